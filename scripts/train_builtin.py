@@ -1,0 +1,221 @@
+"""Train `builtin:bytes-1m`: a byte-level Llama of about one million parameters, inside the interval.
+
+    .venv/bin/python scripts/train_builtin.py                # half an hour on two idle cores; resumable
+    .venv/bin/python scripts/train_builtin.py --bytes 2e6    # a quick look
+
+Text: the sources of the running CPython's standard library, without its tests (mostly tables and literals) and
+without `pydoc_data`, which is the calibration text. One source file in 32, chosen by the hash of its path, is held
+out. The script writes the Hub folder of the model (config, safetensors, tokenizer, generation config) and a README
+with the figures of this very run. It keeps a resumable state in --work until it is done.
+"""
+
+from __future__ import annotations
+
+import argparse
+import hashlib
+import json
+import math
+import os
+import platform
+import sysconfig
+import time
+from datetime import date
+from pathlib import Path
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from tokenizers import Tokenizer, decoders, models, pre_tokenizers
+from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
+from transformers.convert_slow_tokenizer import bytes_to_unicode
+
+ROOT = Path(__file__).resolve().parent.parent
+NAME = "bytes-1m"
+HELD_OUT_ONE_IN = 32
+SEQ_LEN = 256
+BATCH = 32
+
+CONFIG = LlamaConfig(
+    vocab_size=256,
+    hidden_size=128,
+    intermediate_size=320,
+    num_hidden_layers=5,
+    num_attention_heads=4,
+    num_key_value_heads=4,
+    max_position_embeddings=512,
+    rope_theta=10000.0,
+    tie_word_embeddings=True,
+    bos_token_id=None,
+    eos_token_id=None,
+    pad_token_id=None,
+)
+
+
+def standard_library() -> tuple[bytes, bytes]:
+    """The training and the held-out text: every .py file of the standard library, in sorted path order."""
+    root = Path(sysconfig.get_path("stdlib"))
+    left_out = {"site-packages", "pydoc_data", "test", "tests", "idlelib", "turtledemo", "__pycache__"}
+    parts: tuple[list[bytes], list[bytes]] = ([], [])
+    for path in sorted(root.rglob("*.py")):
+        relative = path.relative_to(root)
+        if left_out.isdisjoint(relative.parts):
+            digest = hashlib.sha256(relative.as_posix().encode()).digest()
+            parts[digest[0] % HELD_OUT_ONE_IN == 0].append(path.read_bytes().replace(b"\r\n", b"\n"))
+    return b"\n\n".join(parts[0]), b"\n\n".join(parts[1])
+
+
+def byte_tokenizer() -> PreTrainedTokenizerFast:
+    """Token id = byte value: byte-level BPE with no merges, no special tokens."""
+    vocabulary = {character: byte for byte, character in bytes_to_unicode().items()}
+    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
+    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
+    tokenizer.decoder = decoders.ByteLevel()
+    return PreTrainedTokenizerFast(
+        tokenizer_object=tokenizer,
+        model_max_length=CONFIG.max_position_embeddings,
+        clean_up_tokenization_spaces=False,
+    )
+
+
+def unigram_bits(text: bytes) -> float:
+    """Entropy of single bytes, in bits per byte: what a model without context could reach."""
+    counts = np.bincount(np.frombuffer(text, np.uint8), minlength=256).astype(float)
+    p = counts[counts > 0] / counts.sum()
+    return float(-(p * np.log2(p)).sum())
+
+
+def batch_at(step: int, text: torch.Tensor) -> torch.Tensor:
+    """The micro-batch of a step depends on the step alone, so that a resumed run sees the same data."""
+    generator = torch.Generator().manual_seed(20261120 + step)
+    starts = torch.randint(0, len(text) - SEQ_LEN - 1, (BATCH,), generator=generator)
+    return torch.stack([text[s : s + SEQ_LEN + 1] for s in starts.tolist()]).long()
+
+
+@torch.no_grad()
+def bits_per_byte(model: LlamaForCausalLM, text: bytes, windows: int = 256) -> float:
+    """Mean cross-entropy over evenly spaced windows of SEQ_LEN bytes, in bits per byte."""
+    model.eval()
+    ids = torch.frombuffer(bytearray(text), dtype=torch.uint8).long()
+    starts = np.linspace(0, len(ids) - SEQ_LEN - 1, windows).astype(int)
+    total = 0.0
+    for chunk in np.array_split(starts, max(1, windows // BATCH)):
+        rows = torch.stack([ids[s : s + SEQ_LEN + 1] for s in chunk])
+        logits = model(rows[:, :-1], use_cache=False).logits
+        total += F.cross_entropy(logits.flatten(0, 1).float(), rows[:, 1:].flatten(), reduction="sum").item()
+    model.train()
+    return total / (windows * SEQ_LEN * math.log(2))
+
+
+def learning_rate(step: int, steps: int, peak: float) -> float:
+    """Linear warm-up over 2 % of the steps, then a cosine down to 5 % of the peak."""
+    warmup = max(1, steps // 50)
+    if step < warmup:
+        return peak * (step + 1) / warmup
+    progress = (step - warmup) / max(1, steps - warmup)
+    return peak * (0.05 + 0.95 * 0.5 * (1 + math.cos(math.pi * progress)))
+
+
+def train(total_bytes: int, work: Path, peak_lr: float) -> tuple[LlamaForCausalLM, dict]:
+    """Train to `total_bytes` predicted bytes, continuing from the state in `work` where there is one."""
+    torch.manual_seed(0)
+    model = LlamaForCausalLM(CONFIG)
+    decayed = [p for p in model.parameters() if p.ndim == 2]
+    others = [p for p in model.parameters() if p.ndim != 2]
+    optimizer = torch.optim.AdamW(
+        [{"params": decayed, "weight_decay": 0.1}, {"params": others, "weight_decay": 0.0}],
+        lr=peak_lr, betas=(0.9, 0.95), fused=True,
+    )  # fmt: skip
+    steps = math.ceil(total_bytes / (BATCH * SEQ_LEN))
+    state_file, first, seconds = work / "state.pt", 0, 0.0
+    if state_file.exists():
+        state = torch.load(state_file, weights_only=True)
+        model.load_state_dict(state["model"])
+        optimizer.load_state_dict(state["optimizer"])
+        first, seconds = state["step"], state["seconds"]
+    train_text, held_out = standard_library()
+    text = torch.frombuffer(bytearray(train_text), dtype=torch.uint8)
+    started, losses = time.monotonic() - seconds, []
+    for step in range(first, steps):
+        for group in optimizer.param_groups:
+            group["lr"] = learning_rate(step, steps, peak_lr)
+        rows = batch_at(step, text)
+        with torch.autocast("cpu", torch.bfloat16):  # 1.5 times the speed of float32; the weights stay float32
+            logits = model(rows[:, :-1], use_cache=False).logits
+        loss = F.cross_entropy(logits.flatten(0, 1).float(), rows[:, 1:].flatten())
+        loss.backward()
+        torch.nn.utils.clip_grad_norm_(model.parameters(), 1.0)
+        optimizer.step()
+        optimizer.zero_grad(set_to_none=True)
+        losses.append(loss.item())
+        if (step + 1) % 100 == 0 or step + 1 == steps:
+            rate = (step + 1) * BATCH * SEQ_LEN / (time.monotonic() - started)
+            bits = np.mean(losses[-100:]) / math.log(2)
+            print(f"step {step + 1}/{steps}  {bits:.4f} bits/byte  {rate:,.0f} bytes/s", flush=True)
+        if (step + 1) % 500 == 0 or step + 1 == steps:
+            state = {"model": model.state_dict(), "optimizer": optimizer.state_dict(), "step": step + 1,
+                     "seconds": time.monotonic() - started}  # fmt: skip
+            torch.save(state, work / "state.tmp")
+            os.replace(work / "state.tmp", state_file)
+    figures = {
+        "predicted bytes": f"{steps * BATCH * SEQ_LEN:,}",
+        "training text": f"{len(train_text):,} bytes of {platform.python_implementation()} "
+        f"{platform.python_version()}'s standard library",
+        "seconds": f"{time.monotonic() - started:,.0f}",
+        "held-out sources": f"{bits_per_byte(model, held_out):.4f} bits per byte "
+        f"(single-byte entropy {unigram_bits(held_out):.4f})",
+    }
+    return model, figures
+
+
+def python_docs() -> bytes:
+    from pydoc_data import topics
+
+    return "".join(topics.topics[key].rstrip("\n") + "\n" for key in sorted(topics.topics)).encode()
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--bytes", type=float, default=40e6, help="bytes to predict in training")
+    parser.add_argument("--lr", type=float, default=4e-3)
+    parser.add_argument("--work", type=Path, default=ROOT / "build" / NAME, help="where the resumable state lies")
+    parser.add_argument("--output", type=Path, default=ROOT / "shape_audit" / "data" / "builtin" / NAME)
+    options = parser.parse_args()
+    options.work.mkdir(parents=True, exist_ok=True)
+    model, figures = train(int(options.bytes), options.work, options.lr)
+    docs = python_docs()
+    figures["`builtin:python-docs`"] = (
+        f"{bits_per_byte(model, docs):.4f} bits per byte (single-byte entropy {unigram_bits(docs):.4f})"
+    )
+    parameters = sum(p.numel() for p in model.parameters())
+    options.output.mkdir(parents=True, exist_ok=True)
+    model.save_pretrained(options.output)
+    byte_tokenizer().save_pretrained(options.output)
+    (options.output / "generation_config.json").unlink(missing_ok=True)  # no special tokens: nothing to say
+    rows = "\n".join(f"| {key} | {value} |" for key, value in figures.items())
+    card = f"""---
+license: apache-2.0
+library_name: transformers
+pipeline_tag: text-generation
+tags: [byte-level, llama]
+---
+# {NAME}
+
+A byte-level Llama ({parameters:,} parameters, {CONFIG.num_hidden_layers} layers, width {CONFIG.hidden_size},
+R_D/W = {CONFIG.num_hidden_layers / CONFIG.hidden_size:.4f}), small enough to ship with shape-audit as `builtin:{NAME}`.
+A token is a byte; there are no special tokens. It predicts Python source, and somewhat worse the Python
+documentation that `builtin:python-docs` is made of, which it never saw.
+
+Made by `scripts/train_builtin.py` on {date.today().isoformat()} (AdamW, peak learning rate {options.lr:g}, windows of
+{SEQ_LEN} bytes, {BATCH} at a time):
+
+| what | figure |
+| --- | --- |
+| parameters | {parameters:,} |
+{rows}
+"""
+    (options.output / "README.md").write_text(card)
+    print(json.dumps(figures, indent=1))
+
+
+if __name__ == "__main__":
+    main()

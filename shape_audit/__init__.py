@@ -1,0 +1,63 @@
+"""shape-audit: audit the depth-width shape of a causal language model, and how its channels interact.
+
+    import shape_audit
+    record = shape_audit.audit("builtin:bytes-1m")        # AuditRecord
+    shape_audit.derive_interval()                          # IntervalDerivation of the shipped sweep
+
+Nothing heavy is imported before it is needed: `audit(..., shape_only=True)` runs without torch.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shape_audit.errors import (
+    CorruptFileError,
+    ExitCode,
+    IncompleteError,
+    MissingExtraError,
+    NonFiniteError,
+    NotAuditableError,
+    ShapeAuditError,
+    UsageError,
+)
+
+if TYPE_CHECKING:
+    from shape_audit.auditing import AuditOptions, audit
+    from shape_audit.records import AuditRecord, read_record
+    from shape_audit.shape import derive_interval
+
+__version__ = "0.1.0"
+
+_HOME = {
+    "AuditOptions": "auditing",
+    "AuditRecord": "records",
+    "audit": "auditing",
+    "derive_interval": "shape",
+    "read_record": "records",
+}
+
+__all__ = [
+    "AuditOptions",
+    "AuditRecord",
+    "CorruptFileError",
+    "ExitCode",
+    "IncompleteError",
+    "MissingExtraError",
+    "NonFiniteError",
+    "NotAuditableError",
+    "ShapeAuditError",
+    "UsageError",
+    "audit",
+    "derive_interval",
+    "read_record",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """Public names, each imported from its room when first asked for."""
+    if name in _HOME:
+        from importlib import import_module
+
+        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,10 @@
+"""Options -> AuditRecord: the run itself, joining the rooms above.
+
+audit("org/name", windows=64) -> AuditRecord
+"""
+
+from shape_audit.auditing.options import AuditOptions
+from shape_audit.auditing.progress import Progress, Silent
+from shape_audit.auditing.run import MeasurementNotInstalledError, audit
+
+__all__ = ["AuditOptions", "MeasurementNotInstalledError", "Progress", "Silent", "audit"]

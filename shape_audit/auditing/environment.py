@@ -1,0 +1,52 @@
+"""What may differ between two runs of the same audit: versions, machine, time."""
+
+from __future__ import annotations
+
+import platform
+import resource
+import sys
+from datetime import UTC, datetime
+from importlib.metadata import PackageNotFoundError, version
+
+from shape_audit.records import Environment, WallSeconds
+
+PACKAGES = ("shape-audit", "huggingface_hub", "numpy", "torch", "transformers", "accelerate", "datasets", "safetensors",
+            "tokenizers")  # fmt: skip
+
+
+def environment(
+    *,
+    device: str | None = None,
+    threads: int | None = None,
+    micro_batch: int | None = None,
+    wall_seconds: WallSeconds | None = None,
+    tokens_per_second: float | None = None,
+) -> Environment:
+    """The environment as it is now; the arguments are null for a shape-only audit."""
+    return Environment(
+        versions={"python": platform.python_version(), **_installed()},
+        device=device,
+        world_size=1 if device else None,
+        threads=threads,
+        micro_batch=micro_batch,
+        wall_seconds=wall_seconds,
+        tokens_per_second=tokens_per_second,
+        peak_memory_bytes=peak_memory_bytes(),
+        date=datetime.now(UTC).isoformat(timespec="seconds"),
+    )
+
+
+def peak_memory_bytes() -> int:
+    """Largest resident memory this process has had."""
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    return peak if sys.platform == "darwin" else peak * 1024
+
+
+def _installed() -> dict[str, str]:
+    found = {}
+    for package in PACKAGES:
+        try:
+            found[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return found

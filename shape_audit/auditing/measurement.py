@@ -1,0 +1,168 @@
+"""The measured part of an audit: windows, weights, pass."""
+
+from __future__ import annotations
+
+from typing import Any
+
+from shape_audit.auditing.environment import environment
+from shape_audit.auditing.options import DEFAULT_SEQ_LEN, DEFAULT_WINDOWS, AuditOptions
+from shape_audit.auditing.progress import Progress
+from shape_audit.calibration import (
+    WindowSet,
+    cut_windows,
+    load_tokenizer,
+    read_text,
+    replay_windows,
+    save_windows,
+)
+from shape_audit.errors import UsageError
+from shape_audit.hub import Checkpoint, tokenizer_folder
+from shape_audit.interaction import ESTIMATOR_VERSION, Site
+from shape_audit.records import (
+    Calibration,
+    Interaction,
+    ModelShape,
+    SiteInteraction,
+    WallSeconds,
+    sha256_of,
+)
+
+
+def measure(
+    checkpoint: Checkpoint,
+    shape: ModelShape,
+    sites: tuple[Site, ...],
+    options: AuditOptions,
+    progress: Progress,
+) -> dict[str, Any]:
+    """Measure a model: the record's parts `calibration`, `loss`, `interaction`, `environment` and new notes.
+
+    Raises:
+        UsageError: seq_len beyond the model's positions, windows of another tokenizer.
+        IncompleteError, NotAuditableError: as `audit` says.
+    """
+    _check_positions(checkpoint, shape, options.seq_len or DEFAULT_SEQ_LEN)
+    windows = _windows(checkpoint, shape, options, progress)
+    import torch
+
+    from shape_audit.interaction import load_model, measure_profile
+
+    progress.step("loading weights")
+    loaded = load_model(checkpoint, dtype=options.dtype, device=options.device)
+    total = len(windows.windows)
+    progress.step("measuring gradients")
+    progress.windows(0, total, 0)
+    profile = measure_profile(
+        loaded,
+        shape,
+        windows,
+        sites,
+        micro_batch=options.micro_batch,
+        progress=lambda done: progress.windows(done, total, done * windows.seq_len),
+    )
+    interaction = Interaction(
+        protocol="loss-gradient",
+        parameters={},
+        dtype=loaded.dtype_name,
+        attn_implementation=loaded.attn_implementation,
+        protocol_hash=protocol_hash(
+            sites=sites,
+            dtype=loaded.dtype_name,
+            attn_implementation=loaded.attn_implementation,
+            calibration=windows.facts,
+        ),
+        windows_used=total,
+        converged=None,
+        sites=profile.sites,
+    )
+    wall = WallSeconds.model_validate(
+        {"load": loaded.seconds, "pass": profile.pass_seconds, "reduce": profile.reduce_seconds}
+    )
+    return {
+        "calibration": windows.facts,
+        "loss": profile.loss,
+        "interaction": interaction,
+        "notes": _notes(windows, profile.sites),
+        "environment": environment(
+            device=str(loaded.device),
+            threads=torch.get_num_threads(),
+            micro_batch=profile.micro_batch,
+            wall_seconds=wall,
+            tokens_per_second=windows.facts.tokens / profile.pass_seconds,
+        ),
+    }
+
+
+def protocol_hash(*, sites: tuple[Site, ...], dtype: str, attn_implementation: str, calibration: Calibration) -> str:
+    """sha256 over everything that makes two measurements comparable, the number of windows not among it.
+
+    Runs with equal hashes differ in how many windows they used and on what machine, in nothing else.
+    """
+    return sha256_of(
+        {
+            "protocol": "loss-gradient",
+            "parameters": {},
+            "sites": [site.name for site in sites],
+            "dtype": dtype,
+            "attn_implementation": attn_implementation,
+            "dataset": calibration.dataset,
+            "config": calibration.config,
+            "dataset_revision": calibration.revision,
+            "split": calibration.split,
+            "column": calibration.column,
+            "text_sha256": calibration.text_sha256,
+            "seq_len": calibration.seq_len,
+            "passage_bytes": calibration.passage_bytes,
+            "seed": calibration.seed,
+            "estimator_version": ESTIMATOR_VERSION,
+        }
+    )
+
+
+def _windows(checkpoint: Checkpoint, shape: ModelShape, options: AuditOptions, progress: Progress) -> WindowSet:
+    """The windows of this audit, cut from a text or replayed from a file, and saved where asked for."""
+    text = None if options.windows_file else read_text(options.dataset, column=options.text_column)
+    progress.step("reading the tokenizer")
+    tokenizer = load_tokenizer(tokenizer_folder(checkpoint), checkpoint.repo_id)
+    progress.step("cutting windows")
+    if text is None:
+        assert options.windows_file is not None
+        windows = replay_windows(options.windows_file, tokenizer, vocab_size=shape.vocab_size)
+        if options.seq_len not in (None, windows.seq_len):
+            raise UsageError(f"{options.windows_file}: its windows have {windows.seq_len} inputs; leave out --seq-len")
+        _check_positions(checkpoint, shape, windows.seq_len)
+    else:
+        windows = cut_windows(
+            text,
+            tokenizer,
+            windows=options.windows or DEFAULT_WINDOWS,
+            seq_len=options.seq_len or DEFAULT_SEQ_LEN,
+            passage_bytes=options.passage_bytes,
+            seed=options.seed,
+        )
+    if options.save_windows is not None:
+        save_windows(options.save_windows, windows)
+    return windows
+
+
+def _check_positions(checkpoint: Checkpoint, shape: ModelShape, seq_len: int) -> None:
+    positions = shape.max_position_embeddings
+    if positions is not None and seq_len > positions:
+        raise UsageError(f"{checkpoint.repo_id}: --seq-len {seq_len} is beyond the model's {positions} positions")
+
+
+def _notes(windows: WindowSet, sites: list[SiteInteraction]) -> list[str]:
+    notes = []
+    if windows.facts.bytes is None:
+        notes.append("the tokenizer gives no offsets: bits per byte are not known")
+    if len(windows.windows) == 1:
+        notes.append("one window: no unbiased estimate exists, plug-in values only; use at least 2, better 32")
+    noisy = [site.name for site in sites if site.below_noise_floor]
+    if noisy:
+        notes.append(
+            f"below the noise floor at {', '.join(noisy)}: these numbers are noise, shown as they are; use more windows"
+        )
+    silent = [site.name for site in sites if site.trace == 0]
+    if silent:
+        notes.append(f"no gradient reaches {', '.join(silent)}: there is no ratio to give")
+    return notes

@@ -1,0 +1,60 @@
+"""Everything an audit can be told, with its defaults."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from pathlib import Path
+
+from shape_audit.errors import UsageError
+
+DEVICES = ("auto", "cpu", "cuda")
+DTYPES = ("auto", "float32", "bfloat16", "float16", "float64")
+DEFAULT_SEQ_LEN = 256
+DEFAULT_WINDOWS = 64
+
+
+@dataclass(frozen=True)
+class AuditOptions:
+    """How to audit; equal options on equal inputs give equal numbers.
+
+    Attributes:
+        shape_only: no gradients: no torch, no weights.
+        interval: JSON file of the interval to place against; None for the shipped one.
+        dataset: `builtin:python-docs`, a .txt or a .parquet file.
+        text_column: of a .parquet file.
+        seq_len: inputs of a window (default 256); with `windows_file` the file's own.
+        windows: how many (default 64); with `windows_file` all of the file's.
+        passage_bytes: length of a slot; None for 12 * seq_len.
+        windows_file: windows to replay instead of cutting a text.
+        save_windows: where to write the windows used.
+        sites: all, embedding, or a comma-separated list.
+        micro_batch: windows a forward; None chooses by memory.
+        records: folder the record is written to; None writes none.
+    """
+
+    shape_only: bool = False
+    interval: Path | None = None
+    dataset: str = "builtin:python-docs"
+    text_column: str | None = None
+    seq_len: int | None = None
+    windows: int | None = None
+    seed: int = 0
+    passage_bytes: int | None = None
+    windows_file: Path | None = None
+    save_windows: Path | None = None
+    sites: str = "all"
+    device: str = "auto"
+    dtype: str = "auto"
+    micro_batch: int | None = None
+    records: Path | None = None
+
+    def __post_init__(self) -> None:
+        for name in ("seq_len", "windows", "passage_bytes", "micro_batch"):
+            value = getattr(self, name)
+            if value is not None and value < 1:
+                raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+        for name, allowed in (("device", DEVICES), ("dtype", DTYPES)):
+            if getattr(self, name) not in allowed:
+                raise UsageError(f"--{name} must be one of {', '.join(allowed)}, not {getattr(self, name)}")
+        if self.windows_file is not None and (self.windows is not None or self.passage_bytes is not None):
+            raise UsageError("--windows-file brings its own windows; leave out --windows and --passage-bytes")

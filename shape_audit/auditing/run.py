@@ -1,0 +1,127 @@
+"""One audit, from a name to a record.
+
+name -> Checkpoint -> ModelShape, Placement            (light: no torch)
+     -> WindowSet -> Profile -> AuditRecord -> file    (needs the extra `measure`)
+"""
+
+from __future__ import annotations
+
+from importlib.util import find_spec
+from typing import Any
+
+from shape_audit.auditing.environment import environment
+from shape_audit.auditing.measurement import measure
+from shape_audit.auditing.options import AuditOptions
+from shape_audit.auditing.progress import Progress, Silent
+from shape_audit.errors import (
+    MissingExtraError,
+    NotAuditableError,
+    ShapeAuditError,
+    UsageError,
+    explained,
+)
+from shape_audit.hub import Checkpoint, read_checkpoint
+from shape_audit.interaction import parse_sites
+from shape_audit.records import AuditRecord, ModelIdentity, sealed, write_record
+from shape_audit.shape import ShapeReading, describe, known_models, place, read_interval, shipped_interval
+
+MEASURE_PACKAGES = ("torch", "transformers", "datasets", "safetensors")
+
+
+class MeasurementNotInstalledError(MissingExtraError):
+    """The shape is known, but what measures gradients is not installed. `record` is the shape-only record."""
+
+    def __init__(self, message: str, record: AuditRecord) -> None:
+        super().__init__(message)
+        self.record = record
+
+
+def audit(
+    model: str, options: AuditOptions | None = None, *, progress: Progress | None = None, **changes: Any
+) -> AuditRecord:
+    """Audit a model: its shape, where that stands, and how its channels interact on a calibration text.
+
+        record = shape_audit.audit("builtin:bytes-1m", windows=32)
+        record.placement.side, record.interaction.sites[0].aofe_ratio
+
+    Args:
+        model: `org/name`, `org/name@revision`, a folder, or `builtin:NAME`.
+        options: all options at once; None for the defaults.
+        progress: told what is happening; None for nobody.
+        **changes: single options by name, see `AuditOptions`; only where `options` is not given.
+
+    Raises:
+        IncompleteError: could not be completed (network, gated, damaged files, too little text ...).
+        MeasurementNotInstalledError: the extra `measure` is not installed; carries the shape-only record.
+        NotAuditableError: nothing here that can be audited.
+        UsageError: options that cannot be meant.
+    """
+    if options is None:
+        try:
+            options = AuditOptions(**changes)
+        except TypeError as error:
+            raise UsageError(str(error).replace("AuditOptions.__init__()", "audit()")) from error
+    elif changes:
+        raise UsageError("give audit() either options or single options, not both")
+    try:
+        return _audit(model, options, progress or Silent())
+    except ShapeAuditError:
+        raise
+    except Exception as error:
+        ours = explained(error, model)
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def _audit(model: str, options: AuditOptions, progress: Progress) -> AuditRecord:
+    interval = read_interval(options.interval) if options.interval else shipped_interval()
+    progress.step("reading config and tensor headers")
+    checkpoint = read_checkpoint(model)
+    reading = describe(checkpoint)
+    record = AuditRecord(
+        notes=[*checkpoint.notes, *reading.notes],
+        model=_identity(checkpoint, reading),
+        shape=reading.shape,
+        placement=place(reading.shape.r_dw, interval),
+        calibration=None,
+        loss=None,
+        interaction=None,
+        environment=environment(),
+    )
+    if options.shape_only:
+        if reading.refusal:
+            note = f"only the shape can be audited: {reading.refusal}"
+            record = record.model_copy(update={"notes": [*record.notes, note]})
+        return _finished(record, options)
+    if reading.refusal:
+        raise NotAuditableError(f"{checkpoint.repo_id}: {reading.refusal}. --shape-only shows its shape")
+    sites = parse_sites(options.sites, reading.shape.num_hidden_layers)
+    missing = [package for package in MEASURE_PACKAGES if find_spec(package) is None]
+    if missing:
+        raise MeasurementNotInstalledError(
+            f"measuring gradients needs {missing[0]}: pip install 'shape-audit[measure]' (the shape needs nothing more)",
+            _finished(record, options),
+        )
+    parts = measure(checkpoint, reading.shape, sites, options, progress)
+    return _finished(record.model_copy(update={**parts, "notes": [*record.notes, *parts["notes"]]}), options)
+
+
+def _identity(checkpoint: Checkpoint, reading: ShapeReading) -> ModelIdentity:
+    known = known_models().get(checkpoint.repo_id) if checkpoint.source == "hub" else None
+    return ModelIdentity(
+        repo_id=checkpoint.repo_id,
+        revision=checkpoint.revision,
+        source=checkpoint.source,
+        architecture=reading.architecture,
+        model_type=reading.model_type,
+        family=known.family if known else None,
+    )
+
+
+def _finished(record: AuditRecord, options: AuditOptions) -> AuditRecord:
+    """The record with its hash, written where it was asked for."""
+    record = sealed(record)
+    if options.records is not None:
+        write_record(record, options.records)
+    return record

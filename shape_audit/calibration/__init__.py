@@ -1,0 +1,26 @@
+"""A text -> the same windows for every model.
+
+read_text(dataset, column)                     -> CalibrationText
+load_tokenizer(folder)                         -> WindowTokenizer
+cut_windows(text, tokenizer, ...)              -> WindowSet
+save_windows(file, windows), replay_windows(file, tokenizer)
+"""
+
+from shape_audit.calibration.text import CalibrationText, read_text
+from shape_audit.calibration.tokenizer import WindowTokenizer, load_tokenizer
+from shape_audit.calibration.window_cutting import DEFAULT_PASSAGE_FACTOR, cut_windows
+from shape_audit.calibration.window_set import Window, WindowSet
+from shape_audit.calibration.windows_file import replay_windows, save_windows
+
+__all__ = [
+    "DEFAULT_PASSAGE_FACTOR",
+    "CalibrationText",
+    "Window",
+    "WindowSet",
+    "WindowTokenizer",
+    "cut_windows",
+    "load_tokenizer",
+    "read_text",
+    "replay_windows",
+    "save_windows",
+]

@@ -1,0 +1,140 @@
+"""Cutting a text into windows that start at the same places for every model.
+
+The text's bytes are cut into disjoint slots of exactly `passage_bytes`; a remainder is dropped; slots are taken in
+seeded order. A window starts at the first word that begins inside the slot's first quarter (where no white space
+tells words apart, at the slot's first whole character) and is the slot's text from there, tokenised by itself and cut
+to seq_len + 1 ids. Every model sees the same starts, not the same number of bytes.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+
+from shape_audit.calibration.text import CalibrationText
+from shape_audit.calibration.tokenizer import Encoding, WindowTokenizer
+from shape_audit.calibration.window_set import Window, WindowSet, covered_bytes
+from shape_audit.errors import IncompleteError, UsageError
+from shape_audit.records import Calibration
+
+DEFAULT_PASSAGE_FACTOR = 12
+"""Default slot length in bytes per id of the window: room for any tokenizer on most texts."""
+
+
+@dataclass(frozen=True)
+class Passage:
+    """The text of one slot from its window's start on.
+
+    Attributes:
+        begin: where it starts, in bytes of the calibration text.
+        text: whole characters from there to the slot's end.
+    """
+
+    begin: int
+    text: str
+
+
+def cut_windows(
+    text: CalibrationText,
+    tokenizer: WindowTokenizer,
+    *,
+    windows: int,
+    seq_len: int,
+    passage_bytes: int | None = None,
+    seed: int = 0,
+) -> WindowSet:
+    """Cut `windows` windows of `seq_len` inputs (and one more target) each.
+
+    A larger `windows` extends a smaller one: the first windows stay the same.
+
+    Raises:
+        UsageError: a count is not positive.
+        IncompleteError: the text has too few slots, or a slot gives too few ids; the message says what would do.
+    """
+    slot_bytes = DEFAULT_PASSAGE_FACTOR * seq_len if passage_bytes is None else passage_bytes
+    for name, value in (("--windows", windows), ("--seq-len", seq_len), ("--passage-bytes", slot_bytes)):
+        if value < 1:
+            raise UsageError(f"{name} must be at least 1, not {value}")
+    slots = len(text.content) // slot_bytes
+    if slots < windows:
+        raise IncompleteError(
+            f"{text.dataset}: too little text for {windows} windows: {len(text.content):,} bytes make {slots} slots "
+            f"of {slot_bytes:,}. Ask for --windows {slots} at most, or a longer text"
+        )
+    cut = tuple(
+        _window(index, slot, text, tokenizer, seq_len, slot_bytes)
+        for index, slot in enumerate(seeded_order(slots, seed)[:windows])
+    )
+    facts = Calibration(
+        dataset=text.dataset,
+        config=text.config,
+        revision=text.revision,
+        split=text.split,
+        column=text.column,
+        text_sha256=text.sha256,
+        tokenizer_sha256=tokenizer.sha256,
+        adds_bos=tokenizer.adds_bos,
+        windows=windows,
+        seq_len=seq_len,
+        passage_bytes=slot_bytes,
+        tokens=windows * seq_len,
+        bytes=covered_bytes(cut),
+        seed=seed,
+    )
+    return WindowSet(windows=cut, facts=facts)
+
+
+def seeded_order(slots: int, seed: int) -> list[int]:
+    """Slot numbers in the order of sha256("seed:slot"): the same on every machine and in every release."""
+    return sorted(range(slots), key=lambda slot: hashlib.sha256(f"{seed}:{slot}".encode()).digest())
+
+
+def passage_of_slot(content: bytes, slot: int, slot_bytes: int) -> Passage:
+    """The passage of a slot: from the start of its window to its end, in whole characters."""
+    begin = slot * slot_bytes
+    raw = content[begin : begin + slot_bytes]
+    lead = next((i for i, byte in enumerate(raw[:4]) if byte & 0xC0 != 0x80), 0)  # the rest of a character cut in two
+    text = raw[lead:].decode("utf-8", "ignore")  # and the beginning of one at the slot's end
+    position = lead
+    for i, character in enumerate(text):
+        if position * 4 >= slot_bytes:
+            break
+        if i > 0 and text[i - 1].isspace() and not character.isspace():
+            return Passage(begin=begin + position, text=text[i:])
+        position += len(character.encode())
+    return Passage(begin=begin + lead, text=text)
+
+
+def _window(
+    index: int, slot: int, text: CalibrationText, tokenizer: WindowTokenizer, seq_len: int, slot_bytes: int
+) -> Window:
+    passage = passage_of_slot(text.content, slot, slot_bytes)
+    encoding = tokenizer.encode(passage.text)
+    found = len(encoding.ids)
+    if found < seq_len + 1:
+        bytes_per_id = len(passage.text.encode()) / max(1, found)
+        needed = round(bytes_per_id * (seq_len + 1) * 1.25 / 0.75)  # a quarter more, and the first quarter may go
+        raise IncompleteError(
+            f"{text.dataset}: slot {slot} gives {found} ids, a window takes {seq_len + 1}. "
+            f"--passage-bytes {max(needed, slot_bytes + 1)} would do, or a lower --seq-len"
+        )
+    return Window(
+        index=index,
+        byte_offsets=_target_span(passage, encoding, seq_len),
+        input_ids=encoding.ids[: seq_len + 1],
+    )
+
+
+def _target_span(passage: Passage, encoding: Encoding, seq_len: int) -> tuple[int, int] | None:
+    """[begin, end) in bytes of what ids[1] ... ids[seq_len] stand for, in whole characters.
+
+    A space that a tokenizer leaves out of its offsets belongs to the id behind it. Offsets of byte-level and
+    byte-fallback ids repeat the character's, so the span is taken from its two ends, not summed.
+    """
+    if encoding.offsets is None:
+        return None
+    offsets = encoding.offsets
+    first = 0 if encoding.prefix else min(offsets[0][1], offsets[1][0])
+    last = max(first, offsets[seq_len][1])
+    lead = len(passage.text[:first].encode())
+    return passage.begin + lead, passage.begin + lead + len(passage.text[first:last].encode())

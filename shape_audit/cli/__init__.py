@@ -1,0 +1,25 @@
+"""The command line: one module a command, each of which parses, calls one API function and prints through one sink."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Sequence
+
+from shape_audit.errors import ExitCode
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run a command and return its exit code; what went wrong stands in one line on stderr.
+
+    Args:
+        arguments: without the program's name; None for those of the process.
+    """
+    try:
+        from shape_audit.cli.app import run
+
+        code = run(list(sys.argv[1:] if arguments is None else arguments))
+    except KeyboardInterrupt:
+        code = ExitCode.INTERRUPTED
+    if code == ExitCode.INTERRUPTED:
+        print("shape-audit: interrupted; nothing half-written was left behind", file=sys.stderr)
+    return int(code)

@@ -1,0 +1,77 @@
+"""The commands together, and what becomes of the errors none of them handles."""
+
+from __future__ import annotations
+
+import os
+import sys
+from typing import Annotated
+
+import typer
+from typer.exceptions import TyperException
+
+from shape_audit.cli import audit, interval, schema
+from shape_audit.cli.failures import failed
+from shape_audit.cli.settings import read_settings
+from shape_audit.errors import ExitCode, ShapeAuditError
+
+PROGRAM = "shape-audit"
+
+app = typer.Typer(
+    name=PROGRAM,
+    no_args_is_help=True,
+    add_completion=False,
+    rich_markup_mode=None,
+    pretty_exceptions_enable=False,
+)
+app.command("audit")(audit.command)
+app.command("interval")(interval.command)
+app.command("schema")(schema.command)
+
+
+def _print_version(asked: bool) -> None:
+    if asked:
+        from shape_audit import __version__
+
+        print(f"{PROGRAM} {__version__}")
+        raise typer.Exit()
+
+
+@app.callback()
+def shape_audit(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+    ] = False,
+) -> None:
+    """Audit the depth-width shape of a causal language model, and how its channels interact in gradient space.
+
+    Exit codes: 0 clean, 1 findings, 2 could not be completed, 3 nothing auditable there, 4 wrong usage,
+    130 interrupted. Options may also come from SHAPE_AUDIT_<COMMAND>_<OPTION> or from
+    [tool.shape-audit.<command>] in pyproject.toml.
+    """
+
+
+def run(arguments: list[str]) -> int:
+    """Run the program on its arguments and return the exit code."""
+    command = typer.main.get_command(app)
+    try:
+        code = command.main(
+            arguments,
+            prog_name=PROGRAM,
+            standalone_mode=False,
+            default_map=read_settings(command),
+            auto_envvar_prefix="SHAPE_AUDIT",
+        )
+        sys.stdout.flush()
+    except TyperException as error:
+        message = error.format_message() or "no command given"
+        if type(error).__name__ == "NoArgsIsHelpError":
+            print(message, file=sys.stderr)
+        else:
+            print(f"{PROGRAM}: {' '.join(message.split())}; see {PROGRAM} --help", file=sys.stderr)
+        return ExitCode.WRONG_USAGE
+    except BrokenPipeError:  # whoever read the output has seen enough
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return ExitCode.CLEAN
+    except ShapeAuditError as error:
+        return failed(error, subject=PROGRAM, debug=False)
+    return int(code or ExitCode.CLEAN)

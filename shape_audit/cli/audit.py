@@ -1,0 +1,112 @@
+"""`shape-audit audit MODEL ...`"""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from shape_audit.auditing import AuditOptions, MeasurementNotInstalledError, audit
+from shape_audit.cli.failures import failed
+from shape_audit.cli.progress_bar import ProgressBar
+from shape_audit.cli.sink import emit, note
+from shape_audit.errors import ExitCode
+from shape_audit.records import AuditRecord, record_file_name
+from shape_audit.reports import as_json, audit_markdown, audit_text
+
+Format = Literal["text", "json", "markdown"]
+
+_ORDER = (ExitCode.WRONG_USAGE, ExitCode.INCOMPLETE, ExitCode.NOTHING_AUDITABLE, ExitCode.CLEAN)
+"""Several models: the exit code is the first of these that occurred."""
+
+
+def command(
+    models: Annotated[
+        list[str], typer.Argument(metavar="MODEL...", help="org/name, org/name@revision, a folder, or builtin:NAME.")
+    ],
+    shape_only: Annotated[
+        bool, typer.Option("--shape-only", help="Read config and tensor headers only: no torch, no weights.")
+    ] = False,
+    interval: Annotated[
+        Path | None, typer.Option(metavar="FILE", help="Place against this interval (JSON) instead of the shipped one.")
+    ] = None,
+    dataset: Annotated[
+        str, typer.Option(help="Calibration text: builtin:python-docs, a .txt or a .parquet file.")
+    ] = "builtin:python-docs",
+    text_column: Annotated[str | None, typer.Option(help="Text column of a .parquet file.  [default: text]")] = None,
+    seq_len: Annotated[int | None, typer.Option(help="Input tokens of a window.  [default: 256]")] = None,
+    windows: Annotated[int | None, typer.Option(help="Number of windows.  [default: 64]")] = None,
+    seed: Annotated[int, typer.Option(help="Order in which windows are taken from the text.")] = 0,
+    passage_bytes: Annotated[
+        int | None, typer.Option(help="Bytes of text a window may draw on.  [default: 12 x seq-len]")
+    ] = None,
+    windows_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Replay windows from a file.")] = None,
+    save_windows: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the windows used.")] = None,
+    sites: Annotated[str, typer.Option(help="all, embedding, or a list such as embedding,block.0,block.11.")] = "all",
+    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to measure.")] = "auto",
+    dtype: Annotated[
+        Literal["auto", "float32", "bfloat16", "float16", "float64"],
+        typer.Option(help="Dtype of the pass; auto is the checkpoint's own (float32 for float16). "
+                          "Sums are always float32 or better."),
+    ] = "auto",
+    micro_batch: Annotated[int | None, typer.Option(help="Windows a forward pass.  [default: by memory]")] = None,
+    records: Annotated[
+        Path | None, typer.Option(metavar="DIR", help="Record folder.  [default: in the Hub's assets cache]")
+    ] = None,
+    format: Annotated[Format, typer.Option("--format", "-f", help="Form of the report.")] = "text",
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the report here.")] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> int:  # fmt: skip
+    """Audit models: shape, placement against the efficient interaction interval, interaction profile."""
+    try:
+        folder = records or default_record_folder()
+        options = AuditOptions(
+            shape_only=shape_only, interval=interval, dataset=dataset, text_column=text_column, seq_len=seq_len,
+            windows=windows, seed=seed, passage_bytes=passage_bytes, windows_file=windows_file,
+            save_windows=save_windows, sites=sites, device=device, dtype=dtype, micro_batch=micro_batch,
+            records=folder,
+        )  # fmt: skip
+    except Exception as error:
+        return failed(error, subject="shape-audit", debug=debug)
+    found: list[AuditRecord] = []
+    codes: set[ExitCode] = {ExitCode.CLEAN}
+    for model in models:
+        try:
+            with ProgressBar() as progress:
+                found.append(audit(model, options, progress=progress))
+        except MeasurementNotInstalledError as error:
+            found.append(error.record)
+            codes.add(failed(error, subject=model, debug=debug))
+        except Exception as error:
+            codes.add(failed(error, subject=model, debug=debug))
+    try:
+        if found:
+            _emit(found, format, output, several=len(models) > 1)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        codes.add(failed(error, subject=str(output or "stdout"), debug=debug))
+    for record in found:
+        note(f"record: {folder / record_file_name(record)}")
+    return next(code for code in _ORDER if code in codes)
+
+
+def default_record_folder() -> Path:
+    """Where records go unless told otherwise: beside what else the Hub's users keep."""
+    from huggingface_hub.constants import HF_ASSETS_CACHE
+
+    return Path(HF_ASSETS_CACHE) / "shape-audit" / "records"
+
+
+def _emit(found: list[AuditRecord], format: Format, output: Path | None, *, several: bool) -> None:
+    if format == "json":
+        content = [record.model_dump(mode="json", by_alias=True) for record in found]
+        emit(json.dumps(content, indent=2) + "\n" if several else as_json(found[0]), output)
+    elif format == "markdown":
+        emit("\n".join(audit_markdown(record) for record in found), output)
+    else:
+        from rich.console import Group
+
+        emit(Group(*(audit_text(record) for record in found)), output)

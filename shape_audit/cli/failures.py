@@ -1,0 +1,32 @@
+"""An exception, as a user meets it: one line on stderr and an exit code; the traceback with --debug."""
+
+from __future__ import annotations
+
+import sys
+import traceback
+
+from shape_audit.errors import ExitCode, explained
+
+
+def failed(error: Exception, *, subject: str, debug: bool) -> ExitCode:
+    """Say in one line what went wrong, and return the exit code it leads to.
+
+    Args:
+        subject: what the user asked about.
+        debug: show the traceback too.
+    """
+    if debug:
+        traceback.print_exception(error)
+    known = explained(error, subject)
+    if known is None:
+        line = f"{subject}: unexpected {type(error).__name__}: {error}"
+        hint = "" if debug else " (a bug in shape-audit: please report it with the output of --debug)"
+        print(f"shape-audit: {_one_line(line)}{hint}", file=sys.stderr)
+        return ExitCode.INCOMPLETE
+    print(f"shape-audit: {_one_line(str(known))}", file=sys.stderr)
+    return known.exit_code
+
+
+def _one_line(text: str) -> str:
+    """No line ends and no control characters: names and messages may come from anywhere."""
+    return " ".join("".join(c if c.isprintable() else " " for c in text).split())

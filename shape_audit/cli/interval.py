@@ -1,0 +1,44 @@
+"""`shape-audit interval [TABLE]`"""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+import typer
+
+from shape_audit.cli.failures import failed
+from shape_audit.cli.sink import emit
+from shape_audit.errors import ExitCode
+from shape_audit.reports import as_json, interval_markdown, interval_text
+from shape_audit.shape import derive_interval
+
+
+def command(
+    table: Annotated[
+        Path | None,
+        typer.Argument(
+            metavar="TABLE",
+            help="CSV with target_params, num_hidden_layers, hidden_size, test_ce.  [default: the shipped sweep]",
+        ),
+    ] = None,
+    tolerance: Annotated[
+        float, typer.Option(help="How much worse than the budget's best a shape may be, as a fraction.")
+    ] = 0.02,
+    min_params: Annotated[float, typer.Option(help="Leave out smaller parameter budgets.")] = 1e6,
+    format: Annotated[
+        Literal["text", "json", "markdown"], typer.Option("--format", "-f", help="Form of the report.")
+    ] = "text",
+    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the report here.")] = None,
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+) -> int:  # fmt: skip
+    """Derive the efficient interaction interval from a sweep table, and show how it moves with the tolerance."""
+    try:
+        derivation = derive_interval(table, tolerance=tolerance, min_params=min_params)
+        forms = {"text": interval_text, "json": as_json, "markdown": interval_markdown}
+        emit(forms[format](derivation), output)
+    except BrokenPipeError:
+        raise
+    except Exception as error:
+        return failed(error, subject=str(table or "shape-audit interval"), debug=debug)
+    return ExitCode.CLEAN

@@ -1,0 +1,46 @@
+"""Progress of an audit on stderr: windows done, tokens per second, time left. Nothing where stderr is no terminal."""
+
+from __future__ import annotations
+
+import time
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+
+
+class ProgressBar:
+    """An `auditing.Progress` that draws itself while it is open, and leaves nothing behind."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            SpinnerColumn(),
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            TextColumn("{task.fields[detail]}", markup=False),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not Console(stderr=True).is_terminal,
+        )
+        self._task = self._bar.add_task("", total=None, detail="")
+        self._started = 0.0
+
+    def __enter__(self) -> ProgressBar:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def step(self, text: str) -> None:
+        self._bar.update(self._task, description=text, total=None, detail="")
+
+    def windows(self, done: int, total: int, tokens: int) -> None:
+        if done == 0:
+            self._started = time.perf_counter()
+        seconds = time.perf_counter() - self._started
+        rate = f", {tokens / seconds:,.0f} tokens/s" if tokens and seconds else ""
+        self._bar.update(self._task, completed=done, total=total, detail=f"{done}/{total} windows{rate}")

@@ -1,0 +1,58 @@
+"""Defaults from [tool.shape-audit.<command>] in the nearest pyproject.toml, keys checked."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from pathlib import Path
+from typing import Any
+
+from shape_audit.errors import UsageError
+
+
+def read_settings(program: Any) -> dict[str, dict[str, Any]]:
+    """Command -> parameter -> default, from the pyproject.toml of this folder or the nearest above it.
+
+    Args:
+        program: the command group, whose commands and parameters are the keys there may be.
+
+    Raises:
+        UsageError: the file is not TOML, or has a key that no command knows; the nearest one is suggested.
+    """
+    here = Path.cwd()
+    file = next((folder / "pyproject.toml" for folder in (here, *here.parents)
+                 if (folder / "pyproject.toml").is_file()), None)  # fmt: skip
+    if file is None:
+        return {}
+    try:
+        content = tomllib.loads(file.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise UsageError(f"{file}: cannot be read: {error}") from error
+    tool = content.get("tool", {})
+    tables = tool.get("shape-audit", {}) if isinstance(tool, dict) else {}
+    if not isinstance(tables, dict):
+        raise UsageError(f"{file}: [tool.shape-audit] is not a table")
+    settings = {}
+    for name, table in tables.items():
+        where = f"{file}: [tool.shape-audit.{name}]"
+        settings[name] = _options(table, program.commands[_known(name, program.commands, where)], where)
+    return settings
+
+
+def _options(table: Any, command: Any, where: str) -> dict[str, Any]:
+    if not isinstance(table, dict):
+        raise UsageError(f"{where} is not a table")
+    names = {parameter.name.replace("_", "-"): parameter.name for parameter in command.params}
+    return {
+        names[_known(key.replace("_", "-"), names, where)]: str(value) if isinstance(value, float) else value
+        for key, value in table.items()
+    }
+
+
+def _known(name: str, names: Any, where: str) -> str:
+    """The name, if it is one of `names`."""
+    if name not in names:
+        near = difflib.get_close_matches(name, list(names), n=1)
+        advice = f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(names))}"
+        raise UsageError(f"{where}: unknown key {name}; {advice}")
+    return name

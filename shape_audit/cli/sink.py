@@ -1,0 +1,54 @@
+"""The one place where results leave the program: to stdout, or to the file the user named."""
+
+from __future__ import annotations
+
+import io
+import sys
+from pathlib import Path
+
+from rich.console import Console, RenderableType
+
+from shape_audit.errors import IncompleteError
+from shape_audit.records import write_text_atomically
+
+FILE_WIDTH = 120
+MIN_PIPE_WIDTH = 100
+"""Columns of a report that is not read in a terminal."""
+
+
+def emit(content: RenderableType | str, output: Path | None) -> None:
+    """Print a result to stdout, or write it to a file atomically.
+
+    Args:
+        content: finished text, or something rich can draw.
+        output: file to write; None for stdout.
+
+    Raises:
+        IncompleteError: the file cannot be written.
+    """
+    if output is None:
+        if isinstance(content, str):
+            sys.stdout.write(content)
+        else:
+            console = Console(highlight=False)
+            if not console.is_terminal:
+                console.width = max(console.width, MIN_PIPE_WIDTH)
+            console.print(content)
+        sys.stdout.flush()
+        return
+    try:
+        write_text_atomically(output, content if isinstance(content, str) else _drawn(content))
+    except OSError as error:
+        reason = error.strerror or error
+        raise IncompleteError(f"{output}: the report could not be written ({reason}); see --output") from error
+
+
+def _drawn(content: RenderableType) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=FILE_WIDTH, highlight=False).print(content)
+    return stream.getvalue()
+
+
+def note(text: str) -> None:
+    """Say something on stderr that is no result."""
+    print(text, file=sys.stderr)

@@ -1,0 +1,133 @@
+"""What can go wrong, the exit code it leads to, and the one line a user reads about it.
+
+Rooms raise the classes below. What other libraries raise becomes one of them through ONE table, `FOREIGN`, most
+specific row first. Rows name foreign classes by package and class name, so that reading the table imports nothing.
+"""
+
+from __future__ import annotations
+
+import errno
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+
+
+class ExitCode(IntEnum):
+    """Exit codes of every command."""
+
+    CLEAN = 0
+    FINDINGS = 1
+    """Only `check` and `leaderboard verify`."""
+    INCOMPLETE = 2
+    """Could not be completed: network, gated, not found, corrupt file, non-finite values, missing extra ..."""
+    NOTHING_AUDITABLE = 3
+    """Not a causal LM, not dense, an adapter, an unsupported architecture, remote code, pickled weights only."""
+    WRONG_USAGE = 4
+    """Flags, unknown site, missing column, seq_len beyond the model's positions."""
+    INTERRUPTED = 130
+    """Ctrl-C."""
+
+
+class ShapeAuditError(Exception):
+    """Every error a user may meet; `str(error)` is the one line that says what happened and what to do."""
+
+    exit_code: ExitCode = ExitCode.INCOMPLETE
+
+
+class IncompleteError(ShapeAuditError):
+    """The audit is possible in principle, but could not be completed."""
+
+
+class CorruptFileError(IncompleteError):
+    """A file is not what it says it is: truncated, overlapping, not JSON, not the declared size."""
+
+
+class NonFiniteError(IncompleteError):
+    """A loss or gradient is infinite or not a number; the message names the site."""
+
+
+class MissingExtraError(IncompleteError):
+    """A part of the job needs an optional dependency that is not installed."""
+
+
+class NotAuditableError(ShapeAuditError):
+    """There is nothing here that this tool could audit, however often one tries."""
+
+    exit_code = ExitCode.NOTHING_AUDITABLE
+
+
+class UsageError(ShapeAuditError):
+    """The request itself cannot be meant."""
+
+    exit_code = ExitCode.WRONG_USAGE
+
+
+@dataclass(frozen=True)
+class _Foreign:
+    package: str
+    class_name: str
+    ours: type[ShapeAuditError]
+    line: Callable[[BaseException, str], str]
+
+
+def _status(error: BaseException) -> str:
+    response = getattr(error, "response", None)
+    return f"HTTP {response.status_code}" if response is not None else "an HTTP error"
+
+
+def _os_error(error: BaseException, subject: str) -> str:
+    assert isinstance(error, OSError)
+    what = error.strerror or str(error).partition("\n")[0]
+    where = f": {error.filename}" if error.filename else ""
+    advice = ". Free some space and try again" if error.errno == errno.ENOSPC else ""
+    return f"{subject}: {what}{where}{advice}"
+
+
+def _said(error: BaseException) -> str:
+    """The first line of a foreign message, which is often all of it that a user needs."""
+    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+
+
+FOREIGN: tuple[_Foreign, ...] = (
+    _Foreign("huggingface_hub", "GatedRepoError", IncompleteError, lambda e, s:
+        f"{s}: gated. Accept its terms on its Hub page, then log in with `hf auth login` (or set HF_TOKEN)"),
+    _Foreign("huggingface_hub", "DisabledRepoError", IncompleteError, lambda e, s:
+        f"{s}: the Hub has disabled access to this repository"),
+    _Foreign("huggingface_hub", "RepositoryNotFoundError", IncompleteError, lambda e, s:
+        f"{s}: not found on the Hub, or private. Check the spelling, or log in with `hf auth login`"),
+    _Foreign("huggingface_hub", "RevisionNotFoundError", IncompleteError, lambda e, s:
+        f"{s}: the repository exists, but has no such revision (branch, tag or commit)"),
+    _Foreign("huggingface_hub", "HFValidationError", UsageError, lambda e, s:
+        f"{s}: neither a folder here nor a possible Hub name (org/name)"),
+    _Foreign("huggingface_hub", "OfflineModeIsEnabled", IncompleteError, lambda e, s:
+        f"{s}: not in the cache, and offline mode is on. Run once without HF_HUB_OFFLINE"),
+    _Foreign("huggingface_hub", "LocalEntryNotFoundError", IncompleteError, lambda e, s:
+        f"{s}: the Hub could not be reached, and the cache does not hold the file. Check the network, try again"),
+    _Foreign("huggingface_hub", "EntryNotFoundError", IncompleteError, lambda e, s:
+        f"{s}: a file of the repository is missing: {_said(e)}"),
+    _Foreign("huggingface_hub", "HfHubHTTPError", IncompleteError, lambda e, s:
+        f"{s}: the Hub answered {_status(e)}. Try again later"),
+    _Foreign("httpx2", "TransportError", IncompleteError, lambda e, s:
+        f"{s}: the connection to the Hub failed ({type(e).__name__}). Check the network and try again"),
+    _Foreign("torch", "OutOfMemoryError", IncompleteError, lambda e, s:
+        f"{s}: out of memory on the device. Lower --micro-batch or --seq-len, or choose --device cpu"),
+    _Foreign("builtins", "MemoryError", IncompleteError, lambda e, s:
+        f"{s}: out of memory. Lower --micro-batch or --seq-len"),
+    _Foreign("builtins", "OSError", IncompleteError, _os_error),
+)  # fmt: skip
+
+
+def explained(error: BaseException, subject: str) -> ShapeAuditError | None:
+    """The `ShapeAuditError` for an exception, or None where neither this house nor the table knows it.
+
+    Args:
+        error: what was raised.
+        subject: what the user asked about (a model's name, a file): the line begins with it.
+    """
+    if isinstance(error, ShapeAuditError):
+        return error
+    lineage = {(cls.__module__.partition(".")[0], cls.__name__) for cls in type(error).__mro__}
+    for row in FOREIGN:
+        if (row.package, row.class_name) in lineage:
+            return row.ours(row.line(error, subject))
+    return None

@@ -1,0 +1,26 @@
+"""The models that ship with the package, by name."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from shape_audit.errors import IncompleteError
+
+_FOLDER = Path(__file__).resolve().parent.parent / "data" / "builtin"
+
+
+def builtin_names() -> list[str]:
+    """The NAMEs of all `builtin:NAME` models."""
+    return sorted(path.parent.name for path in _FOLDER.glob("*/config.json"))
+
+
+def builtin_folder(name: str) -> Path:
+    """The Hub-style folder of a built-in model.
+
+    Raises:
+        IncompleteError: there is no such built-in model; the message lists those there are.
+    """
+    if name not in builtin_names():
+        known = ", ".join(f"builtin:{known}" for known in builtin_names())
+        raise IncompleteError(f"builtin:{name}: no such built-in model; there are {known}")
+    return _FOLDER / name

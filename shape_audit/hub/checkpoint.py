@@ -1,0 +1,100 @@
+"""A checkpoint as it can be known without its weights, wherever it lies."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shape_audit.errors import IncompleteError
+from shape_audit.hub.fingerprint import folder_revision
+from shape_audit.hub.names import ModelName, Source, parse_model_name
+from shape_audit.hub.safetensors_header import TensorHeader, read_header
+from shape_audit.hub.weight_files import (
+    CONFIG_FILE,
+    parse_json_object,
+    refuse_what_is_no_model,
+    weight_files,
+)
+
+
+@dataclass(frozen=True)
+class Checkpoint:
+    """Config and tensor headers of one model at one revision.
+
+    Attributes:
+        repo_id: `org/name`, the folder's name, or `builtin:NAME`.
+        revision: commit sha, or for a folder the hash of `fingerprint.folder_revision`.
+        config: config.json as it stands.
+        tensors: tensor name -> dtype and shape, over all weight files.
+        weight_files: the safetensors files they were read from.
+        folder: where the files lie; None for a Hub model.
+        notes: what a reader of the result should know.
+    """
+
+    repo_id: str
+    source: Source
+    revision: str
+    config: Mapping[str, Any]
+    tensors: Mapping[str, TensorHeader]
+    weight_files: tuple[str, ...]
+    folder: Path | None = None
+    notes: tuple[str, ...] = ()
+
+
+def read_checkpoint(name: str | ModelName) -> Checkpoint:
+    """Read config and tensor headers of a model: of a folder, a built-in model, or a Hub repository.
+
+    Of a Hub repository no weights are downloaded: headers come by range requests, everything at one commit sha.
+
+    Raises:
+        UsageError: `name` is no possible name.
+        IncompleteError: not found, gated, offline, damaged or incomplete.
+        NotAuditableError: an adapter, pickled or GGUF weights only.
+    """
+    model = parse_model_name(name) if isinstance(name, str) else name
+    if model.source == "hub":
+        from shape_audit.hub.hub_repository import read_hub_repository
+
+        return Checkpoint(repo_id=model.repo_id, source="hub", **read_hub_repository(model))
+    return _read_folder(model)
+
+
+def _read_folder(model: ModelName) -> Checkpoint:
+    folder = model.folder
+    assert folder is not None
+    files = {path.name for path in folder.iterdir() if path.is_file()}
+
+    def read(name: str) -> bytes:
+        return (folder / name).read_bytes()
+
+    refuse_what_is_no_model(files, model.repo_id, read)
+    config = parse_json_object(read(CONFIG_FILE), file=CONFIG_FILE)
+    names = weight_files(files, model.repo_id, read)
+    headers = {name: read_header(folder / name) for name in names}
+    return Checkpoint(
+        repo_id=model.repo_id,
+        source=model.source,
+        revision=folder_revision(folder, {name: raw for name, (_, raw) in headers.items()}),
+        config=config,
+        tensors=merged_tensors({name: tensors for name, (tensors, _) in headers.items()}),
+        weight_files=names,
+        folder=folder,
+        notes=model.notes,
+    )
+
+
+def merged_tensors(by_file: Mapping[str, Mapping[str, TensorHeader]]) -> dict[str, TensorHeader]:
+    """The tensors of all shards as one mapping.
+
+    Raises:
+        IncompleteError: a tensor stands in two shards.
+    """
+    merged: dict[str, TensorHeader] = {}
+    for file, tensors in by_file.items():
+        for name, header in tensors.items():
+            if name in merged:
+                raise IncompleteError(f"{file}: tensor {name} stands in another shard too")
+            merged[name] = header
+    return merged

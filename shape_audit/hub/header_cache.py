@@ -1,0 +1,61 @@
+"""Tensor headers of Hub commits already seen, so that nothing is asked for twice and offline runs work.
+
+Lies in the Hub's assets cache: `<assets>/shape-audit/headers/<repo>/<sha>.json`, and beside it `refs/<revision>`,
+which says what a branch or tag last meant. A commit never changes, so no entry ever expires.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from pathlib import Path
+from urllib.parse import quote
+
+from huggingface_hub import cached_assets_path
+
+from shape_audit.hub.safetensors_header import TensorHeader
+from shape_audit.records import write_text_atomically
+
+Headers = Mapping[str, Mapping[str, TensorHeader]]
+
+
+class HeaderCache:
+    """The cached headers of one repository."""
+
+    def __init__(self, repo_id: str) -> None:
+        self._folder = Path(
+            cached_assets_path("shape-audit", namespace="headers", subfolder=repo_id.replace("/", "--"))
+        )
+
+    def load(self, sha: str) -> dict[str, dict[str, TensorHeader]] | None:
+        """File name -> tensor name -> header of a commit; None where it is absent or unreadable."""
+        try:
+            content = json.loads((self._folder / f"{sha}.json").read_text(encoding="utf-8"))
+            return {
+                file: {name: TensorHeader(dtype, tuple(shape)) for name, (dtype, shape) in tensors.items()}
+                for file, tensors in content.items()
+            }
+        except (OSError, ValueError, TypeError, AttributeError):
+            return None
+
+    def save(self, sha: str, headers: Headers) -> None:
+        content = {
+            file: {name: [header.dtype, header.shape] for name, header in tensors.items()}
+            for file, tensors in headers.items()
+        }
+        write_text_atomically(self._folder / f"{sha}.json", json.dumps(content))
+
+    def remember_sha(self, revision: str, sha: str) -> None:
+        """Keep what a branch or tag means today, for offline runs."""
+        path = self._ref(revision)
+        if self.remembered_sha(revision) != sha:
+            write_text_atomically(path, sha)
+
+    def remembered_sha(self, revision: str) -> str | None:
+        try:
+            return self._ref(revision).read_text(encoding="utf-8").strip() or None
+        except OSError:
+            return None
+
+    def _ref(self, revision: str) -> Path:
+        return self._folder / "refs" / quote(revision, safe="")

@@ -1,0 +1,83 @@
+"""What a user may type for MODEL, and what it means.
+
+org/name  org/name@revision  https://huggingface.co/org/name/tree/revision  ./folder  builtin:NAME
+"""
+
+from __future__ import annotations
+
+import re
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Literal
+from urllib.parse import unquote, urlsplit
+
+from shape_audit.errors import IncompleteError, UsageError
+from shape_audit.hub.builtins import builtin_folder
+
+Source = Literal["hub", "folder", "builtin"]
+
+_HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
+
+
+@dataclass(frozen=True)
+class ModelName:
+    """A name, understood.
+
+    Attributes:
+        repo_id: `org/name`, the folder's own name, or `builtin:NAME`.
+        revision: as asked for; None means the default branch. Only for Hub names.
+        folder: where the files lie; None for Hub names.
+        notes: what the user should know about how the name was read.
+    """
+
+    repo_id: str
+    source: Source
+    revision: str | None = None
+    folder: Path | None = None
+    notes: tuple[str, ...] = ()
+
+
+def parse_model_name(text: str) -> ModelName:
+    """Understand MODEL without any network. A folder wins over a Hub repository of the same name.
+
+    Raises:
+        UsageError: the text is no possible name.
+        IncompleteError: it names a folder or built-in model that does not exist.
+    """
+    if text.startswith("builtin:"):
+        return ModelName(repo_id=text, source="builtin", folder=builtin_folder(text.removeprefix("builtin:")))
+    if not text.strip() or "\0" in text:
+        raise UsageError("MODEL is empty; give org/name, a folder, or builtin:NAME")
+    path = Path(text).expanduser()
+    if path.is_dir():
+        return _folder(text, path)
+    if path.is_file():
+        raise UsageError(f"{text}: a file; give the folder that holds config.json and the safetensors files")
+    if text.startswith((".", "/", "~")) or "\\" in text:
+        raise IncompleteError(f"{text}: no such folder")
+    if text.startswith(("https://", "http://")):
+        return _hub_url(text)
+    repo_id, _, revision = text.partition("@")
+    return _hub_name(text, repo_id, revision if "@" in text else None)
+
+
+def _folder(text: str, path: Path) -> ModelName:
+    notes: tuple[str, ...] = ()
+    if _HUB_NAME.fullmatch(text):
+        notes = (f"{text} is a folder here: it was read, not a Hub repository of that name",)
+    return ModelName(repo_id=path.resolve().name or "model", source="folder", folder=path, notes=notes)
+
+
+def _hub_url(text: str) -> ModelName:
+    """org/name and revision from the address of a model's page."""
+    parts = [unquote(part) for part in urlsplit(text).path.split("/") if part]
+    if len(parts) > 2 and parts[2] in ("tree", "blob", "resolve", "commit"):
+        revision = "/".join(parts[3:]) if parts[2] in ("tree", "commit") else parts[3] if parts[3:] else ""
+        return _hub_name(text, "/".join(parts[:2]), revision or None)
+    return _hub_name(text, "/".join(parts), None)
+
+
+def _hub_name(text: str, repo_id: str, revision: str | None) -> ModelName:
+    if not _HUB_NAME.fullmatch(repo_id) or revision == "":
+        raise UsageError(f"{text}: neither a folder here nor a possible Hub name (org/name or org/name@revision)")
+    return ModelName(repo_id=repo_id, source="hub", revision=revision)

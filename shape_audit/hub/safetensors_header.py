@@ -1,0 +1,130 @@
+"""The header of a safetensors file, read as the untrusted input it is.
+
+Format (huggingface/safetensors, README): 8 bytes little-endian header length N, N bytes of JSON
+{name: {dtype, shape, data_offsets: [begin, end]}, "__metadata__": {...}}, then the tensors' bytes, without holes.
+"""
+
+from __future__ import annotations
+
+import json
+import math
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shape_audit.errors import CorruptFileError
+
+LENGTH_PREFIX = 8
+MAX_HEADER_BYTES = 100_000_000
+"""The limit of the safetensors library itself."""
+
+BITS = {
+    "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8,
+    "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6,
+    "U16": 16, "I16": 16, "F16": 16, "BF16": 16, "U32": 32, "I32": 32, "F32": 32,
+    "U64": 64, "I64": 64, "F64": 64, "C64": 64,
+}  # fmt: skip
+"""Bits an element takes, for every dtype of safetensors 0.8."""
+
+
+@dataclass(frozen=True)
+class TensorHeader:
+    """What a header says about one tensor."""
+
+    dtype: str
+    shape: tuple[int, ...]
+
+    @property
+    def numel(self) -> int:
+        return math.prod(self.shape)
+
+
+def header_length(prefix: bytes, *, file: str, file_size: int | None) -> int:
+    """The length of the JSON part, from the file's first 8 bytes.
+
+    Raises:
+        CorruptFileError: too short, longer than the file, or beyond `MAX_HEADER_BYTES`.
+    """
+    if len(prefix) < LENGTH_PREFIX:
+        raise CorruptFileError(f"{file}: too short for a safetensors file")
+    length = int.from_bytes(prefix[:LENGTH_PREFIX], "little")
+    if length > MAX_HEADER_BYTES:
+        raise CorruptFileError(f"{file}: not a safetensors file (it announces a header of {length:,} bytes)")
+    if file_size is not None and LENGTH_PREFIX + length > file_size:
+        raise CorruptFileError(f"{file}: truncated inside its header ({file_size:,} bytes)")
+    return length
+
+
+def parse_header(raw: bytes, *, file: str, file_size: int | None) -> dict[str, TensorHeader]:
+    """Parse and check the JSON part of a header.
+
+    Args:
+        raw: the JSON bytes, without the length prefix.
+        file: name for messages.
+        file_size: size of the whole file in bytes, where known: the data must fill it exactly.
+
+    Returns:
+        Tensor name -> header, in the order of the data.
+
+    Raises:
+        CorruptFileError: not JSON, duplicate keys, impossible shapes or offsets, holes, overlaps, wrong total.
+    """
+    try:
+        content = json.loads(raw.decode("utf-8"), object_pairs_hook=lambda pairs: _unique(pairs, file))
+    except (ValueError, RecursionError) as error:
+        raise CorruptFileError(f"{file}: its header is not JSON; the file is damaged") from error
+    if not isinstance(content, dict):
+        raise CorruptFileError(f"{file}: its header is not a JSON object")
+    content.pop("__metadata__", None)
+    spans = sorted((_span(name, entry, file) for name, entry in content.items()), key=lambda span: span[:2])
+    position = 0
+    for begin, end, name, _ in spans:
+        if begin != position:
+            what = "overlaps the one before it" if begin < position else "leaves a hole before it"
+            raise CorruptFileError(f"{file}: tensor {name} {what} (byte {begin:,} of the data)")
+        position = end
+    if file_size is not None and LENGTH_PREFIX + len(raw) + position != file_size:
+        expected = LENGTH_PREFIX + len(raw) + position
+        what = "truncated" if file_size < expected else "longer than its header says"
+        raise CorruptFileError(f"{file}: {what} ({file_size:,} bytes, the header says {expected:,})")
+    return {name: header for _, _, name, header in spans}
+
+
+def _unique(pairs: list[tuple[str, Any]], file: str) -> dict[str, Any]:
+    content = dict(pairs)
+    if len(content) != len(pairs):
+        raise CorruptFileError(f"{file}: its header names a key twice")
+    return content
+
+
+def _span(name: str, entry: Any, file: str) -> tuple[int, int, str, TensorHeader]:
+    """(begin, end, name, header) of one tensor, each field checked."""
+    try:
+        dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
+        numbers = [*shape, begin, end]
+    except (TypeError, KeyError, ValueError) as error:
+        raise CorruptFileError(f"{file}: tensor {name} has a malformed entry in the header") from error
+    if not isinstance(shape, list) or any(type(n) is not int or not 0 <= n < 2**63 for n in numbers):
+        raise CorruptFileError(f"{file}: tensor {name} has a malformed shape or offset in the header")
+    if not isinstance(dtype, str) or dtype not in BITS:
+        raise CorruptFileError(f"{file}: tensor {name} has the unknown dtype {str(dtype)[:40]}")
+    header = TensorHeader(dtype, tuple(shape))
+    if end < begin or (end - begin) * 8 != header.numel * BITS[dtype]:
+        raise CorruptFileError(
+            f"{file}: tensor {name} is {dtype} {list(shape)}, but the header gives it {end - begin:,} bytes"
+        )
+    return begin, end, name, header
+
+
+def read_header(path: Path) -> tuple[dict[str, TensorHeader], bytes]:
+    """Read the header of a local file: the parsed form and its raw bytes (with the length prefix).
+
+    Raises:
+        CorruptFileError: see `parse_header`.
+        OSError: the file cannot be read.
+    """
+    file, size = path.name, path.stat().st_size
+    with path.open("rb") as stream:
+        prefix = stream.read(LENGTH_PREFIX)
+        raw = stream.read(header_length(prefix, file=file, file_size=size))
+    return parse_header(raw, file=file, file_size=size), prefix + raw

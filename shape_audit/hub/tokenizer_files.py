@@ -1,0 +1,53 @@
+"""The tokenizer's files: which they are, where they lie, and the hash that identifies them."""
+
+from __future__ import annotations
+
+import hashlib
+from fnmatch import fnmatch
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from shape_audit.hub.checkpoint import Checkpoint
+
+PATTERNS = (
+    "tokenizer.json",
+    "tokenizer_config.json",
+    "special_tokens_map.json",
+    "added_tokens.json",
+    "vocab.*",
+    "merges.txt",
+    "*.model",
+    "*.tiktoken",
+)
+"""Files a transformers tokenizer is made from (root of the repository only)."""
+
+
+def tokenizer_file_names(folder: Path) -> list[str]:
+    """Names of the tokenizer files that a folder holds, sorted."""
+    names = (path.name for path in folder.iterdir() if path.is_file())
+    return sorted(name for name in names if any(fnmatch(name, pattern) for pattern in PATTERNS))
+
+
+def tokenizer_sha256(folder: Path) -> str:
+    """sha256 over names and bytes of the tokenizer files of a folder."""
+    digest = hashlib.sha256()
+    for name in tokenizer_file_names(folder):
+        content = (folder / name).read_bytes()
+        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(content)
+    return digest.hexdigest()
+
+
+def tokenizer_folder(checkpoint: Checkpoint) -> Path:
+    """A folder that holds config.json and the tokenizer files; of a Hub model, downloaded into the Hub's cache.
+
+    Raises:
+        huggingface_hub errors and httpx2 errors: see `errors.FOREIGN`.
+    """
+    if checkpoint.folder is not None:
+        return checkpoint.folder
+    from huggingface_hub import snapshot_download
+
+    patterns = ["config.json", *PATTERNS]
+    return Path(snapshot_download(checkpoint.repo_id, revision=checkpoint.revision, allow_patterns=patterns))

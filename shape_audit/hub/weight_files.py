@@ -1,0 +1,83 @@
+"""Which safetensors files of a repository make up the model, and why there may be none."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable, Collection
+from typing import Any
+
+from shape_audit.errors import CorruptFileError, IncompleteError, NotAuditableError
+
+CONFIG_FILE = "config.json"
+SINGLE_FILE = "model.safetensors"
+INDEX_FILE = "model.safetensors.index.json"
+ADAPTER_CONFIG = "adapter_config.json"
+
+
+def parse_json_object(text: bytes, *, file: str) -> dict[str, Any]:
+    """A JSON object from bytes nobody has checked yet.
+
+    Raises:
+        CorruptFileError: not UTF-8, not JSON, nested beyond reason, or no object.
+    """
+    try:
+        content = json.loads(text.decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise CorruptFileError(f"{file}: not valid JSON; the file is damaged") from error
+    if not isinstance(content, dict):
+        raise CorruptFileError(f"{file}: not a JSON object")
+    return content
+
+
+def refuse_what_is_no_model(files: Collection[str], subject: str, read: Callable[[str], bytes]) -> None:
+    """Refuse adapters and folders without a config, saying what they are.
+
+    Raises:
+        NotAuditableError: a PEFT adapter (its base model is named).
+        IncompleteError: there is no config.json.
+    """
+    if CONFIG_FILE in files:
+        return
+    if ADAPTER_CONFIG in files:
+        base = parse_json_object(read(ADAPTER_CONFIG), file=ADAPTER_CONFIG).get("base_model_name_or_path")
+        advice = f"audit its base model {base}" if isinstance(base, str) and base else "audit its base model"
+        raise NotAuditableError(f"{subject}: a PEFT adapter, not a model; {advice}")
+    if any(name.endswith(".gguf") for name in files):
+        raise NotAuditableError(f"{subject}: GGUF files only; audit the repository they were converted from")
+    raise IncompleteError(f"{subject}: there is no {CONFIG_FILE}; this is not a transformers model")
+
+
+def weight_files(files: Collection[str], subject: str, read: Callable[[str], bytes]) -> tuple[str, ...]:
+    """The safetensors files transformers would load: the single file where there is one, else the index's shards.
+
+    Args:
+        files: names of all files, relative to the root.
+        subject: the model, for messages.
+        read: gives the bytes of a small file.
+
+    Raises:
+        NotAuditableError: pickled or GGUF weights only.
+        IncompleteError: no weights at all, or shards that the index lists and the repository lacks.
+        CorruptFileError: the index is damaged.
+    """
+    if SINGLE_FILE in files:
+        return (SINGLE_FILE,)
+    if INDEX_FILE in files:
+        weight_map = parse_json_object(read(INDEX_FILE), file=INDEX_FILE).get("weight_map")
+        if not isinstance(weight_map, dict) or not weight_map:
+            raise CorruptFileError(f"{INDEX_FILE}: has no weight_map; the file is damaged")
+        shards = sorted({str(shard) for shard in weight_map.values()})
+        absent = [shard for shard in shards if shard not in files]
+        if absent:
+            raise IncompleteError(
+                f"{subject}: {INDEX_FILE} lists {len(shards)} files, of which {', '.join(absent[:3])}"
+                f"{' ...' if absent[3:] else ''} {'are' if absent[1:] else 'is'} absent"
+            )
+        return tuple(shards)
+    if any(name.endswith((".bin", ".pt", ".pth", ".ckpt")) for name in files):
+        raise NotAuditableError(
+            f"{subject}: pickled weights only, which can run code when loaded; convert them to safetensors"
+        )
+    if any(name.endswith(".gguf") for name in files):
+        raise NotAuditableError(f"{subject}: GGUF weights only; audit the repository they were converted from")
+    raise IncompleteError(f"{subject}: there is no {SINGLE_FILE} and no {INDEX_FILE}")

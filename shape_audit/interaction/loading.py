@@ -1,0 +1,173 @@
+"""Loading a model so that gradients of its activations, and of nothing else, can be taken."""
+
+from __future__ import annotations
+
+import logging
+import time
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from shape_audit.errors import CorruptFileError, IncompleteError, NotAuditableError, UsageError
+from shape_audit.hub import Checkpoint
+
+DTYPES = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+    "float64": torch.float64,
+}
+_SAFETENSORS_DTYPES = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to be measured.
+
+    Attributes:
+        model: in eval mode, without dropout, no weight requiring gradients.
+        attn_implementation: what transformers chose (sdpa, eager ...).
+        seconds: what downloading and loading took.
+    """
+
+    model: nn.Module
+    dtype: torch.dtype
+    device: torch.device
+    attn_implementation: str
+    seconds: float
+
+    @property
+    def dtype_name(self) -> str:
+        return str(self.dtype).removeprefix("torch.")
+
+
+def load_model(checkpoint: Checkpoint, *, dtype: str = "auto", device: str = "auto") -> LoadedModel:
+    """Download the weights where needed and load the model with transformers.
+
+    Args:
+        dtype: `auto` takes the dtype most parameters are stored in, but float32 for float16, whose gradients
+            underflow; else float32, bfloat16, float16 or float64.
+        device: `auto` takes CUDA where there is one; else cpu or cuda.
+
+    Raises:
+        NotAuditableError: transformers does not know the architecture, or only through code of the repository.
+        IncompleteError: weights are missing or do not fit the architecture.
+        UsageError: CUDA was asked for and there is none.
+        huggingface_hub and httpx2 errors: see `errors.FOREIGN`.
+    """
+    started = time.perf_counter()
+    chosen_device = _device(device)
+    folder = _weights_folder(checkpoint)
+    config = _config(checkpoint, folder)
+    chosen_dtype = DTYPES[_dtype_name(checkpoint, dtype)]
+    model, info = _from_pretrained(checkpoint, folder, config, chosen_dtype)
+    absent = sorted(info["missing_keys"])
+    if absent:
+        raise IncompleteError(
+            f"{checkpoint.repo_id}: the weights lack {len(absent)} tensors the architecture needs ({absent[0]} ...)"
+        )
+    model.requires_grad_(False).eval().to(chosen_device)
+    return LoadedModel(
+        model=model,
+        dtype=chosen_dtype,
+        device=chosen_device,
+        attn_implementation=str(model.config._attn_implementation),
+        seconds=time.perf_counter() - started,
+    )
+
+
+def _device(name: str) -> torch.device:
+    if name == "cuda" and not torch.cuda.is_available():
+        raise UsageError("--device cuda: this torch sees no CUDA device")
+    if name == "auto":
+        name = "cuda" if torch.cuda.is_available() else "cpu"
+    return torch.device(name)
+
+
+def _dtype_name(checkpoint: Checkpoint, asked: str) -> str:
+    if asked != "auto":
+        return asked
+    counts: dict[str, int] = {}
+    for header in checkpoint.tensors.values():
+        if header.dtype in _SAFETENSORS_DTYPES:
+            counts[header.dtype] = counts.get(header.dtype, 0) + header.numel
+    stored: Literal["F32"] | str = max(counts, key=lambda name: counts[name], default="F32")
+    return "float32" if stored == "F16" else _SAFETENSORS_DTYPES[stored]
+
+
+def _weights_folder(checkpoint: Checkpoint) -> Path:
+    """Where config and weights lie: of a Hub model, downloaded at its commit into the Hub's cache."""
+    if checkpoint.folder is not None:
+        return checkpoint.folder
+    from huggingface_hub import snapshot_download
+
+    files = ["*.json", *checkpoint.weight_files]
+    return Path(snapshot_download(checkpoint.repo_id, revision=checkpoint.revision, allow_patterns=files))
+
+
+def _config(checkpoint: Checkpoint, folder: Path) -> Any:
+    """The transformers config, with all dropout off.
+
+    Activation checkpointing needs a block's training flag, and some blocks drop out by that same flag.
+    """
+    from transformers import AutoConfig
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    model_type = checkpoint.config.get("model_type")
+    if model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        if "auto_map" in checkpoint.config:
+            raise NotAuditableError(
+                f"{checkpoint.repo_id}: needs code from its repository (model type {model_type}), which is not run; "
+                "--shape-only works"
+            )
+        raise NotAuditableError(
+            f"{checkpoint.repo_id}: unsupported architecture: transformers knows no causal LM of type {model_type}"
+        )
+    try:
+        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # whatever an impossible value makes the config class raise
+        raise CorruptFileError(f"{checkpoint.repo_id}: config.json: {_first_line(error)}") from error
+    for name, value in config.to_dict().items():
+        if "drop" in name and isinstance(value, int | float) and not isinstance(value, bool):
+            setattr(config, name, 0.0)
+    return config
+
+
+def _from_pretrained(
+    checkpoint: Checkpoint, folder: Path, config: Any, dtype: torch.dtype
+) -> tuple[Any, dict[str, Any]]:
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    logger = logging.getLogger("transformers")
+    level = logger.level
+    logger.setLevel(logging.ERROR)
+    try:
+        model, info = AutoModelForCausalLM.from_pretrained(
+            folder,
+            config=config,
+            dtype=dtype,
+            use_safetensors=True,
+            local_files_only=True,
+            trust_remote_code=False,
+            output_loading_info=True,
+        )
+    except SafetensorError as error:
+        raise CorruptFileError(f"{checkpoint.repo_id}: damaged weights: {_first_line(error)}") from error
+    except (RuntimeError, ValueError, KeyError, TypeError) as error:
+        if isinstance(error, torch.OutOfMemoryError):
+            raise
+        raise IncompleteError(f"{checkpoint.repo_id}: transformers cannot load it: {_first_line(error)}") from error
+    finally:
+        logger.setLevel(level)
+    return model, info
+
+
+def _first_line(error: BaseException) -> str:
+    line = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+    return line[:200]

@@ -1,0 +1,86 @@
+"""Finding a model's decoder blocks, and reading the residual stream between them.
+
+Nothing here knows a model's name. The blocks are the one list of modules that is as long as the config says the model
+is deep and whose members are of a class the model itself declares as a unit (`_no_split_modules`).
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from shape_audit.errors import NotAuditableError
+from shape_audit.interaction.sites import Site
+
+
+def find_blocks(model: nn.Module, depth: int) -> list[nn.Module]:
+    """The decoder blocks of a transformers causal LM, in order.
+
+    Raises:
+        NotAuditableError: no list of modules, or more than one, can be the stack of `depth` blocks.
+    """
+    lists = [m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) == depth]
+    declared = set(getattr(model, "_no_split_modules", None) or ())
+    stacks = [m for m in lists if {type(block).__name__ for block in m} <= declared] or lists
+    if len(stacks) != 1:
+        name = type(model).__name__
+        raise NotAuditableError(
+            f"{name}: unsupported architecture ({len(stacks)} lists of modules could be its {depth} blocks)"
+        )
+    return list(stacks[0])
+
+
+@contextmanager
+def read_gradients(
+    blocks: list[nn.Module], sites: Iterable[Site], receive: Callable[[Site, Tensor], None]
+) -> Iterator[list[Tensor]]:
+    """While open, one forward of the model prepares its backward to hand each site's gradient to `receive`.
+
+    The graph begins at the first site: the residual stream is cut off there and made a leaf, which is the one tensor
+    in the yielded list; differentiating with respect to it reaches all sites, and no weight. Gradients are handed
+    over the moment they exist, so none of them is kept.
+
+    Args:
+        blocks: the decoder blocks, in order.
+        sites: where to read, at least one.
+        receive: gets the site and the gradient (B, T, D).
+    """
+    positions = {site.position: site for site in sites}
+    first = min(positions)
+    leaves: list[Tensor] = []
+
+    def at(position: int, hidden_BTD: Tensor) -> Tensor:
+        site = positions.get(position)
+        if site is None:
+            return hidden_BTD
+        if position == first:
+            hidden_BTD = hidden_BTD.detach().requires_grad_(True)
+            leaves.append(hidden_BTD)
+        hidden_BTD.register_hook(lambda grad_BTD: receive(site, grad_BTD.detach()))  # type: ignore[no-untyped-call]
+        return hidden_BTD
+
+    def before_first(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if args:
+            return (at(0, args[0]), *args[1:]), kwargs
+        return args, {**kwargs, "hidden_states": at(0, kwargs["hidden_states"])}
+
+    def after(position: int) -> Callable[..., Any]:
+        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+            if isinstance(output, tuple):
+                return (at(position, output[0]), *output[1:])
+            return at(position, output)
+
+        return hook
+
+    handles = [block.register_forward_hook(after(i + 1)) for i, block in enumerate(blocks)]
+    handles.append(blocks[0].register_forward_pre_hook(before_first, with_kwargs=True))
+    try:
+        with torch.enable_grad():
+            yield leaves
+    finally:
+        for handle in handles:
+            handle.remove()

@@ -1,0 +1,50 @@
+"""Frozen result types: what one audit found, as JSON that can be read, hashed and compared.
+
+AuditRecord                  one audit; `AuditRecord.model_json_schema()` is its JSON Schema
+IntervalDerivation           what `shape-audit interval` derives from a sweep table
+sealed, write_record, read_record      hash, write atomically, read and verify
+"""
+
+from shape_audit.records.atomic import write_text_atomically
+from shape_audit.records.audit_record import (
+    SCHEMA_VERSION,
+    AuditRecord,
+    Calibration,
+    Environment,
+    Interaction,
+    Loss,
+    ModelIdentity,
+    SiteInteraction,
+    WallSeconds,
+)
+from shape_audit.records.files import read_record, record_file_name, write_record
+from shape_audit.records.hashing import canonical_json, sealed, sha256_of
+from shape_audit.records.interval_derivation import BudgetRange, Edge, IntervalDerivation, ToleranceRow
+from shape_audit.records.shape_facts import Interval, Ledger, ModelShape, Placement
+
+__all__ = [
+    "SCHEMA_VERSION",
+    "AuditRecord",
+    "BudgetRange",
+    "Calibration",
+    "Edge",
+    "Environment",
+    "Interaction",
+    "Interval",
+    "IntervalDerivation",
+    "Ledger",
+    "Loss",
+    "ModelIdentity",
+    "ModelShape",
+    "Placement",
+    "SiteInteraction",
+    "ToleranceRow",
+    "WallSeconds",
+    "canonical_json",
+    "read_record",
+    "record_file_name",
+    "sealed",
+    "sha256_of",
+    "write_record",
+    "write_text_atomically",
+]

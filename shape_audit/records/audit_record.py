@@ -1,0 +1,158 @@
+"""One audit as one record. The keys are a promise to readers; absent parts are null."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shape_audit.records.frozen import Frozen
+from shape_audit.records.shape_facts import ModelShape, Placement
+
+SCHEMA_VERSION: Literal[1] = 1
+
+CI = tuple[float, float] | None
+"""A 95 % interval [low, high]; null where none was computed."""
+
+
+class ModelIdentity(Frozen):
+    """Which model, at which revision."""
+
+    repo_id: str
+    """`org/name` on the Hub, the folder's name, or `builtin:NAME`."""
+    revision: str
+    """Commit sha on the Hub; for a folder or built-in model the sha256 described in `hub.fingerprint`."""
+    source: Literal["hub", "folder", "builtin"]
+    architecture: str | None
+    """Class named by the config, for instance LlamaForCausalLM."""
+    model_type: str | None
+    family: str | None
+    """As the shipped table of known models has it; null for a model that is not in it."""
+
+
+class Calibration(Frozen):
+    """The text the numbers were measured on."""
+
+    dataset: str
+    config: str | None
+    revision: str | None
+    split: str | None
+    column: str | None
+    text_sha256: str
+    tokenizer_sha256: str
+    adds_bos: bool
+    windows: int
+    seq_len: int
+    """Input ids of each window (BOS included); each has one target."""
+    passage_bytes: int | None
+    """Length of a slot in bytes; null for replayed windows."""
+    tokens: int
+    """Targets over all windows: windows * seq_len."""
+    bytes: int | None
+    """UTF-8 bytes that the targets cover; null where the tokenizer gives no offsets."""
+    seed: int | None
+
+
+class Loss(Frozen):
+    """Cross-entropy on the calibration windows."""
+
+    nats_per_token: float
+    nats_per_token_ci: CI = None
+    bits_per_byte: float | None
+    bits_per_byte_ci: CI = None
+
+
+class SiteInteraction(Frozen):
+    """How the channels of the residual stream interact at one site; see `interaction.statistics` for formulas.
+
+    Plain and `_raw` values are U-statistics (products of different windows only), null for a single window and for
+    a site that no gradient reaches;
+    `_plugin` values are the biased ones that published figures use. Until an estimator with a bias correction
+    exists, plain and `_raw` ratios are equal.
+    """
+
+    name: str
+    """`embedding` (the input of block 0) or `block.K` (the output of block K)."""
+    width: int
+    aofe: float | None
+    """Off-diagonal energy of the AGOP: ||G||_F^2 - sum_i G_ii^2, in nats^4 per activation unit^4."""
+    aofe_plugin: float
+    aofe_ci: CI = None
+    aofe_ratio: float | None
+    """AOFE / ||G||_F^2."""
+    aofe_ratio_raw: float | None
+    aofe_ratio_plugin: float | None
+    aofe_ratio_ci: CI = None
+    aofe_normalized: float | None
+    """AOFE / tr(G)^2."""
+    aofe_normalized_plugin: float | None
+    aofe_normalized_ci: CI = None
+    mean_cos2: float | None
+    """Mean squared cosine between channel gradients: AOFE / (tr(G)^2 - sum_i G_ii^2)."""
+    mean_cos2_plugin: float | None
+    mean_cos2_ci: CI = None
+    effective_rank: float | None
+    """Participation ratio tr(G)^2 / ||G||_F^2."""
+    effective_rank_plugin: float | None
+    effective_rank_ci: CI = None
+    trace: float
+    """tr(G): mean squared gradient norm per token, in nats^2 per activation unit^2."""
+    trace_ci: CI = None
+    spectrum: list[float] | None = None
+    below_noise_floor: bool
+    """True where a U-statistic leaves its range (negative AOFE, rank above the width): noise, never clipped."""
+
+
+class Interaction(Frozen):
+    """The interaction profile: one protocol, every chosen site."""
+
+    protocol: str
+    parameters: dict[str, float | int | str]
+    dtype: str
+    attn_implementation: str
+    protocol_hash: str
+    windows_used: int
+    converged: bool | None
+    """Null where no tolerance was asked for."""
+    sites: list[SiteInteraction]
+
+
+class WallSeconds(Frozen):
+    """Where the time went, in seconds."""
+
+    load: float
+    pass_: Annotated[float, Field(alias="pass")]
+    reduce: float
+
+
+class Environment(Frozen):
+    """What may differ between two runs of the same audit."""
+
+    versions: dict[str, str]
+    device: str | None
+    world_size: int | None
+    threads: int | None
+    micro_batch: int | None
+    wall_seconds: WallSeconds | None
+    tokens_per_second: float | None
+    peak_memory_bytes: int
+    date: str
+    """UTC, ISO 8601."""
+
+
+class AuditRecord(Frozen):
+    """One audit. `record_sha256` is the hash of all the rest but `environment`."""
+
+    schema_version: Literal[1] = SCHEMA_VERSION
+    record_sha256: str = ""
+    notes: list[str]
+    """What a reader should know: disagreements between config and tensors, numbers below the noise floor ..."""
+    model: ModelIdentity
+    shape: ModelShape
+    placement: Placement
+    calibration: Calibration | None
+    loss: Loss | None
+    interaction: Interaction | None
+    weights: None = None
+    scores: None = None
+    environment: Environment

@@ -1,0 +1,68 @@
+"""Record files: their names, writing them, reading them back with their hash checked."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from shape_audit.errors import CorruptFileError, IncompleteError
+from shape_audit.records.atomic import write_text_atomically
+from shape_audit.records.audit_record import SCHEMA_VERSION, AuditRecord
+from shape_audit.records.hashing import record_sha256
+
+
+def record_file_name(record: AuditRecord) -> str:
+    """A name made of the model, its revision, the protocol hash and the number of windows.
+
+    Odd characters become `-`, so that no name leaves its folder.
+    """
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", record.model.repo_id.replace("/", "--")).strip(".-") or "model"
+    parts = [name[:80], record.model.revision[:12]]
+    if record.interaction is None:
+        parts.append("shape")
+    else:
+        parts += [record.interaction.protocol_hash[:12], f"w{record.interaction.windows_used}"]
+    return "__".join(parts) + ".json"
+
+
+def write_record(record: AuditRecord, folder: Path) -> Path:
+    """Write a record into a folder (made where absent), atomically, and return the file's path.
+
+    Raises:
+        IncompleteError: the folder cannot be written to.
+    """
+    path = folder / record_file_name(record)
+    try:
+        write_text_atomically(path, record.model_dump_json(by_alias=True, indent=2) + "\n")
+    except OSError as error:
+        reason = error.strerror or error
+        raise IncompleteError(f"{path}: the record could not be written ({reason}); see --records") from error
+    return path
+
+
+def read_record(path: Path) -> AuditRecord:
+    """Read a record and check that nobody has changed it since.
+
+    Raises:
+        CorruptFileError: not JSON, not a record of this schema version, or its hash does not fit its content.
+        OSError: the file cannot be read.
+    """
+    try:
+        content = json.loads(path.read_text(encoding="utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise CorruptFileError(f"{path}: not a JSON file") from error
+    version = content.get("schema_version") if isinstance(content, dict) else None
+    if version != SCHEMA_VERSION:
+        raise CorruptFileError(f"{path}: not an audit record of schema version {SCHEMA_VERSION}")
+    try:
+        record = AuditRecord.model_validate_json(json.dumps(content))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise CorruptFileError(f"{path}: not an audit record: {where}: {first['msg']}") from error
+    if record.record_sha256 != record_sha256(record):
+        raise CorruptFileError(f"{path}: its content does not fit its record_sha256; it was edited by hand")
+    return record

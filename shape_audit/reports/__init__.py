@@ -1,0 +1,13 @@
+"""A record -> terminal, Markdown, JSON. Pure functions: nothing is printed, nothing is written.
+
+audit_text(record)       rich renderable      interval_text(derivation)
+audit_markdown(record)   str                  interval_markdown(derivation)
+as_json(record)          str
+"""
+
+from shape_audit.reports.audit_markdown import audit_markdown
+from shape_audit.reports.audit_text import audit_text
+from shape_audit.reports.interval_reports import interval_markdown, interval_text
+from shape_audit.reports.json_form import as_json
+
+__all__ = ["as_json", "audit_markdown", "audit_text", "interval_markdown", "interval_text"]

@@ -1,0 +1,34 @@
+"""The terminal report of an audit: the verdict first, then the numbers, then where they come from."""
+
+from __future__ import annotations
+
+from rich.columns import Columns
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from shape_audit.records import AuditRecord
+from shape_audit.reports.rich_tables import rich_table
+from shape_audit.reports.tables import interaction_table, ledger_table, provenance_table, shape_table
+from shape_audit.reports.verdict import headline, sentences
+
+_STYLE = {"inside": "bold green", "shallow-wide": "bold yellow", "deep-narrow": "bold yellow"}
+_MARK = {"inside": "●", "shallow-wide": "◀", "deep-narrow": "▶"}
+
+
+def audit_text(record: AuditRecord) -> RenderableType:
+    """A report that says its verdict in words before it shows a number; colour never carries meaning alone."""
+    side = record.placement.side
+    parts: list[RenderableType] = [Text(f"{_MARK[side]} {headline(record)}", style=_STYLE[side])]
+    parts += [Padding(Text(sentence), (0, 0, 0, 2)) for sentence in sentences(record)]
+    parts += [
+        Text(),
+        Columns([rich_table(shape_table(record)), rich_table(ledger_table(record))], padding=(0, 4)),
+    ]
+    if (table := interaction_table(record)) is not None:
+        parts += [Text(), rich_table(table)]
+    if record.notes:
+        parts += [Text(), Text("Notes", style="bold")]
+        parts += [Padding(Text(f"- {note}"), (0, 0, 0, 2)) for note in record.notes]
+    parts += [Text(), rich_table(provenance_table(record))]
+    return Group(*parts)

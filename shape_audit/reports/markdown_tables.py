@@ -1,0 +1,22 @@
+"""A `Table` as Markdown, with everything escaped that came from outside."""
+
+from __future__ import annotations
+
+import re
+
+from shape_audit.reports.tables import Table
+
+_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~])")
+
+
+def escaped(text: str) -> str:
+    """Text that Markdown shows as it is: no markup, no HTML, on one line."""
+    return _SPECIAL.sub(r"\\\1", " ".join(text.splitlines()))
+
+
+def markdown_table(table: Table) -> str:
+    """A second-level heading and a pipe table."""
+    header = "| " + " | ".join(escaped(column) for column in table.columns) + " |"
+    marks = ["---", *("---:" if table.numeric else "---" for _ in table.columns[1:])]
+    rows = ["| " + " | ".join(escaped(cell) for cell in row) + " |" for row in table.rows]
+    return "\n".join([f"## {escaped(table.title)}", "", header, "| " + " | ".join(marks) + " |", *rows])

@@ -1,0 +1,37 @@
+"""How numbers are written in every report."""
+
+from __future__ import annotations
+
+import math
+
+
+def significant(value: float | None, digits: int = 3) -> str:
+    """A number to so many significant digits, scientific outside [1e-4, 1e6); a dash for None."""
+    if value is None:
+        return "–"
+    if value == 0:
+        return "0"
+    if 1e-4 <= abs(value) < 1e6:
+        decimals = max(0, digits - 1 - math.floor(math.log10(abs(value))))
+        return f"{value:,.{decimals}f}"
+    return f"{value:.{digits - 1}e}"
+
+
+def ratio(value: float | None) -> str:
+    """A ratio between 0 and 1 to three decimals, a noisy one with its sign; a dash for None."""
+    return "–" if value is None else f"{value:.3f}"
+
+
+def count(value: int | None) -> str:
+    """A whole number with thousands separators; a dash for None."""
+    return "–" if value is None else f"{value:,}"
+
+
+def of_total(part: int, total: int) -> str:
+    """A share in percent."""
+    return f"{100 * part / total:.1f} %" if total else "–"
+
+
+def interval_ends(low: float | None, high: float | None) -> str:
+    """[low, high] with four decimals; an open end says so."""
+    return f"[{'open' if low is None else f'{low:.4f}'}, {'open' if high is None else f'{high:.4f}'}]"

@@ -1,0 +1,27 @@
+"""A `Table` drawn by rich. Cells are plain text: nothing in them is read as markup."""
+
+from __future__ import annotations
+
+from rich.table import Table as RichTable
+from rich.text import Text
+
+from shape_audit.reports.tables import Table
+
+
+def rich_table(table: Table) -> RichTable:
+    """A quiet table: a title, a dim header, numbers to the right, no lines."""
+    drawn = RichTable(
+        title=Text(table.title, style="bold"),
+        title_justify="left",
+        box=None,
+        pad_edge=False,
+        padding=(0, 2, 0, 0),
+        show_header=any(table.columns),
+        header_style="dim",
+    )
+    for i, column in enumerate(table.columns):
+        right = table.numeric and i > 0
+        drawn.add_column(Text(column), justify="right" if right else "left", overflow="fold")
+    for row in table.rows:
+        drawn.add_row(*(Text(cell) for cell in row))
+    return drawn

@@ -1,0 +1,135 @@
+"""The rows of every table, once for all formats: cells are finished text."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shape_audit.records import AuditRecord, IntervalDerivation
+from shape_audit.reports.numbers import count, interval_ends, of_total, ratio, significant
+
+
+@dataclass(frozen=True)
+class Table:
+    """A table of finished cells.
+
+    Attributes:
+        numeric: whether columns after the first are right-aligned.
+    """
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[str, ...], ...]
+    numeric: bool = True
+
+
+def shape_table(record: AuditRecord) -> Table:
+    """The facts of the shape, one a row."""
+    shape = record.shape
+    heads = count(shape.num_attention_heads)
+    if shape.num_key_value_heads != shape.num_attention_heads:
+        heads += f" ({count(shape.num_key_value_heads)} key/value)"
+    feed_forward = count(shape.intermediate_size)
+    if shape.feed_forward_ratio is not None:
+        feed_forward += f" ({significant(shape.feed_forward_ratio)} × width)"
+    rows = (
+        ("layers × width", f"{count(shape.num_hidden_layers)} × {count(shape.hidden_size)}"),
+        ("R_D/W", f"{shape.r_dw:.6f}"),
+        ("log-distance to interval", significant(record.placement.log_distance)),
+        ("feed-forward width", feed_forward),
+        ("attention heads", heads),
+        ("head dim", count(shape.head_dim)),
+        ("vocabulary", count(shape.vocab_size) + (", tied" if shape.tie_word_embeddings else ", untied")),
+        ("positions", count(shape.max_position_embeddings)),
+        ("dense", "yes" if shape.is_dense else "no"),
+    )
+    return Table("Shape", ("", ""), rows)
+
+
+def ledger_table(record: AuditRecord) -> Table:
+    """Parameters by role, with totals."""
+    total = record.shape.params_total
+    rows = [
+        (role.replace("_", "-"), count(part), of_total(part, total))
+        for role, part in record.shape.ledger.model_dump().items()
+    ]
+    non_embedding = record.shape.params_non_embedding
+    rows += [
+        ("total", count(total), ""),
+        ("non-embedding", count(non_embedding), of_total(non_embedding, total)),
+    ]
+    return Table("Parameters", ("", "count", "share"), tuple(rows))
+
+
+def interaction_table(record: AuditRecord) -> Table | None:
+    """One row a site; None for a shape-only record."""
+    if record.interaction is None:
+        return None
+    rows = tuple(
+        (
+            site.name + (" (noise)" if site.below_noise_floor else ""),
+            ratio(site.aofe_ratio),
+            ratio(site.aofe_ratio_plugin),
+            significant(site.aofe_normalized),
+            significant(site.mean_cos2),
+            significant(site.effective_rank),
+            significant(site.aofe),
+            significant(site.trace),
+        )
+        for site in record.interaction.sites
+    )
+    columns = ("site", "AOFE-ratio", "plug-in", "AOFE/tr²", "mean cos²", "eff. rank", "AOFE", "tr G")
+    return Table(f"Interaction ({record.interaction.protocol}, {record.interaction.dtype})", columns, rows)
+
+
+def provenance_table(record: AuditRecord) -> Table:
+    """Where the numbers come from."""
+    rows = [
+        ("model", f"{record.model.repo_id} ({record.model.source})"),
+        ("revision", record.model.revision),
+        ("architecture", f"{record.model.architecture or '–'} ({record.model.model_type or '–'})"),
+        ("interval", f"{record.placement.interval.name}; {record.placement.interval.source}"),
+    ]
+    if record.calibration and record.interaction:
+        text = record.calibration
+        rows += [
+            ("text", f"{text.dataset}, sha256 {text.text_sha256[:16]}"),
+            (
+                "windows",
+                f"{text.windows} of {text.seq_len} tokens, seed {'–' if text.seed is None else text.seed}",
+            ),
+            ("protocol", record.interaction.protocol_hash[:16]),
+            ("attention", record.interaction.attn_implementation),
+        ]
+    rows.append(("record", record.record_sha256[:16]))
+    return Table("Where this comes from", ("", ""), tuple(rows), numeric=False)
+
+
+def budget_table(derivation: IntervalDerivation) -> Table:
+    """The range of R_D/W each budget allows."""
+    rows = tuple(
+        (
+            count(budget.target_params),
+            f"{budget.within} of {budget.shapes}",
+            f"{budget.best_r_dw:.4f}",
+            significant(budget.best_loss, 4),
+            f"{budget.low:.4f}" + (" open" if "low" in budget.open_edges else ""),
+            f"{budget.high:.4f}" + (" open" if "high" in budget.open_edges else ""),
+        )
+        for budget in derivation.budgets
+    )
+    columns = ("parameters", "shapes within", "best R_D/W", "best loss", "low", "high")
+    return Table(f"Budgets (within {derivation.tolerance * 100:g} % of the best loss)", columns, rows)
+
+
+def sensitivity_table(derivation: IntervalDerivation) -> Table:
+    """How the interval moves with the tolerance."""
+    rows = tuple(
+        (
+            f"{row.tolerance * 100:g} %" + (" *" if row.tolerance == derivation.tolerance else ""),
+            f"empty ({row.low:.4f} > {row.high:.4f})"
+            if row.is_empty and row.low is not None and row.high is not None
+            else interval_ends(row.low, row.high),
+        )
+        for row in derivation.sensitivity
+    )
+    return Table("Sensitivity to the tolerance", ("tolerance", "interval"), rows)

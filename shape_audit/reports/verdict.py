@@ -1,0 +1,78 @@
+"""What an audit found, in sentences someone understands who has not read the paper."""
+
+from __future__ import annotations
+
+import math
+
+from shape_audit.records import AuditRecord
+from shape_audit.reports.numbers import interval_ends, ratio
+
+_SIDES = {
+    "inside": "inside the efficient interaction interval",
+    "shallow-wide": "below the efficient interaction interval: shallow for its width",
+    "deep-narrow": "above the efficient interaction interval: deep for its width",
+}
+
+
+def headline(record: AuditRecord) -> str:
+    """The verdict on the shape, in one clause."""
+    return f"{record.model.repo_id} is {_SIDES[record.placement.side]}"
+
+
+def shape_sentence(record: AuditRecord) -> str:
+    """Depth, width, ratio and interval, and which depths would lie inside."""
+    shape, interval = record.shape, record.placement.interval
+    sentence = (
+        f"{shape.num_hidden_layers} layers on a width of {shape.hidden_size:,}: R_D/W = {shape.r_dw:.4f}, "
+        f"interval {interval_ends(interval.low, interval.high)} ({interval.name})."
+    )
+    if record.placement.side != "inside":
+        sentence += f" At this width, {_depths_inside(record)}."
+    return sentence
+
+
+def _depths_inside(record: AuditRecord) -> str:
+    """The whole numbers of layers that the interval allows at the model's width."""
+    width, interval = record.shape.hidden_size, record.placement.interval
+    fewest = max(1, math.ceil(interval.low * width)) if interval.low is not None else None
+    most = math.floor(interval.high * width) if interval.high is not None else None
+    if most is None:
+        return f"{fewest} layers or more would be inside"
+    if fewest is None:
+        return f"{most} layers or fewer would be inside"
+    if fewest > most:
+        return "no number of layers would be inside"
+    return f"{fewest} to {most} layers would be inside" if fewest < most else f"{fewest} layers would be inside"
+
+
+def interaction_sentence(record: AuditRecord) -> str | None:
+    """What the AOFE-ratio says, at the first and the last site measured; None for a shape-only record."""
+    if record.interaction is None or record.loss is None or record.calibration is None:
+        return None
+    sites = record.interaction.sites
+    ends = [sites[0], sites[-1]] if len(sites) > 1 else sites
+    if any(site.aofe_ratio is None for site in ends):
+        return None
+    shares = " and ".join(f"{ratio(site.aofe_ratio)} at {site.name}" for site in ends)
+    return (
+        f"Channels interact: of the gradient energy on this text, a share of {shares} couples different channels "
+        "(AOFE-ratio; 0 would mean that every channel acts alone)."
+    )
+
+
+def loss_sentence(record: AuditRecord) -> str | None:
+    """How well the model predicts the text; None for a shape-only record."""
+    if record.loss is None or record.calibration is None:
+        return None
+    bits = f" ({record.loss.bits_per_byte:.3f} bits per byte)" if record.loss.bits_per_byte is not None else ""
+    text = record.calibration
+    return (
+        f"It predicts {text.dataset} at {record.loss.nats_per_token:.4f} nats per token{bits}, "
+        f"over {text.windows} windows of {text.seq_len} tokens."
+    )
+
+
+def sentences(record: AuditRecord) -> list[str]:
+    """All of it but the headline, in order, the caveat last."""
+    found = [shape_sentence(record), interaction_sentence(record), loss_sentence(record)]
+    return [s for s in found if s] + [f"Mind: {record.placement.caveat}."]

@@ -1,0 +1,129 @@
+"""What config.json promises, whatever names it uses for it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+from shape_audit.errors import CorruptFileError
+from shape_audit.shape.facts import facts
+
+
+@dataclass(frozen=True)
+class ConfigFacts:
+    """The promises of a config; None where it is silent.
+
+    `is_causal_lm` is None where the config names no architecture.
+    """
+
+    architecture: str | None
+    model_type: str | None
+    is_causal_lm: bool | None
+    num_hidden_layers: int | None
+    hidden_size: int | None
+    intermediate_size: int | None
+    num_attention_heads: int | None
+    num_key_value_heads: int | None
+    head_dim: int | None
+    vocab_size: int | None
+    max_position_embeddings: int | None
+    tie_word_embeddings: bool | None
+    non_dense_reason: str | None
+    is_quantized: bool
+
+
+def read_config(config: Mapping[str, Any]) -> ConfigFacts:
+    """Read the promises of a config, of its text part where it is nested.
+
+    Raises:
+        CorruptFileError: a field has a type or sign it cannot have.
+    """
+    text = _text_part(config)
+    architectures = config.get("architectures")
+    names = [name for name in architectures if isinstance(name, str)] if isinstance(architectures, list) else []
+    heads = _positive(text, "num_attention_heads")
+    tie = _first(text, "tie_word_embeddings")
+    if tie is None:
+        tie = _first(config, "tie_word_embeddings")
+    return ConfigFacts(
+        architecture=names[0] if names else None,
+        model_type=_string(text.get("model_type")) or _string(config.get("model_type")),
+        is_causal_lm=_is_causal_lm(config, names),
+        num_hidden_layers=_positive(text, "num_hidden_layers"),
+        hidden_size=_positive(text, "hidden_size"),
+        intermediate_size=_positive(text, "intermediate_size"),
+        num_attention_heads=heads,
+        num_key_value_heads=_positive(text, "num_key_value_heads") or _implied(text, "num_key_value_heads") or heads,
+        head_dim=_positive(text, "head_dim"),
+        vocab_size=_positive(text, "vocab_size"),
+        max_position_embeddings=_positive(text, "max_position_embeddings"),
+        tie_word_embeddings=tie if isinstance(tie, bool) else None,
+        non_dense_reason=_non_dense_reason(text),
+        is_quantized=isinstance(config.get("quantization_config"), dict),
+    )  # fmt: skip
+
+
+def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
+    for key in facts("config_facts")["text_config_keys"]:
+        part = config.get(key)
+        if isinstance(part, dict) and _first(part, "num_hidden_layers") is not None:
+            return part
+    return config
+
+
+def _first(config: Mapping[str, Any], field: str) -> Any:
+    """The value under the first of a field's names that the config has."""
+    for alias in facts("config_facts")["aliases"][field]:
+        if config.get(alias) is not None:
+            return config[alias]
+    return None
+
+
+def _positive(config: Mapping[str, Any], field: str) -> int | None:
+    value = _first(config, field)
+    if value is None:
+        return None
+    if isinstance(value, list):  # per-layer values (OpenELM, pruned models): the tensors will tell
+        return None
+    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**53:
+        raise CorruptFileError(f"config.json: {field} is {str(value)[:40]!r}, not a positive whole number")
+    return value
+
+
+def _implied(config: Mapping[str, Any], field: str) -> int | None:
+    """A value that follows from other fields of the config."""
+    for rule in facts("config_facts")["implied"]:
+        if rule["field"] == field and all(config.get(key) == value for key, value in rule["when"].items()):
+            return int(rule["value"])
+    return None
+
+
+def _string(value: Any) -> str | None:
+    return value if isinstance(value, str) and value else None
+
+
+def _is_causal_lm(config: Mapping[str, Any], architectures: list[str]) -> bool | None:
+    if config.get("is_encoder_decoder") is True:
+        return False
+    if not architectures:
+        return None
+    return any(name.endswith(tuple(facts("config_facts")["causal_lm_suffixes"])) for name in architectures)
+
+
+def _non_dense_reason(config: Mapping[str, Any]) -> str | None:
+    """Why the config does not promise a dense decoder, or None where it does."""
+    table = facts("config_facts")
+    for key in table["expert_count_keys"]:
+        count = config.get(key)
+        if isinstance(count, int) and not isinstance(count, bool) and count > 1:
+            return f"a mixture of {count} experts ({key})"
+    for key in table["mixer_keys"]:
+        if config.get(key):
+            return f"not all of its blocks mix tokens by attention ({key})"
+    layer_types = config.get("layer_types")
+    if isinstance(layer_types, list):
+        others = {str(kind) for kind in layer_types} - set(table["attention_layer_types"])
+        if others:
+            return f"not all of its blocks mix tokens by attention (layer_types: {', '.join(sorted(others))})"
+    return None

@@ -1,0 +1,34 @@
+"""The shipped table of real dense models: whose family a name belongs to, and where real models lie."""
+
+from __future__ import annotations
+
+import csv
+from dataclasses import dataclass
+from functools import cache
+
+from shape_audit.shape.facts import DATA
+
+
+@dataclass(frozen=True)
+class KnownModel:
+    """One row of `data/model_shapes.csv`, as far as this room needs it."""
+
+    repo_id: str
+    family: str
+    r_dw: float
+    is_base: bool
+
+
+@cache
+def known_models() -> dict[str, KnownModel]:
+    """repo_id -> model, of every row."""
+    with (DATA / "model_shapes.csv").open(encoding="utf-8", newline="") as stream:
+        return {
+            row["repo_id"]: KnownModel(
+                repo_id=row["repo_id"],
+                family=row["family"],
+                r_dw=int(row["num_hidden_layers"]) / int(row["hidden_size"]),
+                is_base=row["base_or_instruct"] == "base",
+            )
+            for row in csv.DictReader(stream)
+        }

@@ -1,0 +1,124 @@
+"""The shape of a checkpoint: what its config promises, checked against what its tensors say."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shape_audit.errors import NotAuditableError
+from shape_audit.hub import Checkpoint
+from shape_audit.records import ModelShape
+from shape_audit.shape.config_facts import ConfigFacts, read_config
+from shape_audit.shape.facts import facts
+from shape_audit.shape.tensor_facts import TensorFacts, read_tensors
+
+
+@dataclass(frozen=True)
+class ShapeReading:
+    """A shape, the names that go with it, and what did not fit together.
+
+    Attributes:
+        refusal: why gradients of this model cannot be measured (not a causal LM, not dense, quantised), or None.
+    """
+
+    shape: ModelShape
+    architecture: str | None
+    model_type: str | None
+    notes: tuple[str, ...]
+    refusal: str | None
+
+
+def describe(checkpoint: Checkpoint) -> ShapeReading:
+    """Read the shape of a checkpoint. Where config and tensors disagree, the config stands and a note says so.
+
+    Raises:
+        CorruptFileError: a config field has an impossible value.
+        NotAuditableError: neither config nor tensors tell the depth or the width.
+    """
+    config, tensors = read_config(checkpoint.config), read_tensors(checkpoint.tensors)
+    depth = config.num_hidden_layers or tensors.blocks or None
+    width = config.hidden_size or next(iter(tensors.widths), None) or tensors.embedding_width
+    if depth is None or width is None:
+        missing = "depth" if depth is None else "width"
+        kind = f"model type {config.model_type}" if config.model_type else "its config names no model type"
+        raise NotAuditableError(f"{checkpoint.repo_id}: no {missing} in config or tensors ({kind})")
+    tied, tie_notes = _tying(config, tensors)
+    ledger = tensors.ledger.model_copy(update={"unembedding": 0}) if tied else tensors.ledger
+    total = sum(ledger.model_dump().values())
+    intermediate = config.intermediate_size or tensors.intermediate_size
+    head_dim = config.head_dim
+    if head_dim is None and config.num_attention_heads and width % config.num_attention_heads == 0:
+        head_dim = width // config.num_attention_heads
+    non_dense = config.non_dense_reason or tensors.non_dense_reason
+    shape = ModelShape(
+        num_hidden_layers=depth,
+        hidden_size=width,
+        r_dw=depth / width,
+        intermediate_size=intermediate,
+        feed_forward_ratio=intermediate / width if intermediate else None,
+        num_attention_heads=config.num_attention_heads,
+        num_key_value_heads=config.num_key_value_heads,
+        head_dim=head_dim,
+        vocab_size=config.vocab_size or tensors.vocab_size,
+        max_position_embeddings=config.max_position_embeddings,
+        tie_word_embeddings=tied,
+        is_dense=non_dense is None,
+        params_total=total,
+        params_non_embedding=total - ledger.embedding - ledger.unembedding,
+        ledger=ledger,
+        widths=list(tensors.widths) if len(set(tensors.widths)) > 1 else None,
+    )
+    return ShapeReading(
+        shape=shape,
+        architecture=config.architecture,
+        model_type=config.model_type,
+        notes=(*_disagreements(config, tensors), *tie_notes, *_quantization_note(config)),
+        refusal=_refusal(config, shape, non_dense),
+    )
+
+
+def _disagreements(config: ConfigFacts, tensors: TensorFacts) -> list[str]:
+    """What the config promises and the tensors do not keep."""
+    widths = ", ".join(str(width) for width in sorted(set(tensors.widths)))
+    checks = [
+        ("num_hidden_layers", config.num_hidden_layers, tensors.blocks or None, f"{tensors.blocks} blocks"),
+        ("hidden_size", config.hidden_size, next(iter(tensors.widths), None), f"blocks of width {widths}"),
+        ("vocab_size", config.vocab_size, tensors.vocab_size, f"an embedding of {tensors.vocab_size} rows"),
+        ("intermediate_size", config.intermediate_size, tensors.intermediate_size,
+         f"a feed-forward width of {tensors.intermediate_size}"),
+    ]  # fmt: skip
+    notes = [
+        f"config.json and tensors disagree: {field} = {promised}, but the tensors show {seen_in_words}"
+        for field, promised, seen, seen_in_words in checks
+        if None not in (promised, seen) and promised != seen
+    ]
+    if len(set(tensors.widths)) > 1:
+        notes.append(f"the width is not uniform: {widths}; R_D/W uses the config's hidden_size")
+    return notes
+
+
+def _tying(config: ConfigFacts, tensors: TensorFacts) -> tuple[bool, list[str]]:
+    """Whether the output matrix is the embedding, and what is odd about it."""
+    stored = tensors.ledger.unembedding > 0
+    if not stored:
+        odd = config.tie_word_embeddings is False
+        return True, ["config.json says untied embeddings, but no output matrix is stored"] if odd else []
+    tied = config.tie_word_embeddings
+    if tied is None:
+        tied = config.model_type in facts("config_facts")["tied_when_silent"]
+    return tied, ["the tied output matrix is stored too; it is counted once"] if tied else []
+
+
+def _quantization_note(config: ConfigFacts) -> list[str]:
+    return ["quantised: parameters are counted as packed, so the totals are too low"] if config.is_quantized else []
+
+
+def _refusal(config: ConfigFacts, shape: ModelShape, non_dense: str | None) -> str | None:
+    if config.is_causal_lm is False:
+        return f"not a causal language model ({config.architecture or 'encoder-decoder'})"
+    if non_dense is not None:
+        return f"not dense: {non_dense}"
+    if shape.widths is not None:
+        return "its blocks differ in width"
+    if config.is_quantized:
+        return "quantised weights have no gradients to measure; audit the unquantised model"
+    return None

@@ -1,0 +1,127 @@
+"""What the tensors themselves say: the role of each, the blocks they form, the parameters they hold."""
+
+from __future__ import annotations
+
+import re
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from shape_audit.hub import TensorHeader
+from shape_audit.records import Ledger
+from shape_audit.shape.facts import facts
+
+_IN_BLOCK = re.compile(r"(?P<prefix>(?:[^.]+\.)*?[^.\d][^.]*)\.(?P<index>\d+)\.(?P<rest>.+)")
+
+
+@dataclass(frozen=True)
+class TensorFacts:
+    """The shape that tensor headers tell by themselves; None where they do not tell.
+
+    Attributes:
+        blocks: number of distinct block indices.
+        widths: width of each block, by the length of its own norm; empty where blocks have no norm weights.
+        vocab_size, embedding_width: rows and columns of the token embedding.
+        intermediate_size: feed-forward width of the first block.
+        ledger: parameters by role, an unembedding that is stored included.
+        non_dense_reason: why the tensors are not those of a dense decoder.
+    """
+
+    blocks: int
+    widths: tuple[int, ...]
+    vocab_size: int | None
+    embedding_width: int | None
+    intermediate_size: int | None
+    ledger: Ledger
+    non_dense_reason: str | None
+
+
+def read_tensors(tensors: Mapping[str, TensorHeader]) -> TensorFacts:
+    """Read the shape of a decoder from its tensor headers."""
+    parameters = {name: header for name, header in tensors.items() if not _is_buffer(name, header)}
+    counts: dict[str, int] = dict.fromkeys(Ledger.model_fields, 0)
+    for name, header in parameters.items():
+        counts[_role(name)] += header.numel
+    blocks = _blocks(parameters)
+    widths = [_block_width(blocks[index]) for index in sorted(blocks)]
+    token_embedding = next(
+        (h for n, h in parameters.items() if _role(n) == "embedding" and not _is_position_embedding(n)), None
+    )
+    rows, columns = token_embedding.shape if token_embedding and len(token_embedding.shape) == 2 else (None, None)
+    known_widths = tuple(width for width in widths if width is not None)
+    return TensorFacts(
+        blocks=len(blocks),
+        widths=known_widths if len(known_widths) == len(widths) else (),
+        vocab_size=rows,
+        embedding_width=columns,
+        intermediate_size=_intermediate_size(blocks[min(blocks)], known_widths[:1]) if blocks else None,
+        ledger=Ledger(**counts),
+        non_dense_reason=_non_dense_reason(parameters),
+    )
+
+
+@cache
+def _pattern(text: str) -> re.Pattern[str]:
+    return re.compile(text)
+
+
+def _is_buffer(name: str, header: TensorHeader) -> bool:
+    """Masks and rotary tables that older checkpoints store beside the parameters."""
+    return any(
+        _pattern(rule["pattern"]).search(name) and len(header.shape) not in rule["ndim_not"]
+        for rule in facts("tensor_roles")["buffers"]
+    )
+
+
+def _is_position_embedding(name: str) -> bool:
+    return bool(_pattern(facts("tensor_roles")["position_embedding"]).search(name))
+
+
+def _role(name: str) -> str:
+    in_block = _IN_BLOCK.fullmatch(name) is not None
+    for rule in facts("tensor_roles")["roles"]:
+        if rule.get("outside_blocks", not in_block) != in_block and _pattern(rule["pattern"]).search(name):
+            return str(rule["role"])
+    return "other"
+
+
+def _blocks(parameters: Mapping[str, TensorHeader]) -> dict[int, dict[str, TensorHeader]]:
+    """Block index -> name inside the block -> header, of the stack that holds most parameters."""
+    stacks: dict[str, dict[int, dict[str, TensorHeader]]] = defaultdict(lambda: defaultdict(dict))
+    for name, header in parameters.items():
+        if match := _IN_BLOCK.fullmatch(name):
+            stacks[match["prefix"]][int(match["index"])][match["rest"]] = header
+    sizes = {
+        prefix: sum(header.numel for block in stack.values() for header in block.values())
+        for prefix, stack in stacks.items()
+    }
+    return dict(stacks[max(sizes, key=lambda prefix: sizes[prefix])]) if sizes else {}
+
+
+def _block_width(block: Mapping[str, TensorHeader]) -> int | None:
+    """Length of a norm that stands directly in the block (not of one inside attention, which spans a head)."""
+    norm = facts("tensor_roles")["roles"][0]["pattern"]
+    for name, header in block.items():
+        if name.count(".") == 1 and len(header.shape) == 1 and _pattern(norm).search(name):
+            return header.shape[0]
+    return None
+
+
+def _intermediate_size(block: Mapping[str, TensorHeader], width: tuple[int, ...]) -> int | None:
+    """The smallest dimension the feed-forward matrices have besides the width (fused gate and up have twice it)."""
+    matrices = [h.shape for n, h in block.items() if _role(f"block.0.{n}") == "feed_forward" and len(h.shape) == 2]
+    if not matrices or not width:
+        return None
+    others = [a * b // width[0] for a, b in matrices if width[0] in (a, b)]
+    return min(others) if others else None
+
+
+def _non_dense_reason(parameters: Mapping[str, TensorHeader]) -> str | None:
+    table = facts("tensor_roles")
+    for name in parameters:
+        if _pattern(table["expert"]).search(name):
+            return f"it has experts ({name})"
+        if _pattern(table["mixer"]).search(name):
+            return f"not all of its blocks mix tokens by attention ({name})"
+    return None

@@ -1,0 +1,17 @@
+"""A small Hugging Face Hub on 127.0.0.1, for tests that run the real clients.
+
+It speaks the part of the Hub's HTTP API that reading needs: repository facts, file trees, downloads with
+ranges, and the Hub's own error codes. huggingface_hub, transformers and datasets work against it unmodified.
+Point `HF_ENDPOINT` at `LoopbackHub().endpoint` in a process started afterwards: clients read that variable
+when they are imported.
+
+    with LoopbackHub() as hub:
+        sha = hub.add_model("org/name", {"config.json": b"{}"})
+        ...                               # run a client with HF_ENDPOINT=hub.endpoint
+        assert "/api/models/org/name" in [request.path for request in hub.log]
+"""
+
+from tests.loopback_hub.hub import LoopbackHub
+from tests.loopback_hub.request_log import Request
+
+__all__ = ["LoopbackHub", "Request"]

@@ -1,0 +1,49 @@
+"""Who asks, and what the Hub lets them read."""
+
+from enum import Enum, auto
+
+from tests.loopback_hub.hub_error import HubError
+from tests.loopback_hub.repository import Repository
+
+
+class Visitor(Enum):
+    """The bearer of a request, by the token sent with it."""
+
+    ANONYMOUS = auto()
+    WITHOUT_ACCESS = auto()
+    WITH_ACCESS = auto()
+    UNKNOWN_TOKEN = auto()
+
+
+def check_repository(repository: Repository | None, visitor: Visitor) -> Repository:
+    """The repository, if `visitor` may know of it. A private one looks like one that does not exist.
+
+    The anonymous get 401 for either. The Hub itself may leave the error code out; huggingface_hub then goes
+    by the address, but only if that is https: the code is sent here so that plain http reads the same.
+
+    Raises:
+        HubError: 401 or 404 RepoNotFound; 401 without a code for a token that the Hub does not know, even if
+            the repository is public.
+    """
+    if visitor is Visitor.UNKNOWN_TOKEN:
+        # huggingface_hub compares this message: with any other it would report a missing repository.
+        raise HubError(401, None, "Invalid credentials in Authorization header")
+    if repository is None or (repository.private and visitor is not Visitor.WITH_ACCESS):
+        if visitor is Visitor.ANONYMOUS:
+            raise HubError(401, "RepoNotFound", "Invalid username or password.")
+        raise HubError(404, "RepoNotFound", "Repository not found")
+    return repository
+
+
+def check_files(repository: Repository, visitor: Visitor) -> None:
+    """Let `visitor` download files: of a gated repository all may read facts and file lists, but no file.
+
+    Raises:
+        HubError: GatedRepo, 401 for the anonymous and 403 for a token that was not granted access.
+    """
+    if not repository.gated or visitor is Visitor.WITH_ACCESS:
+        return
+    refused = f"Access to {repository.repo_type} {repository.name} is restricted"
+    if visitor is Visitor.ANONYMOUS:
+        raise HubError(401, "GatedRepo", f"{refused}: log in with an account that was granted access.")
+    raise HubError(403, "GatedRepo", f"{refused}: this account was not granted access.")

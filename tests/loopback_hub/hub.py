@@ -1,0 +1,159 @@
+"""The hub: its repositories, its tokens, and the answer to each request."""
+
+from types import TracebackType
+from typing import Self
+from urllib.parse import parse_qs
+
+from tests.loopback_hub import repo_api
+from tests.loopback_hub.access import Visitor, check_files, check_repository
+from tests.loopback_hub.download import download
+from tests.loopback_hub.hub_error import HubError
+from tests.loopback_hub.repository import Files, Gate, Repository, RepoType
+from tests.loopback_hub.request_log import Request, RequestLog
+from tests.loopback_hub.response import Response, json_response
+from tests.loopback_hub.route import Route
+from tests.loopback_hub.server import HubServer, Incoming
+
+
+class LoopbackHub:
+    """A Hub on 127.0.0.1, serving from construction until `stop()` or the end of its `with` block.
+
+    Attributes:
+        token_with_access: Opens every gated and private repository.
+        token_without_access: A valid token that was granted access to none. Any other token is refused.
+    """
+
+    token_with_access = "hf_with_access"
+    token_without_access = "hf_without_access"
+
+    def __init__(self) -> None:
+        # Keyed by lower-cased name: the Hub finds names in any case, and keeps old names after a rename.
+        self._repositories: dict[tuple[RepoType, str], Repository] = {}
+        self._log = RequestLog()
+        self._server = HubServer(self._answer, self._log)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.stop()
+
+    def stop(self) -> None:
+        """Stop serving and close all connections."""
+        self._server.stop()
+
+    @property
+    def endpoint(self) -> str:
+        """For HF_ENDPOINT."""
+        return f"http://127.0.0.1:{self._server.server_port}"
+
+    @property
+    def log(self) -> list[Request]:
+        """All requests so far, in order."""
+        return self._log.entries()
+
+    def clear_log(self) -> None:
+        """Forget the requests so far."""
+        self._log.clear()
+
+    def add_model(self, name: str, files: Files, revision: str = "main") -> str:
+        """Commit `files` to a branch of the model `name`, which is made if need be.
+
+        Args:
+            name: `namespace/name`, or one word as the Hub's oldest models have.
+            files: The commit's whole tree, as contents by path or as a folder. What is given as a `Path` is
+                read from disk when served.
+            revision: A branch, or `refs/pr/N`.
+
+        Returns:
+            The commit's sha, the same on every run for the same content and history.
+        """
+        return self._add("model", name, files, revision)
+
+    def add_dataset(self, name: str, files: Files, revision: str = "main") -> str:
+        """`add_model` for a dataset."""
+        return self._add("dataset", name, files, revision)
+
+    def tag(self, name: str, tag: str, sha: str, repo_type: RepoType = "model") -> None:
+        """Name a commit."""
+        repository = self._repositories[repo_type, name.lower()]
+        repository.refs[f"refs/tags/{tag}"] = repository.resolve(sha).sha
+
+    def gate(self, name: str, gate: Gate = "auto", repo_type: RepoType = "model") -> None:
+        """Keep the files for those who were granted access, automatically or by a person."""
+        self._repositories[repo_type, name.lower()].gated = gate
+
+    def make_private(self, name: str, repo_type: RepoType = "model") -> None:
+        """Hide the repository from all but those with access."""
+        self._repositories[repo_type, name.lower()].private = True
+
+    def rename(self, name: str, new_name: str, repo_type: RepoType = "model") -> None:
+        """Move a repository; its old name redirects to the new one."""
+        repository = self._repositories[repo_type, name.lower()]
+        repository.name = new_name
+        self._repositories[repo_type, new_name.lower()] = repository
+
+    def remove(self, name: str, repo_type: RepoType = "model") -> None:
+        """Delete a repository, under all names it ever had."""
+        removed = self._repositories[repo_type, name.lower()]
+        self._repositories = {key: kept for key, kept in self._repositories.items() if kept is not removed}
+
+    def _add(self, repo_type: RepoType, name: str, files: Files, revision: str) -> str:
+        repository = self._repositories.setdefault((repo_type, name.lower()), Repository(repo_type, name))
+        return repository.commit(files, revision).sha
+
+    def _answer(self, incoming: Incoming) -> Response:
+        try:
+            return self._serve(incoming)
+        except HubError as error:
+            return error.response()
+
+    def _serve(self, incoming: Incoming) -> Response:
+        if incoming.path == "/api/agent-harnesses":
+            # Asked first by huggingface_hub, which keeps it in HF_HOME for a day; after a 404 it asks again.
+            return json_response({"harnesses": {}, "standardEnvVars": []})
+        route = Route.parse(incoming.path)
+        visitor = self._visitor(incoming)
+        repository = check_repository(self._repositories.get((route.repo_type, route.repo.lower())), visitor)
+        if route.repo != repository.name:
+            address = route.at(repository.name) + (f"?{incoming.query}" if incoming.query else "")
+            return Response(307, {"Location": address})
+        if route.topic in ("resolve", "auth-check"):
+            check_files(repository, visitor)
+
+        if route.topic == "auth-check":
+            return json_response({})
+        asked = _parameters(incoming)
+        if route.topic == "refs":
+            return json_response(repo_api.refs(repository, pull_requests=_is_set(asked, "include_prs")))
+        commit = repository.resolve(route.revision)
+        if route.topic == "resolve":
+            return download(commit, route.path, incoming.headers.get("Range"))
+        if route.topic == "revision":
+            blobs, fields = _is_set(asked, "blobs"), asked.get("expand", [])
+            return json_response(repo_api.info(repository, commit, blobs=blobs, expand=fields))
+        expand = _is_set(asked, "expand")
+        if route.topic == "paths-info":
+            return json_response(repo_api.paths_info(commit, asked.get("paths", []), expand=expand))
+        recursive = _is_set(asked, "recursive")
+        return json_response(repo_api.tree(commit, route.path, recursive=recursive, expand=expand))
+
+    def _visitor(self, incoming: Incoming) -> Visitor:
+        authorization = incoming.headers.get("Authorization")
+        if authorization is None:
+            return Visitor.ANONYMOUS
+        token = authorization.removeprefix("Bearer ")
+        if token == self.token_with_access:
+            return Visitor.WITH_ACCESS
+        return Visitor.WITHOUT_ACCESS if token == self.token_without_access else Visitor.UNKNOWN_TOKEN
+
+
+def _parameters(incoming: Incoming) -> dict[str, list[str]]:
+    """Values by name, from the query and from a posted form."""
+    return parse_qs(incoming.query) | parse_qs(incoming.body.decode())
+
+
+def _is_set(asked: dict[str, list[str]], name: str) -> bool:
+    return asked.get(name, [""])[-1].lower() in ("true", "1")

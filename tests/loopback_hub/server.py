@@ -1,0 +1,111 @@
+"""Sockets: receives requests, hands them to the hub, sends what it answers."""
+
+import socket
+import sys
+from collections.abc import Callable
+from contextlib import suppress
+from dataclasses import dataclass
+from email.message import Message
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from threading import Thread
+from typing import Any
+
+from tests.loopback_hub.request_log import Request, RequestLog
+from tests.loopback_hub.response import Response
+
+
+@dataclass(frozen=True)
+class Incoming:
+    """A request as read from the connection."""
+
+    method: str
+    path: str
+    query: str
+    headers: Message
+    body: bytes
+
+
+class HubServer(ThreadingHTTPServer):
+    """Serves on an ephemeral port of 127.0.0.1 from construction on, until `stop()`."""
+
+    daemon_threads = True
+    request_queue_size = 64  # snapshot_download opens eight connections at once
+
+    def __init__(self, answer: Callable[[Incoming], Response], log: RequestLog) -> None:
+        super().__init__(("127.0.0.1", 0), _Connection)
+        self.answer, self.log = answer, log
+        self._open: set[socket.socket] = set()
+        self._thread = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Close the port and every connection, idle ones too: a client that kept one finds the hub gone."""
+        self.shutdown()
+        self._thread.join()
+        self.server_close()
+        for connection in list(self._open):
+            with suppress(OSError):  # closed by its own thread meanwhile
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def process_request(self, request: Any, client_address: Any) -> None:
+        """Note the connection before its thread starts, so that `stop` misses none."""
+        self._open.add(request)
+        super().process_request(request, client_address)
+
+    def shutdown_request(self, request: Any) -> None:
+        """Forget a connection that ends."""
+        self._open.discard(request)
+        super().shutdown_request(request)
+
+    def handle_error(self, request: Any, client_address: Any) -> None:
+        """A client that hangs up is no error; anything else is a bug here and is printed."""
+        if not isinstance(sys.exception(), ConnectionError):
+            super().handle_error(request, client_address)
+
+
+class _Connection(BaseHTTPRequestHandler):
+    """One keep-alive connection."""
+
+    protocol_version = "HTTP/1.1"
+    disable_nagle_algorithm = True  # headers and body are two writes: Nagle would hold the second back 40 ms
+    server: HubServer
+
+    def do_GET(self) -> None:
+        """Receive, answer, send.
+
+        The answer is complete before `_send`, the only place that writes to the socket: a fault that replaces
+        an answer belongs between the two, one that spoils its delivery into `_send`.
+        """
+        incoming = self._receive()
+        response = self.server.answer(incoming)
+        self._send(incoming, response)
+
+    do_HEAD = do_POST = do_GET
+
+    def _receive(self) -> Incoming:
+        path, _, query = self.path.partition("?")
+        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        return Incoming(self.command, path, query, self.headers, body)
+
+    def _send(self, incoming: Incoming, response: Response) -> None:
+        length = 0 if incoming.method == "HEAD" else response.length
+        span = incoming.headers.get("Range")
+        request = Request(incoming.method, incoming.path, incoming.query, span, response.status, length)
+        self.server.log.add(request)
+        sent = 0
+        try:
+            self.send_response(response.status)
+            for name, value in response.headers.items():
+                self.send_header(name, value)
+            self.send_header("Content-Length", str(response.length))
+            self.end_headers()
+            for chunk in response.chunks if length else ():
+                self.wfile.write(chunk)
+                sent += len(chunk)
+        finally:
+            if sent != length:
+                self.server.log.cut_short(request, sent)
+                self.close_connection = True
+
+    def log_message(self, format: str, *args: Any) -> None:
+        """Nothing on stderr: the request log has it all."""
