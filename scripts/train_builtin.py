@@ -191,6 +191,8 @@ def main() -> None:
     model.save_pretrained(options.output)
     byte_tokenizer().save_pretrained(options.output)
     (options.output / "generation_config.json").unlink(missing_ok=True)  # no special tokens: nothing to say
+    for path in options.output.iterdir():
+        path.chmod(0o644)  # safetensors makes its file private
     rows = "\n".join(f"| {key} | {value} |" for key, value in figures.items())
     card = f"""---
 license: apache-2.0

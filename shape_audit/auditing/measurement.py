@@ -41,7 +41,8 @@ def measure(
         UsageError: seq_len beyond the model's positions, windows of another tokenizer.
         IncompleteError, NotAuditableError: as `audit` says.
     """
-    _check_positions(checkpoint, shape, options.seq_len or DEFAULT_SEQ_LEN)
+    if options.windows_file is None:
+        _check_positions(checkpoint, shape, options.seq_len or DEFAULT_SEQ_LEN)
     windows = _windows(checkpoint, shape, options, progress)
     import torch
 

@@ -100,7 +100,7 @@ def _audit(model: str, options: AuditOptions, progress: Progress) -> AuditRecord
     missing = [package for package in MEASURE_PACKAGES if find_spec(package) is None]
     if missing:
         raise MeasurementNotInstalledError(
-            f"measuring gradients needs {missing[0]}: pip install 'shape-audit[measure]' (the shape needs nothing more)",
+            f"measuring gradients needs {missing[0]}: pip install 'shape-audit[measure]' (the shape needs no more)",
             _finished(record, options),
         )
     parts = measure(checkpoint, reading.shape, sites, options, progress)

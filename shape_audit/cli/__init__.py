@@ -21,5 +21,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
     if code == ExitCode.INTERRUPTED:
+        # Python remembers that the interrupt left some string it was executing (imports do that), and would itself
+        # die of the signal at exit, whatever code it is given; executing one that ends well makes it forget.
+        exec("")
         print("shape-audit: interrupted; nothing half-written was left behind", file=sys.stderr)
     return int(code)

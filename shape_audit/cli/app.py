@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from typing import Annotated
 
@@ -11,6 +10,7 @@ from typer.exceptions import TyperException
 
 from shape_audit.cli import audit, interval, schema
 from shape_audit.cli.failures import failed
+from shape_audit.cli.option import option
 from shape_audit.cli.settings import read_settings
 from shape_audit.errors import ExitCode, ShapeAuditError
 
@@ -39,7 +39,7 @@ def _print_version(asked: bool) -> None:
 @app.callback()
 def shape_audit(
     version: Annotated[
-        bool, typer.Option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool, option("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Audit the depth-width shape of a causal language model, and how its channels interact in gradient space.
@@ -61,7 +61,6 @@ def run(arguments: list[str]) -> int:
             default_map=read_settings(command),
             auto_envvar_prefix="SHAPE_AUDIT",
         )
-        sys.stdout.flush()
     except TyperException as error:
         message = error.format_message() or "no command given"
         if type(error).__name__ == "NoArgsIsHelpError":
@@ -69,9 +68,6 @@ def run(arguments: list[str]) -> int:
         else:
             print(f"{PROGRAM}: {' '.join(message.split())}; see {PROGRAM} --help", file=sys.stderr)
         return ExitCode.WRONG_USAGE
-    except BrokenPipeError:  # whoever read the output has seen enough
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return ExitCode.CLEAN
     except ShapeAuditError as error:
         return failed(error, subject=PROGRAM, debug=False)
     return int(code or ExitCode.CLEAN)

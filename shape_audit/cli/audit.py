@@ -10,6 +10,7 @@ import typer
 
 from shape_audit.auditing import AuditOptions, MeasurementNotInstalledError, audit
 from shape_audit.cli.failures import failed
+from shape_audit.cli.option import option
 from shape_audit.cli.progress_bar import ProgressBar
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode
@@ -24,40 +25,40 @@ _ORDER = (ExitCode.WRONG_USAGE, ExitCode.INCOMPLETE, ExitCode.NOTHING_AUDITABLE,
 
 def command(
     models: Annotated[
-        list[str], typer.Argument(metavar="MODEL...", help="org/name, org/name@revision, a folder, or builtin:NAME.")
+        list[str], typer.Argument(metavar="MODEL", help="org/name, org/name@revision, a folder, or builtin:NAME.")
     ],
     shape_only: Annotated[
-        bool, typer.Option("--shape-only", help="Read config and tensor headers only: no torch, no weights.")
+        bool, option("--shape-only", help="Read config and tensor headers only: no torch, no weights.")
     ] = False,
     interval: Annotated[
-        Path | None, typer.Option(metavar="FILE", help="Place against this interval (JSON) instead of the shipped one.")
+        Path | None, option(metavar="FILE", help="Place against this interval (JSON) instead of the shipped one.")
     ] = None,
     dataset: Annotated[
-        str, typer.Option(help="Calibration text: builtin:python-docs, a .txt or a .parquet file.")
+        str, option(help="Calibration text: builtin:python-docs, a .txt or a .parquet file.")
     ] = "builtin:python-docs",
-    text_column: Annotated[str | None, typer.Option(help="Text column of a .parquet file.  [default: text]")] = None,
-    seq_len: Annotated[int | None, typer.Option(help="Input tokens of a window.  [default: 256]")] = None,
-    windows: Annotated[int | None, typer.Option(help="Number of windows.  [default: 64]")] = None,
-    seed: Annotated[int, typer.Option(help="Order in which windows are taken from the text.")] = 0,
+    text_column: Annotated[str | None, option(help="Text column of a .parquet file.  [default: text]")] = None,
+    seq_len: Annotated[int | None, option(help="Input tokens of a window.  [default: 256]")] = None,
+    windows: Annotated[int | None, option(help="Number of windows.  [default: 64]")] = None,
+    seed: Annotated[int, option(help="Order in which windows are taken from the text.")] = 0,
     passage_bytes: Annotated[
-        int | None, typer.Option(help="Bytes of text a window may draw on.  [default: 12 x seq-len]")
+        int | None, option(help="Bytes of text a window may draw on.  [default: 12 x seq-len]")
     ] = None,
-    windows_file: Annotated[Path | None, typer.Option(metavar="FILE", help="Replay windows from a file.")] = None,
-    save_windows: Annotated[Path | None, typer.Option(metavar="FILE", help="Write the windows used.")] = None,
-    sites: Annotated[str, typer.Option(help="all, embedding, or a list such as embedding,block.0,block.11.")] = "all",
-    device: Annotated[Literal["auto", "cpu", "cuda"], typer.Option(help="Where to measure.")] = "auto",
+    windows_file: Annotated[Path | None, option(metavar="FILE", help="Replay windows from a file.")] = None,
+    save_windows: Annotated[Path | None, option(metavar="FILE", help="Write the windows used.")] = None,
+    sites: Annotated[str, option(help="all, embedding, or a list such as embedding,block.0,block.11.")] = "all",
+    device: Annotated[Literal["auto", "cpu", "cuda"], option(help="Where to measure.")] = "auto",
     dtype: Annotated[
         Literal["auto", "float32", "bfloat16", "float16", "float64"],
-        typer.Option(help="Dtype of the pass; auto is the checkpoint's own (float32 for float16). "
+        option(help="Dtype of the pass; auto is the checkpoint's own (float32 for float16). "
                           "Sums are always float32 or better."),
     ] = "auto",
-    micro_batch: Annotated[int | None, typer.Option(help="Windows a forward pass.  [default: by memory]")] = None,
+    micro_batch: Annotated[int | None, option(help="Windows a forward pass.  [default: by memory]")] = None,
     records: Annotated[
-        Path | None, typer.Option(metavar="DIR", help="Record folder.  [default: in the Hub's assets cache]")
+        Path | None, option(metavar="DIR", help="Record folder.  [default: in the Hub's assets cache]")
     ] = None,
-    format: Annotated[Format, typer.Option("--format", "-f", help="Form of the report.")] = "text",
-    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the report here.")] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    format: Annotated[Format, option("--format", "-f", help="Form of the report.")] = "text",
+    output: Annotated[Path | None, option("--output", "-o", metavar="FILE", help="Write the report here.")] = None,
+    debug: Annotated[bool, option("--debug", help="Show tracebacks.")] = False,
 ) -> int:  # fmt: skip
     """Audit models: shape, placement against the efficient interaction interval, interaction profile."""
     try:
@@ -84,8 +85,6 @@ def command(
     try:
         if found:
             _emit(found, format, output, several=len(models) > 1)
-    except BrokenPipeError:
-        raise
     except Exception as error:
         codes.add(failed(error, subject=str(output or "stdout"), debug=debug))
     for record in found:

@@ -8,6 +8,7 @@ from typing import Annotated, Literal
 import typer
 
 from shape_audit.cli.failures import failed
+from shape_audit.cli.option import option
 from shape_audit.cli.sink import emit
 from shape_audit.errors import ExitCode
 from shape_audit.reports import as_json, interval_markdown, interval_text
@@ -23,22 +24,20 @@ def command(
         ),
     ] = None,
     tolerance: Annotated[
-        float, typer.Option(help="How much worse than the budget's best a shape may be, as a fraction.")
+        float, option(help="How much worse than the budget's best a shape may be, as a fraction.")
     ] = 0.02,
-    min_params: Annotated[float, typer.Option(help="Leave out smaller parameter budgets.")] = 1e6,
+    min_params: Annotated[float, option(help="Leave out smaller parameter budgets.")] = 1e6,
     format: Annotated[
-        Literal["text", "json", "markdown"], typer.Option("--format", "-f", help="Form of the report.")
+        Literal["text", "json", "markdown"], option("--format", "-f", help="Form of the report.")
     ] = "text",
-    output: Annotated[Path | None, typer.Option("--output", "-o", metavar="FILE", help="Write the report here.")] = None,
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks.")] = False,
+    output: Annotated[Path | None, option("--output", "-o", metavar="FILE", help="Write the report here.")] = None,
+    debug: Annotated[bool, option("--debug", help="Show tracebacks.")] = False,
 ) -> int:  # fmt: skip
     """Derive the efficient interaction interval from a sweep table, and show how it moves with the tolerance."""
     try:
         derivation = derive_interval(table, tolerance=tolerance, min_params=min_params)
         forms = {"text": interval_text, "json": as_json, "markdown": interval_markdown}
         emit(forms[format](derivation), output)
-    except BrokenPipeError:
-        raise
     except Exception as error:
         return failed(error, subject=str(table or "shape-audit interval"), debug=debug)
     return ExitCode.CLEAN

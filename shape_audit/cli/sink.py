@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+import os
 import sys
 from pathlib import Path
 
@@ -27,20 +28,32 @@ def emit(content: RenderableType | str, output: Path | None) -> None:
         IncompleteError: the file cannot be written.
     """
     if output is None:
-        if isinstance(content, str):
-            sys.stdout.write(content)
-        else:
-            console = Console(highlight=False)
-            if not console.is_terminal:
-                console.width = max(console.width, MIN_PIPE_WIDTH)
-            console.print(content)
-        sys.stdout.flush()
+        _print(content if isinstance(content, str) else _for_stdout(content))
         return
     try:
         write_text_atomically(output, content if isinstance(content, str) else _drawn(content))
     except OSError as error:
         reason = error.strerror or error
         raise IncompleteError(f"{output}: the report could not be written ({reason}); see --output") from error
+
+
+def _print(text: str) -> None:
+    """To stdout; that whoever reads it has seen enough and left is no error."""
+    try:
+        sys.stdout.write(text)
+        sys.stdout.flush()
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+
+
+def _for_stdout(content: RenderableType) -> str:
+    """Drawn for the terminal, or plain and wide enough for its tables where stdout is none."""
+    console = Console(highlight=False)
+    if not console.is_terminal:
+        console.width = max(console.width, MIN_PIPE_WIDTH)
+    with console.capture() as capture:
+        console.print(content)
+    return capture.get()
 
 
 def _drawn(content: RenderableType) -> str:

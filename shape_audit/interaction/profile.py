@@ -102,9 +102,9 @@ def chosen_micro_batch(shape: ModelShape, seq_len: int, windows: int) -> int:
 
 
 def _check_finite(sums: dict[Site, SiteSums]) -> None:
-    """One look at all sites: a gradient that is not finite makes its squared norm so."""
-    energies = torch.stack([site_sums.scalars.sum() for site_sums in sums.values()])
-    finite = torch.isfinite(energies).tolist()
-    for site in reversed(list(sums)):  # the backward pass reaches the last site first
-        if not finite[list(sums).index(site)]:
-            raise NonFiniteError(f"the gradient at site {site.name} is not finite; try --dtype float32")
+    """One look at all sites: a gradient that is not finite, or whose square is not, makes these sums so."""
+    totals = [site_sums.scalars.sum() + site_sums.upper_DD.trace() for site_sums in sums.values()]
+    finite = torch.isfinite(torch.stack(totals)).tolist()
+    for site, is_finite in reversed(list(zip(sums, finite, strict=True))):  # the backward pass comes from the end
+        if not is_finite:
+            raise NonFiniteError(f"the gradient at site {site.name} is not finite; try --dtype float32 or float64")

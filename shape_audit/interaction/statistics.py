@@ -91,10 +91,8 @@ def _squared_norm(sums: SiteSums) -> float:
     """||sum_s A_s||_F^2 with the exact diagonals, accumulated in float64."""
     import torch
 
-    off_diagonal = sums.agop_DD.clone()
-    off_diagonal.fill_diagonal_(0)
-    squared = torch.linalg.vector_norm(off_diagonal.flatten(), dtype=torch.float64).square()
-    return float(squared + sums.diagonal_D.square().sum())
+    above_diagonal = torch.linalg.vector_norm(sums.upper_DD.triu(1).flatten(), dtype=torch.float64).square()
+    return float(2 * above_diagonal + sums.diagonal_D.square().sum())
 
 
 def site_interaction(name: str, sums: SiteSums) -> SiteInteraction:

@@ -13,19 +13,23 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+ROWS_AT_A_TIME = 256
+"""Rows of a block of the upper triangle: leaving out what lies below saves up to half of the product."""
+
 
 @dataclass
 class SiteSums:
     """Sums over windows at one site, on the device the gradients live on.
 
     Attributes:
-        agop_DD: sum_s A_s, in float32, or float64 for a float64 model.
+        upper_DD: sum_s A_s, in float32, or float64 for a float64 model. Symmetric, so only the upper triangle is kept
+            up to date; `agop_DD` gives the whole.
         diagonal_D: sum_s diag(A_s), in float64.
         scalars: float64 [4]: sum ||A_s||_F^2, sum_i A_s,ii^2, sum tr A_s, sum (tr A_s)^2.
         windows, tokens, tokens_squared: number of windows, sum T, sum T^2.
     """
 
-    agop_DD: Tensor
+    upper_DD: Tensor
     diagonal_D: Tensor
     scalars: Tensor
     windows: int = 0
@@ -37,7 +41,7 @@ class SiteSums:
         """Empty sums for a site of `width` channels; `dtype` as of the model, sums are float32 or better."""
         sum_dtype = torch.float64 if dtype == torch.float64 else torch.float32
         return cls(
-            agop_DD=torch.zeros(width, width, dtype=sum_dtype, device=device),
+            upper_DD=torch.zeros(width, width, dtype=sum_dtype, device=device),
             diagonal_D=torch.zeros(width, dtype=torch.float64, device=device),
             scalars=torch.zeros(4, dtype=torch.float64, device=device),
         )
@@ -46,20 +50,27 @@ class SiteSums:
     def width(self) -> int:
         return self.diagonal_D.shape[0]
 
+    @property
+    def agop_DD(self) -> Tensor:
+        """sum_s A_s, whole."""
+        return self.upper_DD.triu() + self.upper_DD.triu(1).T
+
     def add(self, grad_BTD: Tensor) -> None:
         """Add the windows of a micro-batch, each with its T gradients.
 
         ||A_s||_F^2 equals ||g_s g_s^T||_F^2, the T x T Gram matrix: the smaller of the two products is formed.
         """
-        grad_BTD = grad_BTD.to(self.agop_DD.dtype)
+        grad_BTD = grad_BTD.to(self.upper_DD.dtype)
         batch, tokens, width = grad_BTD.shape
         if tokens < width:
             flat_ND = grad_BTD.reshape(-1, width)
-            self.agop_DD.addmm_(flat_ND.T, flat_ND)
+            for first in range(0, width, ROWS_AT_A_TIME):
+                rows_ND = flat_ND[:, first : first + ROWS_AT_A_TIME]
+                self.upper_DD[first : first + ROWS_AT_A_TIME, first:].addmm_(rows_ND.T, flat_ND[:, first:])
             gram = grad_BTD @ grad_BTD.mT
         else:
             gram = grad_BTD.mT @ grad_BTD
-            self.agop_DD += gram.sum(0)
+            self.upper_DD += gram.sum(0)
         diagonal_BD = grad_BTD.square().sum(1, dtype=torch.float64)
         trace_B = diagonal_BD.sum(1)
         self.diagonal_D += diagonal_BD.sum(0)
@@ -71,7 +82,7 @@ class SiteSums:
 
     def merge(self, other: SiteSums) -> None:
         """Add the sums of other windows at the same site."""
-        self.agop_DD += other.agop_DD.to(self.agop_DD.device)
+        self.upper_DD += other.upper_DD.to(self.upper_DD.device)
         self.diagonal_D += other.diagonal_D.to(self.diagonal_D.device)
         self.scalars += other.scalars.to(self.scalars.device)
         self.windows += other.windows

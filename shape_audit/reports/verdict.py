@@ -37,12 +37,14 @@ def _depths_inside(record: AuditRecord) -> str:
     fewest = max(1, math.ceil(interval.low * width)) if interval.low is not None else None
     most = math.floor(interval.high * width) if interval.high is not None else None
     if most is None:
-        return f"{fewest} layers or more would be inside"
+        return f"{fewest} or more layers would be inside"
     if fewest is None:
-        return f"{most} layers or fewer would be inside"
+        return f"{most} or fewer layers would be inside"
     if fewest > most:
         return "no number of layers would be inside"
-    return f"{fewest} to {most} layers would be inside" if fewest < most else f"{fewest} layers would be inside"
+    if fewest < most:
+        return f"{fewest} to {most} layers would be inside"
+    return f"{fewest} layer{'s' if fewest != 1 else ''} would be inside"
 
 
 def interaction_sentence(record: AuditRecord) -> str | None:

@@ -1,0 +1,107 @@
+"""What the AGOP sums cost: the measured pass against the same model's bare forward and activation backward.
+
+Both do one forward and one backward to the input of block 0 on the same windows; the bare one throws the gradients
+away. Pairs are run back to back in alternating order, and the ratio of each pair is taken: its median is the result.
+"""
+
+from __future__ import annotations
+
+import statistics
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import torch
+from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig
+
+from benchmarks.reporting import heading, publish
+from shape_audit.hub.builtins import builtin_folder
+from shape_audit.interaction.loss_gradient import add_micro_batch, window_losses
+from shape_audit.interaction.residual_stream import find_blocks, read_gradients
+from shape_audit.interaction.sites import Site, parse_sites
+from shape_audit.interaction.sums import SiteSums
+
+PAIRS = 15
+
+
+def llama(width: int, depth: int, vocabulary: int = 256) -> LlamaConfig:
+    return LlamaConfig(
+        vocab_size=vocabulary, hidden_size=width, intermediate_size=width * 8 // 3, num_hidden_layers=depth,
+        num_attention_heads=width // 64, max_position_embeddings=1024,
+    )  # fmt: skip
+
+
+CASES = {
+    "builtin:bytes-1m, d 128, T 256": (None, 256, 8, "float32"),
+    "llama, d 128, T 64": (llama(128, 5), 64, 16, "float32"),
+    "llama, d 256, 8 layers, T 256": (llama(256, 8), 256, 4, "float32"),
+    "llama, d 512, 8 layers, T 256": (llama(512, 8), 256, 2, "float32"),
+    "gpt2 shape, d 768, 12 layers, T 256": (GPT2Config(), 256, 2, "float32"),
+    "llama, d 1024, 4 layers, T 512": (llama(1024, 4, 32000), 512, 1, "float32"),
+    "llama, d 1024, 4 layers, T 512, bf16": (llama(1024, 4, 32000), 512, 1, "bfloat16"),
+}
+"""Name -> config (None for the built-in model), seq_len, windows in the micro-batch, dtype."""
+
+
+def passes(case: str) -> tuple[Callable[[], None], Callable[[], None]]:
+    """The bare and the measured pass of a case, on the same windows."""
+    config, seq_len, batch, dtype_name = CASES[case]
+    dtype = getattr(torch, dtype_name)
+    torch.manual_seed(0)
+    if config is None:
+        model = AutoModelForCausalLM.from_pretrained(builtin_folder("bytes-1m"), dtype=dtype)
+    else:
+        model = AutoModelForCausalLM.from_config(config, dtype=dtype)
+    model.eval().requires_grad_(False)
+    depth, width = model.config.num_hidden_layers, model.config.hidden_size
+    blocks, sites = find_blocks(model, depth), parse_sites("all", depth)
+    ids = torch.randint(0, 256, (batch, seq_len + 1))
+    sums = {site: SiteSums.zeros(width, dtype=dtype, device=torch.device("cpu")) for site in sites}
+
+    def bare() -> None:
+        with read_gradients(blocks, [Site(0)], lambda site, grad: None) as leaves:
+            losses = window_losses(model, ids)
+            torch.autograd.grad(losses.sum(), leaves)
+
+    def measured() -> None:
+        add_micro_batch(model, blocks, ids, sums)
+
+    return bare, measured
+
+
+def seconds(run: Callable[[], None]) -> float:
+    started = time.perf_counter()
+    run()
+    return time.perf_counter() - started
+
+
+def measure(case: str) -> tuple[float, float, float]:
+    """Median ratio measured / bare, and the quartiles of the pairs' ratios."""
+    bare, measured = passes(case)
+    repeat = max(1, round(0.3 / max(seconds(bare), seconds(bare))))
+    ratios = []
+    for pair in range(PAIRS):
+        order = (bare, measured) if pair % 2 else (measured, bare)
+        took = {run: sum(seconds(run) for _ in range(repeat)) for run in order}
+        ratios.append(took[measured] / took[bare])
+    low, middle, high = statistics.quantiles(ratios, n=4)
+    return middle, low, high
+
+
+def main() -> None:
+    rows = []
+    for case in CASES:
+        middle, low, high = measure(case)
+        rows.append(f"| {case} | {middle:.3f} | {low:.3f} to {high:.3f} |")
+        print(rows[-1], file=sys.stderr, flush=True)
+    text = heading("Measured pass / bare forward and activation backward, all sites")
+    text += f"\nMedian and quartiles of {PAIRS} pairs, {torch.get_num_threads()} threads. Target: at most 1.10.\n\n"
+    text += "| case | ratio | quartiles |\n| --- | ---: | ---: |\n" + "\n".join(rows)
+    publish(__file__, text)
+
+
+if __name__ == "__main__":
+    main()

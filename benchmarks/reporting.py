@@ -1,0 +1,45 @@
+"""What every benchmark says about itself: machine, commit, date; and where its result is kept."""
+
+from __future__ import annotations
+
+import os
+import platform
+import subprocess
+import sys
+from datetime import date
+from importlib.metadata import version
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+def heading(title: str) -> str:
+    """A Markdown heading with the facts a reader needs to compare results."""
+    dirty = _git("status", "--porcelain", "--", "shape_audit", "benchmarks/*.py")
+    commit = _git("rev-parse", "--short", "HEAD") + (" with local changes" if dirty else "")
+    versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))
+    return (
+        f"# {title}\n\n{date.today().isoformat()}, commit {commit}; {_processor()}, {os.cpu_count()} cores, "
+        f"{platform.system()}, Python {platform.python_version()}, {versions}\n"
+    )
+
+
+def publish(script: str, text: str) -> None:
+    """Print a result; with `--save` on the command line, keep it in results/ under its date too."""
+    print(text)
+    if "--save" in sys.argv:
+        folder = ROOT / "benchmarks" / "results"
+        folder.mkdir(exist_ok=True)
+        (folder / f"{date.today().isoformat()}_{Path(script).stem}.md").write_text(text + "\n")
+
+
+def _git(*arguments: str) -> str:
+    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+
+
+def _processor() -> str:
+    try:
+        lines = Path("/proc/cpuinfo").read_text().splitlines()
+        return next(line.partition(":")[2].strip() for line in lines if line.startswith("model name"))
+    except (OSError, StopIteration):
+        return platform.processor() or platform.machine()

@@ -1,0 +1,245 @@
+"""The whole run: same numbers twice, real material, and every error a user meets."""
+
+import json
+import math
+import shutil
+from collections import Counter
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoTokenizer
+
+import shape_audit
+from shape_audit.auditing import AuditOptions
+from shape_audit.errors import (
+    CorruptFileError,
+    IncompleteError,
+    NonFiniteError,
+    NotAuditableError,
+    UsageError,
+)
+from shape_audit.hub import tokenizer_sha256
+from shape_audit.records import read_record
+from tests.tiny_models import CASES, save_tiny
+
+FEW = {"windows": 4, "seq_len": 16}
+
+
+@pytest.fixture
+def folder(tiny_llama: Path, tmp_path: Path) -> Path:
+    """A copy that a test may damage."""
+    return Path(shutil.copytree(tiny_llama, tmp_path / "model"))
+
+
+def change_config(folder: Path, **changes: object) -> None:
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | changes))
+
+
+def test_the_same_audit_twice_is_the_same_record_bit_for_bit(tiny_llama: Path) -> None:
+    one, two = (shape_audit.audit(str(tiny_llama), **FEW) for _ in range(2))
+    assert one.model_dump(exclude={"environment"}) == two.model_dump(exclude={"environment"})
+    assert one.record_sha256 == two.record_sha256 != ""
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_every_architecture_is_audited(name: str, tmp_path: Path) -> None:
+    record = shape_audit.audit(str(save_tiny(tmp_path / name, name)), **FEW)
+    assert record.interaction is not None and record.loss is not None and record.notes == []
+    assert [site.name for site in record.interaction.sites] == ["embedding", "block.0", "block.1"]
+    assert all(site.width == 24 and site.trace > 0 for site in record.interaction.sites)
+    assert record.interaction.attn_implementation == ("eager" if name == "gemma2" else "sdpa")
+    assert 3 < record.loss.nats_per_token < 20
+
+
+def test_dropout_in_the_config_changes_nothing(tmp_path: Path) -> None:
+    folder = save_tiny(tmp_path / "opt", "opt")
+    without = shape_audit.audit(str(folder), **FEW)
+    change_config(folder, dropout=0.5, attention_dropout=0.5, layerdrop=0.5)
+    dropping = shape_audit.audit(str(folder), **FEW)
+    assert dropping.interaction == without.interaction and dropping.loss == without.loss
+
+
+def test_micro_batches_change_nothing_but_rounding(tiny_llama: Path) -> None:
+    one, seven = (shape_audit.audit(str(tiny_llama), windows=8, seq_len=16, micro_batch=b) for b in (1, 7))
+    assert one.interaction is not None and seven.interaction is not None
+    for a, b in zip(one.interaction.sites, seven.interaction.sites, strict=True):
+        assert a.aofe_plugin == pytest.approx(b.aofe_plugin, rel=1e-6)
+        assert a.trace == pytest.approx(b.trace, rel=1e-6)
+    assert one.interaction.protocol_hash == seven.interaction.protocol_hash
+
+
+def test_the_protocol_hash_is_of_the_protocol_and_not_of_the_sample(tiny_llama: Path) -> None:
+    def protocol_hash(**options: object) -> str:
+        record = shape_audit.audit(str(tiny_llama), **{**FEW, **options})
+        assert record.interaction is not None
+        return record.interaction.protocol_hash
+
+    first = protocol_hash()
+    assert protocol_hash(windows=5, micro_batch=2) == first
+    changed = [protocol_hash(**o) for o in ({"seq_len": 17}, {"seed": 1}, {"sites": "embedding"}, {"dtype": "float64"})]
+    assert len({first, *changed}) == 5
+
+
+def test_windows_saved_and_replayed_give_the_same_numbers(tiny_llama: Path, tmp_path: Path) -> None:
+    file = tmp_path / "windows.jsonl"
+    cut = shape_audit.audit(str(tiny_llama), save_windows=file, **FEW)
+    replayed = shape_audit.audit(str(tiny_llama), windows_file=file)
+    assert cut.loss == replayed.loss
+    assert cut.interaction is not None and replayed.interaction is not None
+    assert cut.interaction.sites == replayed.interaction.sites
+
+
+def test_float16_checkpoints_are_measured_in_float32_and_bfloat16_as_they_are(tmp_path: Path) -> None:
+    for stored, measured in ((torch.float16, "float32"), (torch.bfloat16, "bfloat16")):
+        folder = save_tiny(tmp_path / measured, "llama")
+        tensors = {k: v.to(stored) for k, v in load_file(folder / "model.safetensors").items()}
+        save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+        interaction = shape_audit.audit(str(folder), **FEW).interaction
+        assert interaction is not None and interaction.dtype == measured
+
+
+def test_tiny_stories(materials: Path, tmp_path: Path) -> None:
+    """A real trained model on real text: loss, shape and parameters as they were found another way."""
+    model = materials / "tiny-stories-260k"
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    stories = (materials / "tiny-stories-sample" / "tinystories_sample.txt").read_text().split("<|endoftext|>")
+    rows = [tokenizer(story.strip())["input_ids"][:201] for story in stories if story.strip()]
+    assert len(rows) == 5 and {row[0] for row in rows} == {tokenizer.bos_token_id}
+    lines = [json.dumps({"tokenizer_sha256": tokenizer_sha256(model)})]
+    lines += [json.dumps({"index": i, "byte_offsets": None, "input_ids": row}) for i, row in enumerate(rows)]
+    (tmp_path / "stories.jsonl").write_text("\n".join(lines))
+    record = shape_audit.audit(str(model), windows_file=tmp_path / "stories.jsonl")
+    assert record.loss is not None and record.calibration is not None
+    assert record.loss.nats_per_token == pytest.approx(1.2287, abs=1e-3)
+    assert record.calibration.seq_len == 200 and record.calibration.adds_bos
+    assert record.shape.r_dw == 0.078125 and record.shape.params_total == 260_032
+    assert record.placement.side == "deep-narrow"
+
+
+def test_the_built_in_model_knows_its_text() -> None:
+    """Far below what knowing the frequency of each byte would give."""
+    record = shape_audit.audit("builtin:bytes-1m", windows=16)
+    text = shape_audit.calibration.read_text().content  # type: ignore[attr-defined]
+    shares = [n / len(text) for n in Counter(text).values()]
+    unigram = -sum(p * math.log2(p) for p in shares)
+    assert record.loss is not None and record.loss.bits_per_byte is not None
+    assert record.loss.bits_per_byte < 0.55 * unigram
+    assert record.placement.side == "inside" and record.notes == []
+    assert 0.9e6 < record.shape.params_total < 1.1e6
+    tokenizer = AutoTokenizer.from_pretrained(Path(shape_audit.__file__).parent / "data" / "builtin" / "bytes-1m")
+    sentence = "naïve größer 日本\n\t\0 <s>"
+    assert tokenizer(sentence)["input_ids"] == list(sentence.encode())
+    assert tokenizer.decode(tokenizer(sentence)["input_ids"]) == sentence
+
+
+def test_records_are_written_where_asked(tiny_llama: Path, tmp_path: Path) -> None:
+    record = shape_audit.audit(str(tiny_llama), records=tmp_path / "records", **FEW)
+    shape = shape_audit.audit(str(tiny_llama), records=tmp_path / "records", shape_only=True)
+    files = sorted((tmp_path / "records").iterdir())
+    assert {read_record(file).record_sha256 for file in files} == {record.record_sha256, shape.record_sha256}
+    assert shape.interaction is shape.loss is shape.calibration is None
+
+
+def test_shape_only_of_what_cannot_be_measured(folder: Path) -> None:
+    change_config(folder, num_local_experts=4)
+    record = shape_audit.audit(str(folder), shape_only=True)
+    assert not record.shape.is_dense
+    assert record.notes == ["only the shape can be audited: not dense: a mixture of 4 experts (num_local_experts)"]
+    with pytest.raises(NotAuditableError, match="not dense: a mixture of 4 experts"):
+        shape_audit.audit(str(folder), **FEW)
+
+
+def test_a_gradient_or_weight_that_is_not_finite_is_named(folder: Path) -> None:
+    tensors = load_file(folder / "model.safetensors")
+    tensors["model.layers.1.mlp.down_proj.weight"][0, 0] = float("inf")
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    with pytest.raises(NonFiniteError, match="logits hold NaN or infinity"):
+        shape_audit.audit(str(folder), **FEW)
+
+
+def test_gradients_that_overflow_are_named_by_site(folder: Path) -> None:
+    """A tiny embedding under a norm with hardly any epsilon: the loss is ordinary, its gradient there is not."""
+    tensors = load_file(folder / "model.safetensors")
+    tensors["model.embed_tokens.weight"] *= 1e-25
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    change_config(folder, rms_norm_eps=1e-38)
+    with pytest.raises(NonFiniteError, match="gradient at site embedding is not finite"):
+        shape_audit.audit(str(folder), **FEW)
+
+
+def test_weights_that_lack_tensors_are_not_filled_in(folder: Path) -> None:
+    change_config(folder, num_hidden_layers=3)
+    with pytest.raises(IncompleteError, match="the weights lack 9 tensors the architecture needs"):
+        shape_audit.audit(str(folder), **FEW)
+
+
+def test_weights_of_another_shape_are_refused(folder: Path) -> None:
+    change_config(folder, intermediate_size=48)
+    with pytest.raises(IncompleteError, match="transformers cannot load it"):
+        shape_audit.audit(str(folder), **FEW)
+
+
+def test_remote_code_and_unknown_architectures(folder: Path) -> None:
+    change_config(folder, model_type="newest", auto_map={"AutoModelForCausalLM": "modeling_newest.Newest"})
+    with pytest.raises(NotAuditableError, match="needs code from its repository"):
+        shape_audit.audit(str(folder), **FEW)
+    assert shape_audit.audit(str(folder), shape_only=True).shape.hidden_size == 24
+    change_config(folder, auto_map=None)
+    config = json.loads((folder / "config.json").read_text())
+    del config["auto_map"]
+    (folder / "config.json").write_text(json.dumps(config))
+    with pytest.raises(
+        NotAuditableError, match="unsupported architecture: transformers knows no causal LM of type newest"
+    ):
+        shape_audit.audit(str(folder), **FEW)
+
+
+@pytest.mark.parametrize("files", [["tokenizer.json", "tokenizer_config.json"], ["tokenizer.json"]])
+def test_no_tokenizer(folder: Path, files: list[str]) -> None:
+    for name in files:
+        (folder / name).unlink()
+    with pytest.raises(IncompleteError, match="its tokenizer cannot be loaded"):
+        shape_audit.audit(str(folder), **FEW)
+
+
+def test_a_damaged_tokenizer(folder: Path) -> None:
+    (folder / "tokenizer.json").write_text("{")
+    with pytest.raises(IncompleteError, match="its tokenizer cannot be loaded"):
+        shape_audit.audit(str(folder), **FEW)
+
+
+def test_options_that_cannot_be_meant(tiny_llama: Path, tmp_path: Path) -> None:
+    model = str(tiny_llama)
+    with pytest.raises(UsageError, match="--seq-len 65 is beyond the model's 64 positions"):
+        shape_audit.audit(model, seq_len=65)
+    with pytest.raises(UsageError, match="beyond the model's 64 positions"):
+        shape_audit.audit(model)
+    with pytest.raises(UsageError, match=r"no site 'block\.2'"):
+        shape_audit.audit(model, sites="block.2", **FEW)
+    with pytest.raises(UsageError, match="--windows must be at least 1"):
+        shape_audit.audit(model, windows=0)
+    with pytest.raises(UsageError, match="window_count"):
+        shape_audit.audit(model, window_count=3)
+    with pytest.raises(UsageError, match="--dtype must be one of"):
+        shape_audit.audit(model, dtype="int8")
+    with pytest.raises(UsageError, match="not both"):
+        shape_audit.audit(model, AuditOptions(), windows=3)
+    with pytest.raises(UsageError, match="leave out --windows"):
+        shape_audit.audit(model, windows_file=tmp_path / "w", windows=3)
+    with pytest.raises(IncompleteError, match="too little text for 300 windows"):
+        shape_audit.audit(model, windows=300, seq_len=64, passage_bytes=4096)
+    with pytest.raises(CorruptFileError, match="not a windows file"):
+        (tmp_path / "w").write_text("x")
+        shape_audit.audit(model, windows_file=tmp_path / "w")
+    if not torch.cuda.is_available():
+        with pytest.raises(UsageError, match="sees no CUDA device"):
+            shape_audit.audit(model, device="cuda", **FEW)
+
+
+def test_notes_on_small_samples(tiny_llama: Path) -> None:
+    record = shape_audit.audit(str(tiny_llama), windows=1, seq_len=16)
+    assert record.notes[0].startswith("one window: no unbiased estimate exists")
+    assert record.interaction is not None and record.interaction.sites[0].aofe_ratio is None

@@ -1,0 +1,78 @@
+"""Calibration texts, byte for byte."""
+
+import hashlib
+from pathlib import Path
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+from shape_audit.calibration import read_text
+from shape_audit.errors import CorruptFileError, IncompleteError, UsageError
+
+
+def parquet(tmp_path: Path, **columns: list[object]) -> Path:
+    pq.write_table(pa.table(columns), tmp_path / "rows.parquet", row_group_size=2)
+    return tmp_path / "rows.parquet"
+
+
+def test_a_text_file_is_taken_byte_by_byte(tmp_path: Path) -> None:
+    content = "\ufeffzwölf\r\n\n no newline translation\r end".encode()
+    (tmp_path / "a.txt").write_bytes(content)
+    text = read_text(str(tmp_path / "a.txt"))
+    assert text.content == content and text.dataset == "a.txt" and text.column is None
+    assert text.sha256 == hashlib.sha256(content).hexdigest()
+
+
+def test_rows_in_order_each_with_a_line_end(tmp_path: Path) -> None:
+    path = parquet(tmp_path, text=["one", "two\n", "", None, "größer\r", "\n"], other=[1, 2, 3, 4, 5, 6])
+    text = read_text(str(path))
+    assert text.content == "one\ntwo\n\ngrößer\r\n".encode()
+    assert text.column == "text"
+
+
+def test_the_built_in_text_is_the_pydoc_topics() -> None:
+    from pydoc_data import topics
+
+    text = read_text("builtin:python-docs")
+    first = topics.topics[min(topics.topics)]
+    assert text.content.startswith(first.encode()) and len(text.content) > 196_608
+
+
+def test_columns_that_are_not_there_are_answered_with_those_that_are(tmp_path: Path) -> None:
+    path = parquet(tmp_path, body=["x"], title=["y"], n=[1])
+    with pytest.raises(UsageError, match="no column text; text columns are: body, title"):
+        read_text(str(path))
+    with pytest.raises(UsageError, match="column n holds no text; text columns are: body, title"):
+        read_text(str(path), column="n")
+    assert read_text(str(path), column="title").content == b"y\n"
+
+
+def test_empty_columns_and_files(tmp_path: Path) -> None:
+    for rows in ([None, None], ["", " "], []):
+        path = parquet(tmp_path, text=pa.array(rows, pa.string()))
+        with pytest.raises(IncompleteError, match="column text is empty"):
+            read_text(str(path))
+
+
+def test_bad_files(tmp_path: Path) -> None:
+    (tmp_path / "latin.txt").write_bytes("größer".encode("latin-1"))
+    with pytest.raises(CorruptFileError, match=r"not UTF-8 \(byte 2\)"):
+        read_text(str(tmp_path / "latin.txt"))
+    (tmp_path / "bad.parquet").write_bytes(b"PAR1 nothing else")
+    with pytest.raises(CorruptFileError, match="not a parquet file"):
+        read_text(str(tmp_path / "bad.parquet"))
+    whole = parquet(tmp_path, text=["abc" * 1000] * 10).read_bytes()
+    (tmp_path / "cut.parquet").write_bytes(whole[: len(whole) // 2])
+    with pytest.raises(CorruptFileError, match="not a parquet file"):
+        read_text(str(tmp_path / "cut.parquet"))
+    with pytest.raises(IncompleteError, match="no such file"):
+        read_text(str(tmp_path / "gone.txt"))
+    (tmp_path / "a.csv").write_text("x")
+    with pytest.raises(UsageError, match=r"not a \.txt or \.parquet file"):
+        read_text(str(tmp_path / "a.csv"))
+    (tmp_path / "a.txt").write_text("x")
+    with pytest.raises(UsageError, match="--text-column is for"):
+        read_text(str(tmp_path / "a.txt"), column="text")
+    with pytest.raises(UsageError, match="there is builtin:python-docs"):
+        read_text("builtin:nothing")

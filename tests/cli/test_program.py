@@ -1,0 +1,202 @@
+"""The program as a user runs it: exit codes, one line an error, forms, settings, interruption."""
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from shape_audit.cli import main
+from shape_audit.errors import ExitCode
+from tests.conftest import Program
+from tests.tiny_models import save_tiny
+
+FEW = ("--windows", "4", "--seq-len", "16")
+
+
+@pytest.fixture(autouse=True)
+def _own_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """Records and settings of these tests are their own."""
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SHAPE_AUDIT_AUDIT_RECORDS", str(tmp_path / "records"))
+
+
+def outcome(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
+    code = main([str(argument) for argument in arguments])
+    captured = capsys.readouterr()
+    return code, captured.out, captured.err
+
+
+def test_each_exit_code(capsys: pytest.CaptureFixture[str], tiny_llama: Path, tmp_path: Path) -> None:
+    pickled = tmp_path / "pickled"
+    pickled.mkdir()
+    (pickled / "config.json").write_text("{}")
+    (pickled / "pytorch_model.bin").write_text("")
+    cases: list[tuple[tuple[str | Path, ...], ExitCode, str]] = [
+        (("audit", tiny_llama, "--shape-only"), ExitCode.CLEAN, ""),
+        (("audit", tmp_path / "gone"), ExitCode.INCOMPLETE, "no such folder"),
+        (("audit", pickled), ExitCode.NOTHING_AUDITABLE, "pickled weights only"),
+        (("audit", tiny_llama, "--seq-len", "65"), ExitCode.WRONG_USAGE, "beyond the model's 64 positions"),
+        (("audit", tiny_llama, "--sites", "x"), ExitCode.WRONG_USAGE, "no site 'x'"),
+        (("audit", tiny_llama, "--seq-len", "x"), ExitCode.WRONG_USAGE, "'--seq-len'"),
+        (("audit", tiny_llama, "--device", "tpu"), ExitCode.WRONG_USAGE, "'tpu' is not one of"),
+        (("audit",), ExitCode.WRONG_USAGE, "Missing argument 'MODEL...'"),
+        (("audit", tiny_llama, "--nope"), ExitCode.WRONG_USAGE, "No such option: --nope"),
+        (("nope",), ExitCode.WRONG_USAGE, "No such command 'nope'"),
+        (("interval", tmp_path / "gone.csv"), ExitCode.INCOMPLETE, "No such file"),
+        (("interval", "--tolerance", "0"), ExitCode.WRONG_USAGE, "tolerance must be above 0"),
+    ]
+    for arguments, code, line in cases:
+        found, out, err = outcome(capsys, *arguments)
+        assert found == code, (arguments, err)
+        if code:
+            assert out == "" and err.count("\n") == 1 and err.startswith("shape-audit: ") and line in err, err
+
+
+def test_several_models_are_each_reported(capsys: pytest.CaptureFixture[str], tiny_llama: Path, tmp_path: Path) -> None:
+    other = save_tiny(tmp_path / "tiny-gpt2", "gpt2")
+    code, out, err = outcome(capsys, "audit", tiny_llama, other, "--shape-only", "-f", "json")
+    assert code == 0 and [record["model"]["repo_id"] for record in json.loads(out)] == ["tiny-llama", "tiny-gpt2"]
+    code, out, err = outcome(capsys, "audit", tiny_llama, "./gone", other, "--shape-only")
+    assert code == ExitCode.INCOMPLETE
+    assert "tiny-llama is" in out and "tiny-gpt2 is" in out and "./gone: no such folder" in err
+
+
+def test_forms(capsys: pytest.CaptureFixture[str], tiny_llama: Path) -> None:
+    code, out, err = outcome(capsys, "audit", tiny_llama, *FEW, "-f", "json")
+    assert code == 0 and json.loads(out)["interaction"]["windows_used"] == 4
+    assert err.startswith("record: ") and Path(err.removeprefix("record: ").strip()).is_file()
+    code, out, _ = outcome(capsys, "audit", tiny_llama, "--shape-only", "-f", "markdown")
+    assert code == 0 and out.startswith("# tiny-llama is above")
+    code, out, _ = outcome(capsys, "schema")
+    assert code == 0 and json.loads(out)["title"] == "AuditRecord"
+    code, out, _ = outcome(capsys, "interval", "--format", "json")
+    assert code == 0 and json.loads(out)["low"] == 1 / 49
+    code, out, _ = outcome(capsys, "--version")
+    assert code == 0 and out.startswith("shape-audit 0.")
+
+
+def test_an_interval_of_ones_own(capsys: pytest.CaptureFixture[str], tiny_llama: Path, tmp_path: Path) -> None:
+    file = tmp_path / "interval.json"
+    assert outcome(capsys, "interval", "--tolerance", "0.015", "-f", "json", "-o", file)[0] == 0
+    code, out, _ = outcome(capsys, "audit", tiny_llama, "--shape-only", "--interval", file)
+    assert code == 0 and "interval [0.0284, 0.0541] (reference sweep, 1.5 %)" in out
+
+
+def test_output_goes_to_a_file_or_the_earlier_one_stays(
+    capsys: pytest.CaptureFixture[str], tiny_llama: Path, tmp_path: Path
+) -> None:
+    file = tmp_path / "reports" / "audit.txt"
+    code, out, _ = outcome(capsys, "audit", tiny_llama, "--shape-only", "-o", file)
+    assert code == 0 and out == "" and "tiny-llama is above" in file.read_text()
+    before = file.read_text()
+    assert outcome(capsys, "audit", tmp_path / "gone", "-o", file)[0] == 2
+    assert file.read_text() == before
+    (tmp_path / "taken").write_text("")
+    code, out, err = outcome(capsys, "audit", tiny_llama, "--shape-only", "-o", tmp_path / "taken" / "x.txt")
+    assert code == 2 and "the report could not be written" in err and "see --output" in err
+
+
+def test_settings_flag_over_environment_over_pyproject(
+    capsys: pytest.CaptureFixture[str], tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.shape-audit.audit]\nseq-len = 8\nwindows = 2\nformat = 'json'\n")
+    (tmp_path / "below").mkdir()
+    monkeypatch.chdir(tmp_path / "below")
+    assert json.loads(outcome(capsys, "audit", tiny_llama)[1])["calibration"]["seq_len"] == 8
+    monkeypatch.setenv("SHAPE_AUDIT_AUDIT_SEQ_LEN", "9")
+    assert json.loads(outcome(capsys, "audit", tiny_llama)[1])["calibration"]["seq_len"] == 9
+    record = json.loads(outcome(capsys, "audit", tiny_llama, "--seq-len", "10")[1])
+    assert (record["calibration"]["seq_len"], record["calibration"]["windows"]) == (10, 2)
+
+
+@pytest.mark.parametrize(
+    ("settings", "says"),
+    [
+        ("[tool.shape-audit.audit]\nseq-length = 8", "unknown key seq-length; did you mean seq-len?"),
+        ("[tool.shape-audit.audti]\nx = 8", "unknown key audti; did you mean audit?"),
+        ("[tool.shape-audit]\naudit = 8", "is not a table"),
+        ("[tool]\nshape-audit = 8", "is not a table"),
+        ("[tool.shape-audit.audit]\nseq-len = 'many'", "'--seq-len'"),
+        ("[tool", "cannot be read"),
+    ],
+)
+def test_settings_that_cannot_be_meant(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, settings: str, says: str
+) -> None:
+    (tmp_path / "pyproject.toml").write_text(settings)
+    code, out, err = outcome(capsys, "audit", "builtin:bytes-1m", "--shape-only")
+    assert code == ExitCode.WRONG_USAGE and out == "" and says in err and err.count("\n") == 1, err
+
+
+def test_the_traceback_is_behind_debug(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
+    assert "Traceback" not in outcome(capsys, "audit", tmp_path / "gone")[2]
+    code, _, err = outcome(capsys, "audit", tmp_path / "gone", "--debug")
+    assert code == 2 and "Traceback" in err and err.splitlines()[-1].startswith("shape-audit: ")
+
+
+def test_without_the_extra_the_shape_is_shown_and_the_extra_named(
+    clean_environment: dict[str, str], tiny_llama: Path, tmp_path: Path
+) -> None:
+    """`sys.modules[name] = None` is how Python itself says that a module cannot be imported."""
+    script = (
+        "import sys; sys.modules['torch'] = None; from shape_audit.cli import main; "
+        f"sys.exit(main(['audit', {str(tiny_llama)!r}]))"
+    )
+    command = [sys.executable, "-c", script]
+    done = subprocess.run(command, env=clean_environment, capture_output=True, text=True, cwd=tmp_path)
+    assert done.returncode == 2 and "tiny-llama is above" in done.stdout
+    assert "pip install 'shape-audit[measure]'" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_ctrl_c_leaves_nothing_half_written(
+    clean_environment: dict[str, str], tiny_llama: Path, tmp_path: Path
+) -> None:
+    report, records = tmp_path / "report.json", tmp_path / "kept"
+    text = tmp_path / "text.txt"
+    text.write_text("the shape of a model " * 400_000)
+    arguments = ["audit", str(tiny_llama), "--dataset", str(text), "--windows", "20000", "--seq-len", "32"]
+    arguments += ["-f", "json", "-o", str(report), "--records", str(records)]
+    for delay in (0.3, 3, 9):
+        process = subprocess.Popen(
+            [sys.executable, "-m", "shape_audit", *arguments],
+            env=clean_environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True,
+        )  # fmt: skip
+        time.sleep(delay)
+        process.send_signal(signal.SIGINT)
+        out, err = process.communicate(timeout=60)
+        assert out == "" and "record: " not in err
+        if delay > 1:  # earlier, Python itself may still be starting
+            assert process.returncode == ExitCode.INTERRUPTED, err
+            assert err.splitlines()[-1].startswith("shape-audit: interrupted")
+            assert "Traceback" not in err
+    assert not report.exists() and not records.exists()
+    assert [path.name for path in tmp_path.iterdir() if path.suffix == ".tmp"] == []
+
+
+def test_a_reader_that_leaves_early_is_no_error(clean_environment: dict[str, str], tiny_llama: Path) -> None:
+    program = f"{sys.executable} -m shape_audit"
+    script = (
+        f"{program} schema | head -n 1; echo ${{PIPESTATUS[0]}}; {program} interval | true; echo ${{PIPESTATUS[0]}}"
+    )
+    done = subprocess.run(["bash", "-c", script], env=clean_environment, capture_output=True, text=True)
+    assert done.stdout.splitlines()[1:] == ["0", "0"] and done.stderr == ""
+
+
+def test_nothing_but_the_record_is_said_where_stderr_is_no_terminal(program: Program, tiny_llama: Path) -> None:
+    done = program("audit", tiny_llama, *FEW)
+    assert done.returncode == 0
+    assert done.stderr.count("\n") == 1 and done.stderr.startswith("record: ")
+
+
+@pytest.mark.skipif(os.geteuid() == 0, reason="root may write anywhere")
+def test_a_record_folder_that_cannot_be_written(
+    capsys: pytest.CaptureFixture[str], tiny_llama: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "locked").mkdir(mode=0o500)
+    code, _, err = outcome(capsys, "audit", tiny_llama, "--shape-only", "--records", tmp_path / "locked" / "x")
+    assert code == 2 and "the record could not be written" in err

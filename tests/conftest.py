@@ -1,0 +1,59 @@
+"""What tests of several rooms use: materials where they are, and the program in a process of its own."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+
+from tests.tiny_models import save_tiny
+
+MATERIALS = Path(__file__).resolve().parents[2] / "shared" / "materials"
+CLIENT_SETTINGS = ("HF_", "HUGGING", "TRANSFORMERS_", "SHAPE_AUDIT_")
+
+Program = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def materials() -> Path:
+    """Real third-party data, which is not part of the project."""
+    if not MATERIALS.is_dir():
+        pytest.skip("real materials (../shared/materials) are not at hand")
+    return MATERIALS
+
+
+@pytest.fixture(scope="session")
+def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A Hub-style folder with a two-layer byte-level Llama of random weights."""
+    return save_tiny(tmp_path_factory.mktemp("models") / "tiny-llama", "llama")
+
+
+@pytest.fixture
+def clean_environment(tmp_path: Path) -> dict[str, str]:
+    """The environment of a user who has never used the Hub: empty cache, no token, no settings, no proxy."""
+    kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
+    ours = {name: value for name, value in kept.items() if not name.startswith(CLIENT_SETTINGS)}
+    return ours | {
+        "HF_HOME": str(tmp_path / "hf_home"),
+        "HF_HUB_DISABLE_TELEMETRY": "1",
+        "HF_HUB_DISABLE_PROGRESS_BARS": "1",
+    }
+
+
+@pytest.fixture
+def program(clean_environment: dict[str, str], tmp_path: Path) -> Program:
+    """Runs shape-audit as a user does: `program("audit", "org/name", HF_ENDPOINT=...)`."""
+
+    def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(
+            [sys.executable, "-m", "shape_audit", *map(str, arguments)],
+            env=clean_environment | environment,
+            cwd=tmp_path,
+            capture_output=True,
+            text=True,
+            timeout=300,
+        )
+
+    return run

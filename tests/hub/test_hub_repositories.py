@@ -1,0 +1,135 @@
+"""Models by name, through the real clients and a loopback Hub."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+from tests.conftest import Program
+from tests.loopback_hub import LoopbackHub
+from tests.tiny_models import save_tiny
+
+
+@pytest.fixture
+def hub() -> Iterator[LoopbackHub]:
+    with LoopbackHub() as hub:
+        yield hub
+
+
+def model_requests(hub: LoopbackHub) -> list[str]:
+    """Paths asked for, without what a client asks about itself."""
+    return [request.path for request in hub.log if "org/" in request.path]
+
+
+def test_shape_only_by_name_downloads_no_weights(hub: LoopbackHub, program: Program, tmp_path: Path) -> None:
+    folder = save_tiny(tmp_path / "big", "llama")
+    tensors = {**load_file(folder / "model.safetensors"), "extra": torch.zeros(5_000_000)}
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    sha = hub.add_model("org/name", folder)
+    done = program("audit", "org/name", "--shape-only", "-f", "json", HF_ENDPOINT=hub.endpoint)
+    assert done.returncode == 0, done.stderr
+    record = json.loads(done.stdout)
+    assert [record["model"][key] for key in ("repo_id", "revision", "source")] == ["org/name", sha, "hub"]
+    assert record["shape"]["ledger"]["other"] == 5_000_000
+    assert len(model_requests(hub)) <= 4
+    assert sum(request.body_bytes for request in hub.log) < 200_000
+    assert all(sha in path or "/api/" in path for path in model_requests(hub))
+
+
+def test_a_second_look_makes_one_request_and_none_offline(hub: LoopbackHub, program: Program, tiny_llama: Path) -> None:
+    hub.add_model("org/name", tiny_llama)
+    arguments = ("audit", "org/name", "--shape-only", "-f", "json")
+    first = program(*arguments, HF_ENDPOINT=hub.endpoint)
+    hub.clear_log()
+    again = program(*arguments, HF_ENDPOINT=hub.endpoint)
+    assert len(model_requests(hub)) == 1
+    hub.clear_log()
+    offline = program(*arguments, HF_ENDPOINT=hub.endpoint, HF_HUB_OFFLINE="1")
+    assert hub.log == []
+    hashes = {json.loads(done.stdout)["record_sha256"] for done in (first, again, offline)}
+    assert len(hashes) == 1
+
+
+def test_revisions(hub: LoopbackHub, program: Program, tiny_llama: Path, tmp_path: Path) -> None:
+    old = hub.add_model("org/name", save_tiny(tmp_path / "old", "gpt2"))
+    hub.tag("org/name", "v1", old)
+    new = hub.add_model("org/name", tiny_llama)
+    branch = hub.add_model("org/name", save_tiny(tmp_path / "branch", "qwen2"), revision="feature/x")
+    for name, sha in (
+        ("org/name", new),
+        ("org/name@v1", old),
+        (f"org/name@{old}", old),
+        ("org/name@feature/x", branch),
+    ):
+        done = program("audit", name, "--shape-only", "-f", "json", HF_ENDPOINT=hub.endpoint)
+        assert done.returncode == 0, done.stderr
+        assert json.loads(done.stdout)["model"]["revision"] == sha
+    gone = program("audit", "org/name@v2", "--shape-only", HF_ENDPOINT=hub.endpoint)
+    assert (gone.returncode, gone.stdout) == (2, "")
+    assert gone.stderr.splitlines()[-1].startswith("shape-audit: org/name@v2: the repository exists, but has no such")
+
+
+def test_sharded_headers_are_merged(hub: LoopbackHub, program: Program, tmp_path: Path, tiny_llama: Path) -> None:
+    hub.add_model("org/sharded", save_tiny(tmp_path / "sharded", "llama", max_shard_size="20KB"))
+    hub.add_model("org/single", tiny_llama)
+    arguments = ("--shape-only", "-f", "json")
+    sharded = program("audit", "org/sharded", *arguments, HF_ENDPOINT=hub.endpoint)
+    single = program("audit", "org/single", *arguments, HF_ENDPOINT=hub.endpoint)
+    assert json.loads(sharded.stdout)["shape"] == json.loads(single.stdout)["shape"]
+
+
+def test_a_measured_audit_by_name_equals_that_of_the_folder(
+    hub: LoopbackHub, program: Program, tiny_llama: Path
+) -> None:
+    sha = hub.add_model("org/name", tiny_llama)
+    arguments = ("--windows", "4", "--seq-len", "16", "-f", "json")
+    by_name = program("audit", "org/name", *arguments, HF_ENDPOINT=hub.endpoint)
+    assert by_name.returncode == 0, by_name.stderr
+    files = [path for path in model_requests(hub) if "/resolve/" in path]
+    assert files and all(f"/resolve/{sha}/" in path for path in files)
+    hub.clear_log()
+    offline = program("audit", "org/name", *arguments, HF_ENDPOINT=hub.endpoint, HF_HUB_OFFLINE="1")
+    assert offline.returncode == 0 and hub.log == [], offline.stderr
+    of_folder = program("audit", tiny_llama, *arguments)
+    records = [json.loads(done.stdout) for done in (by_name, offline, of_folder)]
+    assert records[0]["record_sha256"] == records[1]["record_sha256"]
+    assert records[0]["interaction"] == records[2]["interaction"] and records[0]["loss"] == records[2]["loss"]
+
+
+@pytest.mark.parametrize("shape_only", [True, False])
+def test_what_the_hub_refuses(hub: LoopbackHub, program: Program, tiny_llama: Path, shape_only: bool) -> None:
+    hub.add_model("org/gated", tiny_llama)
+    hub.gate("org/gated")
+    hub.add_model("org/private", tiny_llama)
+    hub.make_private("org/private")
+    hub.add_model("org/pickled", {"config.json": b"{}", "pytorch_model.bin": b"x"})
+    hub.add_model("org/truncated", {"config.json": b"{}", "model.safetensors": (500).to_bytes(8, "little") + b"{"})
+    expected = {
+        "org/gated": (2, "org/gated: gated. Accept its terms"),
+        "org/private": (2, "org/private: not found on the Hub, or private"),
+        "org/gone": (2, "org/gone: not found on the Hub, or private"),
+        "org/pickled": (3, "org/pickled: pickled weights only"),
+        "org/truncated": (2, "model.safetensors: truncated inside its header"),
+    }
+    flags = ["--shape-only"] if shape_only else []
+    for name, (code, line) in expected.items():
+        done = program("audit", name, *flags, HF_ENDPOINT=hub.endpoint)
+        assert (done.returncode, done.stdout) == (code, ""), (name, done.stderr)
+        assert done.stderr.splitlines()[-1].startswith(f"shape-audit: {line}"), done.stderr
+        assert "Traceback" not in done.stderr
+    opened = program("audit", "org/gated", "--shape-only", HF_ENDPOINT=hub.endpoint, HF_TOKEN=hub.token_with_access)
+    assert opened.returncode == 0, opened.stderr
+
+
+def test_no_network_and_nothing_cached(hub: LoopbackHub, program: Program) -> None:
+    offline = program("audit", "org/name", HF_ENDPOINT=hub.endpoint, HF_HUB_OFFLINE="1")
+    assert offline.returncode == 2 and "offline mode is on" in offline.stderr and hub.log == []
+    hub.stop()
+    down = program("audit", "org/name", "--shape-only", HF_ENDPOINT=hub.endpoint)
+    assert down.returncode == 2
+    line = down.stderr.splitlines()[-1]
+    assert "the connection to the Hub failed" in line
+    assert "gated" not in line and "not found" not in line

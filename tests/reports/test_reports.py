@@ -1,0 +1,99 @@
+"""Reports: the verdict in words, the same numbers in every form, nothing from outside taken as markup."""
+
+import io
+import json
+from pathlib import Path
+
+import pytest
+from rich.console import Console, RenderableType
+
+import shape_audit
+from shape_audit.records import AuditRecord, Interval
+from shape_audit.reports import as_json, audit_markdown, audit_text, interval_markdown, interval_text
+from shape_audit.shape import derive_interval, place
+
+
+def words(content: RenderableType) -> str:
+    """What a report says, wherever its lines end."""
+    return " ".join(drawn(content).split())
+
+
+def drawn(content: RenderableType, width: int = 100) -> str:
+    stream = io.StringIO()
+    Console(file=stream, width=width, highlight=False).print(content)
+    return stream.getvalue()
+
+
+@pytest.fixture(scope="module")
+def measured(tiny_llama: Path) -> AuditRecord:
+    return shape_audit.audit(str(tiny_llama), windows=3, seq_len=16)
+
+
+@pytest.fixture(scope="module")
+def shape_only(tiny_llama: Path) -> AuditRecord:
+    return shape_audit.audit(str(tiny_llama), shape_only=True)
+
+
+def at(record: AuditRecord, low: float | None, high: float | None) -> AuditRecord:
+    interval = Interval(name="mine", low=low, high=high, source="mine.json")
+    return record.model_copy(update={"placement": place(record.shape.r_dw, interval)})
+
+
+def test_the_verdict_comes_first_and_in_words(measured: AuditRecord) -> None:
+    lines = drawn(audit_text(measured)).splitlines()
+    assert lines[0].rstrip() == "▶ tiny-llama is above the efficient interaction interval: deep for its width"
+    text = words(audit_text(measured))
+    assert "2 layers on a width of 24: R_D/W = 0.0833, interval [0.0204, 0.0645]" in text
+    assert "At this width, 1 layer would be inside." in text
+    assert "AOFE-ratio" in text and "bits per byte" in text
+    assert "of the 184 base models in the shipped table 160 lie below it" in text
+
+
+def test_each_side_and_open_ends(shape_only: AuditRecord) -> None:
+    assert words(audit_text(at(shape_only, 0.05, 0.1))).startswith("● tiny-llama is inside")
+    below = words(audit_text(at(shape_only, 0.2, 0.5)))
+    assert below.startswith("◀ tiny-llama is below") and "5 to 12 layers would be inside" in below
+    assert "5 or more layers would be inside" in words(audit_text(at(shape_only, 0.2, None)))
+    assert "1 or fewer layers would be inside" in words(audit_text(at(shape_only, None, 0.06)))
+    assert "no number of layers would be inside" in words(audit_text(at(shape_only, 0.001, 0.002)))
+    assert "[0.2000, open]" in words(audit_text(at(shape_only, 0.2, None)))
+
+
+def test_every_form_shows_the_same_numbers(measured: AuditRecord) -> None:
+    assert measured.interaction is not None and measured.loss is not None
+    text, markdown = drawn(audit_text(measured)), audit_markdown(measured)
+    for site in measured.interaction.sites:
+        assert site.aofe_ratio is not None
+        row = next(line for line in text.splitlines() if line.startswith(site.name))
+        assert row.split()[1:3] == [f"{site.aofe_ratio:.3f}", f"{site.aofe_ratio_plugin:.3f}"]
+        assert f"| {site.name} | {site.aofe_ratio:.3f} | {site.aofe_ratio_plugin:.3f} |" in markdown
+    assert f"{measured.shape.params_total:,}" in text and f"{measured.shape.params_total:,}" in markdown
+    assert AuditRecord.model_validate_json(as_json(measured)) == measured
+    assert json.loads(as_json(measured))["environment"]["wall_seconds"]["pass"] > 0
+
+
+def test_a_narrow_terminal_loses_nothing(measured: AuditRecord) -> None:
+    assert measured.interaction is not None
+    for width in (40, 80, 200):
+        text = drawn(audit_text(measured), width)
+        assert max(len(line.rstrip()) for line in text.splitlines()) <= width
+    assert all(site.name in text for site in measured.interaction.sites)
+
+
+def test_names_are_shown_and_never_obeyed(shape_only: AuditRecord) -> None:
+    name = "[red]x[/red]|<script>*_`\n# y"
+    model = shape_only.model.model_copy(update={"repo_id": name, "architecture": name})
+    hostile = shape_only.model_copy(update={"model": model, "notes": [name]})
+    assert "[red]x[/red]" in drawn(audit_text(hostile))
+    markdown = audit_markdown(hostile)
+    assert "<script>" not in markdown and r"\<script\>" in markdown and "\n# y" not in markdown
+    assert all(line.count(" | ") <= 2 for line in markdown.splitlines() if line.startswith("| architecture"))
+
+
+def test_interval_reports() -> None:
+    text = drawn(interval_text(derive_interval()))
+    assert text.startswith("Efficient interaction interval of R_D/W: [0.0204, 0.0645] (reference sweep, 2 %; 9 budgets")
+    assert "0.0667 open" in text and "empty (0.0357 > 0.0284)" in text
+    assert "| 10,000,000 | 5 of 6 | 0.0352 |" in interval_markdown(derive_interval())
+    empty = drawn(interval_text(derive_interval(tolerance=0.01)))
+    assert empty.startswith("No R_D/W is within the tolerance at every budget")

@@ -1,0 +1,158 @@
+"""Deriving intervals, reading them, placing shapes against them."""
+
+import json
+import math
+from pathlib import Path
+
+import pytest
+
+from shape_audit.errors import CorruptFileError, IncompleteError, ShapeAuditError, UsageError
+from shape_audit.records import Interval
+from shape_audit.shape import derive_interval, interval_of, place, read_interval, shipped_interval
+
+HEADER = "target_params,num_hidden_layers,hidden_size,test_ce\n"
+
+
+def table(tmp_path: Path, rows: list[tuple[object, ...]], header: str = HEADER) -> Path:
+    path = tmp_path / "sweep.csv"
+    path.write_text(header + "".join(",".join(map(str, row)) + "\n" for row in rows))
+    return path
+
+
+def budget(n: float, losses: list[float]) -> list[tuple[object, ...]]:
+    """A budget with R_D/W = 0.01, 0.02, 0.03 ... and these losses."""
+    return [(int(n), depth, 100, loss) for depth, loss in enumerate(losses, start=1)]
+
+
+def test_the_shipped_sweep_gives_the_published_interval() -> None:
+    derivation = derive_interval()
+    assert (round(derivation.low or 0, 4), round(derivation.high or 0, 4)) == (0.0204, 0.0645)
+    ranges = {b.target_params / 1e6: (round(b.low, 4), round(b.high, 4), b.open_edges) for b in derivation.budgets}
+    assert ranges == {
+        1: (0.0192, 0.0833, []), 1.3: (0.0170, 0.1000, []), 1.6: (0.0150, 0.0645, []), 2: (0.0204, 0.0806, []),
+        2.3: (0.0125, 0.0758, []), 2.7: (0.0115, 0.1379, []), 3: (0.0167, 0.1333, []),
+        5: (0.0128, 0.0667, ["high"]), 10: (0.0125, 0.0583, ["high"]),
+    }  # fmt: skip
+    sensitivity = {row.tolerance: row for row in derivation.sensitivity}
+    assert [round(end or 0, 4) for end in (sensitivity[0.015].low, sensitivity[0.015].high)] == [0.0284, 0.0541]
+    assert [round(end or 0, 4) for end in (sensitivity[0.025].low, sensitivity[0.025].high)] == [0.0192, 0.0758]
+    assert sensitivity[0.01].is_empty and round(sensitivity[0.01].low or 0, 4) == 0.0357
+
+
+def test_a_case_worked_by_hand(tmp_path: Path) -> None:
+    rows = budget(1e6, [9, 5.05, 5, 5.1, 9]) + budget(2e6, [9, 9, 4, 4.01, 4.02])
+    derivation = derive_interval(table(tmp_path, rows))
+    first, second = derivation.budgets
+    assert (first.low, first.high, first.open_edges, first.within) == (0.02, 0.04, [], 3)
+    assert (second.low, second.high, second.open_edges, second.best_r_dw) == (0.03, 0.05, ["high"], 0.03)
+    assert (derivation.low, derivation.high, derivation.is_empty) == (0.03, 0.04, False)
+
+
+def test_all_edges_open_bind_nothing(tmp_path: Path) -> None:
+    derivation = derive_interval(table(tmp_path, budget(1e6, [5, 5, 5])))
+    assert (derivation.low, derivation.high, derivation.open_edges) == (None, None, ["low", "high"])
+    assert not derivation.is_empty
+
+
+def test_an_empty_intersection_is_a_result(tmp_path: Path) -> None:
+    rows = budget(1e6, [9, 5, 9, 9, 9]) + budget(2e6, [9, 9, 9, 5, 9])
+    derivation = derive_interval(table(tmp_path, rows))
+    assert derivation.is_empty and (derivation.low, derivation.high) == (0.04, 0.02)
+    with pytest.raises(UsageError, match="empty"):
+        interval_of(derivation)
+
+
+def test_seeds_of_one_shape_count_once_with_their_mean(tmp_path: Path) -> None:
+    rows = [*budget(1e6, [9, 5, 5.2, 9]), (1_000_000, 3, 100, 4.8)]
+    only = derive_interval(table(tmp_path, rows)).budgets[0]
+    assert (only.shapes, only.low, only.high) == (4, 0.02, 0.03)
+
+
+def test_small_budgets_are_left_out(tmp_path: Path) -> None:
+    path = table(tmp_path, budget(3e5, [5, 9, 9]) + budget(1e6, [9, 5, 9]))
+    assert len(derive_interval(path).budgets) == 1
+    assert len(derive_interval(path, min_params=1e5).budgets) == 2
+    with pytest.raises(UsageError, match="no budget of at least 1e\\+09"):
+        derive_interval(path, min_params=1e9)
+
+
+@pytest.mark.parametrize(
+    ("content", "error", "says"),
+    [
+        ("a,b\n1,2\n", UsageError, "no column target_params, .*; there are: a, b"),
+        ("", UsageError, "there are: none"),
+        (HEADER + "1000000,2,100,abc\n", CorruptFileError, "line 2: test_ce is 'abc'"),
+        (HEADER + "1000000,2,100,nan\n", CorruptFileError, "line 2: test_ce is 'nan'"),
+        (HEADER + "1000000,2,0,1\n", CorruptFileError, "line 2: hidden_size is '0'"),
+        (HEADER + "1000000,2\n", CorruptFileError, "line 2: hidden_size is 'None'"),
+    ],
+)
+def test_bad_tables(tmp_path: Path, content: str, error: type[Exception], says: str) -> None:
+    path = tmp_path / "sweep.csv"
+    path.write_text(content)
+    with pytest.raises(error, match=says):
+        derive_interval(path)
+
+
+def test_bad_files_and_tolerances(tmp_path: Path) -> None:
+    with pytest.raises(IncompleteError, match="No such file"):
+        derive_interval(tmp_path / "gone.csv")
+    (tmp_path / "binary.csv").write_bytes(b"\xff\xfe\x00")
+    with pytest.raises(CorruptFileError, match="not a CSV"):
+        derive_interval(tmp_path / "binary.csv")
+    for tolerance in (0, -1, math.nan, math.inf):
+        with pytest.raises(UsageError, match="tolerance"):
+            derive_interval(tolerance=tolerance)
+
+
+def test_an_interval_goes_through_a_file(tmp_path: Path) -> None:
+    path = tmp_path / "mine.json"
+    path.write_text(derive_interval(tolerance=0.015).model_dump_json())
+    interval = read_interval(path)
+    assert interval == interval_of(derive_interval(tolerance=0.015))
+    path.write_text('{"low": 0.01}')
+    assert read_interval(path) == Interval(name="mine", low=0.01, high=None, source="mine.json")
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        "",
+        "[]",
+        "{}",
+        '{"low": "a"}',
+        '{"low": -1}',
+        '{"low": true}',
+        '{"low": 1e999}',
+        '{"low": 2, "high": 1}',
+        "[" * 9999,
+    ],
+)
+def test_bad_interval_files(tmp_path: Path, content: str) -> None:
+    path = tmp_path / "bad.json"
+    path.write_text(content)
+    with pytest.raises(ShapeAuditError, match=r"bad\.json"):
+        read_interval(path)
+
+
+def test_placement() -> None:
+    interval = shipped_interval()
+    assert interval.low is not None and interval.high is not None
+    below, inside, above = place(0.01, interval), place(0.03, interval), place(0.1, interval)
+    assert (below.side, inside.side, above.side) == ("shallow-wide", "inside", "deep-narrow")
+    assert below.log_distance == pytest.approx(math.log(interval.low / 0.01))
+    assert above.log_distance == pytest.approx(math.log(0.1 / interval.high))
+    assert inside.log_distance == 0
+    assert place(interval.low, interval).side == place(interval.high, interval).side == "inside"
+    assert "of the 184 base models in the shipped table 160 lie below it and none above" in inside.caveat
+
+
+def test_open_ends_do_not_bind() -> None:
+    half_open = Interval(name="x", low=None, high=0.05, source="mine.csv")
+    assert place(1e-9, half_open).side == "inside" and place(0.06, half_open).side == "deep-narrow"
+    assert place(0.06, half_open).caveat == "the interval comes from mine.csv"
+
+
+def test_json_of_a_derivation_reads_back() -> None:
+    content = json.loads(derive_interval().model_dump_json())
+    assert content["low"] == 1 / 49 and content["high"] == 2 / 31

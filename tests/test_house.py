@@ -1,0 +1,98 @@
+"""The house: who may import whom, what stays light, what names may not be used."""
+
+import ast
+import subprocess
+import sys
+from pathlib import Path
+
+import shape_audit
+
+PACKAGE = Path(shape_audit.__file__).parent
+ROOMS = ("records", "hub", "shape", "calibration", "interaction", "scores", "linking", "reports", "auditing", "checks",
+         "leaderboard", "sweep", "cli")  # fmt: skip
+HEAVY = {"torch", "transformers", "datasets", "accelerate", "lm_eval"}
+LIGHT_ROOMS = ("records", "hub", "shape", "reports", "cli")
+FRONT_DOORS = ("calibration", "interaction", "auditing")
+
+
+def imported(file: Path) -> set[tuple[str, bool]]:
+    """(module, whether at import time) of every import of a file."""
+    tree = ast.parse(file.read_text(encoding="utf-8"))
+    deferred = {
+        node
+        for function in ast.walk(tree)
+        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
+        for node in ast.walk(function)
+    } | {
+        node
+        for block in ast.walk(tree)
+        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for node in ast.walk(block)
+    }
+    found = set()
+    for node in ast.walk(tree):
+        if isinstance(node, ast.Import):
+            found |= {(alias.name, node not in deferred) for alias in node.names}
+        elif isinstance(node, ast.ImportFrom):
+            assert node.level == 0, f"{file}: relative import"
+            assert node.module is not None
+            found.add((node.module, node not in deferred))
+    return found
+
+
+def files_of(room: str) -> list[Path]:
+    return sorted((PACKAGE / room).rglob("*.py"))
+
+
+def test_rooms_import_only_rooms_that_stand_above_them() -> None:
+    for number, room in enumerate(ROOMS):
+        for file in files_of(room):
+            others = {name.split(".")[1] for name, _ in imported(file) if name.startswith("shape_audit.")}
+            allowed = {*ROOMS[: number + 1], "errors"}
+            assert others <= allowed, f"{file.relative_to(PACKAGE)} imports {others - allowed}"
+
+
+def test_rooms_use_each_other_through_the_front_door() -> None:
+    for room in ROOMS:
+        for file in files_of(room):
+            for name, _ in imported(file):
+                parts = name.split(".")
+                if parts[0] == "shape_audit" and len(parts) > 2 and parts[1] != room:
+                    raise AssertionError(f"{file.relative_to(PACKAGE)} reaches into {name}")
+
+
+def test_every_folder_is_a_room() -> None:
+    folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
+    assert folders <= {*ROOMS, "data"}
+
+
+def test_light_files_do_not_import_what_is_heavy() -> None:
+    light = [file for room in LIGHT_ROOMS for file in files_of(room)]
+    light += [PACKAGE / room / "__init__.py" for room in FRONT_DOORS]
+    light += [PACKAGE / "__init__.py", PACKAGE / "errors.py", *files_of("auditing"), *files_of("calibration")]
+    for file in light:
+        heavy = {name for name, at_import in imported(file) if at_import and name.split(".")[0] in HEAVY}
+        assert not heavy, f"{file.relative_to(PACKAGE)} imports {heavy} at import time"
+
+
+def test_shape_only_loads_nothing_heavy(tiny_llama: Path, clean_environment: dict[str, str]) -> None:
+    script = (
+        "import sys; from shape_audit.cli import main; "
+        f"code = main(['audit', {str(tiny_llama)!r}, '--shape-only']); "
+        f"print(code, sorted({HEAVY | {'pyarrow', 'scipy'}!r} & set(sys.modules)), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", script], env=clean_environment, capture_output=True, text=True)
+    assert done.stderr.splitlines()[-1] == "0 []", done.stderr
+
+
+def test_names_say_what_a_file_is_for() -> None:
+    banned = {"utils", "util", "helpers", "helper", "common", "misc", "core", "base", "manager"}
+    assert not [file for file in PACKAGE.rglob("*") if file.stem in banned]
+
+
+def test_files_can_be_read_in_a_sitting() -> None:
+    assert not [file for file in PACKAGE.rglob("*.py") if len(file.read_text(encoding="utf-8").splitlines()) > 600]
+
+
+def test_the_public_names_all_resolve() -> None:
+    assert all(getattr(shape_audit, name) is not None for name in shape_audit.__all__)

@@ -1,0 +1,49 @@
+"""The README says what the program does."""
+
+import os
+import re
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shape_audit.errors import ExitCode
+
+README = Path(__file__).resolve().parents[1] / "README.md"
+HELP = re.compile(r"(<!-- help: (\w+) -->\n```\n)(.*?)(```)", re.DOTALL)
+
+
+def shown_help(command: str) -> str:
+    environment = os.environ | {"COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1"}
+    done = subprocess.run(
+        [sys.executable, "-m", "shape_audit", command, "--help"], env=environment, capture_output=True, text=True
+    )
+    assert done.returncode == 0, done.stderr
+    return done.stdout
+
+
+@pytest.mark.parametrize("command", [match[1] for match in HELP.findall(README.read_text(encoding="utf-8"))])
+def test_help_blocks_are_the_programs_own(command: str) -> None:
+    """To write them anew: SHAPE_AUDIT_WRITE_README=1 scripts/test tests/test_readme.py"""
+    text = README.read_text(encoding="utf-8")
+    shown = shown_help(command)
+    if os.environ.get("SHAPE_AUDIT_WRITE_README"):
+        fresh = HELP.sub(lambda m: m[1] + shown + m[4] if m[2] == command else m[0], text)
+        README.write_text(fresh, encoding="utf-8")
+        return
+    assert {match[1]: match[2] for match in HELP.findall(text)}[command] == shown
+
+
+def test_exit_codes_are_all_in_the_table() -> None:
+    rows = re.findall(r"^\| (\d+) \| ", README.read_text(encoding="utf-8"), re.MULTILINE)
+    assert [int(row) for row in rows] == [int(code) for code in ExitCode]
+
+
+def test_the_python_example_runs() -> None:
+    example = re.search(r"```python\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert example is not None
+    names: dict[str, object] = {}
+    exec(example[1], names)
+    record = names["record"]
+    assert record.placement.side == "inside"  # type: ignore[attr-defined]
