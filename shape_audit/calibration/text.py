@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
@@ -51,7 +52,7 @@ def read_text(dataset: str = PYTHON_DOCS, *, column: str | None = None) -> Calib
         return CalibrationText(dataset=PYTHON_DOCS, content=_python_docs())
     if dataset.startswith("builtin:"):
         raise UsageError(f"{dataset}: no such built-in text; there is {PYTHON_DOCS}")
-    path = Path(dataset).expanduser()
+    path = Path(os.path.expanduser(dataset))
     if not path.is_file():
         raise IncompleteError(f"{dataset}: no such file; --dataset takes {PYTHON_DOCS}, a .txt or a .parquet file")
     if path.suffix == ".parquet":

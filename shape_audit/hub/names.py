@@ -5,6 +5,7 @@ org/name  org/name@revision  https://huggingface.co/org/name/tree/revision  ./fo
 
 from __future__ import annotations
 
+import os
 import re
 from dataclasses import dataclass
 from pathlib import Path
@@ -48,10 +49,10 @@ def parse_model_name(text: str) -> ModelName:
         return ModelName(repo_id=text, source="builtin", folder=builtin_folder(text.removeprefix("builtin:")))
     if not text.strip() or "\0" in text:
         raise UsageError("MODEL is empty; give org/name, a folder, or builtin:NAME")
-    path = Path(text).expanduser()
-    if path.is_dir():
-        return _folder(text, path)
-    if path.is_file():
+    path = os.path.expanduser(text)
+    if os.path.isdir(path):
+        return _folder(text, Path(path))
+    if os.path.isfile(path):
         raise UsageError(f"{text}: a file; give the folder that holds config.json and the safetensors files")
     if text.startswith((".", "/", "~")) or "\\" in text:
         raise IncompleteError(f"{text}: no such folder")

@@ -44,7 +44,7 @@ def test_each_exit_code(capsys: pytest.CaptureFixture[str], tiny_llama: Path, tm
         (("audit", tiny_llama, "--sites", "x"), ExitCode.WRONG_USAGE, "no site 'x'"),
         (("audit", tiny_llama, "--seq-len", "x"), ExitCode.WRONG_USAGE, "'--seq-len'"),
         (("audit", tiny_llama, "--device", "tpu"), ExitCode.WRONG_USAGE, "'tpu' is not one of"),
-        (("audit",), ExitCode.WRONG_USAGE, "Missing argument 'MODEL...'"),
+        (("audit",), ExitCode.WRONG_USAGE, "Missing argument 'MODEL"),
         (("audit", tiny_llama, "--nope"), ExitCode.WRONG_USAGE, "No such option: --nope"),
         (("nope",), ExitCode.WRONG_USAGE, "No such command 'nope'"),
         (("interval", tmp_path / "gone.csv"), ExitCode.INCOMPLETE, "No such file"),
