@@ -19,6 +19,10 @@ LLAMA_LIKE = {
 GPT2_LIKE = {
     "vocab_size": VOCABULARY, "n_embd": 24, "n_layer": 2, "n_head": 4, "n_positions": 64, "initializer_range": 0.2,
 }  # fmt: skip
+FALCON_LIKE = {
+    "vocab_size": VOCABULARY, "hidden_size": 24, "num_hidden_layers": 2, "num_attention_heads": 4,
+    "max_position_embeddings": 64, "initializer_range": 0.2,
+}  # fmt: skip
 OPT_LIKE = {
     "vocab_size": VOCABULARY, "hidden_size": 24, "ffn_dim": 40, "num_hidden_layers": 2, "num_attention_heads": 4,
     "max_position_embeddings": 64, "word_embed_proj_dim": 24, "init_std": 0.2,
@@ -33,6 +37,32 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "gemma2": ("Gemma2Config", {**LLAMA_LIKE, "head_dim": 8, "sliding_window": 8, "final_logit_softcapping": 2.0}),
     "gpt2": ("GPT2Config", GPT2_LIKE),
     "gpt_neox": ("GPTNeoXConfig", {**LLAMA_LIKE, "num_key_value_heads": None, "rotary_pct": 0.5}),
+    "gemma3": ("Gemma3TextConfig", {**LLAMA_LIKE, "head_dim": 8, "sliding_window": 8}),
+    "phi3": ("Phi3Config", LLAMA_LIKE),
+    "olmo2": ("Olmo2Config", LLAMA_LIKE),
+    "smollm3": ("SmolLM3Config", LLAMA_LIKE),
+    "granite": ("GraniteConfig", {**LLAMA_LIKE, "embedding_multiplier": 3.0, "logits_scaling": 2.0}),
+    "stablelm": ("StableLmConfig", LLAMA_LIKE),
+    "starcoder2": ("Starcoder2Config", LLAMA_LIKE),
+    "cohere": ("CohereConfig", {**LLAMA_LIKE, "logit_scale": 0.5}),
+    "exaone4": ("Exaone4Config", {**LLAMA_LIKE, "sliding_window": 8}),
+    "gpt_neo": (
+        "GPTNeoConfig",
+        {
+            "vocab_size": VOCABULARY,
+            "hidden_size": 24,
+            "num_layers": 2,
+            "num_heads": 4,
+            "intermediate_size": 40,
+            "max_position_embeddings": 64,
+            "attention_types": [[["global", "local"], 1]],
+            "window_size": 8,
+        },
+    ),
+    "gptj": ("GPTJConfig", {**GPT2_LIKE, "rotary_dim": 4}),
+    "bloom": ("BloomConfig", {"vocab_size": VOCABULARY, "hidden_size": 24, "n_layer": 2, "n_head": 4}),
+    "falcon": ("FalconConfig", FALCON_LIKE),
+    "falcon-new": ("FalconConfig", {**FALCON_LIKE, "new_decoder_architecture": True, "num_kv_heads": 2}),
     "opt": ("OPTConfig", OPT_LIKE),
     "opt-projected": ("OPTConfig", {**OPT_LIKE, "word_embed_proj_dim": 12, "do_layer_norm_before": False}),
 }

@@ -54,7 +54,7 @@ def read_config(config: Mapping[str, Any]) -> ConfigFacts:
         hidden_size=_positive(text, "hidden_size"),
         intermediate_size=_positive(text, "intermediate_size"),
         num_attention_heads=heads,
-        num_key_value_heads=_positive(text, "num_key_value_heads") or _implied(text, "num_key_value_heads") or heads,
+        num_key_value_heads=_implied(text, "num_key_value_heads") or _positive(text, "num_key_value_heads") or heads,
         head_dim=_positive(text, "head_dim"),
         vocab_size=_positive(text, "vocab_size"),
         max_position_embeddings=_positive(text, "max_position_embeddings"),
@@ -92,7 +92,7 @@ def _positive(config: Mapping[str, Any], field: str) -> int | None:
 
 
 def _implied(config: Mapping[str, Any], field: str) -> int | None:
-    """A value that follows from other fields of the config."""
+    """A value that follows from other fields of the config, whatever the field itself says."""
     for rule in facts("config_facts")["implied"]:
         if rule["field"] == field and all(config.get(key) == value for key, value in rule["when"].items()):
             return int(rule["value"])

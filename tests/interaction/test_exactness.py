@@ -33,8 +33,10 @@ def fast_sums(
     return sums
 
 
-@pytest.mark.parametrize("length", [SHORT, LONG])
-@pytest.mark.parametrize("name", ["llama", "llama-tied", "gpt2", "gemma2", "opt", "opt-projected"])
+@pytest.mark.parametrize(
+    ("name", "length"),
+    [*((name, SHORT) for name in CASES), *((name, LONG) for name in ("llama", "gpt2", "gemma2", "opt"))],
+)
 def test_every_site_equals_the_slow_twin(name: str, length: int) -> None:
     model, sites = tiny_model(name, torch.float64), parse_sites("all", DEPTH)
     windows = random_windows(5, length)
