@@ -14,11 +14,13 @@ from shape_audit.shape.facts import facts
 class ConfigFacts:
     """The promises of a config; None where it is silent.
 
-    `is_causal_lm` is None where the config names no architecture.
+    `is_causal_lm` is None where the config names no architecture. `text_model_type` is that of the text part, where
+    the config is nested.
     """
 
     architecture: str | None
     model_type: str | None
+    text_model_type: str | None
     is_causal_lm: bool | None
     num_hidden_layers: int | None
     hidden_size: int | None
@@ -48,8 +50,9 @@ def read_config(config: Mapping[str, Any]) -> ConfigFacts:
         tie = _first(config, "tie_word_embeddings")
     return ConfigFacts(
         architecture=names[0] if names else None,
-        model_type=_string(text.get("model_type")) or _string(config.get("model_type")),
-        is_causal_lm=_is_causal_lm(config, names),
+        model_type=_string(config.get("model_type")) or _string(text.get("model_type")),
+        text_model_type=_string(text.get("model_type")) or _string(config.get("model_type")),
+        is_causal_lm=_is_causal_lm(config, names, is_nested=text is not config),
         num_hidden_layers=_positive(text, "num_hidden_layers"),
         hidden_size=_positive(text, "hidden_size"),
         intermediate_size=_positive(text, "intermediate_size"),
@@ -103,12 +106,15 @@ def _string(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
 
 
-def _is_causal_lm(config: Mapping[str, Any], architectures: list[str]) -> bool | None:
-    if config.get("is_encoder_decoder") is True:
+def _is_causal_lm(config: Mapping[str, Any], architectures: list[str], *, is_nested: bool) -> bool | None:
+    table = facts("config_facts")
+    if config.get("is_encoder_decoder") is True or config.get("model_type") in table["no_causal_lm"]:
+        return False
+    if config.get("model_type") in table["encoders_unless_is_decoder"] and config.get("is_decoder") is not True:
         return False
     if not architectures:
         return None
-    return any(name.endswith(tuple(facts("config_facts")["causal_lm_suffixes"])) for name in architectures)
+    return is_nested or any(name.endswith(tuple(table["causal_lm_suffixes"])) for name in architectures)
 
 
 def _non_dense_reason(config: Mapping[str, Any]) -> str | None:

@@ -35,14 +35,16 @@ def describe(checkpoint: Checkpoint) -> ShapeReading:
         NotAuditableError: neither config nor tensors tell the depth or the width.
     """
     config, tensors = read_config(checkpoint.config), read_tensors(checkpoint.tensors)
-    depth = config.num_hidden_layers or tensors.blocks or None
+    depth = config.num_hidden_layers or (tensors.blocks if tensors.stacks == 1 else None)
     width = config.hidden_size or next(iter(tensors.widths), None) or tensors.embedding_width
     if depth is None or width is None:
         missing = "depth" if depth is None else "width"
         kind = f"model type {config.model_type}" if config.model_type else "its config names no model type"
         raise NotAuditableError(f"{checkpoint.repo_id}: no {missing} in config or tensors ({kind})")
     tied, tie_notes = _tying(config, tensors)
-    ledger = tensors.ledger.model_copy(update={"unembedding": 0}) if tied else tensors.ledger
+    ledger = tensors.ledger
+    if tied:
+        ledger = ledger.model_copy(update={"unembedding": ledger.unembedding - tensors.output_matrix})
     total = sum(ledger.model_dump().values())
     intermediate = config.intermediate_size or tensors.intermediate_size
     head_dim = config.head_dim
@@ -71,7 +73,7 @@ def describe(checkpoint: Checkpoint) -> ShapeReading:
         shape=shape,
         architecture=config.architecture,
         model_type=config.model_type,
-        notes=(*_disagreements(config, tensors), *tie_notes, *_quantization_note(config)),
+        notes=(*_disagreements(config, tensors), *tie_notes, *_left_out(config, tensors)),
         refusal=_refusal(config, shape, non_dense),
     )
 
@@ -98,18 +100,24 @@ def _disagreements(config: ConfigFacts, tensors: TensorFacts) -> list[str]:
 
 def _tying(config: ConfigFacts, tensors: TensorFacts) -> tuple[bool, list[str]]:
     """Whether the output matrix is the embedding, and what is odd about it."""
-    stored = tensors.ledger.unembedding > 0
+    stored = tensors.output_matrix > 0
     if not stored:
         odd = config.tie_word_embeddings is False
         return True, ["config.json says untied embeddings, but no output matrix is stored"] if odd else []
     tied = config.tie_word_embeddings
     if tied is None:
-        tied = config.model_type in facts("config_facts")["tied_when_silent"]
+        tied = config.text_model_type in facts("config_facts")["tied_when_silent"]
     return tied, ["the tied output matrix is stored too; it is counted once"] if tied else []
 
 
-def _quantization_note(config: ConfigFacts) -> list[str]:
-    return ["quantised: parameters are counted as packed, so the totals are too low"] if config.is_quantized else []
+def _left_out(config: ConfigFacts, tensors: TensorFacts) -> list[str]:
+    """What the parameter counts do not count."""
+    notes = []
+    if tensors.other_modalities:
+        notes.append(f"{tensors.other_modalities:,} parameters for images or sound are left out: this is the text model")
+    if config.is_quantized:
+        notes.append("quantised: parameters are counted as packed, so the totals are too low")
+    return notes
 
 
 def _refusal(config: ConfigFacts, shape: ModelShape, non_dense: str | None) -> str | None:

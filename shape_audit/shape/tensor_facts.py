@@ -14,36 +14,46 @@ from shape_audit.shape.facts import facts
 
 _IN_BLOCK = re.compile(r"(?P<prefix>(?:[^.]+\.)*?[^.\d][^.]*)\.(?P<index>\d+)\.(?P<rest>.+)")
 
+Stack = dict[int, dict[str, TensorHeader]]
+
 
 @dataclass(frozen=True)
 class TensorFacts:
     """The shape that tensor headers tell by themselves; None where they do not tell.
 
     Attributes:
-        blocks: number of distinct block indices.
+        blocks: number of distinct block indices of the largest stack.
+        stacks: how many stacks of two blocks or more there are.
         widths: width of each block, by the length of its own norm; empty where blocks have no norm weights.
         vocab_size, embedding_width: rows and columns of the token embedding.
         intermediate_size: feed-forward width of the first block.
-        ledger: parameters by role, an unembedding that is stored included.
+        ledger: parameters by role, an unembedding that is stored included; of the text model alone.
+        output_matrix: of the unembedding, the matrix without its bias.
+        other_modalities: parameters of towers and projectors for images or sound.
         non_dense_reason: why the tensors are not those of a dense decoder.
     """
 
     blocks: int
+    stacks: int
     widths: tuple[int, ...]
     vocab_size: int | None
     embedding_width: int | None
     intermediate_size: int | None
     ledger: Ledger
+    output_matrix: int
+    other_modalities: int
     non_dense_reason: str | None
 
 
 def read_tensors(tensors: Mapping[str, TensorHeader]) -> TensorFacts:
     """Read the shape of a decoder from its tensor headers."""
-    parameters = {name: header for name, header in tensors.items() if not _is_buffer(name, header)}
+    everything = {name: header for name, header in tensors.items() if not _is_buffer(name, header)}
+    parameters = {name: header for name, header in everything.items() if not _is_other_modality(name)}
     counts: dict[str, int] = dict.fromkeys(Ledger.model_fields, 0)
     for name, header in parameters.items():
         counts[_role(name)] += header.numel
-    blocks = _blocks(parameters)
+    stacks = _stacks(parameters)
+    blocks = max(stacks, key=_parameters_of_stack) if stacks else {}
     widths = [_block_width(blocks[index]) for index in sorted(blocks)]
     token_embedding = next(
         (h for n, h in parameters.items() if _role(n) == "embedding" and not _is_position_embedding(n)), None
@@ -52,11 +62,14 @@ def read_tensors(tensors: Mapping[str, TensorHeader]) -> TensorFacts:
     known_widths = tuple(width for width in widths if width is not None)
     return TensorFacts(
         blocks=len(blocks),
+        stacks=sum(len(stack) > 1 for stack in stacks),
         widths=known_widths if len(known_widths) == len(widths) else (),
         vocab_size=rows,
         embedding_width=columns,
         intermediate_size=_intermediate_size(blocks[min(blocks)], known_widths[:1]) if blocks else None,
         ledger=Ledger(**counts),
+        output_matrix=sum(h.numel for n, h in parameters.items() if _role(n) == "unembedding" and len(h.shape) == 2),
+        other_modalities=sum(header.numel for name, header in everything.items() if name not in parameters),
         non_dense_reason=_non_dense_reason(parameters),
     )
 
@@ -74,6 +87,10 @@ def _is_buffer(name: str, header: TensorHeader) -> bool:
     )
 
 
+def _is_other_modality(name: str) -> bool:
+    return bool(_pattern(facts("tensor_roles")["other_modality"]).search(name))
+
+
 def _is_position_embedding(name: str) -> bool:
     return bool(_pattern(facts("tensor_roles")["position_embedding"]).search(name))
 
@@ -86,17 +103,17 @@ def _role(name: str) -> str:
     return "other"
 
 
-def _blocks(parameters: Mapping[str, TensorHeader]) -> dict[int, dict[str, TensorHeader]]:
-    """Block index -> name inside the block -> header, of the stack that holds most parameters."""
-    stacks: dict[str, dict[int, dict[str, TensorHeader]]] = defaultdict(lambda: defaultdict(dict))
+def _stacks(parameters: Mapping[str, TensorHeader]) -> list[Stack]:
+    """All stacks of blocks, each as block index -> name inside the block -> header."""
+    stacks: dict[str, Stack] = defaultdict(lambda: defaultdict(dict))
     for name, header in parameters.items():
         if match := _IN_BLOCK.fullmatch(name):
             stacks[match["prefix"]][int(match["index"])][match["rest"]] = header
-    sizes = {
-        prefix: sum(header.numel for block in stack.values() for header in block.values())
-        for prefix, stack in stacks.items()
-    }
-    return dict(stacks[max(sizes, key=lambda prefix: sizes[prefix])]) if sizes else {}
+    return list(stacks.values())
+
+
+def _parameters_of_stack(stack: Stack) -> int:
+    return sum(header.numel for block in stack.values() for header in block.values())
 
 
 def _block_width(block: Mapping[str, TensorHeader]) -> int | None:

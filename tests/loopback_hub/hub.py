@@ -1,12 +1,15 @@
 """The hub: its repositories, its tokens, and the answer to each request."""
 
+from dataclasses import replace
 from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs
 
 from tests.loopback_hub import repo_api
 from tests.loopback_hub.access import Visitor, check_files, check_repository
+from tests.loopback_hub.armed_faults import AGENTS_PATH, ArmedFault, ArmedFaults, On
 from tests.loopback_hub.download import download
+from tests.loopback_hub.faults import Fault
 from tests.loopback_hub.hub_error import HubError
 from tests.loopback_hub.repository import Files, Gate, Repository, RepoType
 from tests.loopback_hub.request_log import Request, RequestLog
@@ -30,6 +33,7 @@ class LoopbackHub:
         # Keyed by lower-cased name: the Hub finds names in any case, and keeps old names after a rename.
         self._repositories: dict[tuple[RepoType, str], Repository] = {}
         self._log = RequestLog()
+        self._faults = ArmedFaults()
         self._server = HubServer(self._answer, self._log)
 
     def __enter__(self) -> Self:
@@ -41,8 +45,28 @@ class LoopbackHub:
         self.stop()
 
     def stop(self) -> None:
-        """Stop serving and close all connections."""
+        """Stop serving and close all connections; new ones are refused."""
         self._server.stop()
+
+    def restart(self) -> None:
+        """After `stop`, serve again at the same address."""
+        self._server = HubServer(self._answer, self._log, self._server.server_port)
+
+    def fault(self, fault: Fault, on: On = "") -> ArmedFault:
+        """Let requests meet `fault` from now on.
+
+        Args:
+            on: Part of the path of the requests that are meant, with the method before it if only one is
+                (`"GET /resolve/"`): by default all about repositories. Or a predicate, which sees all requests.
+
+        Returns:
+            The fault in place, which counts. The log names, with each request, the fault that it met.
+        """
+        return self._faults.arm(fault, on)
+
+    def clear_faults(self) -> None:
+        """Answer honestly again."""
+        self._faults.clear()
 
     @property
     def endpoint(self) -> str:
@@ -105,13 +129,19 @@ class LoopbackHub:
         return repository.commit(files, revision).sha
 
     def _answer(self, incoming: Incoming) -> Response:
+        fault = self._faults.take(incoming)
+        if fault is None:
+            return self._honest(incoming)
+        return replace(fault.answer(incoming, self._honest), fault=type(fault).__name__)
+
+    def _honest(self, incoming: Incoming) -> Response:
         try:
             return self._serve(incoming)
         except HubError as error:
             return error.response()
 
     def _serve(self, incoming: Incoming) -> Response:
-        if incoming.path == "/api/agent-harnesses":
+        if incoming.path == AGENTS_PATH:
             # Asked first by huggingface_hub, which keeps it in HF_HOME for a day; after a 404 it asks again.
             return json_response({"harnesses": {}, "standardEnvVars": []})
         route = Route.parse(incoming.path)

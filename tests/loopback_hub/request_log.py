@@ -12,7 +12,9 @@ class Request:
         path: As sent, percent-encoding kept.
         query: The raw text after "?", or "".
         range: The Range header, if any.
+        status: 0 where a fault let the connection end before the status line.
         body_bytes: Body bytes handed to the connection; 0 for HEAD.
+        fault: The name of the fault that this request met, if any.
     """
 
     method: str
@@ -21,6 +23,7 @@ class Request:
     range: str | None
     status: int
     body_bytes: int
+    fault: str | None = None
 
 
 class RequestLog:

@@ -1,7 +1,12 @@
 """Sockets: receives requests, hands them to the hub, sends what it answers."""
 
+import fcntl
+import select
 import socket
+import struct
 import sys
+import termios
+import time
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
@@ -10,6 +15,7 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from threading import Thread
 from typing import Any
 
+from tests.loopback_hub.delivery import Ending
 from tests.loopback_hub.request_log import Request, RequestLog
 from tests.loopback_hub.response import Response
 
@@ -26,13 +32,13 @@ class Incoming:
 
 
 class HubServer(ThreadingHTTPServer):
-    """Serves on an ephemeral port of 127.0.0.1 from construction on, until `stop()`."""
+    """Serves on a port of 127.0.0.1, an ephemeral one by default, from construction on, until `stop()`."""
 
     daemon_threads = True
     request_queue_size = 64  # snapshot_download opens eight connections at once
 
-    def __init__(self, answer: Callable[[Incoming], Response], log: RequestLog) -> None:
-        super().__init__(("127.0.0.1", 0), _Connection)
+    def __init__(self, answer: Callable[[Incoming], Response], log: RequestLog, port: int = 0) -> None:
+        super().__init__(("127.0.0.1", port), _Connection)
         self.answer, self.log = answer, log
         self._open: set[socket.socket] = set()
         self._thread = Thread(target=self.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
@@ -71,14 +77,15 @@ class _Connection(BaseHTTPRequestHandler):
     server: HubServer
 
     def do_GET(self) -> None:
-        """Receive, answer, send.
+        """Receive, answer, send, end.
 
-        The answer is complete before `_send`, the only place that writes to the socket: a fault that replaces
-        an answer belongs between the two, one that spoils its delivery into `_send`.
+        The answer is complete before `_send`, the only place that writes to the socket. A fault that replaces an
+        answer belongs into `answer`; one that spoils its delivery says so in `Response.delivery`.
         """
         incoming = self._receive()
         response = self.server.answer(incoming)
         self._send(incoming, response)
+        self._end(response)
 
     do_HEAD = do_POST = do_GET
 
@@ -88,24 +95,63 @@ class _Connection(BaseHTTPRequestHandler):
         return Incoming(self.command, path, query, self.headers, body)
 
     def _send(self, incoming: Incoming, response: Response) -> None:
-        length = 0 if incoming.method == "HEAD" else response.length
+        delivery = response.delivery
+        length = 0 if incoming.method == "HEAD" else delivery.length(response.length)
+        declared = response.length if delivery.declared_length is None else delivery.declared_length
         span = incoming.headers.get("Range")
-        request = Request(incoming.method, incoming.path, incoming.query, span, response.status, length)
+        status = response.status if delivery.head else 0
+        request = Request(incoming.method, incoming.path, incoming.query, span, status, length, response.fault)
         self.server.log.add(request)
+        if not delivery.head:
+            return
         sent = 0
         try:
             self.send_response(response.status)
             for name, value in response.headers.items():
                 self.send_header(name, value)
-            self.send_header("Content-Length", str(response.length))
+            self.send_header("Content-Length", str(declared))
             self.end_headers()
-            for chunk in response.chunks if length else ():
-                self.wfile.write(chunk)
-                sent += len(chunk)
+            for portion in delivery.portions(response.chunks) if length else ():
+                if delivery.pause_s and self._client_left(delivery.pause_s):
+                    break
+                self.wfile.write(portion)
+                sent += len(portion)
         finally:
             if sent != length:
                 self.server.log.cut_short(request, sent)
                 self.close_connection = True
 
+    def _end(self, response: Response) -> None:
+        ending = response.delivery.ending
+        if ending is not Ending.KEEP:
+            self.close_connection = True
+        if ending is Ending.STALL:
+            self._client_left(response.delivery.stall_s)
+        elif ending is Ending.RESET:
+            self._reset()
+
+    def _client_left(self, seconds: float) -> bool:
+        """Wait this long, or until the connection is ended by the client or by `stop`.
+
+        An ended connection reads as empty. Bytes would wake this too, but no client here sends a second request
+        before it has the answer to the first.
+        """
+        return bool(select.select([self.connection], [], [], seconds)[0])
+
+    def _reset(self) -> None:
+        """Close with RST. What was written is waited for first: a reset throws away what is not delivered."""
+        patience = time.monotonic() + 5
+        with suppress(OSError):
+            while time.monotonic() < patience and _undelivered(self.connection):
+                time.sleep(0.001)
+        self.connection.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+        self.rfile.close()  # it holds the connection open
+        self.connection.close()
+
     def log_message(self, format: str, *args: Any) -> None:
         """Nothing on stderr: the request log has it all."""
+
+
+def _undelivered(connection: socket.socket) -> int:
+    """How many bytes were written that the other side's kernel has not acknowledged."""
+    return int(struct.unpack("i", fcntl.ioctl(connection, termios.TIOCOUTQ, bytes(4)))[0])

@@ -1,0 +1,127 @@
+"""Every causal-LM type of the installed transformers: is the shape that is read without torch the true one?
+
+For each type of `AutoModelForCausalLM`: its default config is written down as config.json would have it, the model is
+built on the meta device, and `shape.describe` reads the config and the names and shapes of the tensors. The truth is
+what transformers built: depth and width of the text config, parameters counted from the modules, tied ones once,
+without modules for images or sound. Then the measured audit looks for its blocks.
+
+    .venv/bin/python benchmarks/architecture_survey.py --save     # resumable: finished types are kept in build/
+
+After an update of transformers, run it again: the kept results carry its version.
+"""
+
+from __future__ import annotations
+
+import json
+import logging
+import re
+import sys
+import time
+import warnings
+from pathlib import Path
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import torch
+import transformers
+from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+from benchmarks.reporting import ROOT, heading, publish
+from shape_audit.errors import ShapeAuditError
+from shape_audit.hub import Checkpoint, TensorHeader
+from shape_audit.interaction.residual_stream import find_blocks
+from shape_audit.shape import describe
+
+KEPT = ROOT / "build" / f"architecture_survey_{transformers.__version__}"
+OTHER_MODALITY = re.compile("Vision|Audio|Image|Speech|Multi[Mm]odalProjector")
+"""Class names of modules that do not belong to the text model."""
+OTHER_MODALITY_LAYER = re.compile("vision|visual|image|audio|speech")
+"""The same for single layers, whose class says nothing: names of the attributes that hold them."""
+
+SETTINGS: dict[str, dict[str, Any]] = {
+    "hunyuan_v1_dense": {"head_dim": 128},
+    "hunyuan_v1_moe": {"head_dim": 128},
+    "ministral": {"head_dim": 128},
+    "nemotron": {"num_key_value_heads": 48},
+    "reformer": {"is_decoder": True},
+    "dots1": {"n_routed_experts": 128},
+    "qwen4_exp": {},
+}
+"""What the default config of a type leaves out and its own model needs."""
+
+
+
+def survey(model_type: str) -> dict[str, Any]:
+    """One type: the truth, what was read, and what the measured audit says."""
+    try:
+        config = CONFIG_MAPPING[model_type](**SETTINGS.get(model_type, {}))
+        written = json.loads(config.to_json_string())
+        with torch.device("meta"):
+            model = AutoModelForCausalLM.from_config(config)
+    except Exception as error:  # a default config that its own class cannot build
+        return {"outcome": "cannot be built", "detail": f"{type(error).__name__}: {' '.join(str(error).split())}"[:120]}
+    written["architectures"] = [type(model).__name__]
+    tensors = {name: TensorHeader("F32", tuple(t.shape)) for name, t in stored_tensors(model).items()}
+    try:
+        reading = describe(Checkpoint("survey/" + model_type, "hub", "0" * 40, written, tensors, ("model.safetensors",)))
+    except ShapeAuditError as error:
+        return {"outcome": "refused", "detail": str(error).partition(": ")[2]}
+    if reading.refusal:
+        return {"outcome": "refused", "detail": reading.refusal}
+    text_config = model.config.get_text_config(decoder=True)
+    depth, width = (getattr(text_config, name, None) for name in ("num_hidden_layers", "hidden_size"))
+    truth = (depth, width, text_parameters(model))
+    read = (reading.shape.num_hidden_layers, reading.shape.hidden_size, reading.shape.params_total)
+    if truth != read:
+        return {"outcome": "differs", "detail": f"true {truth}, read {read}"}
+    try:
+        find_blocks(model, reading.shape.num_hidden_layers)
+        measured = "yes"
+    except ShapeAuditError as error:
+        measured = str(error)
+    return {"outcome": "equal", "detail": "{} x {}, {:,} parameters".format(*read), "measured": measured}
+
+
+def stored_tensors(model: torch.nn.Module) -> dict[str, torch.Tensor]:
+    """Names and tensors a checkpoint of the model holds: parameters once, buffers that are saved."""
+    saved = model.state_dict()
+    return dict(model.named_parameters()) | {n: b for n, b in model.named_buffers() if n in saved}
+
+
+def text_parameters(model: torch.nn.Module) -> int:
+    """Parameters of all modules but those of other modalities."""
+    others = {
+        id(parameter)
+        for name, module in model.named_modules()
+        if module is not model
+        and (OTHER_MODALITY.search(type(module).__name__) or OTHER_MODALITY_LAYER.search(name.rpartition(".")[2]))
+        for parameter in module.parameters()
+    }
+    return sum(p.numel() for p in model.parameters() if id(p) not in others)
+
+
+def main() -> None:
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+    KEPT.mkdir(parents=True, exist_ok=True)
+    started, results = time.monotonic(), {}
+    for model_type in sorted(MODEL_FOR_CAUSAL_LM_MAPPING_NAMES):
+        kept = KEPT / f"{model_type}.json"
+        if not kept.exists():
+            kept.write_text(json.dumps(survey(model_type)))
+        results[model_type] = json.loads(kept.read_text())
+    counts = {o: sum(r["outcome"] == o for r in results.values()) for o in ("equal", "refused", "differs", "cannot be built")}
+    text = heading(f"Every causal-LM type of transformers {transformers.__version__}, read without torch")
+    text += f"\n{len(results)} types in {time.monotonic() - started:.0f} s (resumed ones included): "
+    text += ", ".join(f"{n} {outcome}" for outcome, n in counts.items()) + ".\n\n"
+    text += "| type | outcome | detail | blocks found |\n| --- | --- | --- | --- |\n"
+    order = ("differs", "cannot be built", "refused", "equal")
+    for name, r in sorted(results.items(), key=lambda item: (order.index(item[1]["outcome"]), item[0])):
+        text += f"| {name} | {r['outcome']} | {r['detail']} | {r.get('measured', '')} |\n"
+    publish(__file__, text.rstrip())
+
+
+if __name__ == "__main__":
+    main()
