@@ -52,7 +52,6 @@ SETTINGS: dict[str, dict[str, Any]] = {
 """What the default config of a type leaves out and its own model needs."""
 
 
-
 def survey(model_type: str) -> dict[str, Any]:
     """One type: the truth, what was read, and what the measured audit says."""
     try:
@@ -65,7 +64,9 @@ def survey(model_type: str) -> dict[str, Any]:
     written["architectures"] = [type(model).__name__]
     tensors = {name: TensorHeader("F32", tuple(t.shape)) for name, t in stored_tensors(model).items()}
     try:
-        reading = describe(Checkpoint("survey/" + model_type, "hub", "0" * 40, written, tensors, ("model.safetensors",)))
+        reading = describe(
+            Checkpoint("survey/" + model_type, "hub", "0" * 40, written, tensors, ("model.safetensors",))
+        )
     except ShapeAuditError as error:
         return {"outcome": "refused", "detail": str(error).partition(": ")[2]}
     if reading.refusal:
@@ -112,7 +113,9 @@ def main() -> None:
         if not kept.exists():
             kept.write_text(json.dumps(survey(model_type)))
         results[model_type] = json.loads(kept.read_text())
-    counts = {o: sum(r["outcome"] == o for r in results.values()) for o in ("equal", "refused", "differs", "cannot be built")}
+    counts = {
+        o: sum(r["outcome"] == o for r in results.values()) for o in ("equal", "refused", "differs", "cannot be built")
+    }
     text = heading(f"Every causal-LM type of transformers {transformers.__version__}, read without torch")
     text += f"\n{len(results)} types in {time.monotonic() - started:.0f} s (resumed ones included): "
     text += ", ".join(f"{n} {outcome}" for outcome, n in counts.items()) + ".\n\n"

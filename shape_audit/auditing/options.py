@@ -7,7 +7,7 @@ from pathlib import Path
 
 from shape_audit.errors import UsageError
 
-DEVICES = ("auto", "cpu", "cuda")
+DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = ("auto", "float32", "bfloat16", "float16", "float64")
 DEFAULT_SEQ_LEN = 256
 DEFAULT_WINDOWS = 64

@@ -15,7 +15,7 @@ from shape_audit.cli.progress_bar import ProgressBar
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode
 from shape_audit.records import AuditRecord, record_file_name
-from shape_audit.reports import as_json, audit_markdown, audit_text
+from shape_audit.reports import as_json, audit_markdown, audit_text, comparison_markdown, comparison_text
 
 Format = Literal["text", "json", "markdown"]
 
@@ -46,7 +46,7 @@ def command(
     windows_file: Annotated[Path | None, option(metavar="FILE", help="Replay windows from a file.")] = None,
     save_windows: Annotated[Path | None, option(metavar="FILE", help="Write the windows used.")] = None,
     sites: Annotated[str, option(help="all, embedding, or a list such as embedding,block.0,block.11.")] = "all",
-    device: Annotated[Literal["auto", "cpu", "cuda"], option(help="Where to measure.")] = "auto",
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], option(help="Where to measure.")] = "auto",
     dtype: Annotated[
         Literal["auto", "float32", "bfloat16", "float16", "float64"],
         option(help="Dtype of the pass; auto is the checkpoint's own (float32 for float16). "
@@ -60,7 +60,10 @@ def command(
     output: Annotated[Path | None, option("--output", "-o", metavar="FILE", help="Write the report here.")] = None,
     debug: Annotated[bool, option("--debug", help="Show tracebacks.")] = False,
 ) -> int:  # fmt: skip
-    """Audit models: shape, placement against the efficient interaction interval, interaction profile."""
+    """Audit a model: shape, placement against the efficient interaction interval, interaction profile.
+
+    Several models come side by side in one table; the full report of each is in its record.
+    """
     try:
         folder = records or default_record_folder()
         options = AuditOptions(
@@ -103,9 +106,7 @@ def _emit(found: list[AuditRecord], format: Format, output: Path | None, *, seve
     if format == "json":
         content = [record.model_dump(mode="json", by_alias=True) for record in found]
         emit(json.dumps(content, indent=2) + "\n" if several else as_json(found[0]), output)
-    elif format == "markdown":
-        emit("\n".join(audit_markdown(record) for record in found), output)
+    elif several:
+        emit(comparison_markdown(found) if format == "markdown" else comparison_text(found), output)
     else:
-        from rich.console import Group
-
-        emit(Group(*(audit_text(record) for record in found)), output)
+        emit(audit_markdown(found[0]) if format == "markdown" else audit_text(found[0]), output)

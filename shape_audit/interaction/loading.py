@@ -50,12 +50,12 @@ def load_model(checkpoint: Checkpoint, *, dtype: str = "auto", device: str = "au
     Args:
         dtype: `auto` takes the dtype most parameters are stored in, but float32 for float16, whose gradients
             underflow; else float32, bfloat16, float16 or float64.
-        device: `auto` takes CUDA where there is one; else cpu or cuda.
+        device: cpu, cuda, mps; `auto` takes the first of cuda, mps, cpu that there is.
 
     Raises:
         NotAuditableError: transformers does not know the architecture, or only through code of the repository.
         IncompleteError: weights are missing or do not fit the architecture.
-        UsageError: CUDA was asked for and there is none.
+        UsageError: the device asked for is not there.
         huggingface_hub and httpx2 errors: see `errors.FOREIGN`.
     """
     started = time.perf_counter()
@@ -80,10 +80,11 @@ def load_model(checkpoint: Checkpoint, *, dtype: str = "auto", device: str = "au
 
 
 def _device(name: str) -> torch.device:
-    if name == "cuda" and not torch.cuda.is_available():
-        raise UsageError("--device cuda: this torch sees no CUDA device")
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
-        name = "cuda" if torch.cuda.is_available() else "cpu"
+        name = next(device for device in ("cuda", "mps", "cpu") if there[device])
+    if not there[name]:
+        raise UsageError(f"--device {name}: this torch sees no {name.upper()} device")
     return torch.device(name)
 
 

@@ -63,13 +63,14 @@ def measure_profile(
     model, device = loaded.model, loaded.device
     blocks = find_blocks(model, shape.num_hidden_layers)
     batch = micro_batch or chosen_micro_batch(shape, windows.seq_len, len(windows.windows))
-    sums = {site: SiteSums.zeros(shape.hidden_size, dtype=loaded.dtype, device=device) for site in sites}
-    total_loss = torch.zeros((), dtype=torch.float64, device=device)
+    sums_device = torch.device("cpu") if device.type == "mps" else device  # mps has no float64
+    sums = {site: SiteSums.zeros(shape.hidden_size, dtype=loaded.dtype, device=sums_device) for site in sites}
+    total_loss = torch.zeros((), dtype=torch.float64, device=sums_device)
     started = time.perf_counter()
     for first in range(0, len(windows.windows), batch):
         rows = [window.input_ids for window in windows.windows[first : first + batch]]
         losses_B = add_micro_batch(model, blocks, torch.tensor(rows, device=device), sums)
-        total_loss += losses_B.sum(dtype=torch.float64)
+        total_loss += losses_B.to(sums_device).sum(dtype=torch.float64)
         _check_finite(sums)
         progress(first + len(rows))
     passed = time.perf_counter()

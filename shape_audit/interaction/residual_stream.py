@@ -23,7 +23,8 @@ def find_blocks(model: nn.Module, depth: int) -> list[nn.Module]:
     Raises:
         NotAuditableError: no list of modules, or more than one, can be the stack of `depth` blocks.
     """
-    lists = [m for m in model.modules() if isinstance(m, nn.ModuleList) and len(m) == depth]
+    decoder = model.get_decoder() if hasattr(model, "get_decoder") else model  # of several towers, the text model
+    lists = [m for m in decoder.modules() if isinstance(m, nn.ModuleList) and len(m) == depth]
     declared = set(getattr(model, "_no_split_modules", None) or ())
     stacks = [m for m in lists if {type(block).__name__ for block in m} <= declared] or lists
     if len(stacks) != 1:

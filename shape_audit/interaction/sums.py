@@ -19,7 +19,7 @@ ROWS_AT_A_TIME = 256
 
 @dataclass
 class SiteSums:
-    """Sums over windows at one site, on the device the gradients live on.
+    """Sums over windows at one site, on the device the gradients live on where it has float64.
 
     Attributes:
         upper_DD: sum_s A_s, in float32, or float64 for a float64 model. Symmetric, so only the upper triangle is kept
@@ -60,7 +60,7 @@ class SiteSums:
 
         ||A_s||_F^2 equals ||g_s g_s^T||_F^2, the T x T Gram matrix: the smaller of the two products is formed.
         """
-        grad_BTD = grad_BTD.to(self.upper_DD.dtype)
+        grad_BTD = grad_BTD.to(self.upper_DD)
         batch, tokens, width = grad_BTD.shape
         if tokens < width:
             flat_ND = grad_BTD.reshape(-1, width)

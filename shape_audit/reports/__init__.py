@@ -1,13 +1,22 @@
 """A record -> terminal, Markdown, JSON. Pure functions: nothing is printed, nothing is written.
 
-audit_text(record)       rich renderable      interval_text(derivation)
-audit_markdown(record)   str                  interval_markdown(derivation)
-as_json(record)          str
+audit_text(record), comparison_text(records), interval_text(derivation)                     rich renderables
+audit_markdown(record), comparison_markdown(records), interval_markdown(derivation)         str
+as_json(record)                                                                             str
 """
 
 from shape_audit.reports.audit_markdown import audit_markdown
 from shape_audit.reports.audit_text import audit_text
+from shape_audit.reports.comparison import comparison_markdown, comparison_text
 from shape_audit.reports.interval_reports import interval_markdown, interval_text
 from shape_audit.reports.json_form import as_json
 
-__all__ = ["as_json", "audit_markdown", "audit_text", "interval_markdown", "interval_text"]
+__all__ = [
+    "as_json",
+    "audit_markdown",
+    "audit_text",
+    "comparison_markdown",
+    "comparison_text",
+    "interval_markdown",
+    "interval_text",
+]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shape_audit.records import AuditRecord, IntervalDerivation
@@ -79,6 +80,34 @@ def interaction_table(record: AuditRecord) -> Table | None:
     )
     columns = ("site", "AOFE-ratio", "plug-in", "AOFE/tr²", "mean cos²", "eff. rank", "AOFE", "tr G")
     return Table(f"Interaction ({record.interaction.protocol}, {record.interaction.dtype})", columns, rows)
+
+
+def comparison_table(records: Sequence[AuditRecord]) -> Table:
+    """One row a model."""
+    rows = tuple(
+        (
+            record.model.repo_id,
+            f"{record.shape.num_hidden_layers} × {record.shape.hidden_size:,}",
+            f"{record.shape.r_dw:.4f}",
+            record.placement.side,
+            significant(record.placement.log_distance),
+            count(record.shape.params_total),
+            *_ends_of_profile(record),
+            significant(record.loss.bits_per_byte, 4) if record.loss else "–",
+        )
+        for record in records
+    )
+    columns = ("model", "layers × width", "R_D/W", "placement", "log-distance", "parameters", "AOFE-ratio first",
+               "last site", "bits per byte")  # fmt: skip
+    return Table("Side by side", columns, rows)
+
+
+def _ends_of_profile(record: AuditRecord) -> tuple[str, str]:
+    """AOFE-ratio at the first and the last site measured."""
+    if record.interaction is None:
+        return "–", "–"
+    sites = record.interaction.sites
+    return ratio(sites[0].aofe_ratio), ratio(sites[-1].aofe_ratio)
 
 
 def provenance_table(record: AuditRecord) -> Table:

@@ -114,7 +114,9 @@ def _left_out(config: ConfigFacts, tensors: TensorFacts) -> list[str]:
     """What the parameter counts do not count."""
     notes = []
     if tensors.other_modalities:
-        notes.append(f"{tensors.other_modalities:,} parameters for images or sound are left out: this is the text model")
+        notes.append(
+            f"{tensors.other_modalities:,} parameters for images or sound are left out: this is the text model"
+        )
     if config.is_quantized:
         notes.append("quantised: parameters are counted as packed, so the totals are too low")
     return notes

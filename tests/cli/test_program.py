@@ -63,7 +63,11 @@ def test_several_models_are_each_reported(capsys: pytest.CaptureFixture[str], ti
     assert code == 0 and [record["model"]["repo_id"] for record in json.loads(out)] == ["tiny-llama", "tiny-gpt2"]
     code, out, err = outcome(capsys, "audit", tiny_llama, "./gone", other, "--shape-only")
     assert code == ExitCode.INCOMPLETE
-    assert "tiny-llama is" in out and "tiny-gpt2 is" in out and "./gone: no such folder" in err
+    rows = {line.split()[0]: line.split() for line in out.splitlines() if line.startswith("tiny-")}
+    assert rows["tiny-llama"][1:6] == ["2", "×", "24", "0.0833", "deep-narrow"] and rows["tiny-gpt2"][4] == "0.0833"
+    assert "./gone: no such folder" in err and out.count("Mind: the interval comes from") == 1
+    code, out, err = outcome(capsys, "audit", tiny_llama, other, "--shape-only", "-f", "markdown")
+    assert code == 0 and "| tiny-llama | 2 × 24 | 0.0833 | deep-narrow |" in out
 
 
 def test_forms(capsys: pytest.CaptureFixture[str], tiny_llama: Path) -> None:

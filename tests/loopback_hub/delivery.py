@@ -52,3 +52,6 @@ class Delivery:
                 left -= len(kept)
                 if left == 0:
                     return
+
+
+WHOLE = Delivery()

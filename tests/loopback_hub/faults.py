@@ -196,9 +196,12 @@ class Garbage(Fault):
         return Response(self.status, {"Content-Type": self.content_type}, len(self.content), [self.content])
 
 
-def empty_answer(*, first: int | None = None) -> Garbage:
+@dataclass(frozen=True)
+class EmptyAnswer(Garbage):
     """200, declared as JSON, and not one byte."""
-    return Garbage(b"", "application/json", first=first)
+
+    content: bytes = b""
+    content_type: str = "application/json"
 
 
 @dataclass(frozen=True)

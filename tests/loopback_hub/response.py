@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
-from tests.loopback_hub.delivery import Delivery
+from tests.loopback_hub.delivery import WHOLE, Delivery
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Response:
     headers: Mapping[str, str] = field(default_factory=dict)
     length: int = 0
     chunks: Iterable[bytes] = ()
-    delivery: Delivery = Delivery()
+    delivery: Delivery = WHOLE
     fault: str | None = None
 
 
