@@ -63,10 +63,9 @@ def survey(model_type: str) -> dict[str, Any]:
         return {"outcome": "cannot be built", "detail": f"{type(error).__name__}: {' '.join(str(error).split())}"[:120]}
     written["architectures"] = [type(model).__name__]
     tensors = {name: TensorHeader("F32", tuple(t.shape)) for name, t in stored_tensors(model).items()}
+    checkpoint = Checkpoint("survey/" + model_type, "hub", "0" * 40, written, tensors, ("model.safetensors",))
     try:
-        reading = describe(
-            Checkpoint("survey/" + model_type, "hub", "0" * 40, written, tensors, ("model.safetensors",))
-        )
+        reading = describe(checkpoint)
     except ShapeAuditError as error:
         return {"outcome": "refused", "detail": str(error).partition(": ")[2]}
     if reading.refusal:
@@ -113,14 +112,12 @@ def main() -> None:
         if not kept.exists():
             kept.write_text(json.dumps(survey(model_type)))
         results[model_type] = json.loads(kept.read_text())
-    counts = {
-        o: sum(r["outcome"] == o for r in results.values()) for o in ("equal", "refused", "differs", "cannot be built")
-    }
+    order = ("differs", "cannot be built", "refused", "equal")
+    counts = {outcome: sum(r["outcome"] == outcome for r in results.values()) for outcome in reversed(order)}
     text = heading(f"Every causal-LM type of transformers {transformers.__version__}, read without torch")
     text += f"\n{len(results)} types in {time.monotonic() - started:.0f} s (resumed ones included): "
     text += ", ".join(f"{n} {outcome}" for outcome, n in counts.items()) + ".\n\n"
     text += "| type | outcome | detail | blocks found |\n| --- | --- | --- | --- |\n"
-    order = ("differs", "cannot be built", "refused", "equal")
     for name, r in sorted(results.items(), key=lambda item: (order.index(item[1]["outcome"]), item[0])):
         text += f"| {name} | {r['outcome']} | {r['detail']} | {r.get('measured', '')} |\n"
     publish(__file__, text.rstrip())

@@ -23,7 +23,8 @@ def find_blocks(model: nn.Module, depth: int) -> list[nn.Module]:
     Raises:
         NotAuditableError: no list of modules, or more than one, can be the stack of `depth` blocks.
     """
-    decoder = model.get_decoder() if hasattr(model, "get_decoder") else model  # of several towers, the text model
+    find_decoder: Any = getattr(model, "get_decoder", None)  # of several towers, the text model
+    decoder = find_decoder() if find_decoder is not None else model
     lists = [m for m in decoder.modules() if isinstance(m, nn.ModuleList) and len(m) == depth]
     declared = set(getattr(model, "_no_split_modules", None) or ())
     stacks = [m for m in lists if {type(block).__name__ for block in m} <= declared] or lists

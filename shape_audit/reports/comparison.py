@@ -22,9 +22,8 @@ def comparison_text(records: Sequence[AuditRecord]) -> RenderableType:
 
 def comparison_markdown(records: Sequence[AuditRecord]) -> str:
     """Markdown with a final line end."""
-    return (
-        "\n\n".join([markdown_table(comparison_table(records)), *(f"- {escaped(x)}" for x in _to_mind(records))]) + "\n"
-    )
+    lines = "\n".join(f"- {escaped(line)}" for line in _to_mind(records))
+    return f"{markdown_table(comparison_table(records))}\n\n{lines}\n"
 
 
 def _to_mind(records: Sequence[AuditRecord]) -> list[str]:

@@ -27,6 +27,14 @@ def count(value: int | None) -> str:
     return "–" if value is None else f"{value:,}"
 
 
+def rounded_count(value: int) -> str:
+    """A count as people say it: 976k, 1.24B."""
+    for size, letter in ((10**12, "T"), (10**9, "B"), (10**6, "M"), (10**3, "k")):
+        if value >= size * 0.9995:
+            return f"{significant(value / size)}{letter}"
+    return str(value)
+
+
 def of_total(part: int, total: int) -> str:
     """A share in percent."""
     return f"{100 * part / total:.1f} %" if total else "–"

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shape_audit.records import AuditRecord, IntervalDerivation
-from shape_audit.reports.numbers import count, interval_ends, of_total, ratio, significant
+from shape_audit.reports.numbers import count, interval_ends, of_total, ratio, rounded_count, significant
 
 
 @dataclass(frozen=True)
@@ -83,27 +83,24 @@ def interaction_table(record: AuditRecord) -> Table | None:
 
 
 def comparison_table(records: Sequence[AuditRecord]) -> Table:
-    """One row a model."""
+    """One row a model; the AOFE-ratio at the first and at the last site measured."""
     rows = tuple(
         (
             record.model.repo_id,
             f"{record.shape.num_hidden_layers} × {record.shape.hidden_size:,}",
             f"{record.shape.r_dw:.4f}",
             record.placement.side,
-            significant(record.placement.log_distance),
-            count(record.shape.params_total),
+            rounded_count(record.shape.params_total),
             *_ends_of_profile(record),
-            significant(record.loss.bits_per_byte, 4) if record.loss else "–",
+            significant(record.loss.bits_per_byte) if record.loss else "–",
         )
         for record in records
     )
-    columns = ("model", "layers × width", "R_D/W", "placement", "log-distance", "parameters", "AOFE-ratio first",
-               "last site", "bits per byte")  # fmt: skip
+    columns = ("model", "shape", "R_D/W", "placement", "params", "AOFE-ratio", "… last", "bits/byte")
     return Table("Side by side", columns, rows)
 
 
 def _ends_of_profile(record: AuditRecord) -> tuple[str, str]:
-    """AOFE-ratio at the first and the last site measured."""
     if record.interaction is None:
         return "–", "–"
     sites = record.interaction.sites

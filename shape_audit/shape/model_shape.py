@@ -115,7 +115,7 @@ def _left_out(config: ConfigFacts, tensors: TensorFacts) -> list[str]:
     notes = []
     if tensors.other_modalities:
         notes.append(
-            f"{tensors.other_modalities:,} parameters for images or sound are left out: this is the text model"
+            f"this is the text model: {tensors.other_modalities:,} parameters for images or sound are left out"
         )
     if config.is_quantized:
         notes.append("quantised: parameters are counted as packed, so the totals are too low")
