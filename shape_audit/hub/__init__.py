@@ -8,7 +8,7 @@ tokenizer_sha256(folder)             -> the hash that says two tokenizers are th
 from shape_audit.hub.builtins import builtin_names
 from shape_audit.hub.checkpoint import Checkpoint, read_checkpoint
 from shape_audit.hub.names import ModelName, parse_model_name
-from shape_audit.hub.safetensors_header import TensorHeader
+from shape_audit.hub.safetensors_header import TensorHeader, element_bits
 from shape_audit.hub.tokenizer_files import tokenizer_folder, tokenizer_sha256
 
 __all__ = [
@@ -16,6 +16,7 @@ __all__ = [
     "ModelName",
     "TensorHeader",
     "builtin_names",
+    "element_bits",
     "parse_model_name",
     "read_checkpoint",
     "tokenizer_folder",

@@ -39,6 +39,11 @@ class TensorHeader:
         return math.prod(self.shape)
 
 
+def element_bits(dtype: str) -> int:
+    """Bits that one element of a safetensors dtype takes."""
+    return BITS[dtype]
+
+
 def header_length(prefix: bytes, *, file: str, file_size: int | None) -> int:
     """The length of the JSON part, from the file's first 8 bytes.
 

@@ -11,6 +11,19 @@ from shape_audit.shape.facts import facts
 
 
 @dataclass(frozen=True)
+class Quantization:
+    """How the weights are quantised.
+
+    Attributes:
+        method: gptq, awq, bitsandbytes, fp8 ...
+        bits: of one weight, where they are packed into larger integers; None where the config does not say.
+    """
+
+    method: str
+    bits: int | None
+
+
+@dataclass(frozen=True)
 class ConfigFacts:
     """The promises of a config; None where it is silent.
 
@@ -32,7 +45,7 @@ class ConfigFacts:
     max_position_embeddings: int | None
     tie_word_embeddings: bool | None
     non_dense_reason: str | None
-    is_quantized: bool
+    quantization: Quantization | None
 
 
 def read_config(config: Mapping[str, Any]) -> ConfigFacts:
@@ -63,7 +76,7 @@ def read_config(config: Mapping[str, Any]) -> ConfigFacts:
         max_position_embeddings=_positive(text, "max_position_embeddings"),
         tie_word_embeddings=tie if isinstance(tie, bool) else None,
         non_dense_reason=_non_dense_reason(text),
-        is_quantized=isinstance(config.get("quantization_config"), dict),
+        quantization=_quantization(config.get("quantization_config")),
     )  # fmt: skip
 
 
@@ -104,6 +117,18 @@ def _implied(config: Mapping[str, Any], field: str) -> int | None:
 
 def _string(value: Any) -> str | None:
     return value if isinstance(value, str) and value else None
+
+
+def _quantization(entry: Any) -> Quantization | None:
+    if not isinstance(entry, dict):
+        return None
+    method = _string(entry.get("quant_method")) or ("bitsandbytes" if "load_in_4bit" in entry else "unknown method")
+    bits = entry.get("bits", entry.get("w_bit"))
+    if entry.get("load_in_4bit") is True or entry.get("_load_in_4bit") is True:
+        bits = 4
+    if entry.get("load_in_8bit") is True or entry.get("_load_in_8bit") is True or method == "fp8":
+        bits = 8
+    return Quantization(method, bits if type(bits) is int and 0 < bits <= 8 else None)
 
 
 def _is_causal_lm(config: Mapping[str, Any], architectures: list[str], *, is_nested: bool) -> bool | None:

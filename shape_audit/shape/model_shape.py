@@ -34,7 +34,8 @@ def describe(checkpoint: Checkpoint) -> ShapeReading:
         CorruptFileError: a config field has an impossible value.
         NotAuditableError: neither config nor tensors tell the depth or the width.
     """
-    config, tensors = read_config(checkpoint.config), read_tensors(checkpoint.tensors)
+    config = read_config(checkpoint.config)
+    tensors = read_tensors(checkpoint.tensors, packed_bits=config.quantization.bits if config.quantization else None)
     depth = config.num_hidden_layers or (tensors.blocks if tensors.stacks == 1 else None)
     width = config.hidden_size or next(iter(tensors.widths), None) or tensors.embedding_width
     if depth is None or width is None:
@@ -81,12 +82,12 @@ def describe(checkpoint: Checkpoint) -> ShapeReading:
 def _disagreements(config: ConfigFacts, tensors: TensorFacts) -> list[str]:
     """What the config promises and the tensors do not keep."""
     widths = ", ".join(str(width) for width in sorted(set(tensors.widths)))
+    feed_forward = None if config.quantization else tensors.intermediate_size  # packed shapes say nothing
     checks = [
         ("num_hidden_layers", config.num_hidden_layers, tensors.blocks or None, f"{tensors.blocks} blocks"),
         ("hidden_size", config.hidden_size, next(iter(tensors.widths), None), f"blocks of width {widths}"),
         ("vocab_size", config.vocab_size, tensors.vocab_size, f"an embedding of {tensors.vocab_size} rows"),
-        ("intermediate_size", config.intermediate_size, tensors.intermediate_size,
-         f"a feed-forward width of {tensors.intermediate_size}"),
+        ("intermediate_size", config.intermediate_size, feed_forward, f"a feed-forward width of {feed_forward}"),
     ]  # fmt: skip
     notes = [
         f"config.json and tensors disagree: {field} = {promised}, but the tensors show {seen_in_words}"
@@ -114,11 +115,9 @@ def _left_out(config: ConfigFacts, tensors: TensorFacts) -> list[str]:
     """What the parameter counts do not count."""
     notes = []
     if tensors.other_modalities:
-        notes.append(
-            f"this is the text model: {tensors.other_modalities:,} parameters for images or sound are left out"
-        )
-    if config.is_quantized:
-        notes.append("quantised: parameters are counted as packed, so the totals are too low")
+        notes.append(f"the text model alone: {tensors.other_modalities:,} parameters for images or sound are left out")
+    if config.quantization is not None and config.quantization.bits is None:
+        notes.append(f"quantised ({config.quantization.method}): counted as packed, so the totals are not the model's")
     return notes
 
 
@@ -129,6 +128,6 @@ def _refusal(config: ConfigFacts, shape: ModelShape, non_dense: str | None) -> s
         return f"not dense: {non_dense}"
     if shape.widths is not None:
         return "its blocks differ in width"
-    if config.is_quantized:
-        return "quantised weights have no gradients to measure; audit the unquantised model"
+    if config.quantization is not None:
+        return f"quantised weights ({config.quantization.method}) are not measured; audit the unquantised model"
     return None

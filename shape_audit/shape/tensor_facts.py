@@ -8,7 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from shape_audit.hub import TensorHeader
+from shape_audit.hub import TensorHeader, element_bits
 from shape_audit.records import Ledger
 from shape_audit.shape.facts import facts
 
@@ -45,9 +45,16 @@ class TensorFacts:
     non_dense_reason: str | None
 
 
-def read_tensors(tensors: Mapping[str, TensorHeader]) -> TensorFacts:
-    """Read the shape of a decoder from its tensor headers."""
+def read_tensors(tensors: Mapping[str, TensorHeader], *, packed_bits: int | None = None) -> TensorFacts:
+    """Read the shape of a decoder from its tensor headers.
+
+    Args:
+        packed_bits: of quantised weights, the bits of one: integer tensors then hold several weights an element, and
+            are taken as rows of single weights, whose number is right and whose shape says nothing.
+    """
     everything = {name: header for name, header in tensors.items() if not _is_buffer(name, header)}
+    if packed_bits is not None:
+        everything = _unpacked(everything, packed_bits)
     parameters = {name: header for name, header in everything.items() if not _is_other_modality(name)}
     counts: dict[str, int] = dict.fromkeys(Ledger.model_fields, 0)
     for name, header in parameters.items():
@@ -85,6 +92,20 @@ def _is_buffer(name: str, header: TensorHeader) -> bool:
         _pattern(rule["pattern"]).search(name) and len(header.shape) not in rule["ndim_not"]
         for rule in facts("tensor_roles")["buffers"]
     )
+
+
+def _unpacked(tensors: Mapping[str, TensorHeader], bits: int) -> dict[str, TensorHeader]:
+    """Quantised weights as so many single weights; their scales, zero points and maps left out."""
+    table = facts("tensor_roles")
+    side = _pattern(table["quantization_side_tensors"])
+    unpacked = {}
+    for name, header in tensors.items():
+        if side.search(name):
+            continue
+        if header.dtype in table["packed_dtypes"]:
+            header = TensorHeader(header.dtype, (header.numel * element_bits(header.dtype) // bits,))
+        unpacked[name] = header
+    return unpacked
 
 
 def _is_other_modality(name: str) -> bool:

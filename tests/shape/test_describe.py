@@ -177,3 +177,44 @@ def test_a_silent_config_is_tied_as_transformers_ties_it() -> None:
     for model_type, tied in defaults.items():
         config = {"model_type": model_type, "num_hidden_layers": 1, "hidden_size": 4}
         assert describe(checkpoint(config, tensors)).shape.tie_word_embeddings == tied, model_type
+
+
+def quantized(dtype: str, query: tuple[int, ...], up: tuple[int, ...], **quantization: object) -> Checkpoint:
+    """One block of width 64 and feed-forward width 128, two matrices packed into integers, their scales beside them."""
+    headers = {name: TensorHeader("F16", (100, 64)) for name in ("model.embed_tokens.weight", "lm_head.weight")}
+    block = {f"{norm}.weight": TensorHeader("F16", (64,)) for norm in ("input_layernorm", "post_norm")}
+    for stem, shape in (("self_attn.q_proj", query), ("mlp.up_proj", up)):
+        weight = "qweight" if dtype == "I32" else "weight"
+        block |= {f"{stem}.{weight}": TensorHeader(dtype, shape), f"{stem}.scales": TensorHeader("F16", (2, 64))}
+        block |= {f"{stem}.qzeros": TensorHeader("I32", (2, 8)), f"{stem}.g_idx": TensorHeader("I32", (64,))}
+        block |= {f"{stem}.weight.absmax": TensorHeader("U8", (77,))}
+        block |= {f"{stem}.weight.quant_state.bitsandbytes__nf4": TensorHeader("U8", (83,))}
+    headers |= {f"model.layers.0.{name}": header for name, header in block.items()}
+    promised = {"num_hidden_layers": 1, "hidden_size": 64, "intermediate_size": 128, "vocab_size": 100}
+    config = {**promised, "tie_word_embeddings": False, "quantization_config": quantization}
+    return Checkpoint("org/name", "hub", "0" * 40, config, headers, ("model.safetensors",))
+
+
+@pytest.mark.parametrize(
+    ("packed", "method"),
+    [
+        (quantized("I32", (8, 64), (8, 128), bits=4, quant_method="gptq"), "gptq"),
+        (quantized("I32", (16, 64), (16, 128), bits=8, quant_method="gptq"), "gptq"),
+        (quantized("I32", (64, 8), (64, 16), bits=4, quant_method="awq"), "awq"),
+        (quantized("U8", (2048, 1), (4096, 1), load_in_4bit=True), "bitsandbytes"),
+        (quantized("I8", (64, 64), (128, 64), load_in_8bit=True, quant_method="bitsandbytes"), "bitsandbytes"),
+        (quantized("F8_E4M3", (64, 64), (128, 64), quant_method="fp8"), "fp8"),
+    ],
+)
+def test_quantised_weights_are_counted_as_the_weights_they_stand_for(packed: Checkpoint, method: str) -> None:
+    reading = describe(packed)
+    assert reading.shape.ledger.attention == 64 * 64 and reading.shape.ledger.feed_forward == 64 * 128
+    assert reading.shape.params_total == 2 * 6400 + 2 * 64 + 64 * 64 + 64 * 128
+    assert reading.notes == () and reading.refusal is not None and f"quantised weights ({method})" in reading.refusal
+
+
+def test_packing_that_the_config_does_not_explain_is_said() -> None:
+    unknown = quantized("U8", (2048, 1), (4096, 1), quant_method="compressed-tensors")
+    assert describe(unknown).notes == (
+        "quantised (compressed-tensors): counted as packed, so the totals are not the model's",
+    )
