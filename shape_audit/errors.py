@@ -107,12 +107,16 @@ FOREIGN: tuple[_Foreign, ...] = (
         f"{s}: a file of the repository is missing: {_said(e)}"),
     _Foreign("huggingface_hub", "HfHubHTTPError", IncompleteError, lambda e, s:
         f"{s}: the Hub answered {_status(e)}. Try again later"),
+    _Foreign("datasets", "DatasetNotFoundError", IncompleteError, lambda e, s:
+        f"{s}: not found on the Hub, or private. Check the spelling, or log in with `hf auth login`"),
     _Foreign("httpx2", "TransportError", IncompleteError, lambda e, s:
         f"{s}: the connection to the Hub failed ({type(e).__name__}). Check the network and try again"),
     _Foreign("torch", "OutOfMemoryError", IncompleteError, lambda e, s:
         f"{s}: out of memory on the device. Lower --micro-batch or --seq-len, or choose --device cpu"),
     _Foreign("builtins", "MemoryError", IncompleteError, lambda e, s:
         f"{s}: out of memory. Lower --micro-batch or --seq-len"),
+    _Foreign("builtins", "ConnectionError", IncompleteError, lambda e, s:
+        f"{s}: the Hub could not be reached. Check the network and try again"),
     _Foreign("builtins", "OSError", IncompleteError, _os_error),
 )  # fmt: skip
 

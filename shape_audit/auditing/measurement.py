@@ -8,6 +8,7 @@ from shape_audit.auditing.environment import environment
 from shape_audit.auditing.options import DEFAULT_SEQ_LEN, DEFAULT_WINDOWS, AuditOptions
 from shape_audit.auditing.progress import Progress
 from shape_audit.calibration import (
+    CalibrationText,
     WindowSet,
     cut_windows,
     load_tokenizer,
@@ -49,7 +50,7 @@ def measure(
     from shape_audit.interaction import load_model, measure_profile
 
     progress.step("loading weights")
-    loaded = load_model(checkpoint, dtype=options.dtype, device=options.device)
+    loaded = load_model(checkpoint, dtype=options.dtype, device=options.device, retries=options.retries)
     total = len(windows.windows)
     progress.step("measuring gradients")
     progress.windows(0, total, 0)
@@ -122,9 +123,9 @@ def protocol_hash(*, sites: tuple[Site, ...], dtype: str, attn_implementation: s
 
 def _windows(checkpoint: Checkpoint, shape: ModelShape, options: AuditOptions, progress: Progress) -> WindowSet:
     """The windows of this audit, cut from a text or replayed from a file, and saved where asked for."""
-    text = None if options.windows_file else read_text(options.dataset, column=options.text_column)
+    text = None if options.windows_file else _text(options)
     progress.step("reading the tokenizer")
-    tokenizer = load_tokenizer(tokenizer_folder(checkpoint), checkpoint.repo_id)
+    tokenizer = load_tokenizer(tokenizer_folder(checkpoint, retries=options.retries), checkpoint.repo_id)
     progress.step("cutting windows")
     if text is None:
         assert options.windows_file is not None
@@ -144,6 +145,10 @@ def _windows(checkpoint: Checkpoint, shape: ModelShape, options: AuditOptions, p
     if options.save_windows is not None:
         save_windows(options.save_windows, windows)
     return windows
+
+
+def _text(options: AuditOptions) -> CalibrationText:
+    return read_text(options.dataset, column=options.text_column, split=options.split, retries=options.retries)
 
 
 def _check_positions(checkpoint: Checkpoint, shape: ModelShape, seq_len: int) -> None:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shape_audit.errors import UsageError
+from shape_audit.hub import DEFAULT_RETRIES
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = ("auto", "float32", "bfloat16", "float16", "float64")
@@ -20,8 +21,9 @@ class AuditOptions:
     Attributes:
         shape_only: no gradients: no torch, no weights.
         interval: JSON file of the interval to place against; None for the shipped one.
-        dataset: `builtin:python-docs`, a .txt or a .parquet file.
-        text_column: of a .parquet file.
+        dataset: `builtin:python-docs`, a .txt, .jsonl or .parquet file, or `org/name[:config][@revision]` on the Hub.
+        text_column: of a table; None for `text`.
+        split: of a Hub dataset; None for `test`, else the only one.
         seq_len: inputs of a window (default 256); with `windows_file` the file's own.
         windows: how many (default 64); with `windows_file` all of the file's.
         passage_bytes: length of a slot; None for 12 * seq_len.
@@ -29,6 +31,7 @@ class AuditOptions:
         save_windows: where to write the windows used.
         sites: all, embedding, or a comma-separated list.
         micro_batch: windows a forward; None chooses by memory.
+        retries: how often to try again after a passing fault of the network.
         records: folder the record is written to; None writes none.
     """
 
@@ -36,6 +39,7 @@ class AuditOptions:
     interval: Path | None = None
     dataset: str = "builtin:python-docs"
     text_column: str | None = None
+    split: str | None = None
     seq_len: int | None = None
     windows: int | None = None
     seed: int = 0
@@ -46,6 +50,7 @@ class AuditOptions:
     device: str = "auto"
     dtype: str = "auto"
     micro_batch: int | None = None
+    retries: int = DEFAULT_RETRIES
     records: Path | None = None
 
     def __post_init__(self) -> None:
@@ -53,6 +58,8 @@ class AuditOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+        if self.retries < 0:
+            raise UsageError(f"--retries must be at least 0, not {self.retries}")
         for name, allowed in (("device", DEVICES), ("dtype", DTYPES)):
             if getattr(self, name) not in allowed:
                 raise UsageError(f"--{name} must be one of {', '.join(allowed)}, not {getattr(self, name)}")

@@ -77,7 +77,7 @@ def audit(
 def _audit(model: str, options: AuditOptions, progress: Progress) -> AuditRecord:
     interval = read_interval(options.interval) if options.interval else shipped_interval()
     progress.step("reading config and tensor headers")
-    checkpoint = read_checkpoint(model)
+    checkpoint = read_checkpoint(model, retries=options.retries)
     reading = describe(checkpoint)
     record = AuditRecord(
         notes=[*checkpoint.notes, *reading.notes],

@@ -6,7 +6,8 @@ cut_windows(text, tokenizer, ...)              -> WindowSet
 save_windows(file, windows), replay_windows(file, tokenizer)
 """
 
-from shape_audit.calibration.text import CalibrationText, read_text
+from shape_audit.calibration.text import CalibrationText
+from shape_audit.calibration.text_sources import read_text
 from shape_audit.calibration.tokenizer import WindowTokenizer, load_tokenizer
 from shape_audit.calibration.window_cutting import DEFAULT_PASSAGE_FACTOR, cut_windows
 from shape_audit.calibration.window_set import Window, WindowSet

@@ -34,9 +34,16 @@ def command(
         Path | None, option(metavar="FILE", help="Place against this interval (JSON) instead of the shipped one.")
     ] = None,
     dataset: Annotated[
-        str, option(help="Calibration text: builtin:python-docs, a .txt or a .parquet file.")
+        str,
+        option(
+            help="Calibration text: builtin:python-docs, a .txt, .jsonl or .parquet file, or "
+            "org/name[:config][@revision] on the Hub."
+        ),
     ] = "builtin:python-docs",
-    text_column: Annotated[str | None, option(help="Text column of a .parquet file.  [default: text]")] = None,
+    text_column: Annotated[str | None, option(help="Text column of a table.  [default: text]")] = None,
+    split: Annotated[
+        str | None, option(help="Split of a Hub dataset.  [default: test, else the only one]")
+    ] = None,
     seq_len: Annotated[int | None, option(help="Input tokens of a window.  [default: 256]")] = None,
     windows: Annotated[int | None, option(help="Number of windows.  [default: 64]")] = None,
     seed: Annotated[int, option(help="Order in which windows are taken from the text.")] = 0,
@@ -53,6 +60,7 @@ def command(
                           "Sums are always float32 or better."),
     ] = "auto",
     micro_batch: Annotated[int | None, option(help="Windows a forward pass.  [default: by memory]")] = None,
+    retries: Annotated[int, option(help="Tries again after a passing fault of the network.")] = 3,
     records: Annotated[
         Path | None, option(metavar="DIR", help="Record folder.  [default: in the Hub's assets cache]")
     ] = None,
@@ -67,10 +75,10 @@ def command(
     try:
         folder = records or default_record_folder()
         options = AuditOptions(
-            shape_only=shape_only, interval=interval, dataset=dataset, text_column=text_column, seq_len=seq_len,
+            shape_only=shape_only, interval=interval, dataset=dataset, text_column=text_column, split=split, seq_len=seq_len,
             windows=windows, seed=seed, passage_bytes=passage_bytes, windows_file=windows_file,
             save_windows=save_windows, sites=sites, device=device, dtype=dtype, micro_batch=micro_batch,
-            records=folder,
+            retries=retries, records=folder,
         )  # fmt: skip
     except Exception as error:
         return failed(error, subject="shape-audit", debug=debug)

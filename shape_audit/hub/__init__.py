@@ -8,10 +8,12 @@ tokenizer_sha256(folder)             -> the hash that says two tokenizers are th
 from shape_audit.hub.builtins import builtin_names
 from shape_audit.hub.checkpoint import Checkpoint, read_checkpoint
 from shape_audit.hub.names import ModelName, parse_model_name
+from shape_audit.hub.retrying import DEFAULT_RETRIES, with_retries
 from shape_audit.hub.safetensors_header import TensorHeader, element_bits
 from shape_audit.hub.tokenizer_files import tokenizer_folder, tokenizer_sha256
 
 __all__ = [
+    "DEFAULT_RETRIES",
     "Checkpoint",
     "ModelName",
     "TensorHeader",
@@ -21,4 +23,5 @@ __all__ = [
     "read_checkpoint",
     "tokenizer_folder",
     "tokenizer_sha256",
+    "with_retries",
 ]

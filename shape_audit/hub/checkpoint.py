@@ -10,6 +10,7 @@ from typing import Any
 from shape_audit.errors import IncompleteError
 from shape_audit.hub.fingerprint import folder_revision
 from shape_audit.hub.names import ModelName, Source, parse_model_name
+from shape_audit.hub.retrying import DEFAULT_RETRIES
 from shape_audit.hub.safetensors_header import TensorHeader, read_header
 from shape_audit.hub.weight_files import (
     CONFIG_FILE,
@@ -43,10 +44,14 @@ class Checkpoint:
     notes: tuple[str, ...] = ()
 
 
-def read_checkpoint(name: str | ModelName) -> Checkpoint:
+def read_checkpoint(name: str | ModelName, *, retries: int = DEFAULT_RETRIES) -> Checkpoint:
     """Read config and tensor headers of a model: of a folder, a built-in model, or a Hub repository.
 
     Of a Hub repository no weights are downloaded: headers come by range requests, everything at one commit sha.
+
+    Args:
+        name: what the user typed, or its parsed form.
+        retries: how often to try again after a passing fault of the network.
 
     Raises:
         UsageError: `name` is no possible name.
@@ -57,7 +62,7 @@ def read_checkpoint(name: str | ModelName) -> Checkpoint:
     if model.source == "hub":
         from shape_audit.hub.hub_repository import read_hub_repository
 
-        return Checkpoint(repo_id=model.repo_id, source="hub", **read_hub_repository(model))
+        return Checkpoint(repo_id=model.repo_id, source="hub", **read_hub_repository(model, retries))
     return _read_folder(model)
 
 

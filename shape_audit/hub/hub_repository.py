@@ -16,12 +16,13 @@ from typing import Any
 
 from huggingface_hub import HfApi, hf_hub_download, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT, is_offline_mode
-from huggingface_hub.utils import build_hf_headers, hf_raise_for_status, http_stream_backoff
+from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
 from shape_audit.errors import CorruptFileError, IncompleteError
 from shape_audit.hub.checkpoint import merged_tensors
 from shape_audit.hub.header_cache import HeaderCache
 from shape_audit.hub.names import ModelName
+from shape_audit.hub.retrying import with_retries
 from shape_audit.hub.safetensors_header import (
     LENGTH_PREFIX,
     TensorHeader,
@@ -46,7 +47,7 @@ DEFAULT_REVISION = "main"
 _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
-def read_hub_repository(model: ModelName) -> dict[str, Any]:
+def read_hub_repository(model: ModelName, retries: int) -> dict[str, Any]:
     """Revision, config, tensors, weight files and notes of a Hub model: the fields of `Checkpoint`.
 
     Raises:
@@ -57,7 +58,9 @@ def read_hub_repository(model: ModelName) -> dict[str, Any]:
     if is_offline_mode():
         sha, sizes = _cached_sha(model, cache), None
     else:
-        info = HfApi().model_info(model.repo_id, revision=model.revision, files_metadata=True)
+        info = with_retries(
+            lambda: HfApi().model_info(model.repo_id, revision=model.revision, files_metadata=True), retries
+        )
         if info.sha is None:
             raise IncompleteError(f"{model.repo_id}: the Hub did not say which commit this is; try again")
         sha = info.sha
@@ -65,7 +68,8 @@ def read_hub_repository(model: ModelName) -> dict[str, Any]:
         cache.remember_sha(model.revision or DEFAULT_REVISION, sha)
 
     def read(name: str) -> bytes:
-        return Path(hf_hub_download(model.repo_id, name, revision=sha)).read_bytes()
+        path = with_retries(lambda: hf_hub_download(model.repo_id, name, revision=sha), retries, is_download=True)
+        return Path(path).read_bytes()
 
     if sizes is not None:
         refuse_what_is_no_model(sizes, model.repo_id, read)
@@ -76,7 +80,7 @@ def read_hub_repository(model: ModelName) -> dict[str, Any]:
             tensors_by_file = _headers_of_cached_files(model.repo_id, sha)
         else:
             files = weight_files(sizes, model.repo_id, read)
-            tensors_by_file = _fetch_headers(model.repo_id, sha, files, sizes)
+            tensors_by_file = _fetch_headers(model.repo_id, sha, files, sizes, retries)
         cache.save(sha, tensors_by_file)
     return {
         "revision": sha,
@@ -88,24 +92,25 @@ def read_hub_repository(model: ModelName) -> dict[str, Any]:
 
 
 def _fetch_headers(
-    repo_id: str, sha: str, files: Iterable[str], sizes: Mapping[str, int | None]
+    repo_id: str, sha: str, files: Iterable[str], sizes: Mapping[str, int | None], retries: int
 ) -> dict[str, dict[str, TensorHeader]]:
     """The headers of all weight files, several at a time."""
     files = list(files)
     with ThreadPoolExecutor(min(PARALLEL_REQUESTS, len(files))) as pool:
-        headers = pool.map(lambda file: _fetch_header(repo_id, sha, file, sizes.get(file)), files)
+        headers = pool.map(lambda file: _fetch_header(repo_id, sha, file, sizes.get(file), retries), files)
         return dict(zip(files, headers, strict=True))
 
 
-def _fetch_header(repo_id: str, sha: str, file: str, size: int | None) -> dict[str, TensorHeader]:
+def _fetch_header(repo_id: str, sha: str, file: str, size: int | None, retries: int) -> dict[str, TensorHeader]:
     """The header of one file, in one range request or two."""
     url = hf_hub_url(repo_id, file, revision=sha)
-    content = _fetch_range(url, 0, FIRST_REQUEST_BYTES)
+    content = with_retries(lambda: _fetch_range(url, 0, FIRST_REQUEST_BYTES), retries)
     end = LENGTH_PREFIX + header_length(content[:LENGTH_PREFIX], file=file, file_size=size)
     if len(content) < min(end, FIRST_REQUEST_BYTES):
         raise CorruptFileError(f"{file}: truncated inside its header ({len(content):,} bytes)")
     if end > len(content):
-        content += _fetch_range(url, len(content), end)
+        first = content
+        content += with_retries(lambda: _fetch_range(url, len(first), end), retries)
         if len(content) < end:
             raise CorruptFileError(f"{file}: truncated inside its header ({len(content):,} bytes)")
     return parse_header(content[LENGTH_PREFIX:end], file=file, file_size=size)
@@ -114,7 +119,7 @@ def _fetch_header(repo_id: str, sha: str, file: str, size: int | None) -> dict[s
 def _fetch_range(url: str, begin: int, end: int) -> bytes:
     """Bytes [begin, end) of a file, fewer where it ends before. Never more, also from a server without ranges."""
     headers = {**build_hf_headers(), "Range": f"bytes={begin}-{end - 1}", "Accept-Encoding": "identity"}
-    with http_stream_backoff("GET", url, headers=headers, timeout=HF_HUB_DOWNLOAD_TIMEOUT) as response:
+    with get_session().stream("GET", url, headers=headers, timeout=HF_HUB_DOWNLOAD_TIMEOUT) as response:
         if response.status_code == 416:  # the file ends before `begin`
             return b""
         if response.is_error:

@@ -7,6 +7,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from shape_audit.hub.retrying import DEFAULT_RETRIES, with_retries
+
 if TYPE_CHECKING:
     from shape_audit.hub.checkpoint import Checkpoint
 
@@ -39,7 +41,7 @@ def tokenizer_sha256(folder: Path) -> str:
     return digest.hexdigest()
 
 
-def tokenizer_folder(checkpoint: Checkpoint) -> Path:
+def tokenizer_folder(checkpoint: Checkpoint, *, retries: int = DEFAULT_RETRIES) -> Path:
     """A folder that holds config.json and the tokenizer files; of a Hub model, downloaded into the Hub's cache.
 
     Raises:
@@ -49,5 +51,8 @@ def tokenizer_folder(checkpoint: Checkpoint) -> Path:
         return checkpoint.folder
     from huggingface_hub import snapshot_download
 
-    patterns = ["config.json", *PATTERNS]
-    return Path(snapshot_download(checkpoint.repo_id, revision=checkpoint.revision, allow_patterns=patterns))
+    def download() -> str:
+        patterns = ["config.json", *PATTERNS]
+        return str(snapshot_download(checkpoint.repo_id, revision=checkpoint.revision, allow_patterns=patterns))
+
+    return Path(with_retries(download, retries, is_download=True))

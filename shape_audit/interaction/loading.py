@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from shape_audit.errors import CorruptFileError, IncompleteError, NotAuditableError, UsageError
-from shape_audit.hub import Checkpoint
+from shape_audit.hub import DEFAULT_RETRIES, Checkpoint, with_retries
 
 DTYPES = {
     "float32": torch.float32,
@@ -44,7 +44,9 @@ class LoadedModel:
         return str(self.dtype).removeprefix("torch.")
 
 
-def load_model(checkpoint: Checkpoint, *, dtype: str = "auto", device: str = "auto") -> LoadedModel:
+def load_model(
+    checkpoint: Checkpoint, *, dtype: str = "auto", device: str = "auto", retries: int = DEFAULT_RETRIES
+) -> LoadedModel:
     """Download the weights where needed and load the model with transformers.
 
     Args:
@@ -60,7 +62,7 @@ def load_model(checkpoint: Checkpoint, *, dtype: str = "auto", device: str = "au
     """
     started = time.perf_counter()
     chosen_device = _device(device)
-    folder = _weights_folder(checkpoint)
+    folder = _weights_folder(checkpoint, retries)
     config = _config(checkpoint, folder)
     chosen_dtype = DTYPES[_dtype_name(checkpoint, dtype)]
     model, info = _from_pretrained(checkpoint, folder, config, chosen_dtype)
@@ -99,14 +101,17 @@ def _dtype_name(checkpoint: Checkpoint, asked: str) -> str:
     return "float32" if stored == "F16" else _SAFETENSORS_DTYPES[stored]
 
 
-def _weights_folder(checkpoint: Checkpoint) -> Path:
+def _weights_folder(checkpoint: Checkpoint, retries: int) -> Path:
     """Where config and weights lie: of a Hub model, downloaded at its commit into the Hub's cache."""
     if checkpoint.folder is not None:
         return checkpoint.folder
     from huggingface_hub import snapshot_download
 
-    files = ["*.json", *checkpoint.weight_files]
-    return Path(snapshot_download(checkpoint.repo_id, revision=checkpoint.revision, allow_patterns=files))
+    def download() -> str:
+        files = ["*.json", *checkpoint.weight_files]
+        return str(snapshot_download(checkpoint.repo_id, revision=checkpoint.revision, allow_patterns=files))
+
+    return Path(with_retries(download, retries, is_download=True))
 
 
 def _config(checkpoint: Checkpoint, folder: Path) -> Any:

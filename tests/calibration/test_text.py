@@ -69,10 +69,40 @@ def test_bad_files(tmp_path: Path) -> None:
     with pytest.raises(IncompleteError, match="no such file"):
         read_text(str(tmp_path / "gone.txt"))
     (tmp_path / "a.csv").write_text("x")
-    with pytest.raises(UsageError, match=r"not a \.txt or \.parquet file"):
+    with pytest.raises(UsageError, match=r"not a \.txt, \.jsonl or \.parquet file"):
         read_text(str(tmp_path / "a.csv"))
     (tmp_path / "a.txt").write_text("x")
-    with pytest.raises(UsageError, match="--text-column is for"):
+    with pytest.raises(UsageError, match="--text-column is for tables"):
         read_text(str(tmp_path / "a.txt"), column="text")
     with pytest.raises(UsageError, match="there is builtin:python-docs"):
         read_text("builtin:nothing")
+
+
+def test_json_lines(tmp_path: Path) -> None:
+    path = tmp_path / "rows.jsonl"
+    path.write_text('{"text": "one", "n": 1}\n\n{"text": null}\n{"text": "größer\\n"}\n', encoding="utf-8")
+    assert read_text(str(path)).content == "one\ngrößer\n".encode()
+    with pytest.raises(UsageError, match="line 1: column n holds no text; text columns are: text"):
+        read_text(str(path), column="n")
+    with pytest.raises(UsageError, match="line 1: no column body; text columns are: text"):
+        read_text(str(path), column="body")
+    for content in ("{", "[1]", "7", '{"text": "a"}\n\xff'):
+        path.write_bytes(content.encode("latin-1"))
+        with pytest.raises(CorruptFileError):
+            read_text(str(path))
+
+
+def test_dictionary_encoded_and_large_strings_are_text(tmp_path: Path) -> None:
+    rows = ["b", "a", None, "b"]
+    for kind in (pa.large_string(), pa.string_view(), pa.dictionary(pa.int32(), pa.string())):
+        path = parquet(tmp_path, text=pa.array(rows, pa.string()).cast(kind))
+        assert read_text(str(path)).content == b"b\na\nb\n"
+
+
+def test_what_is_neither_file_nor_dataset(tmp_path: Path) -> None:
+    for name in ("gone.txt", "./a/b", "a/b.parquet", "org/na me", "", str(tmp_path)):
+        with pytest.raises(IncompleteError, match="no such file; --dataset takes"):
+            read_text(name)
+    with pytest.raises(UsageError, match="--split is for datasets of the Hub"):
+        (tmp_path / "a.txt").write_text("x")
+        read_text(str(tmp_path / "a.txt"), split="test")

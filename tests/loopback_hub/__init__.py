@@ -9,6 +9,12 @@ when they are imported.
         sha = hub.add_model("org/name", {"config.json": b"{}"})
         ...                               # run a client with HF_ENDPOINT=hub.endpoint
         assert "/api/models/org/name" in [request.path for request in hub.log]
+
+What goes wrong on the way to a Hub is in `faults`: refusals, broken and stalled connections, wrong answers.
+
+        armed = hub.fault(StatusFor(503, first=2), on="GET /resolve/")
+        ...                               # the third download succeeds
+        assert armed.times_applied == 2
 """
 
 from tests.loopback_hub.hub import LoopbackHub
