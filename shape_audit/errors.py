@@ -75,6 +75,22 @@ def _status(error: BaseException) -> str:
     return f"HTTP {response.status_code}" if response is not None else "an HTTP error"
 
 
+def _why_not_fetched(error: BaseException) -> str:
+    """The fault behind a download that found neither the Hub nor the cache."""
+    cause: BaseException | None = error
+    while cause is not None:
+        if getattr(cause, "response", None) is not None:
+            return f"the Hub answered {_status(cause)}"
+        if type(cause).__module__.partition(".")[0] == "httpx2":
+            return f"the connection to the Hub failed ({type(cause).__name__})"
+        if type(cause).__name__ == "OfflineModeIsEnabled":
+            return "offline mode is on (HF_HUB_OFFLINE)"
+        if type(cause).__name__ == "FileMetadataError":
+            return "the Hub's answer lacks what a download needs (a proxy in between?)"
+        cause = cause.__cause__ or cause.__context__
+    return "the Hub could not be reached"
+
+
 def _os_error(error: BaseException, subject: str) -> str:
     assert isinstance(error, OSError)
     what = error.strerror or str(error).partition("\n")[0]
@@ -102,7 +118,7 @@ FOREIGN: tuple[_Foreign, ...] = (
     _Foreign("huggingface_hub", "OfflineModeIsEnabled", IncompleteError, lambda e, s:
         f"{s}: not in the cache, and offline mode is on. Run once without HF_HUB_OFFLINE"),
     _Foreign("huggingface_hub", "LocalEntryNotFoundError", IncompleteError, lambda e, s:
-        f"{s}: the Hub could not be reached, and the cache does not hold the file. Check the network, try again"),
+        f"{s}: a file is not in the cache and could not be fetched: {_why_not_fetched(e)}. Try again later"),
     _Foreign("huggingface_hub", "EntryNotFoundError", IncompleteError, lambda e, s:
         f"{s}: a file of the repository is missing: {_said(e)}"),
     _Foreign("huggingface_hub", "HfHubHTTPError", IncompleteError, lambda e, s:
@@ -111,6 +127,8 @@ FOREIGN: tuple[_Foreign, ...] = (
         f"{s}: not found on the Hub, or private. Check the spelling, or log in with `hf auth login`"),
     _Foreign("httpx2", "TransportError", IncompleteError, lambda e, s:
         f"{s}: the connection to the Hub failed ({type(e).__name__}). Check the network and try again"),
+    _Foreign("httpx2", "RequestError", IncompleteError, lambda e, s:
+        f"{s}: the request to the Hub failed ({type(e).__name__}). Is there a proxy or a login page in between?"),
     _Foreign("torch", "OutOfMemoryError", IncompleteError, lambda e, s:
         f"{s}: out of memory on the device. Lower --micro-batch or --seq-len, or choose --device cpu"),
     _Foreign("builtins", "MemoryError", IncompleteError, lambda e, s:

@@ -20,6 +20,8 @@ class AuditOptions:
 
     Attributes:
         shape_only: no gradients: no torch, no weights.
+        subfolder: where the model lies inside its repository or folder.
+        variant: of the weight files: `fp16` for model.fp16.safetensors.
         interval: JSON file of the interval to place against; None for the shipped one.
         dataset: `builtin:python-docs`, a .txt, .jsonl or .parquet file, or `org/name[:config][@revision]` on the Hub.
         text_column: of a table; None for `text`.
@@ -36,6 +38,8 @@ class AuditOptions:
     """
 
     shape_only: bool = False
+    subfolder: str | None = None
+    variant: str | None = None
     interval: Path | None = None
     dataset: str = "builtin:python-docs"
     text_column: str | None = None

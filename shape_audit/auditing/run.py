@@ -77,7 +77,7 @@ def audit(
 def _audit(model: str, options: AuditOptions, progress: Progress) -> AuditRecord:
     interval = read_interval(options.interval) if options.interval else shipped_interval()
     progress.step("reading config and tensor headers")
-    checkpoint = read_checkpoint(model, retries=options.retries)
+    checkpoint = read_checkpoint(model, subfolder=options.subfolder, variant=options.variant, retries=options.retries)
     reading = describe(checkpoint)
     record = AuditRecord(
         notes=[*checkpoint.notes, *reading.notes],
@@ -113,6 +113,8 @@ def _identity(checkpoint: Checkpoint, reading: ShapeReading) -> ModelIdentity:
         repo_id=checkpoint.repo_id,
         revision=checkpoint.revision,
         source=checkpoint.source,
+        subfolder=checkpoint.subfolder or None,
+        variant=checkpoint.variant,
         architecture=reading.architecture,
         model_type=reading.model_type,
         family=known.family if known else None,

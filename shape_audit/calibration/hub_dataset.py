@@ -52,7 +52,8 @@ def read_hub_dataset(named: HubDataset, *, column: str, split: str | None, retri
 
 def _read(named: HubDataset, column: str, split: str | None, retries: int) -> CalibrationText:
     from huggingface_hub import HfApi, cached_assets_path
-    from huggingface_hub.constants import is_offline_mode
+    from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT, is_offline_mode
+    from huggingface_hub.utils import get_session
 
     asked = {"config": named.config, "revision": named.revision or DEFAULT_REVISION, "split": split, "column": column}
     folder = Path(cached_assets_path("shape-audit", namespace="texts", subfolder=named.repo_id.replace("/", "--")))
@@ -64,7 +65,10 @@ def _read(named: HubDataset, column: str, split: str | None, retries: int) -> Ca
                 f"dataset {named.repo_id}: not in the cache, and offline mode is on. Run once without HF_HUB_OFFLINE"
             )
         return _text(named, json.loads(facts_file.read_text(encoding="utf-8")), column, kept)
-    info = with_retries(lambda: HfApi().dataset_info(named.repo_id, revision=named.revision), retries)
+    get_session().timeout = HF_HUB_DOWNLOAD_TIMEOUT  # what `datasets` asks has no time limit of its own
+    info = with_retries(
+        lambda: HfApi().dataset_info(named.repo_id, revision=named.revision, timeout=HF_HUB_DOWNLOAD_TIMEOUT), retries
+    )
     if facts_file.exists() and kept.exists():
         facts = json.loads(facts_file.read_text(encoding="utf-8"))
         if facts["revision"] == info.sha:

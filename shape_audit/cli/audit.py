@@ -30,6 +30,8 @@ def command(
     shape_only: Annotated[
         bool, option("--shape-only", help="Read config and tensor headers only: no torch, no weights.")
     ] = False,
+    subfolder: Annotated[str | None, option(help="Where the model lies inside its repository or folder.")] = None,
+    variant: Annotated[str | None, option(help="Of the weight files: fp16 for model.fp16.safetensors.")] = None,
     interval: Annotated[
         Path | None, option(metavar="FILE", help="Place against this interval (JSON) instead of the shipped one.")
     ] = None,
@@ -75,7 +77,8 @@ def command(
     try:
         folder = records or default_record_folder()
         options = AuditOptions(
-            shape_only=shape_only, interval=interval, dataset=dataset, text_column=text_column, split=split, seq_len=seq_len,
+            shape_only=shape_only, subfolder=subfolder, variant=variant, interval=interval, dataset=dataset,
+            text_column=text_column, split=split, seq_len=seq_len,
             windows=windows, seed=seed, passage_bytes=passage_bytes, windows_file=windows_file,
             save_windows=save_windows, sites=sites, device=device, dtype=dtype, micro_batch=micro_batch,
             retries=retries, records=folder,

@@ -7,6 +7,7 @@ tokenizer_sha256(folder)             -> the hash that says two tokenizers are th
 
 from shape_audit.hub.builtins import builtin_names
 from shape_audit.hub.checkpoint import Checkpoint, read_checkpoint
+from shape_audit.hub.downloads import download_files
 from shape_audit.hub.names import ModelName, parse_model_name
 from shape_audit.hub.retrying import DEFAULT_RETRIES, with_retries
 from shape_audit.hub.safetensors_header import TensorHeader, element_bits
@@ -18,6 +19,7 @@ __all__ = [
     "ModelName",
     "TensorHeader",
     "builtin_names",
+    "download_files",
     "element_bits",
     "parse_model_name",
     "read_checkpoint",

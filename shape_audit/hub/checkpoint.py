@@ -30,7 +30,9 @@ class Checkpoint:
         config: config.json as it stands.
         tensors: tensor name -> dtype and shape, over all weight files.
         weight_files: the safetensors files they were read from.
-        folder: where the files lie; None for a Hub model.
+        files: of a Hub model, the names of all files of the repository; offline, of those in the cache.
+        folder: where the files lie (the subfolder is part of it); None for a Hub model.
+        subfolder, variant: as the user chose them, see `ModelName`.
         notes: what a reader of the result should know.
     """
 
@@ -40,17 +42,28 @@ class Checkpoint:
     config: Mapping[str, Any]
     tensors: Mapping[str, TensorHeader]
     weight_files: tuple[str, ...]
+    files: frozenset[str] = frozenset()
     folder: Path | None = None
+    subfolder: str = ""
+    variant: str | None = None
     notes: tuple[str, ...] = ()
 
 
-def read_checkpoint(name: str | ModelName, *, retries: int = DEFAULT_RETRIES) -> Checkpoint:
+def read_checkpoint(
+    name: str | ModelName,
+    *,
+    subfolder: str | None = None,
+    variant: str | None = None,
+    retries: int = DEFAULT_RETRIES,
+) -> Checkpoint:
     """Read config and tensor headers of a model: of a folder, a built-in model, or a Hub repository.
 
     Of a Hub repository no weights are downloaded: headers come by range requests, everything at one commit sha.
 
     Args:
         name: what the user typed, or its parsed form.
+        subfolder: where the model lies inside the repository or folder.
+        variant: of the weight files: `fp16` for model.fp16.safetensors.
         retries: how often to try again after a passing fault of the network.
 
     Raises:
@@ -58,25 +71,34 @@ def read_checkpoint(name: str | ModelName, *, retries: int = DEFAULT_RETRIES) ->
         IncompleteError: not found, gated, offline, damaged or incomplete.
         NotAuditableError: an adapter, pickled or GGUF weights only.
     """
-    model = parse_model_name(name) if isinstance(name, str) else name
+    model = (parse_model_name(name) if isinstance(name, str) else name).placed(subfolder, variant)
     if model.source == "hub":
         from shape_audit.hub.hub_repository import read_hub_repository
 
-        return Checkpoint(repo_id=model.repo_id, source="hub", **read_hub_repository(model, retries))
+        return Checkpoint(
+            repo_id=model.repo_id,
+            source="hub",
+            subfolder=model.subfolder,
+            variant=model.variant,
+            **read_hub_repository(model, retries),
+        )
     return _read_folder(model)
 
 
 def _read_folder(model: ModelName) -> Checkpoint:
-    folder = model.folder
-    assert folder is not None
+    assert model.folder is not None
+    folder = model.folder / model.subfolder
+    if not folder.is_dir():
+        raise IncompleteError(f"{model.repo_id}: has no subfolder {model.subfolder}")
     files = {path.name for path in folder.iterdir() if path.is_file()}
+    files |= {f"{path.parent.name}/{CONFIG_FILE}" for path in folder.glob(f"*/{CONFIG_FILE}")}
 
     def read(name: str) -> bytes:
         return (folder / name).read_bytes()
 
     refuse_what_is_no_model(files, model.repo_id, read)
     config = parse_json_object(read(CONFIG_FILE), file=CONFIG_FILE)
-    names = weight_files(files, model.repo_id, read)
+    names = weight_files(files, model.repo_id, read, variant=model.variant)
     headers = {name: read_header(folder / name) for name in names}
     return Checkpoint(
         repo_id=model.repo_id,
@@ -86,6 +108,8 @@ def _read_folder(model: ModelName) -> Checkpoint:
         tensors=merged_tensors({name: tensors for name, (tensors, _) in headers.items()}),
         weight_files=names,
         folder=folder,
+        subfolder=model.subfolder,
+        variant=model.variant,
         notes=model.notes,
     )
 

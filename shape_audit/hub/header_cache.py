@@ -22,7 +22,9 @@ Headers = Mapping[str, Mapping[str, TensorHeader]]
 class HeaderCache:
     """The cached headers of one repository."""
 
-    def __init__(self, repo_id: str) -> None:
+    def __init__(self, repo_id: str, subfolder: str = "", variant: str | None = None) -> None:
+        place = [part for part in (subfolder, variant or "") if part]
+        self._suffix = "".join(f"--{quote(part, safe='')}" for part in place)
         self._folder = Path(
             cached_assets_path("shape-audit", namespace="headers", subfolder=repo_id.replace("/", "--"))
         )
@@ -30,7 +32,7 @@ class HeaderCache:
     def load(self, sha: str) -> dict[str, dict[str, TensorHeader]] | None:
         """File name -> tensor name -> header of a commit; None where it is absent or unreadable."""
         try:
-            content = json.loads((self._folder / f"{sha}.json").read_text(encoding="utf-8"))
+            content = json.loads((self._folder / f"{sha}{self._suffix}.json").read_text(encoding="utf-8"))
             return {
                 file: {name: TensorHeader(dtype, tuple(shape)) for name, (dtype, shape) in tensors.items()}
                 for file, tensors in content.items()
@@ -43,7 +45,7 @@ class HeaderCache:
             file: {name: [header.dtype, header.shape] for name, header in tensors.items()}
             for file, tensors in headers.items()
         }
-        write_text_atomically(self._folder / f"{sha}.json", json.dumps(content))
+        write_text_atomically(self._folder / f"{sha}{self._suffix}.json", json.dumps(content))
 
     def remember_sha(self, revision: str, sha: str) -> None:
         """Keep what a branch or tag means today, for offline runs."""

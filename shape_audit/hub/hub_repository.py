@@ -14,12 +14,15 @@ from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
-from huggingface_hub import HfApi, hf_hub_download, hf_hub_url, try_to_load_from_cache
-from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT, is_offline_mode
+from huggingface_hub import HfApi, hf_hub_url, try_to_load_from_cache
+from huggingface_hub.constants import HF_HUB_CACHE, HF_HUB_DOWNLOAD_TIMEOUT, HF_HUB_ETAG_TIMEOUT, is_offline_mode
+from huggingface_hub.errors import HFValidationError
+from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
 from shape_audit.errors import CorruptFileError, IncompleteError
 from shape_audit.hub.checkpoint import merged_tensors
+from shape_audit.hub.downloads import download_files
 from shape_audit.hub.header_cache import HeaderCache
 from shape_audit.hub.names import ModelName
 from shape_audit.hub.retrying import with_retries
@@ -32,8 +35,6 @@ from shape_audit.hub.safetensors_header import (
 )
 from shape_audit.hub.weight_files import (
     CONFIG_FILE,
-    INDEX_FILE,
-    SINGLE_FILE,
     parse_json_object,
     refuse_what_is_no_model,
     weight_files,
@@ -48,62 +49,81 @@ _COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def read_hub_repository(model: ModelName, retries: int) -> dict[str, Any]:
-    """Revision, config, tensors, weight files and notes of a Hub model: the fields of `Checkpoint`.
+    """Revision, config, tensors, files and notes of a Hub model: fields of `Checkpoint`.
 
     Raises:
         IncompleteError, NotAuditableError: as `read_checkpoint` says.
         huggingface_hub errors, httpx2 errors: see `errors.FOREIGN`.
     """
-    cache = HeaderCache(model.repo_id)
+    cache = HeaderCache(model.repo_id, model.subfolder, model.variant)
+    inside = f"{model.subfolder}/" if model.subfolder else ""
     if is_offline_mode():
-        sha, sizes = _cached_sha(model, cache), None
+        sha = _cached_sha(model, cache)
+        every_size = _cached_files(model.repo_id, sha)
     else:
-        info = with_retries(
-            lambda: HfApi().model_info(model.repo_id, revision=model.revision, files_metadata=True), retries
-        )
-        if info.sha is None:
-            raise IncompleteError(f"{model.repo_id}: the Hub did not say which commit this is; try again")
-        sha = info.sha
-        sizes = {sibling.rfilename: sibling.size for sibling in info.siblings or []}
+        sha, every_size = _commit(model, retries)
         cache.remember_sha(model.revision or DEFAULT_REVISION, sha)
+    sizes = {name.removeprefix(inside): size for name, size in every_size.items() if name.startswith(inside)}
 
     def read(name: str) -> bytes:
-        path = with_retries(lambda: hf_hub_download(model.repo_id, name, revision=sha), retries, is_download=True)
-        return Path(path).read_bytes()
+        return (download_files(model.repo_id, sha, [inside + name], retries=retries) / inside / name).read_bytes()
 
-    if sizes is not None:
-        refuse_what_is_no_model(sizes, model.repo_id, read)
+    refuse_what_is_no_model(sizes, model.repo_id, read)
     config = parse_json_object(read(CONFIG_FILE), file=CONFIG_FILE)
     tensors_by_file = cache.load(sha)
     if tensors_by_file is None:
-        if sizes is None:
-            tensors_by_file = _headers_of_cached_files(model.repo_id, sha)
+        files = weight_files(sizes, model.repo_id, read, variant=model.variant)
+        if is_offline_mode():
+            folder = download_files(model.repo_id, sha, [inside + CONFIG_FILE], retries=0) / inside
+            tensors_by_file = {file: read_header(folder / file)[0] for file in files}
         else:
-            files = weight_files(sizes, model.repo_id, read)
-            tensors_by_file = _fetch_headers(model.repo_id, sha, files, sizes, retries)
+            tensors_by_file = _fetch_headers(model.repo_id, sha, inside, files, sizes, retries)
         cache.save(sha, tensors_by_file)
     return {
         "revision": sha,
         "config": config,
         "tensors": merged_tensors(tensors_by_file),
         "weight_files": tuple(tensors_by_file),
+        "files": frozenset(every_size),
         "notes": model.notes,
     }
 
 
+def _commit(model: ModelName, retries: int) -> tuple[str, dict[str, int | None]]:
+    """The commit sha that the revision means now, and name -> size of all files there."""
+
+    def ask() -> tuple[str, dict[str, int | None]]:
+        try:
+            info = HfApi().model_info(
+                model.repo_id, revision=model.revision, files_metadata=True, timeout=HF_HUB_ETAG_TIMEOUT
+            )
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            if isinstance(error, HFValidationError):
+                raise
+            raise IncompleteError(
+                f"{model.repo_id}: the Hub's answer makes no sense; is there a proxy or a login page in between?"
+            ) from error
+        if info.sha is None or not _COMMIT.fullmatch(info.sha):
+            raise IncompleteError(f"{model.repo_id}: the Hub did not say which commit this is; try again")
+        return info.sha, {sibling.rfilename: sibling.size for sibling in info.siblings or []}
+
+    return with_retries(ask, retries)
+
+
 def _fetch_headers(
-    repo_id: str, sha: str, files: Iterable[str], sizes: Mapping[str, int | None], retries: int
+    repo_id: str, sha: str, inside: str, files: Iterable[str], sizes: Mapping[str, int | None], retries: int
 ) -> dict[str, dict[str, TensorHeader]]:
     """The headers of all weight files, several at a time."""
     files = list(files)
     with ThreadPoolExecutor(min(PARALLEL_REQUESTS, len(files))) as pool:
-        headers = pool.map(lambda file: _fetch_header(repo_id, sha, file, sizes.get(file), retries), files)
+        headers = pool.map(lambda file: _fetch_header(repo_id, sha, inside + file, sizes.get(file), retries), files)
         return dict(zip(files, headers, strict=True))
 
 
 def _fetch_header(repo_id: str, sha: str, file: str, size: int | None, retries: int) -> dict[str, TensorHeader]:
     """The header of one file, in one range request or two."""
     url = hf_hub_url(repo_id, file, revision=sha)
+    file = f"{file} as the Hub sent it"
     content = with_retries(lambda: _fetch_range(url, 0, FIRST_REQUEST_BYTES), retries)
     end = LENGTH_PREFIX + header_length(content[:LENGTH_PREFIX], file=file, file_size=size)
     if len(content) < min(end, FIRST_REQUEST_BYTES):
@@ -150,18 +170,9 @@ def _cached_sha(model: ModelName, cache: HeaderCache) -> str:
     return sha
 
 
-def _headers_of_cached_files(repo_id: str, sha: str) -> dict[str, dict[str, TensorHeader]]:
-    """Headers of weight files that the Hub's cache holds."""
-    cached = {}
-    for name in (SINGLE_FILE, INDEX_FILE):
-        path = try_to_load_from_cache(repo_id, name, revision=sha)
-        if isinstance(path, str):
-            cached[name] = Path(path)
-    folder = next(iter(cached.values())).parent if cached else None
-    if folder is None:
-        raise IncompleteError(
-            f"{repo_id}: its weights are not in the cache, and offline mode is on. Run once without HF_HUB_OFFLINE"
-        )
-    present = {path.name for path in folder.iterdir()}
-    files = weight_files(present, repo_id, lambda name: (folder / name).read_bytes())
-    return {file: read_header(folder / file)[0] for file in files}
+def _cached_files(repo_id: str, sha: str) -> dict[str, int | None]:
+    """Name -> size of the files of a commit that the Hub's cache holds."""
+    config = try_to_load_from_cache(repo_id, CONFIG_FILE, revision=sha)
+    snapshot = Path(HF_HUB_CACHE) / repo_folder_name(repo_id=repo_id, repo_type="model") / "snapshots" / sha
+    root = Path(config).parent if isinstance(config, str) else snapshot
+    return {path.relative_to(root).as_posix(): path.stat().st_size for path in root.rglob("*") if path.is_file()}

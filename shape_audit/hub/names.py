@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import os
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 from urllib.parse import unquote, urlsplit
@@ -28,6 +28,8 @@ class ModelName:
         repo_id: `org/name`, the folder's own name, or `builtin:NAME`.
         revision: as asked for; None means the default branch. Only for Hub names.
         folder: where the files lie; None for Hub names.
+        subfolder: of the repository or folder, with `/`; empty for its root.
+        variant: of the weight files: `fp16` for model.fp16.safetensors.
         notes: what the user should know about how the name was read.
     """
 
@@ -35,7 +37,22 @@ class ModelName:
     source: Source
     revision: str | None = None
     folder: Path | None = None
+    subfolder: str = ""
+    variant: str | None = None
     notes: tuple[str, ...] = ()
+
+    def placed(self, subfolder: str | None, variant: str | None) -> ModelName:
+        """The same name, with the place of its files inside the repository.
+
+        Raises:
+            UsageError: the subfolder leads out of the repository, or the variant is no possible part of a file name.
+        """
+        parts = [part for part in (subfolder or "").split("/") if part not in ("", ".")]
+        if ".." in parts or (subfolder or "").startswith(("/", "~")):
+            raise UsageError(f"--subfolder {subfolder}: must be a folder inside the repository")
+        if variant is not None and not re.fullmatch(r"[\w-]+", variant, re.ASCII):
+            raise UsageError(f"--variant {variant}: not a possible part of a file name")
+        return replace(self, subfolder="/".join(parts), variant=variant)
 
 
 def parse_model_name(text: str) -> ModelName:

@@ -7,7 +7,8 @@ from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shape_audit.hub.retrying import DEFAULT_RETRIES, with_retries
+from shape_audit.hub.downloads import download_files
+from shape_audit.hub.retrying import DEFAULT_RETRIES
 
 if TYPE_CHECKING:
     from shape_audit.hub.checkpoint import Checkpoint
@@ -44,15 +45,23 @@ def tokenizer_sha256(folder: Path) -> str:
 def tokenizer_folder(checkpoint: Checkpoint, *, retries: int = DEFAULT_RETRIES) -> Path:
     """A folder that holds config.json and the tokenizer files; of a Hub model, downloaded into the Hub's cache.
 
+    Of a model in a subfolder, that subfolder if it has a tokenizer of its own, else the root.
+
     Raises:
         huggingface_hub errors and httpx2 errors: see `errors.FOREIGN`.
     """
-    if checkpoint.folder is not None:
-        return checkpoint.folder
-    from huggingface_hub import snapshot_download
+    if checkpoint.folder is None:
+        inside = f"{checkpoint.subfolder}/" if checkpoint.subfolder else ""
+        wanted = ["config.json", *PATTERNS, *(inside + name for name in ("config.json", *PATTERNS))]
+        names = sorted(name for name in checkpoint.files if any(_matches(name, pattern) for pattern in wanted))
+        root = download_files(checkpoint.repo_id, checkpoint.revision, names, retries=retries)
+        folder = root / checkpoint.subfolder
+    else:
+        folder = checkpoint.folder
+        root = folder.parents[checkpoint.subfolder.count("/")] if checkpoint.subfolder else folder
+    return folder if tokenizer_file_names(folder) else root
 
-    def download() -> str:
-        patterns = ["config.json", *PATTERNS]
-        return str(snapshot_download(checkpoint.repo_id, revision=checkpoint.revision, allow_patterns=patterns))
 
-    return Path(with_retries(download, retries, is_download=True))
+def _matches(name: str, pattern: str) -> bool:
+    """Whether a name fits a pattern, in the same folder."""
+    return name.count("/") == pattern.count("/") and fnmatch(name, pattern)

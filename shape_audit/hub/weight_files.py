@@ -3,15 +3,26 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Collection
 from typing import Any
 
 from shape_audit.errors import CorruptFileError, IncompleteError, NotAuditableError
 
 CONFIG_FILE = "config.json"
-SINGLE_FILE = "model.safetensors"
-INDEX_FILE = "model.safetensors.index.json"
 ADAPTER_CONFIG = "adapter_config.json"
+
+_VARIANT = re.compile(r"model\.(?P<single>[\w-]+)\.safetensors|model\.safetensors\.index\.(?P<index>[\w-]+)\.json")
+
+
+def single_file(variant: str | None) -> str:
+    """Name of the file that holds all weights."""
+    return f"model.{variant}.safetensors" if variant else "model.safetensors"
+
+
+def index_file(variant: str | None) -> str:
+    """Name of the file that says which shard holds which tensor."""
+    return f"model.safetensors.index.{variant}.json" if variant else "model.safetensors.index.json"
 
 
 def parse_json_object(text: bytes, *, file: str) -> dict[str, Any]:
@@ -44,40 +55,52 @@ def refuse_what_is_no_model(files: Collection[str], subject: str, read: Callable
         raise NotAuditableError(f"{subject}: a PEFT adapter, not a model; {advice}")
     if any(name.endswith(".gguf") for name in files):
         raise NotAuditableError(f"{subject}: GGUF files only; audit the repository they were converted from")
+    folders = sorted(name.rpartition("/")[0] for name in files if name.endswith("/" + CONFIG_FILE))
+    if folders:
+        raise IncompleteError(f"{subject}: {CONFIG_FILE} lies in a subfolder; try --subfolder {folders[0]}")
     raise IncompleteError(f"{subject}: there is no {CONFIG_FILE}; this is not a transformers model")
 
 
-def weight_files(files: Collection[str], subject: str, read: Callable[[str], bytes]) -> tuple[str, ...]:
+def weight_files(
+    files: Collection[str], subject: str, read: Callable[[str], bytes], *, variant: str | None = None
+) -> tuple[str, ...]:
     """The safetensors files transformers would load: the single file where there is one, else the index's shards.
 
     Args:
         files: names of all files, relative to the root.
         subject: the model, for messages.
         read: gives the bytes of a small file.
+        variant: of the weight files, such as fp16.
 
     Raises:
         NotAuditableError: pickled or GGUF weights only.
         IncompleteError: no weights at all, or shards that the index lists and the repository lacks.
         CorruptFileError: the index is damaged.
     """
-    if SINGLE_FILE in files:
-        return (SINGLE_FILE,)
-    if INDEX_FILE in files:
-        weight_map = parse_json_object(read(INDEX_FILE), file=INDEX_FILE).get("weight_map")
+    single, index = single_file(variant), index_file(variant)
+    if single in files:
+        return (single,)
+    if index in files:
+        weight_map = parse_json_object(read(index), file=index).get("weight_map")
         if not isinstance(weight_map, dict) or not weight_map:
-            raise CorruptFileError(f"{INDEX_FILE}: has no weight_map; the file is damaged")
+            raise CorruptFileError(f"{index}: has no weight_map; the file is damaged")
         shards = sorted({str(shard) for shard in weight_map.values()})
         absent = [shard for shard in shards if shard not in files]
         if absent:
             raise IncompleteError(
-                f"{subject}: {INDEX_FILE} lists {len(shards)} files, of which {', '.join(absent[:3])}"
+                f"{subject}: {index} lists {len(shards)} files, of which {', '.join(absent[:3])}"
                 f"{' ...' if absent[3:] else ''} {'are' if absent[1:] else 'is'} absent"
             )
         return tuple(shards)
+    others = sorted({m["single"] or m["index"] for m in map(_VARIANT.fullmatch, files) if m})
+    if others:
+        raise IncompleteError(
+            f"{subject}: there is no {single}; there are variants: {', '.join(others)}. Choose one with --variant"
+        )
     if any(name.endswith((".bin", ".pt", ".pth", ".ckpt")) for name in files):
         raise NotAuditableError(
             f"{subject}: pickled weights only, which can run code when loaded; convert them to safetensors"
         )
     if any(name.endswith(".gguf") for name in files):
         raise NotAuditableError(f"{subject}: GGUF weights only; audit the repository they were converted from")
-    raise IncompleteError(f"{subject}: there is no {SINGLE_FILE} and no {INDEX_FILE}")
+    raise IncompleteError(f"{subject}: there is no {single} and no {index}")

@@ -12,7 +12,7 @@ import torch
 from torch import nn
 
 from shape_audit.errors import CorruptFileError, IncompleteError, NotAuditableError, UsageError
-from shape_audit.hub import DEFAULT_RETRIES, Checkpoint, with_retries
+from shape_audit.hub import DEFAULT_RETRIES, Checkpoint, download_files
 
 DTYPES = {
     "float32": torch.float32,
@@ -105,13 +105,12 @@ def _weights_folder(checkpoint: Checkpoint, retries: int) -> Path:
     """Where config and weights lie: of a Hub model, downloaded at its commit into the Hub's cache."""
     if checkpoint.folder is not None:
         return checkpoint.folder
-    from huggingface_hub import snapshot_download
-
-    def download() -> str:
-        files = ["*.json", *checkpoint.weight_files]
-        return str(snapshot_download(checkpoint.repo_id, revision=checkpoint.revision, allow_patterns=files))
-
-    return Path(with_retries(download, retries, is_download=True))
+    inside = f"{checkpoint.subfolder}/" if checkpoint.subfolder else ""
+    small = [inside + name for name in ("config.json", "generation_config.json", "model.safetensors.index.json")]
+    if checkpoint.variant:
+        small.append(f"{inside}model.safetensors.index.{checkpoint.variant}.json")
+    names = [name for name in small if name in checkpoint.files] + [inside + name for name in checkpoint.weight_files]
+    return download_files(checkpoint.repo_id, checkpoint.revision, names, retries=retries) / checkpoint.subfolder
 
 
 def _config(checkpoint: Checkpoint, folder: Path) -> Any:
@@ -159,6 +158,7 @@ def _from_pretrained(
             config=config,
             dtype=dtype,
             use_safetensors=True,
+            variant=checkpoint.variant,
             local_files_only=True,
             trust_remote_code=False,
             output_loading_info=True,

@@ -23,6 +23,10 @@ class ModelIdentity(Frozen):
     revision: str
     """Commit sha on the Hub; for a folder or built-in model the sha256 described in `hub.fingerprint`."""
     source: Literal["hub", "folder", "builtin"]
+    subfolder: str | None
+    """Where in the repository the model lies; null for its root."""
+    variant: str | None
+    """Of the weight files, such as fp16; null for the plain ones."""
     architecture: str | None
     """Class named by the config, for instance LlamaForCausalLM."""
     model_type: str | None

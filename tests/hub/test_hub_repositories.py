@@ -112,7 +112,7 @@ def test_what_the_hub_refuses(hub: LoopbackHub, program: Program, tiny_llama: Pa
         "org/private": (2, "org/private: not found on the Hub, or private"),
         "org/gone": (2, "org/gone: not found on the Hub, or private"),
         "org/pickled": (3, "org/pickled: pickled weights only"),
-        "org/truncated": (2, "model.safetensors: truncated inside its header"),
+        "org/truncated": (2, "model.safetensors as the Hub sent it: truncated"),
     }
     flags = ["--shape-only"] if shape_only else []
     for name, (code, line) in expected.items():
