@@ -14,7 +14,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.reporting import heading, publish
-from shape_audit.hub.builtins import builtin_folder
+from shape_audit.hub.builtin_models import builtin_folder
 
 PAIRS = 15
 

@@ -18,7 +18,7 @@ import torch
 from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig
 
 from benchmarks.reporting import heading, publish
-from shape_audit.hub.builtins import builtin_folder
+from shape_audit.hub.builtin_models import builtin_folder
 from shape_audit.interaction.loss_gradient import add_micro_batch, window_losses
 from shape_audit.interaction.residual_stream import find_blocks, read_gradients
 from shape_audit.interaction.sites import Site, parse_sites

@@ -29,6 +29,8 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers
 from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
+from shape_audit.calibration import read_text
+
 ROOT = Path(__file__).resolve().parent.parent
 NAME = "bytes-1m"
 HELD_OUT_ONE_IN = 32
@@ -167,12 +169,6 @@ def train(total_bytes: int, work: Path, peak_lr: float) -> tuple[LlamaForCausalL
     return model, figures
 
 
-def python_docs() -> bytes:
-    from pydoc_data import topics
-
-    return "".join(topics.topics[key].rstrip("\n") + "\n" for key in sorted(topics.topics)).encode()
-
-
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--bytes", type=float, default=40e6, help="bytes to predict in training")
@@ -182,7 +178,7 @@ def main() -> None:
     options = parser.parse_args()
     options.work.mkdir(parents=True, exist_ok=True)
     model, figures = train(int(options.bytes), options.work, options.lr)
-    docs = python_docs()
+    docs = read_text().content
     figures["`builtin:python-docs`"] = (
         f"{bits_per_byte(model, docs):.4f} bits per byte (single-byte entropy {unigram_bits(docs):.4f})"
     )

@@ -68,6 +68,8 @@ class _Foreign:
     class_name: str
     ours: type[ShapeAuditError]
     line: Callable[[BaseException, str], str]
+    contains: str = ""
+    """Only messages with these words are meant."""
 
 
 def _status(error: BaseException) -> str:
@@ -75,16 +77,21 @@ def _status(error: BaseException) -> str:
     return f"HTTP {response.status_code}" if response is not None else "an HTTP error"
 
 
+def _advice_on_status(error: BaseException) -> str:
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    return "Is your token still valid? See `hf auth login`" if status == 401 else "Try again later"
+
+
 def _why_not_fetched(error: BaseException) -> str:
     """The fault behind a download that found neither the Hub nor the cache."""
     cause: BaseException | None = error
     while cause is not None:
         if getattr(cause, "response", None) is not None:
-            return f"the Hub answered {_status(cause)}"
+            return f"the Hub answered {_status(cause)}. Try again later"
         if type(cause).__module__.partition(".")[0] == "httpx2":
-            return f"the connection to the Hub failed ({type(cause).__name__})"
+            return f"the connection to the Hub failed ({type(cause).__name__}). Check the network and try again"
         if type(cause).__name__ == "OfflineModeIsEnabled":
-            return "offline mode is on (HF_HUB_OFFLINE)"
+            return "offline mode is on. Run once without HF_HUB_OFFLINE"
         if type(cause).__name__ == "FileMetadataError":
             return "the Hub's answer lacks what a download needs (a proxy in between?)"
         cause = cause.__cause__ or cause.__context__
@@ -118,11 +125,11 @@ FOREIGN: tuple[_Foreign, ...] = (
     _Foreign("huggingface_hub", "OfflineModeIsEnabled", IncompleteError, lambda e, s:
         f"{s}: not in the cache, and offline mode is on. Run once without HF_HUB_OFFLINE"),
     _Foreign("huggingface_hub", "LocalEntryNotFoundError", IncompleteError, lambda e, s:
-        f"{s}: a file is not in the cache and could not be fetched: {_why_not_fetched(e)}. Try again later"),
+        f"{s}: a file is not in the cache and could not be fetched: {_why_not_fetched(e)}"),
     _Foreign("huggingface_hub", "EntryNotFoundError", IncompleteError, lambda e, s:
         f"{s}: a file of the repository is missing: {_said(e)}"),
     _Foreign("huggingface_hub", "HfHubHTTPError", IncompleteError, lambda e, s:
-        f"{s}: the Hub answered {_status(e)}. Try again later"),
+        f"{s}: the Hub answered {_status(e)}. {_advice_on_status(e)}"),
     _Foreign("datasets", "DatasetNotFoundError", IncompleteError, lambda e, s:
         f"{s}: not found on the Hub, or private. Check the spelling, or log in with `hf auth login`"),
     _Foreign("httpx2", "TransportError", IncompleteError, lambda e, s:
@@ -131,6 +138,8 @@ FOREIGN: tuple[_Foreign, ...] = (
         f"{s}: the request to the Hub failed ({type(e).__name__}). Is there a proxy or a login page in between?"),
     _Foreign("torch", "OutOfMemoryError", IncompleteError, lambda e, s:
         f"{s}: out of memory on the device. Lower --micro-batch or --seq-len, or choose --device cpu"),
+    _Foreign("builtins", "RuntimeError", IncompleteError, lambda e, s:
+        f"{s}: out of memory. Lower --micro-batch or --seq-len", contains="can't allocate memory"),
     _Foreign("builtins", "MemoryError", IncompleteError, lambda e, s:
         f"{s}: out of memory. Lower --micro-batch or --seq-len"),
     _Foreign("builtins", "ConnectionError", IncompleteError, lambda e, s:
@@ -150,6 +159,6 @@ def explained(error: BaseException, subject: str) -> ShapeAuditError | None:
         return error
     lineage = {(cls.__module__.partition(".")[0], cls.__name__) for cls in type(error).__mro__}
     for row in FOREIGN:
-        if (row.package, row.class_name) in lineage:
+        if (row.package, row.class_name) in lineage and row.contains in str(error):
             return row.ours(row.line(error, subject))
     return None

@@ -79,7 +79,7 @@ def test_shape_only_loads_nothing_heavy(tiny_llama: Path, clean_environment: dic
     script = (
         "import sys; from shape_audit.cli import main; "
         f"code = main(['audit', {str(tiny_llama)!r}, '--shape-only']); "
-        f"print(code, sorted({HEAVY | {'pyarrow', 'scipy'}!r} & set(sys.modules)), file=sys.stderr)"
+        f"print(code, sorted({HEAVY | {'pyarrow', 'scipy', 'huggingface_hub'}!r} & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", script], env=clean_environment, capture_output=True, text=True)
     assert done.stderr.splitlines()[-1] == "0 []", done.stderr

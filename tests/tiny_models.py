@@ -9,7 +9,7 @@ from typing import Any
 import torch
 import transformers
 
-from shape_audit.hub.builtins import builtin_folder
+from shape_audit.hub.builtin_models import builtin_folder
 
 VOCABULARY = 256
 LLAMA_LIKE = {

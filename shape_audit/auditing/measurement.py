@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from typing import Any
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from shape_audit.auditing.environment import environment
 from shape_audit.auditing.options import DEFAULT_SEQ_LEN, DEFAULT_WINDOWS, AuditOptions
@@ -16,17 +17,35 @@ from shape_audit.calibration import (
     replay_windows,
     save_windows,
 )
-from shape_audit.errors import UsageError
+from shape_audit.errors import IncompleteError, UsageError
 from shape_audit.hub import Checkpoint, tokenizer_folder
-from shape_audit.interaction import ESTIMATOR_VERSION, Site
+from shape_audit.interaction import ESTIMATOR_VERSION, PROTOCOL, Site
 from shape_audit.records import (
     Calibration,
+    Environment,
     Interaction,
+    Loss,
     ModelShape,
-    SiteInteraction,
     WallSeconds,
     sha256_of,
 )
+
+if TYPE_CHECKING:
+    from shape_audit.interaction import Profile
+
+UNFAMILIAR_BITS_PER_BYTE = 4.0
+"""Knowing no more than how frequent each byte is gives 4 to 5 bits per byte of English text or source code."""
+
+
+@dataclass(frozen=True)
+class Measurement:
+    """The parts that a measured audit adds to a record."""
+
+    calibration: Calibration
+    loss: Loss
+    interaction: Interaction
+    notes: list[str]
+    environment: Environment
 
 
 def measure(
@@ -35,8 +54,8 @@ def measure(
     sites: tuple[Site, ...],
     options: AuditOptions,
     progress: Progress,
-) -> dict[str, Any]:
-    """Measure a model: the record's parts `calibration`, `loss`, `interaction`, `environment` and new notes.
+) -> Measurement:
+    """Measure a model.
 
     Raises:
         UsageError: seq_len beyond the model's positions, windows of another tokenizer.
@@ -44,11 +63,12 @@ def measure(
     """
     if options.windows_file is None:
         _check_positions(checkpoint, shape, options.seq_len or DEFAULT_SEQ_LEN)
-    windows = _windows(checkpoint, shape, options, progress)
     import torch
 
-    from shape_audit.interaction import load_model, measure_profile
+    from shape_audit.interaction import check_supported, load_model, measure_profile
 
+    check_supported(checkpoint)
+    windows = _windows(checkpoint, shape, options, progress)
     progress.step("loading weights")
     loaded = load_model(checkpoint, dtype=options.dtype, device=options.device, retries=options.retries)
     total = len(windows.windows)
@@ -63,7 +83,7 @@ def measure(
         progress=lambda done: progress.windows(done, total, done * windows.seq_len),
     )
     interaction = Interaction(
-        protocol="loss-gradient",
+        protocol=PROTOCOL,
         parameters={},
         dtype=loaded.dtype_name,
         attn_implementation=loaded.attn_implementation,
@@ -80,29 +100,29 @@ def measure(
     wall = WallSeconds.model_validate(
         {"load": loaded.seconds, "pass": profile.pass_seconds, "reduce": profile.reduce_seconds}
     )
-    return {
-        "calibration": windows.facts,
-        "loss": profile.loss,
-        "interaction": interaction,
-        "notes": _notes(windows, profile.sites),
-        "environment": environment(
+    return Measurement(
+        calibration=windows.facts,
+        loss=profile.loss,
+        interaction=interaction,
+        notes=_notes(windows, profile),
+        environment=environment(
             device=str(loaded.device),
             threads=torch.get_num_threads(),
             micro_batch=profile.micro_batch,
             wall_seconds=wall,
             tokens_per_second=windows.facts.tokens / profile.pass_seconds,
         ),
-    }
+    )
 
 
 def protocol_hash(*, sites: tuple[Site, ...], dtype: str, attn_implementation: str, calibration: Calibration) -> str:
     """sha256 over everything that makes two measurements comparable, the number of windows not among it.
 
-    Runs with equal hashes differ in how many windows they used and on what machine, in nothing else.
+    Measurements of one model with equal hashes differ in how many windows they used and on what machine, no more.
     """
     return sha256_of(
         {
-            "protocol": "loss-gradient",
+            "protocol": PROTOCOL,
             "parameters": {},
             "sites": [site.name for site in sites],
             "dtype": dtype,
@@ -144,6 +164,7 @@ def _windows(checkpoint: Checkpoint, shape: ModelShape, options: AuditOptions, p
         )
     if options.save_windows is not None:
         save_windows(options.save_windows, windows)
+    _check_vocabulary(checkpoint, shape, windows)
     return windows
 
 
@@ -157,12 +178,26 @@ def _check_positions(checkpoint: Checkpoint, shape: ModelShape, seq_len: int) ->
         raise UsageError(f"{checkpoint.repo_id}: --seq-len {seq_len} is beyond the model's {positions} positions")
 
 
-def _notes(windows: WindowSet, sites: list[SiteInteraction]) -> list[str]:
-    notes = []
+def _check_vocabulary(checkpoint: Checkpoint, shape: ModelShape, windows: WindowSet) -> None:
+    largest = max(max(window.input_ids) for window in windows.windows)
+    if shape.vocab_size is not None and largest >= shape.vocab_size:
+        raise IncompleteError(
+            f"{checkpoint.repo_id}: its tokenizer gives id {largest}, its vocabulary has {shape.vocab_size}: "
+            "they do not belong together"
+        )
+
+
+def _notes(windows: WindowSet, profile: Profile) -> list[str]:
+    notes, sites = [], profile.sites
     if windows.facts.bytes is None:
         notes.append("the tokenizer gives no offsets: bits per byte are not known")
     if len(windows.windows) == 1:
         notes.append("one window: no unbiased estimate exists, plug-in values only; use at least 2, better 32")
+    if profile.loss.bits_per_byte is not None and profile.loss.bits_per_byte > UNFAMILIAR_BITS_PER_BYTE:
+        notes.append(
+            f"{profile.loss.bits_per_byte:.1f} bits per byte: the model hardly knows this kind of text; "
+            "choose one that it was trained on with --dataset"
+        )
     noisy = [site.name for site in sites if site.below_noise_floor]
     if noisy:
         notes.append(

@@ -10,6 +10,7 @@ from shape_audit.hub import DEFAULT_RETRIES
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = ("auto", "float32", "bfloat16", "float16", "float64")
+DEFAULT_DATASET = "builtin:python-docs"
 DEFAULT_SEQ_LEN = 256
 DEFAULT_WINDOWS = 64
 
@@ -41,7 +42,7 @@ class AuditOptions:
     subfolder: str | None = None
     variant: str | None = None
     interval: Path | None = None
-    dataset: str = "builtin:python-docs"
+    dataset: str = DEFAULT_DATASET
     text_column: str | None = None
     split: str | None = None
     seq_len: int | None = None
@@ -69,3 +70,9 @@ class AuditOptions:
                 raise UsageError(f"--{name} must be one of {', '.join(allowed)}, not {getattr(self, name)}")
         if self.windows_file is not None and (self.windows is not None or self.passage_bytes is not None):
             raise UsageError("--windows-file brings its own windows; leave out --windows and --passage-bytes")
+        if self.windows_file is not None and (
+            self.dataset != DEFAULT_DATASET or self.text_column or self.split or self.seed
+        ):
+            raise UsageError("--windows-file brings its own text; leave out --dataset, --text-column, --split, --seed")
+        if self.shape_only and (self.windows_file or self.save_windows or self.sites != "all"):
+            raise UsageError("--shape-only measures nothing; leave out --windows-file, --save-windows and --sites")

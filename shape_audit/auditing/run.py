@@ -25,7 +25,7 @@ from shape_audit.interaction import parse_sites
 from shape_audit.records import AuditRecord, ModelIdentity, sealed, write_record
 from shape_audit.shape import ShapeReading, describe, known_models, place, read_interval, shipped_interval
 
-MEASURE_PACKAGES = ("torch", "transformers", "datasets", "safetensors")
+MEASURE_PACKAGES = ("torch", "transformers", "safetensors", "pyarrow")
 
 
 class MeasurementNotInstalledError(MissingExtraError):
@@ -89,6 +89,8 @@ def _audit(model: str, options: AuditOptions, progress: Progress) -> AuditRecord
         interaction=None,
         environment=environment(),
     )
+    if reading.refusal and not reading.is_causal_lm:
+        raise NotAuditableError(f"{checkpoint.repo_id}: {reading.refusal}")
     if options.shape_only:
         if reading.refusal:
             note = f"only the shape can be audited: {reading.refusal}"
@@ -103,8 +105,15 @@ def _audit(model: str, options: AuditOptions, progress: Progress) -> AuditRecord
             f"measuring gradients needs {missing[0]}: pip install 'shape-audit[measure]' (the shape needs no more)",
             _finished(record, options),
         )
-    parts = measure(checkpoint, reading.shape, sites, options, progress)
-    return _finished(record.model_copy(update={**parts, "notes": [*record.notes, *parts["notes"]]}), options)
+    measured = measure(checkpoint, reading.shape, sites, options, progress)
+    parts = {
+        "calibration": measured.calibration,
+        "loss": measured.loss,
+        "interaction": measured.interaction,
+        "environment": measured.environment,
+        "notes": [*record.notes, *measured.notes],
+    }
+    return _finished(record.model_copy(update=parts), options)
 
 
 def _identity(checkpoint: Checkpoint, reading: ShapeReading) -> ModelIdentity:

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shape_audit.errors import IncompleteError
+from shape_audit.errors import IncompleteError, NotAuditableError
 from shape_audit.hub import tokenizer_sha256
 
 
@@ -61,14 +61,34 @@ def load_tokenizer(folder: Path, subject: str) -> WindowTokenizer:
         subject: the model's name, for messages.
 
     Raises:
+        NotAuditableError: the tokenizer is code of the repository.
         IncompleteError: transformers cannot make a tokenizer of these files.
     """
     from transformers import AutoTokenizer
+    from transformers.utils import logging as transformers_logging
 
+    transformers_logging.set_verbosity_error()
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # whatever a damaged vocabulary makes the tokenizer libraries raise
+        if "trust_remote_code" in str(error):
+            raise NotAuditableError(
+                f"{subject}: its tokenizer needs code from its repository, which is not run"
+            ) from error
         reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise IncompleteError(f"{subject}: its tokenizer cannot be loaded: {reason[:200]}") from error
+    _tell_whole_offsets(tokenizer)
     probe = WindowTokenizer(tokenizer=tokenizer, sha256=tokenizer_sha256(folder), adds_bos=False)
     return WindowTokenizer(tokenizer=tokenizer, sha256=probe.sha256, adds_bos=probe.encode("The text").prefix > 0)
+
+
+def _tell_whole_offsets(tokenizer: Any) -> None:
+    """Have a byte-level tokenizer count the white space of a token as part of it; its ids stay what they are."""
+    backend = getattr(tokenizer, "backend_tokenizer", None)
+    processor = getattr(backend, "post_processor", None)
+    if backend is None or processor is None:
+        return
+    state = processor.__getstate__().decode()
+    if '"trim_offsets":true' in state:
+        processor.__setstate__(state.replace('"trim_offsets":true', '"trim_offsets":false').encode())
+        backend.post_processor = processor

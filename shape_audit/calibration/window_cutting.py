@@ -116,7 +116,7 @@ def _window(
         needed = round(bytes_per_id * (seq_len + 1) * 1.25 / 0.75)  # a quarter more, and the first quarter may go
         raise IncompleteError(
             f"{text.dataset}: slot {slot} gives {found} ids, a window takes {seq_len + 1}. "
-            f"--passage-bytes {max(needed, slot_bytes + 1)} would do, or a lower --seq-len"
+            f"--passage-bytes {max(needed, slot_bytes + 1)} should do, or a lower --seq-len"
         )
     return Window(
         index=index,

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -19,7 +20,7 @@ from shape_audit.reports import as_json, audit_markdown, audit_text, comparison_
 
 Format = Literal["text", "json", "markdown"]
 
-_ORDER = (ExitCode.WRONG_USAGE, ExitCode.INCOMPLETE, ExitCode.NOTHING_AUDITABLE, ExitCode.CLEAN)
+_ORDER = (ExitCode.INCOMPLETE, ExitCode.NOTHING_AUDITABLE, ExitCode.WRONG_USAGE, ExitCode.CLEAN)
 """Several models: the exit code is the first of these that occurred."""
 
 
@@ -107,10 +108,14 @@ def command(
 
 
 def default_record_folder() -> Path:
-    """Where records go unless told otherwise: beside what else the Hub's users keep."""
-    from huggingface_hub.constants import HF_ASSETS_CACHE
+    """Where records go unless told otherwise: the Hub's assets cache, found as huggingface_hub finds it.
 
-    return Path(HF_ASSETS_CACHE) / "shape-audit" / "records"
+    Worked out here, because that library is not loaded for a local folder.
+    """
+    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join("~", ".cache")
+    home = os.environ.get("HF_HOME") or os.path.join(cache, "huggingface")
+    assets = os.environ.get("HF_ASSETS_CACHE") or os.path.join(home, "assets")
+    return Path(os.path.expanduser(os.path.expandvars(assets))) / "shape-audit" / "records"
 
 
 def _emit(found: list[AuditRecord], format: Format, output: Path | None, *, several: bool) -> None:

@@ -40,7 +40,8 @@ def emit(content: RenderableType | str, output: Path | None) -> None:
 def _print(text: str) -> None:
     """To stdout; that whoever reads it has seen enough and left is no error."""
     try:
-        sys.stdout.write(text)
+        encoding = sys.stdout.encoding or "utf-8"
+        sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
         sys.stdout.flush()
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())

@@ -5,7 +5,7 @@ tokenizer_folder(checkpoint)         -> a folder from which AutoTokenizer loads
 tokenizer_sha256(folder)             -> the hash that says two tokenizers are the same
 """
 
-from shape_audit.hub.builtins import builtin_names
+from shape_audit.hub.builtin_models import builtin_names
 from shape_audit.hub.checkpoint import Checkpoint, read_checkpoint
 from shape_audit.hub.downloads import download_files
 from shape_audit.hub.names import ModelName, parse_model_name

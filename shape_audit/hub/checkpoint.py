@@ -76,7 +76,6 @@ def read_checkpoint(
         from shape_audit.hub.hub_repository import read_hub_repository
 
         return Checkpoint(
-            repo_id=model.repo_id,
             source="hub",
             subfolder=model.subfolder,
             variant=model.variant,

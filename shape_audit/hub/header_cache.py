@@ -47,17 +47,18 @@ class HeaderCache:
         }
         write_text_atomically(self._folder / f"{sha}{self._suffix}.json", json.dumps(content))
 
-    def remember_sha(self, revision: str, sha: str) -> None:
-        """Keep what a branch or tag means today, for offline runs."""
-        path = self._ref(revision)
-        if self.remembered_sha(revision) != sha:
-            write_text_atomically(path, sha)
+    def remember(self, revision: str, sha: str, repo_id: str) -> None:
+        """Keep what a branch or tag means today, and the repository's own spelling of its name, for offline runs."""
+        if self.remembered(revision) != (sha, repo_id):
+            write_text_atomically(self._ref(revision), f"{sha} {repo_id}")
 
-    def remembered_sha(self, revision: str) -> str | None:
+    def remembered(self, revision: str) -> tuple[str, str] | None:
+        """(sha, repo_id) as they were when the revision was last looked up."""
         try:
-            return self._ref(revision).read_text(encoding="utf-8").strip() or None
-        except OSError:
+            sha, repo_id = self._ref(revision).read_text(encoding="utf-8").split()
+        except (OSError, ValueError):
             return None
+        return sha, repo_id
 
     def _ref(self, revision: str) -> Path:
         return self._folder / "refs" / quote(revision, safe="")

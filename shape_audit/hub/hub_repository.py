@@ -58,28 +58,29 @@ def read_hub_repository(model: ModelName, retries: int) -> dict[str, Any]:
     cache = HeaderCache(model.repo_id, model.subfolder, model.variant)
     inside = f"{model.subfolder}/" if model.subfolder else ""
     if is_offline_mode():
-        sha = _cached_sha(model, cache)
-        every_size = _cached_files(model.repo_id, sha)
+        sha, repo_id = _cached_commit(model, cache)
+        every_size = _cached_files(repo_id, sha)
     else:
-        sha, every_size = _commit(model, retries)
-        cache.remember_sha(model.revision or DEFAULT_REVISION, sha)
+        sha, repo_id, every_size = _commit(model, retries)
+        cache.remember(model.revision or DEFAULT_REVISION, sha, repo_id)
     sizes = {name.removeprefix(inside): size for name, size in every_size.items() if name.startswith(inside)}
 
     def read(name: str) -> bytes:
-        return (download_files(model.repo_id, sha, [inside + name], retries=retries) / inside / name).read_bytes()
+        return (download_files(repo_id, sha, [inside + name], retries=retries) / inside / name).read_bytes()
 
-    refuse_what_is_no_model(sizes, model.repo_id, read)
+    refuse_what_is_no_model(sizes, repo_id, read)
     config = parse_json_object(read(CONFIG_FILE), file=CONFIG_FILE)
     tensors_by_file = cache.load(sha)
     if tensors_by_file is None:
-        files = weight_files(sizes, model.repo_id, read, variant=model.variant)
+        files = weight_files(sizes, repo_id, read, variant=model.variant)
         if is_offline_mode():
-            folder = download_files(model.repo_id, sha, [inside + CONFIG_FILE], retries=0) / inside
+            folder = download_files(repo_id, sha, [inside + CONFIG_FILE], retries=0) / inside
             tensors_by_file = {file: read_header(folder / file)[0] for file in files}
         else:
-            tensors_by_file = _fetch_headers(model.repo_id, sha, inside, files, sizes, retries)
+            tensors_by_file = _fetch_headers(repo_id, sha, inside, files, sizes, retries)
         cache.save(sha, tensors_by_file)
     return {
+        "repo_id": repo_id,
         "revision": sha,
         "config": config,
         "tensors": merged_tensors(tensors_by_file),
@@ -89,10 +90,10 @@ def read_hub_repository(model: ModelName, retries: int) -> dict[str, Any]:
     }
 
 
-def _commit(model: ModelName, retries: int) -> tuple[str, dict[str, int | None]]:
-    """The commit sha that the revision means now, and name -> size of all files there."""
+def _commit(model: ModelName, retries: int) -> tuple[str, str, dict[str, int | None]]:
+    """The commit sha that the revision means now, the repository's own name, and name -> size of all files there."""
 
-    def ask() -> tuple[str, dict[str, int | None]]:
+    def ask() -> tuple[str, str, dict[str, int | None]]:
         try:
             info = HfApi().model_info(
                 model.repo_id, revision=model.revision, files_metadata=True, timeout=HF_HUB_ETAG_TIMEOUT
@@ -105,7 +106,7 @@ def _commit(model: ModelName, retries: int) -> tuple[str, dict[str, int | None]]
             ) from error
         if info.sha is None or not _COMMIT.fullmatch(info.sha):
             raise IncompleteError(f"{model.repo_id}: the Hub did not say which commit this is; try again")
-        return info.sha, {sibling.rfilename: sibling.size for sibling in info.siblings or []}
+        return info.sha, info.id, {sibling.rfilename: sibling.size for sibling in info.siblings or []}
 
     return with_retries(ask, retries)
 
@@ -154,20 +155,18 @@ def _fetch_range(url: str, begin: int, end: int) -> bytes:
     return bytes(content[skip : skip + end - begin])
 
 
-def _cached_sha(model: ModelName, cache: HeaderCache) -> str:
-    """The commit a revision meant when it was last looked up, by the Hub's cache or by ours."""
+def _cached_commit(model: ModelName, cache: HeaderCache) -> tuple[str, str]:
+    """(sha, repo_id) as the revision was last looked up: by us, or else by whoever filled the Hub's cache."""
     revision = model.revision or DEFAULT_REVISION
     if _COMMIT.fullmatch(revision):
-        return revision
+        return revision, model.repo_id
+    remembered = cache.remembered(revision)
+    if remembered is not None:
+        return remembered
     config = try_to_load_from_cache(model.repo_id, CONFIG_FILE, revision=revision)
     if isinstance(config, str):
-        return Path(config).parent.name
-    sha = cache.remembered_sha(revision)
-    if sha is None:
-        raise IncompleteError(
-            f"{model.repo_id}: not in the cache, and offline mode is on. Run once without HF_HUB_OFFLINE"
-        )
-    return sha
+        return Path(config).parent.name, model.repo_id
+    raise IncompleteError(f"{model.repo_id}: not in the cache, and offline mode is on. Run once without HF_HUB_OFFLINE")
 
 
 def _cached_files(repo_id: str, sha: str) -> dict[str, int | None]:

@@ -13,10 +13,11 @@ from typing import Literal
 from urllib.parse import unquote, urlsplit
 
 from shape_audit.errors import IncompleteError, UsageError
-from shape_audit.hub.builtins import builtin_folder
+from shape_audit.hub.builtin_models import builtin_folder
 
 Source = Literal["hub", "folder", "builtin"]
 
+_HUB_HOSTS = ("huggingface.co", "www.huggingface.co", "hf.co")
 _HUB_NAME = re.compile(r"[A-Za-z0-9][\w.-]*(/[A-Za-z0-9][\w.-]*)?", re.ASCII)
 
 
@@ -88,11 +89,13 @@ def _folder(text: str, path: Path) -> ModelName:
 
 def _hub_url(text: str) -> ModelName:
     """org/name and revision from the address of a model's page."""
-    parts = [unquote(part) for part in urlsplit(text).path.split("/") if part]
-    if len(parts) > 2 and parts[2] in ("tree", "blob", "resolve", "commit"):
-        revision = "/".join(parts[3:]) if parts[2] in ("tree", "commit") else parts[3] if parts[3:] else ""
-        return _hub_name(text, "/".join(parts[:2]), revision or None)
-    return _hub_name(text, "/".join(parts), None)
+    address = urlsplit(text)
+    if address.netloc not in {*_HUB_HOSTS, urlsplit(os.environ.get("HF_ENDPOINT", "")).netloc}:
+        raise UsageError(f"{text}: not an address of the Hub")
+    parts = [unquote(part) for part in address.path.split("/") if part]
+    if len(parts) > 3 and parts[2] in ("tree", "blob", "resolve", "commit"):
+        return _hub_name(text, "/".join(parts[:2]), parts[3])
+    return _hub_name(text, "/".join(parts[:2]), None)
 
 
 def _hub_name(text: str, repo_id: str, revision: str | None) -> ModelName:

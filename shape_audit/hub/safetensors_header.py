@@ -18,6 +18,10 @@ LENGTH_PREFIX = 8
 MAX_HEADER_BYTES = 100_000_000
 """The limit of the safetensors library itself."""
 
+MAX_DIMENSIONS = 16
+MAX_NAME = 1024
+"""No tensor of a model has more; products and patterns over longer ones would take minutes."""
+
 BITS = {
     "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8,
     "F4": 4, "F6_E2M3": 6, "F6_E3M2": 6,
@@ -111,6 +115,8 @@ def _span(name: str, entry: Any, file: str) -> tuple[int, int, str, TensorHeader
         raise CorruptFileError(f"{file}: tensor {name} has a malformed entry in the header") from error
     if not isinstance(shape, list) or any(type(n) is not int or not 0 <= n < 2**63 for n in numbers):
         raise CorruptFileError(f"{file}: tensor {name} has a malformed shape or offset in the header")
+    if len(shape) > MAX_DIMENSIONS or len(name) > MAX_NAME:
+        raise CorruptFileError(f"{file}: tensor {name[:40]} has an impossible name or number of dimensions")
     if not isinstance(dtype, str) or dtype not in BITS:
         raise CorruptFileError(f"{file}: tensor {name} has the unknown dtype {str(dtype)[:40]}")
     header = TensorHeader(dtype, tuple(shape))

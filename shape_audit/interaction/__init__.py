@@ -1,6 +1,7 @@
 """Windows and weights -> the interaction profile: AGOP sums at every site, energies, cross-entropy.
 
     parse_sites(text, depth)        -> the sites a user asked for; light
+    check_supported(checkpoint)     refuses unknown architectures             (imports transformers)
     load_model(checkpoint, ...)     -> LoadedModel                         (imports torch)
     measure_profile(loaded, ...)    -> Profile: loss and one SiteInteraction a site
 
@@ -14,8 +15,11 @@ from typing import TYPE_CHECKING, Any
 from shape_audit.interaction.sites import Site, parse_sites
 
 if TYPE_CHECKING:
-    from shape_audit.interaction.loading import LoadedModel, load_model
+    from shape_audit.interaction.loading import LoadedModel, check_supported, load_model
     from shape_audit.interaction.profile import Profile, measure_profile
+
+PROTOCOL = "loss-gradient"
+"""The protocol measured, see `loss_gradient`."""
 
 ESTIMATOR_VERSION = 1
 """Raised whenever the same windows and weights would give other numbers; part of the protocol hash."""
@@ -25,13 +29,16 @@ _HEAVY = {
     "load_model": "loading",
     "Profile": "profile",
     "measure_profile": "profile",
+    "check_supported": "loading",
 }
 
 __all__ = [
     "ESTIMATOR_VERSION",
+    "PROTOCOL",
     "LoadedModel",
     "Profile",
     "Site",
+    "check_supported",
     "load_model",
     "measure_profile",
     "parse_sites",

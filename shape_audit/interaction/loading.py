@@ -113,16 +113,16 @@ def _weights_folder(checkpoint: Checkpoint, retries: int) -> Path:
     return download_files(checkpoint.repo_id, checkpoint.revision, names, retries=retries) / checkpoint.subfolder
 
 
-def _config(checkpoint: Checkpoint, folder: Path) -> Any:
-    """The transformers config, with all dropout off.
+def check_supported(checkpoint: Checkpoint) -> None:
+    """Refuse what transformers knows no causal LM for, before anything is downloaded or cut.
 
-    Activation checkpointing needs a block's training flag, and some blocks drop out by that same flag.
+    Raises:
+        NotAuditableError: an unknown architecture, or one that needs code of its repository.
     """
-    from transformers import AutoConfig
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
     model_type = checkpoint.config.get("model_type")
-    if model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+    if not isinstance(model_type, str) or model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         if "auto_map" in checkpoint.config:
             raise NotAuditableError(
                 f"{checkpoint.repo_id}: needs code from its repository (model type {model_type}), which is not run; "
@@ -131,6 +131,15 @@ def _config(checkpoint: Checkpoint, folder: Path) -> Any:
         raise NotAuditableError(
             f"{checkpoint.repo_id}: unsupported architecture: transformers knows no causal LM of type {model_type}"
         )
+
+
+def _config(checkpoint: Checkpoint, folder: Path) -> Any:
+    """The transformers config, with all dropout off.
+
+    Activation checkpointing needs a block's training flag, and some blocks drop out by that same flag.
+    """
+    from transformers import AutoConfig
+
     try:
         config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # whatever an impossible value makes the config class raise

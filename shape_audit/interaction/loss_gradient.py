@@ -14,11 +14,12 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from shape_audit.errors import NonFiniteError, NotAuditableError
-from shape_audit.interaction.residual_stream import read_gradients
+from shape_audit.interaction.residual_stream import first_site_not_finite, read_gradients
 from shape_audit.interaction.sites import Site
 from shape_audit.interaction.sums import SiteSums
 
-PROTOCOL = "loss-gradient"
+CAUSALITY_TOKENS = 16
+"""Inputs that `check_causal` looks at."""
 
 
 def window_losses(model: nn.Module, ids_BL: Tensor) -> Tensor:
@@ -26,12 +27,41 @@ def window_losses(model: nn.Module, ids_BL: Tensor) -> Tensor:
 
     Args:
         ids_BL: L = seq_len + 1 ids a window; the last is only a target.
+
+    Raises:
+        NonFiniteError: a logit or a loss is infinite or not a number.
     """
     logits_BTV = model(input_ids=ids_BL[:, :-1], use_cache=False).logits
     if logits_BTV.dtype in (torch.float16, torch.bfloat16):
         logits_BTV = logits_BTV.float()
+    if not torch.isfinite(logits_BTV).all():
+        raise NonFiniteError("the model's logits hold NaN or infinity")
     losses = F.cross_entropy(logits_BTV.flatten(0, 1), ids_BL[:, 1:].flatten(), reduction="none")
-    return losses.view(len(ids_BL), -1).sum(1)
+    losses_B = losses.view(len(ids_BL), -1).sum(1)
+    if not torch.isfinite(losses_B).all():
+        raise NonFiniteError("the loss overflows")
+    return losses_B
+
+
+@torch.no_grad()
+def check_causal(model: nn.Module, ids_L: Tensor) -> None:
+    """Refuse a model whose predictions look at what comes after them: its loss would mean nothing.
+
+    Changes the last of a few inputs and compares the logits before it.
+
+    Raises:
+        NotAuditableError: the earlier logits changed.
+    """
+    ids_1T = ids_L[:CAUSALITY_TOKENS].unsqueeze(0)
+    changed_1T = ids_1T.clone()
+    changed_1T[0, -1] = ids_1T[0, 0] if ids_1T[0, -1] != ids_1T[0, 0] else (ids_1T[0, 0] + 1) % 2
+    earlier, after_change = (model(input_ids=x, use_cache=False).logits[:, :-1].float() for x in (ids_1T, changed_1T))
+    if earlier.numel() == 0 or not torch.isfinite(earlier).all():  # of the latter the pass says more
+        return
+    if (earlier - after_change).abs().max() > 1e-6 * earlier.abs().max():  # masked tokens count exactly nothing
+        raise NotAuditableError(
+            f"{type(model).__name__}: not a causal language model (its predictions depend on later tokens)"
+        )
 
 
 def add_micro_batch(model: nn.Module, blocks: list[nn.Module], ids_BL: Tensor, sums: Mapping[Site, SiteSums]) -> Tensor:
@@ -43,7 +73,7 @@ def add_micro_batch(model: nn.Module, blocks: list[nn.Module], ids_BL: Tensor, s
         Losses (B,) in nats, summed over each window's tokens.
 
     Raises:
-        NonFiniteError: a loss is infinite or not a number.
+        NonFiniteError: a loss is infinite or not a number; the message names the first site that is.
         NotAuditableError: the model does not run its blocks once each on the residual stream.
     """
     reached: list[Site] = []
@@ -58,14 +88,22 @@ def add_micro_batch(model: nn.Module, blocks: list[nn.Module], ids_BL: Tensor, s
         reached.append(site)
         sums[site].add(grad_BTD)
 
-    with read_gradients(blocks, sums, receive) as leaves:
-        losses_B = window_losses(model, ids_BL)
-        if not torch.isfinite(losses_B).all():
-            raise NonFiniteError("the loss is not finite: the model's logits hold NaN or infinity")
-        if len(leaves) == 1:
-            torch.autograd.grad(losses_B.sum(), leaves)
+    try:
+        with read_gradients(blocks, sums, receive) as leaves:
+            losses_B = window_losses(model, ids_BL)
+            if len(leaves) == 1:
+                torch.autograd.grad(losses_B.sum(), leaves)
+    except NonFiniteError as error:
+        raise _located(error, model, blocks, ids_BL) from error
     if sorted(reached) != sorted(sums):
         raise NotAuditableError(
             f"{type(model).__name__}: unsupported architecture (it does not run each block once on the residual stream)"
         )
     return losses_B.detach()
+
+
+def _located(error: NonFiniteError, model: nn.Module, blocks: list[nn.Module], ids_BL: Tensor) -> NonFiniteError:
+    """The same error, with the site from which activations are not finite."""
+    site = first_site_not_finite(model, blocks, ids_BL[:, :-1])
+    where = f", from site {site.name} on" if site else ""
+    return NonFiniteError(f"{error}{where}; the weights are damaged, or --dtype float32 would do")

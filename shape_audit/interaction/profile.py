@@ -12,7 +12,7 @@ import torch
 from shape_audit.calibration import WindowSet
 from shape_audit.errors import NonFiniteError
 from shape_audit.interaction.loading import LoadedModel
-from shape_audit.interaction.loss_gradient import add_micro_batch
+from shape_audit.interaction.loss_gradient import add_micro_batch, check_causal
 from shape_audit.interaction.residual_stream import find_blocks
 from shape_audit.interaction.sites import Site
 from shape_audit.interaction.statistics import site_interaction
@@ -65,6 +65,7 @@ def measure_profile(
     batch = micro_batch or chosen_micro_batch(shape, windows.seq_len, len(windows.windows))
     sums_device = torch.device("cpu") if device.type == "mps" else device  # mps has no float64
     sums = {site: SiteSums.zeros(shape.hidden_size, dtype=loaded.dtype, device=sums_device) for site in sites}
+    check_causal(model, torch.tensor(windows.windows[0].input_ids, device=device))
     total_loss = torch.zeros((), dtype=torch.float64, device=sums_device)
     started = time.perf_counter()
     for first in range(0, len(windows.windows), batch):

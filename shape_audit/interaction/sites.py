@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass
 
 from shape_audit.errors import UsageError
 
 EMBEDDING = "embedding"
+_BLOCK = re.compile(r"block\.(\d{1,9})")
 
 
 @dataclass(frozen=True, order=True)
@@ -33,11 +35,15 @@ def parse_sites(text: str, depth: int) -> tuple[Site, ...]:
     Raises:
         UsageError: an unknown site; the message says which there are.
     """
-    every = {site.name: site for site in map(Site, range(depth + 1))}
     if text.strip() == "all":
-        return tuple(every.values())
-    names = [name.strip() for name in text.split(",")]
-    unknown = [name for name in names if name not in every]
-    if unknown:
-        raise UsageError(f"--sites: no site {unknown[0]!r}; there are all, {EMBEDDING}, block.0 ... block.{depth - 1}")
-    return tuple(sorted({every[name] for name in names}))
+        return tuple(map(Site, range(depth + 1)))
+    return tuple(sorted({_site(name.strip(), depth) for name in text.split(",")}))
+
+
+def _site(name: str, depth: int) -> Site:
+    match = _BLOCK.fullmatch(name)
+    if name == EMBEDDING:
+        return Site(0)
+    if match and int(match[1]) < depth:
+        return Site(int(match[1]) + 1)
+    raise UsageError(f"--sites: no site {name!r}; there are all, {EMBEDDING}, block.0 ... block.{depth - 1}")

@@ -8,7 +8,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from shape_audit.records import AuditRecord
-from shape_audit.reports.rich_tables import rich_table
+from shape_audit.reports.rich_tables import plain, rich_table
 from shape_audit.reports.tables import interaction_table, ledger_table, provenance_table, shape_table
 from shape_audit.reports.verdict import headline, sentences
 
@@ -19,8 +19,8 @@ _MARK = {"inside": "●", "shallow-wide": "◀", "deep-narrow": "▶"}
 def audit_text(record: AuditRecord) -> RenderableType:
     """A report that says its verdict in words before it shows a number; colour never carries meaning alone."""
     side = record.placement.side
-    parts: list[RenderableType] = [Text(f"{_MARK[side]} {headline(record)}", style=_STYLE[side])]
-    parts += [Padding(Text(sentence), (0, 0, 0, 2)) for sentence in sentences(record)]
+    parts: list[RenderableType] = [plain(f"{_MARK[side]} {headline(record)}", style=_STYLE[side])]
+    parts += [Padding(plain(sentence), (0, 0, 0, 2)) for sentence in sentences(record)]
     parts += [
         Text(),
         Columns([rich_table(shape_table(record)), rich_table(ledger_table(record))], padding=(0, 4)),
@@ -28,7 +28,7 @@ def audit_text(record: AuditRecord) -> RenderableType:
     if (table := interaction_table(record)) is not None:
         parts += [Text(), rich_table(table)]
     if record.notes:
-        parts += [Text(), Text("Notes", style="bold")]
-        parts += [Padding(Text(f"- {note}"), (0, 0, 0, 2)) for note in record.notes]
+        parts += [Text(), plain("Notes", style="bold")]
+        parts += [Padding(plain(f"- {note}"), (0, 0, 0, 2)) for note in record.notes]
     parts += [Text(), rich_table(provenance_table(record))]
     return Group(*parts)

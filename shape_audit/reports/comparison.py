@@ -10,14 +10,14 @@ from rich.text import Text
 
 from shape_audit.records import AuditRecord
 from shape_audit.reports.markdown_tables import escaped, markdown_table
-from shape_audit.reports.rich_tables import rich_table
+from shape_audit.reports.rich_tables import plain, rich_table
 from shape_audit.reports.tables import comparison_table
 
 
 def comparison_text(records: Sequence[AuditRecord]) -> RenderableType:
     """A table of all, then what is to be minded about them."""
     parts: list[RenderableType] = [rich_table(comparison_table(records)), Text()]
-    return Group(*parts, *(Padding(Text(f"- {line}"), (0, 0, 0, 2)) for line in _to_mind(records)))
+    return Group(*parts, *(Padding(plain(f"- {line}"), (0, 0, 0, 2)) for line in _to_mind(records)))
 
 
 def comparison_markdown(records: Sequence[AuditRecord]) -> str:

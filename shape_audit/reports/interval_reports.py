@@ -8,7 +8,7 @@ from rich.text import Text
 from shape_audit.records import IntervalDerivation
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import interval_ends
-from shape_audit.reports.rich_tables import rich_table
+from shape_audit.reports.rich_tables import plain, rich_table
 from shape_audit.reports.tables import budget_table, sensitivity_table
 
 
@@ -29,11 +29,11 @@ def interval_sentence(derivation: IntervalDerivation) -> str:
 def interval_text(derivation: IntervalDerivation) -> RenderableType:
     """The sentence, the budgets, the sensitivity."""
     return Group(
-        Text(interval_sentence(derivation), style="bold"),
-        Text(f"Source: {derivation.source}"),
+        plain(interval_sentence(derivation), style="bold"),
+        plain(f"Source: {derivation.source}"),
         Text(),
         rich_table(budget_table(derivation)),
-        Text("An open end is the outermost shape that was scanned: it does not bind."),
+        plain("An open end is the outermost shape that was scanned: it does not bind."),
         Text(),
         rich_table(sensitivity_table(derivation)),
     )

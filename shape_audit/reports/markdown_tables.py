@@ -11,7 +11,8 @@ _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~])")
 
 def escaped(text: str) -> str:
     """Text that Markdown shows as it is: no markup, no HTML, on one line."""
-    return _SPECIAL.sub(r"\\\1", " ".join(text.splitlines()))
+    visible = "".join(c if c.isprintable() else " " for c in text)
+    return _SPECIAL.sub(r"\\\1", " ".join(visible.split()))
 
 
 def markdown_table(table: Table) -> str:

@@ -8,6 +8,11 @@ from rich.text import Text
 from shape_audit.reports.tables import Table
 
 
+def plain(text: str, style: str = "") -> Text:
+    """Text shown as it is: no markup, and no control characters that a terminal would obey."""
+    return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text), style=style)
+
+
 def rich_table(table: Table) -> RichTable:
     """A quiet table: a title, a dim header, numbers to the right, no lines."""
     drawn = RichTable(
@@ -23,5 +28,5 @@ def rich_table(table: Table) -> RichTable:
         right = table.numeric and i > 0
         drawn.add_column(Text(column), justify="right" if right else "left", overflow="fold")
     for row in table.rows:
-        drawn.add_row(*(Text(cell) for cell in row))
+        drawn.add_row(*(plain(cell) for cell in row))
     return drawn

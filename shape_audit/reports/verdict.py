@@ -55,6 +55,8 @@ def interaction_sentence(record: AuditRecord) -> str | None:
     ends = [sites[0], sites[-1]] if len(sites) > 1 else sites
     if any(site.aofe_ratio is None for site in ends):
         return None
+    if any(site.below_noise_floor for site in ends):
+        return "How channels interact cannot be told from so few windows: the estimates are noise."
     shares = " and ".join(f"{ratio(site.aofe_ratio)} at {site.name}" for site in ends)
     return (
         f"Channels interact: of the gradient energy on this text, a share of {shares} couples different channels "

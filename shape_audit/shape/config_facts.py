@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from shape_audit.errors import CorruptFileError
-from shape_audit.shape.facts import facts
+from shape_audit.shape.shipped_data import facts
 
 
 @dataclass(frozen=True)

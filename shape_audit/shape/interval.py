@@ -17,7 +17,7 @@ from pathlib import Path
 
 from shape_audit.errors import CorruptFileError, IncompleteError, UsageError
 from shape_audit.records import BudgetRange, Edge, Interval, IntervalDerivation, ToleranceRow
-from shape_audit.shape.facts import DATA
+from shape_audit.shape.shipped_data import DATA
 
 SHIPPED_TABLE = DATA / "ntp_sweep.csv"
 SHIPPED_SOURCE = "sweep of arXiv 2605.27989 (github.com/wenjie1835/Interaction_Law, commit 853f922)"
@@ -119,7 +119,7 @@ def read_interval(path: str | Path) -> Interval:
     low, high = content.get("low"), content.get("high")
     for end in (low, high):
         is_number = isinstance(end, int | float) and not isinstance(end, bool)
-        if end is not None and not (is_number and 0 < end < math.inf):
+        if end is not None and not (is_number and 0 < end < 1e300):
             raise UsageError(f"{path}: low and high must be positive numbers or null, not {str(end)[:40]}")
     if low is None and high is None:
         raise UsageError(f"{path}: neither low nor high is given")
@@ -137,7 +137,7 @@ def _read_table(path: Path) -> dict[int, list[_Cell]]:
     """Budget -> its shapes, each once."""
     losses: dict[tuple[int, int, int], list[float]] = defaultdict(list)
     try:
-        with path.open(encoding="utf-8", newline="") as stream:
+        with path.open(encoding="utf-8-sig", newline="") as stream:
             reader = csv.DictReader(stream)
             missing = [column for column in COLUMNS if column not in (reader.fieldnames or [])]
             if missing:
@@ -159,12 +159,13 @@ def _read_table(path: Path) -> dict[int, list[_Cell]]:
 def _numbers(row: dict[str, str], where: str) -> list[float]:
     values = []
     for column in COLUMNS:
+        kind = "number" if column == "test_ce" else "whole number"
         try:
             value = float(row[column])
         except (TypeError, ValueError):
             value = math.nan
-        if not 0 < value < math.inf:
-            raise CorruptFileError(f"{where}: {column} is {str(row[column])[:40]!r}, not a positive number")
+        if not 0 < value < math.inf or (column != "test_ce" and not value.is_integer()):
+            raise CorruptFileError(f"{where}: {column} is {str(row[column])[:40]!r}, not a positive {kind}")
         values.append(value)
     return values
 

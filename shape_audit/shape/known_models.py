@@ -6,7 +6,7 @@ import csv
 from dataclasses import dataclass
 from functools import cache
 
-from shape_audit.shape.facts import DATA
+from shape_audit.shape.shipped_data import DATA
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from shape_audit.errors import NotAuditableError
 from shape_audit.hub import Checkpoint
 from shape_audit.records import ModelShape
 from shape_audit.shape.config_facts import ConfigFacts, read_config
-from shape_audit.shape.facts import facts
+from shape_audit.shape.shipped_data import facts
 from shape_audit.shape.tensor_facts import TensorFacts, read_tensors
 
 
@@ -17,6 +17,7 @@ class ShapeReading:
     """A shape, the names that go with it, and what did not fit together.
 
     Attributes:
+        is_causal_lm: False where the config names something else, of which not even the shape is audited.
         refusal: why gradients of this model cannot be measured (not a causal LM, not dense, quantised), or None.
     """
 
@@ -24,6 +25,7 @@ class ShapeReading:
     architecture: str | None
     model_type: str | None
     notes: tuple[str, ...]
+    is_causal_lm: bool
     refusal: str | None
 
 
@@ -75,6 +77,7 @@ def describe(checkpoint: Checkpoint) -> ShapeReading:
         architecture=config.architecture,
         model_type=config.model_type,
         notes=(*_disagreements(config, tensors), *tie_notes, *_left_out(config, tensors)),
+        is_causal_lm=config.is_causal_lm is not False,
         refusal=_refusal(config, shape, non_dense),
     )
 
@@ -114,6 +117,8 @@ def _tying(config: ConfigFacts, tensors: TensorFacts) -> tuple[bool, list[str]]:
 def _left_out(config: ConfigFacts, tensors: TensorFacts) -> list[str]:
     """What the parameter counts do not count."""
     notes = []
+    if tensors.ledger.embedding == 0:
+        notes.append("no embedding was recognised among the tensors: params_non_embedding counts it")
     if tensors.other_modalities:
         notes.append(f"the text model alone: {tensors.other_modalities:,} parameters for images or sound are left out")
     if config.quantization is not None and config.quantization.bits is None:

@@ -21,7 +21,8 @@ def place(r_dw: float, interval: Interval) -> Placement:
         r_dw: num_hidden_layers / hidden_size.
         interval: what it is held against.
     """
-    caveat = _shipped_caveat() if interval == shipped_interval() else f"the interval comes from {interval.source}"
+    is_shipped = interval.source == shipped_interval().source
+    caveat = _shipped_caveat(interval) if is_shipped else f"the interval comes from {interval.source}"
     if interval.low is not None and r_dw < interval.low:
         return Placement(
             interval=interval, side="shallow-wide", log_distance=math.log(interval.low / r_dw), caveat=caveat
@@ -33,11 +34,9 @@ def place(r_dw: float, interval: Interval) -> Placement:
     return Placement(interval=interval, side="inside", log_distance=0.0, caveat=caveat)
 
 
-def _shipped_caveat() -> str:
-    """The one clause every report repeats, counted from the shipped table."""
-    interval = shipped_interval()
-    assert interval.low is not None and interval.high is not None
+def _shipped_caveat(interval: Interval) -> str:
+    """The one clause every report repeats about an interval of the shipped sweep, counted from the shipped table."""
     ratios = [model.r_dw for model in known_models().values() if model.is_base]
-    below = sum(r < interval.low for r in ratios)
-    above = sum(r > interval.high for r in ratios)
-    return SHIPPED_CAVEAT.format(n=len(ratios), below=below, above=above or "none")
+    below = sum(r < interval.low for r in ratios) if interval.low is not None else 0
+    above = sum(r > interval.high for r in ratios) if interval.high is not None else 0
+    return SHIPPED_CAVEAT.format(n=len(ratios), below=below or "none", above=above or "none")

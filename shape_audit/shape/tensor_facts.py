@@ -10,9 +10,9 @@ from functools import cache
 
 from shape_audit.hub import TensorHeader, element_bits
 from shape_audit.records import Ledger
-from shape_audit.shape.facts import facts
+from shape_audit.shape.shipped_data import facts
 
-_IN_BLOCK = re.compile(r"(?P<prefix>(?:[^.]+\.)*?[^.\d][^.]*)\.(?P<index>\d+)\.(?P<rest>.+)")
+_IN_BLOCK = re.compile(r"(?P<prefix>(?:[^.]+\.)*?[^.\d][^.]*)\.(?P<index>\d{1,9})\.(?P<rest>.+)")
 
 Stack = dict[int, dict[str, TensorHeader]]
 

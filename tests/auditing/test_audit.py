@@ -13,6 +13,7 @@ from transformers import AutoTokenizer
 
 import shape_audit
 from shape_audit.auditing import AuditOptions
+from shape_audit.auditing.measurement import protocol_hash
 from shape_audit.errors import (
     CorruptFileError,
     IncompleteError,
@@ -20,8 +21,11 @@ from shape_audit.errors import (
     NotAuditableError,
     UsageError,
 )
-from shape_audit.hub import tokenizer_sha256
-from shape_audit.records import read_record
+from shape_audit.hub import read_checkpoint, tokenizer_sha256
+from shape_audit.interaction import Site, load_model, parse_sites
+from shape_audit.interaction.residual_stream import find_blocks
+from shape_audit.interaction.slow_twin import exact_sites
+from shape_audit.records import Calibration, read_record
 from tests.tiny_models import CASES, save_tiny
 
 EAGER = {"gemma2", "gpt_neo", "gptj", "bloom"}
@@ -49,7 +53,8 @@ def test_the_same_audit_twice_is_the_same_record_bit_for_bit(tiny_llama: Path) -
 @pytest.mark.parametrize("name", CASES)
 def test_every_architecture_is_audited(name: str, tmp_path: Path) -> None:
     record = shape_audit.audit(str(save_tiny(tmp_path / name, name)), **FEW)
-    assert record.interaction is not None and record.loss is not None and record.notes == []
+    assert record.interaction is not None and record.loss is not None
+    assert ["the model hardly knows this kind of text" in note for note in record.notes] == [True]
     assert [site.name for site in record.interaction.sites] == ["embedding", "block.0", "block.1"]
     assert all(site.width == 24 and site.trace > 0 for site in record.interaction.sites)
     assert record.interaction.attn_implementation == ("eager" if name in EAGER else "sdpa")
@@ -62,6 +67,8 @@ def test_dropout_in_the_config_changes_nothing(tmp_path: Path) -> None:
     change_config(folder, dropout=0.5, attention_dropout=0.5, layerdrop=0.5)
     dropping = shape_audit.audit(str(folder), **FEW)
     assert dropping.interaction == without.interaction and dropping.loss == without.loss
+    config = load_model(read_checkpoint(str(folder))).model.config
+    assert [config.dropout, config.attention_dropout, config.layerdrop] == [0, 0, 0]  # training flags may be set later
 
 
 def test_micro_batches_change_nothing_but_rounding(tiny_llama: Path) -> None:
@@ -83,6 +90,53 @@ def test_the_protocol_hash_is_of_the_protocol_and_not_of_the_sample(tiny_llama: 
     assert protocol_hash(windows=5, micro_batch=2) == first
     changed = [protocol_hash(**o) for o in ({"seq_len": 17}, {"seed": 1}, {"sites": "embedding"}, {"dtype": "float64"})]
     assert len({first, *changed}) == 5
+
+
+def test_every_part_of_the_protocol_is_in_its_hash() -> None:
+    facts = Calibration(
+        dataset="a.txt", config=None, revision=None, split=None, column=None, text_sha256="0", tokenizer_sha256="0",
+        adds_bos=False, windows=4, seq_len=8, passage_bytes=96, tokens=32, bytes=30, seed=0,
+    )  # fmt: skip
+    given = {"sites": (Site(0),), "dtype": "float32", "attn_implementation": "sdpa", "calibration": facts}
+    first = protocol_hash(**given)
+    changes = [{"sites": (Site(1),)}, {"dtype": "bfloat16"}, {"attn_implementation": "eager"}]
+    changed_text = {"dataset": "b.txt", "config": "c", "revision": "r", "split": "s", "column": "t", "text_sha256": "1",
+                    "seq_len": 9, "passage_bytes": 97, "seed": 1}  # fmt: skip
+    changes += [{"calibration": facts.model_copy(update={key: value})} for key, value in changed_text.items()]
+    hashes = {protocol_hash(**{**given, **change}) for change in changes}
+    assert len(hashes) == len(changes) and first not in hashes
+    assert protocol_hash(**{**given, "calibration": facts.model_copy(update={"windows": 9, "tokens": 72})}) == first
+
+
+def test_every_number_of_the_record_is_the_slow_twins(tmp_path: Path) -> None:
+    folder, file = save_tiny(tmp_path / "gemma2", "gemma2"), tmp_path / "windows.jsonl"
+    record = shape_audit.audit(str(folder), dtype="float64", save_windows=file, **FEW)
+    rows = [json.loads(line)["input_ids"] for line in file.read_text().splitlines()[1:]]
+    model = load_model(read_checkpoint(str(folder)), dtype="float64").model
+    truth = exact_sites(model, find_blocks(model, 2), rows, parse_sites("all", 2))
+    assert record.interaction is not None and record.loss is not None and record.calibration is not None
+    for site, exact in zip(record.interaction.sites, truth.values(), strict=True):
+        trace2, total, diagonal = exact.trace2_u, exact.total_u, exact.diagonal_u
+        aofe, plugin = total - diagonal, exact.total_plugin - exact.diagonal_plugin
+        assert site.model_dump(exclude={"name", "width", "spectrum", "below_noise_floor"}, exclude_none=True) == {
+            "aofe": pytest.approx(aofe, rel=1e-9),
+            "aofe_plugin": pytest.approx(plugin, rel=1e-9),
+            "aofe_ratio": pytest.approx(aofe / total, rel=1e-9),
+            "aofe_ratio_raw": pytest.approx(aofe / total, rel=1e-9),
+            "aofe_ratio_plugin": pytest.approx(plugin / exact.total_plugin, rel=1e-9),
+            "aofe_normalized": pytest.approx(aofe / trace2, rel=1e-9),
+            "aofe_normalized_plugin": pytest.approx(plugin / exact.trace2_plugin, rel=1e-9),
+            "mean_cos2": pytest.approx(aofe / (trace2 - diagonal), rel=1e-9),
+            "mean_cos2_plugin": pytest.approx(plugin / (exact.trace2_plugin - exact.diagonal_plugin), rel=1e-9),
+            "effective_rank": pytest.approx(trace2 / total, rel=1e-9),
+            "effective_rank_plugin": pytest.approx(exact.trace2_plugin / exact.total_plugin, rel=1e-9),
+            "trace": pytest.approx(float(exact.agop_DD.trace()), rel=1e-9),
+        }
+    ids = torch.tensor(rows)
+    nats = torch.nn.functional.cross_entropy(model(ids[:, :-1]).logits.flatten(0, 1), ids[:, 1:].flatten()).item()
+    assert record.loss.nats_per_token == pytest.approx(nats, rel=1e-12)
+    bits = nats * record.calibration.tokens / math.log(2) / (record.calibration.bytes or 0)
+    assert record.loss.bits_per_byte == pytest.approx(bits, rel=1e-12)
 
 
 def test_windows_saved_and_replayed_give_the_same_numbers(tiny_llama: Path, tmp_path: Path) -> None:
@@ -158,7 +212,7 @@ def test_a_gradient_or_weight_that_is_not_finite_is_named(folder: Path) -> None:
     tensors = load_file(folder / "model.safetensors")
     tensors["model.layers.1.mlp.down_proj.weight"][0, 0] = float("inf")
     save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-    with pytest.raises(NonFiniteError, match="logits hold NaN or infinity"):
+    with pytest.raises(NonFiniteError, match=r"logits hold NaN or infinity, from site block\.1 on"):
         shape_audit.audit(str(folder), **FEW)
 
 
@@ -189,6 +243,14 @@ def test_remote_code_and_unknown_architectures(folder: Path) -> None:
     with pytest.raises(NotAuditableError, match="needs code from its repository"):
         shape_audit.audit(str(folder), **FEW)
     assert shape_audit.audit(str(folder), shape_only=True).shape.hidden_size == 24
+    spy = folder / "ran"
+    (folder / "tokenization_newest.py").write_text(f"open({str(spy)!r}, 'w')")
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    settings |= {"auto_map": {"AutoTokenizer": ["tokenization_newest.Newest", None]}, "tokenizer_class": "Newest"}
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(NotAuditableError, match="needs code from its repository"):
+        shape_audit.audit(str(folder), **FEW)
+    assert not spy.exists()
     change_config(folder, auto_map=None)
     config = json.loads((folder / "config.json").read_text())
     del config["auto_map"]

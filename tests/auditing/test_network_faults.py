@@ -134,9 +134,9 @@ def ask(hub: LoopbackHub, tmp_path_factory: pytest.TempPathFactory) -> Iterator[
         answer: dict[str, Any] = json.loads(process.stdout.readline())
         return answer
 
-    yield run
-    process.kill()
-    process.wait()
+    with process:
+        yield run
+        process.kill()
 
 
 MODES = {"shape-only": ("--shape-only",), "measured": ("--windows", "2", "--seq-len", "8")}

@@ -94,14 +94,17 @@ def test_a_revision_changes_with_weights_config_and_tokenizer_and_not_with_a_cop
 
 
 def test_a_large_file_is_sampled_evenly(tmp_path: Path, tiny_llama: Path) -> None:
-    """64 pieces of a file far larger than they are: a change of every value is seen, wherever the pieces lie."""
+    """Of a file far larger than the pieces read, a change in the middle or at the end is seen."""
     folder = Path(shutil.copytree(tiny_llama, tmp_path / "large"))
-    revisions = set()
-    for value in (0.0, 1.0):
-        tensors = {**load_file(tiny_llama / "model.safetensors"), "extra": torch.full((3_000_000,), value)}
+    revisions = []
+    for changed in (None, 1_500_000, -1):
+        extra = torch.zeros(3_000_000)
+        if changed is not None:
+            extra[changed if changed < 0 else slice(changed, changed + 60_000)] = 1  # longer than a gap of 12 MB / 63
+        tensors = {**load_file(tiny_llama / "model.safetensors"), "zzz": extra}
         save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
-        revisions.add(read_checkpoint(str(folder)).revision)
-    assert len(revisions) == 2
+        revisions.append(read_checkpoint(str(folder)).revision)
+    assert len(set(revisions)) == 3
 
 
 def test_the_tokenizers_hash_is_of_its_files_alone(folder: Path) -> None:

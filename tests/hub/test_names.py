@@ -20,7 +20,8 @@ from shape_audit.hub import builtin_names, parse_model_name
         ("org/name@refs/pr/3", "org/name", "refs/pr/3"),
         ("org/na.me-1_b@main", "org/na.me-1_b", "main"),
         ("https://huggingface.co/org/name", "org/name", None),
-        ("https://huggingface.co/org/name/tree/feature/x", "org/name", "feature/x"),
+        ("https://huggingface.co/org/name/tree/feature%2Fx", "org/name", "feature/x"),
+        ("https://huggingface.co/org/name/tree/main/onnx", "org/name", "main"),
         ("https://huggingface.co/org/name/blob/main/config.json", "org/name", "main"),
         ("https://hf.co/org/name?library=transformers", "org/name", None),
     ],
@@ -47,7 +48,22 @@ def test_builtin_names() -> None:
             parse_model_name(text)
 
 
-@pytest.mark.parametrize("text", ["", " ", "org/", "/org", "a/b/c", "org/name@", "-x", "org name", "org/na\0me", "ü/x"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        " ",
+        "org/",
+        "/org",
+        "a/b/c",
+        "org/name@",
+        "-x",
+        "org name",
+        "org/na\0me",
+        "ü/x",
+        "https://example.org/org/name",
+    ],
+)
 def test_impossible_names(text: str) -> None:
     with pytest.raises(ShapeAuditError):
         parse_model_name(text)

@@ -58,6 +58,8 @@ def test_a_file_the_library_wrote(tmp_path: Path) -> None:
         ({"a": 7}, b"", "malformed entry"),
         ({"a": {}}, b"", "malformed entry"),
         ({"a": None}, b"", "malformed entry"),
+        ({"a": entry(shape=[1] * 200_000)}, b"", "impossible name or number of dimensions"),
+        ({"norm" * 50_000: entry()}, b"12345678", "impossible name or number of dimensions"),
     ],
 )
 def test_damage_is_named(tmp_path: Path, header: object, data: bytes, says: str) -> None:
@@ -111,7 +113,7 @@ def test_any_header_is_read_or_refused(header: object, file_size: int) -> None:
     try:
         parsed = parse_header(raw, file="model.safetensors", file_size=file_size)
     except CorruptFileError as error:
-        assert "\n" not in str(error) or "\n" in json.dumps(header, ensure_ascii=False)
+        assert str(error).startswith("model.safetensors: ")
     else:
         assert 8 + len(raw) <= file_size or not parsed
 

@@ -2,10 +2,11 @@
 
 import pytest
 import torch
+import transformers
 from torch import nn
 
 from shape_audit.errors import NonFiniteError, NotAuditableError, UsageError
-from shape_audit.interaction.loss_gradient import add_micro_batch
+from shape_audit.interaction.loss_gradient import add_micro_batch, check_causal
 from shape_audit.interaction.residual_stream import find_blocks
 from shape_audit.interaction.sites import parse_sites
 from shape_audit.interaction.sums import SiteSums
@@ -32,11 +33,52 @@ def test_no_weight_gets_a_gradient_and_hooks_are_gone_afterwards() -> None:
 
 
 def test_the_models_own_logits_are_used() -> None:
-    """gemma2 caps its logits: with a cap of 2, a loss computed without it would be far larger."""
-    model = tiny_model("gemma2")
+    """gemma2 caps its logits (here at 2, where they reach far beyond): the loss is that of the capped ones."""
+    model = tiny_model("gemma2", torch.float64)
     losses = add_micro_batch(model, find_blocks(model, 2), IDS, empty_sums("embedding"))
-    assert model.config.final_logit_softcapping == 2.0
-    assert losses.max() < 9 * (torch.log(torch.tensor(256.0)) + 4)
+    uncapped = model.lm_head(model.model(input_ids=IDS[:, :-1]).last_hidden_state)
+    assert uncapped.abs().max() > 2.5
+    log_p = torch.log_softmax(2 * torch.tanh(uncapped / 2), dim=-1)
+    by_hand = -log_p.gather(2, IDS[:, 1:, None]).sum((1, 2))
+    torch.testing.assert_close(losses, by_hand, rtol=1e-10, atol=0)
+    plain = -torch.log_softmax(uncapped, dim=-1).gather(2, IDS[:, 1:, None]).sum((1, 2))
+    assert (losses - plain).abs().min() > 1e-3
+
+
+def test_one_forward_and_one_backward_a_micro_batch() -> None:
+    model = tiny_model("llama")
+    forwards, backwards = [], []
+    block = find_blocks(model, 2)[1]
+    handles = [block.register_forward_hook(lambda *_: forwards.append(1)),
+               block.mlp.down_proj.register_full_backward_pre_hook(lambda *_: backwards.append(1))]  # fmt: skip
+    add_micro_batch(model, find_blocks(model, 2), IDS, empty_sums("all"))
+    for handle in handles:
+        handle.remove()
+    assert (len(forwards), len(backwards)) == (1, 1)
+
+
+def test_a_model_that_looks_ahead_is_refused() -> None:
+    config = transformers.BertConfig(
+        vocab_size=256, hidden_size=24, num_hidden_layers=2, num_attention_heads=4, intermediate_size=40
+    )
+    torch.manual_seed(0)
+    encoder = transformers.BertLMHeadModel(config).eval()
+    with pytest.raises(NotAuditableError, match="BertLMHeadModel: not a causal language model"):
+        check_causal(encoder, IDS[0])
+    for name in CASES:
+        check_causal(tiny_model(name), IDS[0])
+
+
+def test_blocks_that_hand_on_nothing_are_refused(monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tiny_model("llama")
+    blocks = find_blocks(model, 2)
+    plain = add_micro_batch(model, blocks, IDS, empty_sums("all"))
+    forward = type(blocks[0]).forward
+    monkeypatch.setattr(type(blocks[0]), "forward", lambda self, *a, **k: None)
+    with pytest.raises(NotAuditableError, match="no residual stream goes through"):
+        add_micro_batch(model, blocks, IDS, empty_sums("all"))
+    monkeypatch.setattr(type(blocks[0]), "forward", forward)
+    torch.testing.assert_close(add_micro_batch(model, blocks, IDS, empty_sums("all")), plain)
 
 
 def test_sites_are_named_and_checked() -> None:
@@ -63,5 +105,12 @@ def test_a_stream_of_another_width_is_refused() -> None:
 def test_logits_that_are_not_finite_are_an_error() -> None:
     model = tiny_model("llama")
     model.lm_head.weight[3] = float("nan")
-    with pytest.raises(NonFiniteError, match="logits hold NaN or infinity"):
+    with pytest.raises(NonFiniteError, match="logits hold NaN or infinity; the weights"):
+        add_micro_batch(model, find_blocks(model, 2), IDS, empty_sums("all"))
+
+
+def test_what_begins_inside_is_named_by_site() -> None:
+    model = tiny_model("llama")
+    model.model.layers[1].mlp.down_proj.weight[0, 0] = float("inf")
+    with pytest.raises(NonFiniteError, match=r"from site block\.1 on"):
         add_micro_batch(model, find_blocks(model, 2), IDS, empty_sums("all"))

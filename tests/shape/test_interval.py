@@ -84,6 +84,8 @@ def test_small_budgets_are_left_out(tmp_path: Path) -> None:
         (HEADER + "1000000,2,100,abc\n", CorruptFileError, "line 2: test_ce is 'abc'"),
         (HEADER + "1000000,2,100,nan\n", CorruptFileError, "line 2: test_ce is 'nan'"),
         (HEADER + "1000000,2,0,1\n", CorruptFileError, "line 2: hidden_size is '0'"),
+        (HEADER + "1000000,2,0.5,1\n", CorruptFileError, "hidden_size is '0.5', not a positive whole number"),
+        (HEADER + "1000000,2.7,8,1\n", CorruptFileError, "num_hidden_layers is '2.7'"),
         (HEADER + "1000000,2\n", CorruptFileError, "line 2: hidden_size is 'None'"),
     ],
 )
@@ -124,6 +126,7 @@ def test_an_interval_goes_through_a_file(tmp_path: Path) -> None:
         '{"low": -1}',
         '{"low": true}',
         '{"low": 1e999}',
+        '{"low": 1' + "0" * 400 + "}",
         '{"low": 2, "high": 1}',
         "[" * 9999,
     ],
