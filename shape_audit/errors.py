@@ -25,7 +25,7 @@ class ExitCode(IntEnum):
     WRONG_USAGE = 4
     """Flags, unknown site, missing column, seq_len beyond the model's positions."""
     INTERRUPTED = 130
-    """Ctrl-C."""
+    """Ctrl-C, or being told to stop (SIGTERM)."""
 
 
 class ShapeAuditError(Exception):
@@ -133,7 +133,8 @@ FOREIGN: tuple[_Foreign, ...] = (
     _Foreign("datasets", "DatasetNotFoundError", IncompleteError, lambda e, s:
         f"{s}: not found on the Hub, or private. Check the spelling, or log in with `hf auth login`"),
     _Foreign("httpx2", "TransportError", IncompleteError, lambda e, s:
-        f"{s}: the connection to the Hub failed ({type(e).__name__}). Check the network and try again"),
+        f"{s}: the connection to the Hub failed ({type(e).__name__}). Check the network and try again, "
+        "or set HF_HUB_OFFLINE=1 for what was audited before"),
     _Foreign("httpx2", "RequestError", IncompleteError, lambda e, s:
         f"{s}: the request to the Hub failed ({type(e).__name__}). Is there a proxy or a login page in between?"),
     _Foreign("torch", "OutOfMemoryError", IncompleteError, lambda e, s:

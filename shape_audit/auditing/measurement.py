@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -18,7 +19,7 @@ from shape_audit.calibration import (
     save_windows,
 )
 from shape_audit.errors import IncompleteError, UsageError
-from shape_audit.hub import Checkpoint, tokenizer_folder
+from shape_audit.hub import Checkpoint, element_bits, tokenizer_folder
 from shape_audit.interaction import ESTIMATOR_VERSION, PROTOCOL, Site
 from shape_audit.records import (
     Calibration,
@@ -69,7 +70,8 @@ def measure(
 
     check_supported(checkpoint)
     windows = _windows(checkpoint, shape, options, progress)
-    progress.step("loading weights")
+    size = sum(header.numel * element_bits(header.dtype) for header in checkpoint.tensors.values()) / 8e9
+    progress.step(f"loading {size:.1f} GB of weights" if size >= 0.1 else "loading weights")
     loaded = load_model(checkpoint, dtype=options.dtype, device=options.device, retries=options.retries)
     total = len(windows.windows)
     progress.step("measuring gradients")
@@ -104,7 +106,7 @@ def measure(
         calibration=windows.facts,
         loss=profile.loss,
         interaction=interaction,
-        notes=_notes(windows, profile),
+        notes=_notes(windows, profile, shape),
         environment=environment(
             device=str(loaded.device),
             threads=torch.get_num_threads(),
@@ -187,7 +189,7 @@ def _check_vocabulary(checkpoint: Checkpoint, shape: ModelShape, windows: Window
         )
 
 
-def _notes(windows: WindowSet, profile: Profile) -> list[str]:
+def _notes(windows: WindowSet, profile: Profile, shape: ModelShape) -> list[str]:
     notes, sites = [], profile.sites
     if windows.facts.bytes is None:
         notes.append("the tokenizer gives no offsets: bits per byte are not known")
@@ -198,10 +200,14 @@ def _notes(windows: WindowSet, profile: Profile) -> list[str]:
             f"{profile.loss.bits_per_byte:.1f} bits per byte: the model hardly knows this kind of text; "
             "choose one that it was trained on with --dataset"
         )
+    guess = math.log(shape.vocab_size) if shape.vocab_size else math.inf
+    if profile.loss.nats_per_token > guess:
+        notes.append(f"the loss is above ln(vocabulary) = {guess:.2f} nats: blind guessing would do better")
     noisy = [site.name for site in sites if site.below_noise_floor]
     if noisy:
         notes.append(
-            f"below the noise floor at {', '.join(noisy)}: these numbers are noise, shown as they are; use more windows"
+            f"† below the noise floor at {', '.join(noisy)}: these numbers are noise, shown as they are; "
+            "use more windows"
         )
     silent = [site.name for site in sites if site.trace == 0]
     if silent:

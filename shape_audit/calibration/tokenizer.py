@@ -75,7 +75,7 @@ def load_tokenizer(folder: Path, subject: str) -> WindowTokenizer:
             raise NotAuditableError(
                 f"{subject}: its tokenizer needs code from its repository, which is not run"
             ) from error
-        reason = next((line for line in str(error).splitlines() if line.strip()), type(error).__name__)
+        reason = " ".join(str(error).split()) or type(error).__name__
         raise IncompleteError(f"{subject}: its tokenizer cannot be loaded: {reason[:200]}") from error
     _tell_whole_offsets(tokenizer)
     probe = WindowTokenizer(tokenizer=tokenizer, sha256=tokenizer_sha256(folder), adds_bos=False)

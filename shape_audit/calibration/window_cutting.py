@@ -57,9 +57,11 @@ def cut_windows(
             raise UsageError(f"{name} must be at least 1, not {value}")
     slots = len(text.content) // slot_bytes
     if slots < windows:
+        fewer = f"ask for --windows {slots} at most, " if slots > 1 else ""
         raise IncompleteError(
-            f"{text.dataset}: too little text for {windows} windows: {len(text.content):,} bytes make {slots} slots "
-            f"of {slot_bytes:,}. Ask for --windows {slots} at most, or a longer text"
+            f"{text.dataset}: too little text for {windows} windows: {len(text.content):,} bytes make {slots} slot"
+            f"{'' if slots == 1 else 's'} of {slot_bytes:,}; {fewer}lower --seq-len or --passage-bytes, or take a "
+            "longer text"
         )
     cut = tuple(
         _window(index, slot, text, tokenizer, seq_len, slot_bytes)

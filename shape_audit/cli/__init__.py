@@ -14,6 +14,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     Args:
         arguments: without the program's name; None for those of the process.
     """
+    from shape_audit.cli.interruption import listen
+
+    listen()
     try:
         from shape_audit.cli.app import run
 

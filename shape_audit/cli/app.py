@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import sys
 from typing import Annotated
 
 import typer
@@ -12,6 +11,7 @@ from shape_audit.cli import audit, interval, schema
 from shape_audit.cli.failures import failed
 from shape_audit.cli.option import option
 from shape_audit.cli.settings import read_settings
+from shape_audit.cli.sink import note
 from shape_audit.errors import ExitCode, ShapeAuditError
 
 PROGRAM = "shape-audit"
@@ -64,9 +64,9 @@ def run(arguments: list[str]) -> int:
     except TyperException as error:
         message = error.format_message() or "no command given"
         if type(error).__name__ == "NoArgsIsHelpError":
-            print(message, file=sys.stderr)
+            note(message)
         else:
-            print(f"{PROGRAM}: {' '.join(message.split())}; see {PROGRAM} --help", file=sys.stderr)
+            note(f"{PROGRAM}: {' '.join(message.split())}; see {PROGRAM} --help")
         return ExitCode.WRONG_USAGE
     except ShapeAuditError as error:
         return failed(error, subject=PROGRAM, debug=False)

@@ -14,7 +14,7 @@ from shape_audit.cli.failures import failed
 from shape_audit.cli.option import option
 from shape_audit.cli.progress_bar import ProgressBar
 from shape_audit.cli.sink import emit, note
-from shape_audit.errors import ExitCode
+from shape_audit.errors import ExitCode, UsageError
 from shape_audit.records import AuditRecord, record_file_name
 from shape_audit.reports import as_json, audit_markdown, audit_text, comparison_markdown, comparison_text
 
@@ -76,6 +76,8 @@ def command(
     Several models come side by side in one table; the full report of each is in its record.
     """
     try:
+        if save_windows is not None and len(models) > 1:
+            raise UsageError("--save-windows is for one model at a time: windows are of its tokenizer")
         folder = records or default_record_folder()
         options = AuditOptions(
             shape_only=shape_only, subfolder=subfolder, variant=variant, interval=interval, dataset=dataset,
@@ -88,23 +90,36 @@ def command(
         return failed(error, subject="shape-audit", debug=debug)
     found: list[AuditRecord] = []
     codes: set[ExitCode] = {ExitCode.CLEAN}
-    for model in models:
-        try:
-            with ProgressBar() as progress:
-                found.append(audit(model, options, progress=progress))
-        except MeasurementNotInstalledError as error:
-            found.append(error.record)
-            codes.add(failed(error, subject=model, debug=debug))
-        except Exception as error:
-            codes.add(failed(error, subject=model, debug=debug))
+    try:
+        for model in models:
+            codes.add(_audit_one(model, options, found, debug))
+    finally:  # also where Ctrl-C ends the work: what is finished is shown
+        codes.add(_show(found, format, output, several=len(models) > 1, debug=debug))
+        for record in found:
+            note(f"record: {folder / record_file_name(record)}")
+    return next(code for code in _ORDER if code in codes)
+
+
+def _audit_one(model: str, options: AuditOptions, found: list[AuditRecord], debug: bool) -> ExitCode:
+    """Audit a model and add its record to those found."""
+    try:
+        with ProgressBar() as progress:
+            found.append(audit(model, options, progress=progress))
+    except MeasurementNotInstalledError as error:
+        found.append(error.record)
+        return failed(error, subject=model, debug=debug)
+    except Exception as error:
+        return failed(error, subject=model, debug=debug)
+    return ExitCode.CLEAN
+
+
+def _show(found: list[AuditRecord], format: Format, output: Path | None, *, several: bool, debug: bool) -> ExitCode:
     try:
         if found:
-            _emit(found, format, output, several=len(models) > 1)
+            _emit(found, format, output, several=several)
     except Exception as error:
-        codes.add(failed(error, subject=str(output or "stdout"), debug=debug))
-    for record in found:
-        note(f"record: {folder / record_file_name(record)}")
-    return next(code for code in _ORDER if code in codes)
+        return failed(error, subject=str(output or "stdout"), debug=debug)
+    return ExitCode.CLEAN
 
 
 def default_record_folder() -> Path:

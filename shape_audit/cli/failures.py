@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-import sys
 import traceback
 
+from shape_audit.cli.interruption import was_interrupted
+from shape_audit.cli.sink import note
 from shape_audit.errors import ExitCode, explained
 
 
@@ -15,15 +16,17 @@ def failed(error: Exception, *, subject: str, debug: bool) -> ExitCode:
         subject: what the user asked about.
         debug: show the traceback too.
     """
+    if was_interrupted():
+        raise KeyboardInterrupt from error
     if debug:
         traceback.print_exception(error)
     known = explained(error, subject)
     if known is None:
         line = f"{subject}: unexpected {type(error).__name__}: {error}"
         hint = "" if debug else " (a bug in shape-audit: please report it with the output of --debug)"
-        print(f"shape-audit: {_one_line(line)}{hint}", file=sys.stderr)
+        note(f"shape-audit: {_one_line(line)}{hint}")
         return ExitCode.INCOMPLETE
-    print(f"shape-audit: {_one_line(str(known))}", file=sys.stderr)
+    note(f"shape-audit: {_one_line(str(known))}")
     return known.exit_code
 
 

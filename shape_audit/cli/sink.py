@@ -30,6 +30,8 @@ def emit(content: RenderableType | str, output: Path | None) -> None:
     if output is None:
         _print(content if isinstance(content, str) else _for_stdout(content))
         return
+    if not output.parent.is_dir():
+        raise IncompleteError(f"{output}: the report could not be written (no such folder); see --output")
     try:
         write_text_atomically(output, content if isinstance(content, str) else _drawn(content))
     except OSError as error:
@@ -64,5 +66,8 @@ def _drawn(content: RenderableType) -> str:
 
 
 def note(text: str) -> None:
-    """Say something on stderr that is no result."""
-    print(text, file=sys.stderr)
+    """Say something on stderr that is no result; that nobody listens is no error."""
+    try:
+        print(text, file=sys.stderr, flush=True)
+    except BrokenPipeError:
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

@@ -27,6 +27,9 @@ def download_files(repo_id: str, sha: str, names: Iterable[str], *, retries: int
         huggingface_hub errors, httpx2 errors: see `errors.FOREIGN`.
     """
     from huggingface_hub import hf_hub_download
+    from huggingface_hub.utils import disable_progress_bars
+
+    disable_progress_bars()  # whoever calls says in its own way what it waits for
 
     def download(name: str) -> Path:
         path = with_retries(lambda: hf_hub_download(repo_id, name, revision=sha), retries, is_download=True)

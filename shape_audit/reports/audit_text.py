@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from rich.columns import Columns
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
@@ -12,21 +11,21 @@ from shape_audit.reports.rich_tables import plain, rich_table
 from shape_audit.reports.tables import interaction_table, ledger_table, provenance_table, shape_table
 from shape_audit.reports.verdict import headline, sentences
 
-_STYLE = {"inside": "bold green", "shallow-wide": "bold yellow", "deep-narrow": "bold yellow"}
+LEGEND = (
+    "AOFE: energy of the average gradient outer product (AGOP) off its diagonal, where channels meet. AOFE-ratio: its "
+    "share of all energy; plug-in: the same as published figures have it, biased upwards. README has the rest."
+)
 _MARK = {"inside": "●", "shallow-wide": "◀", "deep-narrow": "▶"}
 
 
 def audit_text(record: AuditRecord) -> RenderableType:
     """A report that says its verdict in words before it shows a number; colour never carries meaning alone."""
     side = record.placement.side
-    parts: list[RenderableType] = [plain(f"{_MARK[side]} {headline(record)}", style=_STYLE[side])]
+    parts: list[RenderableType] = [plain(f"{_MARK[side]} {headline(record)}", style="bold")]
     parts += [Padding(plain(sentence), (0, 0, 0, 2)) for sentence in sentences(record)]
-    parts += [
-        Text(),
-        Columns([rich_table(shape_table(record)), rich_table(ledger_table(record))], padding=(0, 4)),
-    ]
+    parts += [Text(), rich_table(shape_table(record)), Text(), rich_table(ledger_table(record))]
     if (table := interaction_table(record)) is not None:
-        parts += [Text(), rich_table(table)]
+        parts += [Text(), rich_table(table), plain(LEGEND, style="dim")]
     if record.notes:
         parts += [Text(), plain("Notes", style="bold")]
         parts += [Padding(plain(f"- {note}"), (0, 0, 0, 2)) for note in record.notes]

@@ -28,7 +28,10 @@ def comparison_markdown(records: Sequence[AuditRecord]) -> str:
 
 def _to_mind(records: Sequence[AuditRecord]) -> list[str]:
     """The caveats of the placements, once each, and the notes of every model."""
-    lines = [f"Mind: {caveat}." for caveat in dict.fromkeys(record.placement.caveat for record in records)]
+    lines = [
+        f"A coordinate, not a grade: {caveat}."
+        for caveat in dict.fromkeys(record.placement.caveat for record in records)
+    ]
     measured = [record.calibration for record in records if record.calibration]
     if len({(text.text_sha256, text.seq_len) for text in measured}) > 1:
         lines.append("Not all were measured on the same text and window length: their numbers cannot be compared.")

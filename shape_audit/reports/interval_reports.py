@@ -16,7 +16,7 @@ def interval_sentence(derivation: IntervalDerivation) -> str:
     """The interval in one sentence, an empty one too."""
     budgets = len(derivation.budgets)
     basis = (
-        f"{derivation.name}; {budgets} budget{'s' if budgets != 1 else ''} from {derivation.min_params:g} parameters"
+        f"{derivation.name}; {budgets} budget{'s' if budgets != 1 else ''} from {derivation.min_params:,.0f} parameters"
     )
     if derivation.is_empty and derivation.low is not None and derivation.high is not None:
         return (

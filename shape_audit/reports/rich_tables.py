@@ -26,7 +26,7 @@ def rich_table(table: Table) -> RichTable:
     )
     for i, column in enumerate(table.columns):
         right = table.numeric and i > 0
-        drawn.add_column(Text(column), justify="right" if right else "left", overflow="fold")
+        drawn.add_column(Text(column), justify="right" if right else "left", overflow="fold", no_wrap=right)
     for row in table.rows:
         drawn.add_row(*(plain(cell) for cell in row))
     return drawn

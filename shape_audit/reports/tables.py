@@ -67,7 +67,7 @@ def interaction_table(record: AuditRecord) -> Table | None:
         return None
     rows = tuple(
         (
-            site.name + (" (noise)" if site.below_noise_floor else ""),
+            site.name + (" †" if site.below_noise_floor else ""),
             ratio(site.aofe_ratio),
             ratio(site.aofe_ratio_plugin),
             significant(site.aofe_normalized),

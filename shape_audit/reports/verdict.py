@@ -5,7 +5,10 @@ from __future__ import annotations
 import math
 
 from shape_audit.records import AuditRecord
-from shape_audit.reports.numbers import interval_ends, ratio
+from shape_audit.reports.numbers import interval_ends
+
+FEW_WINDOWS = 32
+"""Below so many windows, repeated audits with other seeds differ in the second digit."""
 
 _SIDES = {
     "inside": "inside the efficient interaction interval",
@@ -57,10 +60,12 @@ def interaction_sentence(record: AuditRecord) -> str | None:
         return None
     if any(site.below_noise_floor for site in ends):
         return "How channels interact cannot be told from so few windows: the estimates are noise."
-    shares = " and ".join(f"{ratio(site.aofe_ratio)} at {site.name}" for site in ends)
+    shares = " and ".join(f"{site.aofe_ratio:.2f} at {site.name}" for site in ends)
+    few = record.interaction.windows_used < FEW_WINDOWS
+    rough = f" From {record.interaction.windows_used} windows this is a rough estimate." if few else ""
     return (
         f"Channels interact: of the gradient energy on this text, a share of {shares} couples different channels "
-        "(AOFE-ratio; 0 would mean that every channel acts alone)."
+        f"(AOFE-ratio; 0 would mean that every channel acts alone).{rough}"
     )
 
 
@@ -70,13 +75,14 @@ def loss_sentence(record: AuditRecord) -> str | None:
         return None
     bits = f" ({record.loss.bits_per_byte:.3f} bits per byte)" if record.loss.bits_per_byte is not None else ""
     text = record.calibration
+    plural = "window" if text.windows == 1 else "windows"
     return (
         f"It predicts {text.dataset} at {record.loss.nats_per_token:.4f} nats per token{bits}, "
-        f"over {text.windows} windows of {text.seq_len} tokens."
+        f"over {text.windows} {plural} of {text.seq_len} tokens."
     )
 
 
 def sentences(record: AuditRecord) -> list[str]:
     """All of it but the headline, in order, the caveat last."""
     found = [shape_sentence(record), interaction_sentence(record), loss_sentence(record)]
-    return [s for s in found if s] + [f"Mind: {record.placement.caveat}."]
+    return [s for s in found if s] + [f"A coordinate, not a grade: {record.placement.caveat}."]

@@ -54,8 +54,8 @@ def derive_interval(
         CorruptFileError: a cell is not a number.
         IncompleteError: the file cannot be read.
     """
-    if not 0 < tolerance < math.inf:
-        raise UsageError(f"the tolerance must be above 0, not {tolerance}")
+    if not 0 < tolerance < 1:
+        raise UsageError(f"the tolerance must be a fraction between 0 and 1 (0.02 for 2 %), not {tolerance}")
     path = Path(table) if table is not None else SHIPPED_TABLE
     budgets = {n: cells for n, cells in sorted(_read_table(path).items()) if n >= min_params}
     if not budgets:

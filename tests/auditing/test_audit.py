@@ -54,7 +54,7 @@ def test_the_same_audit_twice_is_the_same_record_bit_for_bit(tiny_llama: Path) -
 def test_every_architecture_is_audited(name: str, tmp_path: Path) -> None:
     record = shape_audit.audit(str(save_tiny(tmp_path / name, name)), **FEW)
     assert record.interaction is not None and record.loss is not None
-    assert ["the model hardly knows this kind of text" in note for note in record.notes] == [True]
+    assert all("hardly knows this kind of text" in n or "blind guessing" in n for n in record.notes)
     assert [site.name for site in record.interaction.sites] == ["embedding", "block.0", "block.1"]
     assert all(site.width == 24 and site.trace > 0 for site in record.interaction.sites)
     assert record.interaction.attn_implementation == ("eager" if name in EAGER else "sdpa")

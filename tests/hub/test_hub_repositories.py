@@ -1,6 +1,8 @@
 """Models by name, through the real clients and a loopback Hub."""
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -133,3 +135,69 @@ def test_no_network_and_nothing_cached(hub: LoopbackHub, program: Program) -> No
     line = down.stderr.splitlines()[-1]
     assert "the connection to the Hub failed" in line
     assert "gated" not in line and "not found" not in line
+
+
+def test_subfolders_and_variants(hub: LoopbackHub, program: Program, tiny_llama: Path, tmp_path: Path) -> None:
+    files = {path.name: path for path in tiny_llama.iterdir()}
+    inside = {f"deep/er/{name}": path for name, path in files.items() if not name.startswith("tokenizer")}
+    tokenizer = {name: path for name, path in files.items() if name.startswith("tokenizer")}
+    hub.add_model("org/inside", inside | tokenizer)
+    arguments = ("--windows", "3", "--seq-len", "16", "-f", "json")
+    plain = json.loads(program("audit", tiny_llama, *arguments).stdout)
+    lost = program("audit", "org/inside", HF_ENDPOINT=hub.endpoint)
+    assert lost.returncode == 2 and "config.json lies in a subfolder; try --subfolder deep/er" in lost.stderr
+    found = program("audit", "org/inside", "--subfolder", "deep/er", *arguments, HF_ENDPOINT=hub.endpoint)
+    assert found.returncode == 0, found.stderr
+    record = json.loads(found.stdout)
+    assert record["interaction"] == plain["interaction"] and record["model"]["subfolder"] == "deep/er"
+    outside = program("audit", "org/inside", "--subfolder", "../x", HF_ENDPOINT=hub.endpoint)
+    assert outside.returncode == 4 and "must be a folder inside the repository" in outside.stderr
+
+    variant = {name: path for name, path in files.items() if name != "model.safetensors"}
+    hub.add_model("org/variant", variant | {"model.fp16.safetensors": files["model.safetensors"]})
+    without = program("audit", "org/variant", "--shape-only", HF_ENDPOINT=hub.endpoint)
+    assert without.returncode == 2 and "there are variants: fp16. Choose one with --variant" in without.stderr
+    chosen = program("audit", "org/variant", "--variant", "fp16", *arguments, HF_ENDPOINT=hub.endpoint)
+    assert chosen.returncode == 0, chosen.stderr
+    assert json.loads(chosen.stdout)["interaction"] == plain["interaction"]
+    local = program("audit", tiny_llama.parent, "--subfolder", "tiny-llama", *arguments)
+    assert json.loads(local.stdout)["interaction"] == plain["interaction"]
+
+
+def test_weights_beside_the_models_own_are_not_counted(hub: LoopbackHub, program: Program, tiny_llama: Path) -> None:
+    files = {path.name: path for path in tiny_llama.iterdir()}
+    extra = {"consolidated.safetensors": files["model.safetensors"], "original/params.bin": b"x", "x.gguf": b"y"}
+    hub.add_model("org/many", files | extra)
+    hub.add_model("org/one", files)
+    many, one = (program("audit", f"org/{name}", "--shape-only", "-f", "json", HF_ENDPOINT=hub.endpoint)
+                 for name in ("many", "one"))  # fmt: skip
+    assert json.loads(many.stdout)["shape"] == json.loads(one.stdout)["shape"]
+
+
+def test_offline_after_the_shape_alone_says_what_is_missing(
+    hub: LoopbackHub, program: Program, tiny_llama: Path
+) -> None:
+    hub.add_model("org/name", tiny_llama)
+    assert program("audit", "org/name", "--shape-only", HF_ENDPOINT=hub.endpoint).returncode == 0
+    done = program("audit", "org/name", "--seq-len", "16", HF_ENDPOINT=hub.endpoint, HF_HUB_OFFLINE="1")
+    assert done.returncode == 2 and "its tokenizer is not in the cache, and offline mode is on" in done.stderr
+
+
+def test_a_full_disk_while_caching(hub: LoopbackHub, program: Program, tiny_llama: Path, tmp_path: Path) -> None:
+    hub.add_model("org/name", tiny_llama)
+    records = tmp_path / "records"
+    first = program("audit", "org/name", "--shape-only", "--records", records, HF_ENDPOINT=hub.endpoint)
+    before = {path.name: path.read_bytes() for path in records.iterdir()}
+    assert first.returncode == 0 and before
+    command = (
+        f"ulimit -f 4; exec {sys.executable} -m shape_audit audit org/name --windows 2 --seq-len 8 --records {records}"
+    )
+    environment = {"HF_ENDPOINT": hub.endpoint, "HF_HOME": str(tmp_path / "other"), "PATH": "/usr/bin:/bin",
+                   "PYTHONDONTWRITEBYTECODE": "1", "HF_HUB_DISABLE_PROGRESS_BARS": "1"}  # fmt: skip
+    root = Path(__file__).resolve().parents[2]
+    full = subprocess.run(
+        ["bash", "-c", command], env=environment, cwd=root, capture_output=True, text=True, timeout=120
+    )
+    assert full.returncode == 2 and full.stdout == "", full.stderr
+    assert full.stderr.splitlines()[-1].startswith("shape-audit: ") and "Traceback" not in full.stderr
+    assert {path.name: path.read_bytes() for path in records.iterdir()} == before

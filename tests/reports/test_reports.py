@@ -9,7 +9,7 @@ from rich.console import Console, RenderableType
 
 import shape_audit
 from shape_audit.records import AuditRecord, Interval
-from shape_audit.reports import as_json, audit_markdown, audit_text, interval_markdown, interval_text
+from shape_audit.reports import as_json, audit_markdown, audit_text, comparison_text, interval_markdown, interval_text
 from shape_audit.shape import derive_interval, place
 
 
@@ -41,6 +41,7 @@ def at(record: AuditRecord, low: float | None, high: float | None) -> AuditRecor
 
 def test_the_verdict_comes_first_and_in_words(measured: AuditRecord) -> None:
     lines = drawn(audit_text(measured)).splitlines()
+    assert "From 3 windows this is a rough estimate." in words(audit_text(measured))
     assert lines[0].rstrip() == "▶ tiny-llama is above the efficient interaction interval: deep for its width"
     text = words(audit_text(measured))
     assert "2 layers on a width of 24: R_D/W = 0.0833, interval [0.0204, 0.0645]" in text
@@ -61,10 +62,10 @@ def test_each_side_and_open_ends(shape_only: AuditRecord) -> None:
 
 def test_every_form_shows_the_same_numbers(measured: AuditRecord) -> None:
     assert measured.interaction is not None and measured.loss is not None
-    text, markdown = drawn(audit_text(measured)), audit_markdown(measured)
+    text, markdown = (form.replace(" †", "") for form in (drawn(audit_text(measured)), audit_markdown(measured)))
     for site in measured.interaction.sites:
         assert site.aofe_ratio is not None
-        row = next(line for line in text.splitlines() if line.startswith(site.name))
+        row = [line for line in text.splitlines() if line.startswith(site.name)][-1]
         assert row.split()[1:3] == [f"{site.aofe_ratio:.3f}", f"{site.aofe_ratio_plugin:.3f}"]
         assert f"| {site.name} | {site.aofe_ratio:.3f} | {site.aofe_ratio_plugin:.3f} |" in markdown
     assert f"{measured.shape.params_total:,}" in text and f"{measured.shape.params_total:,}" in markdown
@@ -97,3 +98,19 @@ def test_interval_reports() -> None:
     assert "| 10,000,000 | 5 of 6 | 0.0352 |" in interval_markdown(derive_interval())
     empty = drawn(interval_text(derive_interval(tolerance=0.01)))
     assert empty.startswith("No R_D/W is within the tolerance at every budget")
+
+
+def test_control_characters_do_not_reach_a_terminal(shape_only: AuditRecord) -> None:
+    model = shape_only.model.model_copy(update={"repo_id": "a\x1b]0;b\x07\x1b[2J", "architecture": "x\x1b[31m"})
+    hostile = shape_only.model_copy(update={"model": model, "notes": ["n\x1b[1m\u202e"]})
+    assert "\x1b" not in drawn(audit_text(hostile)) and "\x1b" not in audit_markdown(hostile)
+    assert "\x1b" not in drawn(comparison_text([hostile, hostile]))
+
+
+def test_noise_is_not_stated_as_fact(measured: AuditRecord) -> None:
+    assert measured.interaction is not None
+    sites = [site.model_copy(update={"below_noise_floor": True}) for site in measured.interaction.sites]
+    noisy = measured.model_copy(update={"interaction": measured.interaction.model_copy(update={"sites": sites})})
+    assert "cannot be told from so few windows" in words(audit_text(noisy)) and "embedding †" in words(
+        audit_text(noisy)
+    )
