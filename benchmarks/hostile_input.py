@@ -45,8 +45,11 @@ values = st.recursive(
     max_leaves=10,
 )
 configs = st.dictionaries(st.sampled_from(KEYS), values, max_size=5).map(lambda changes: {**REAL_CONFIG, **changes})
+plausible = configs.map(lambda config: json.dumps(config).encode())
 config_bytes = (
-    configs.map(lambda config: json.dumps(config).encode())
+    plausible
+    | plausible
+    | plausible
     | values.map(lambda value: json.dumps(value).encode())
     | st.binary(max_size=60)
     | st.integers(1, 20_000).map(lambda depth: b'{"text_config":' * depth)
@@ -66,8 +69,8 @@ changed_headers = st.dictionaries(names, entries | values, max_size=4).map(lambd
 fitting_headers = st.dictionaries(names, st.lists(st.integers(0, 40), max_size=4), max_size=8).map(
     lambda shapes: json.dumps(_fitting(shapes))
 )
-header_bytes = (changed_headers | fitting_headers).map(str.encode) | st.binary(max_size=80)
-lengths = st.none() | st.integers(0, 2**64 - 1)
+header_bytes = (changed_headers | fitting_headers | fitting_headers).map(str.encode) | st.binary(max_size=80)
+lengths = st.none() | st.none() | st.none() | st.integers(0, 2**64 - 1)
 
 
 def _fitting(shapes: dict[str, list[int]]) -> dict[str, object]:

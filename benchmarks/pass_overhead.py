@@ -20,6 +20,7 @@ from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig
 from benchmarks.reporting import heading, publish
 from shape_audit.hub.builtin_models import builtin_folder
 from shape_audit.interaction.loss_gradient import add_micro_batch, window_losses
+from shape_audit.interaction.profile import check_finite
 from shape_audit.interaction.residual_stream import find_blocks, read_gradients
 from shape_audit.interaction.sites import Site, parse_sites
 from shape_audit.interaction.sums import SiteSums
@@ -68,6 +69,7 @@ def passes(case: str) -> tuple[Callable[[], None], Callable[[], None]]:
 
     def measured() -> None:
         add_micro_batch(model, blocks, ids, sums)
+        check_finite(sums)
 
     return bare, measured
 

@@ -72,7 +72,7 @@ def measure_profile(
         rows = [window.input_ids for window in windows.windows[first : first + batch]]
         losses_B = add_micro_batch(model, blocks, torch.tensor(rows, device=device), sums)
         total_loss += losses_B.to(sums_device).sum(dtype=torch.float64)
-        _check_finite(sums)
+        check_finite(sums)
         progress(first + len(rows))
     passed = time.perf_counter()
     nats = float(total_loss)
@@ -103,7 +103,7 @@ def chosen_micro_batch(shape: ModelShape, seq_len: int, windows: int) -> int:
     return max(1, min(MEMORY_FOR_A_MICRO_BATCH // a_window, MAX_MICRO_BATCH, windows))
 
 
-def _check_finite(sums: dict[Site, SiteSums]) -> None:
+def check_finite(sums: dict[Site, SiteSums]) -> None:
     """One look at all sites: a gradient that is not finite, or whose square is not, makes these sums so."""
     totals = [site_sums.scalars.sum() + site_sums.upper_DD.trace() for site_sums in sums.values()]
     finite = torch.isfinite(torch.stack(totals)).tolist()
