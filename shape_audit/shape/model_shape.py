@@ -40,8 +40,8 @@ def describe(checkpoint: Checkpoint) -> ShapeReading:
     tensors = read_tensors(checkpoint.tensors, packed_bits=config.quantization.bits if config.quantization else None)
     depth = config.num_hidden_layers or (tensors.blocks if tensors.stacks == 1 else None)
     width = config.hidden_size or next(iter(tensors.widths), None) or tensors.embedding_width
-    if depth is None or width is None:
-        missing = "depth" if depth is None else "width"
+    if not depth or not width:
+        missing = "width" if depth else "depth"
         kind = f"model type {config.model_type}" if config.model_type else "its config names no model type"
         raise NotAuditableError(f"{checkpoint.repo_id}: no {missing} in config or tensors ({kind})")
     tied, tie_notes = _tying(config, tensors)

@@ -218,3 +218,10 @@ def test_packing_that_the_config_does_not_explain_is_said() -> None:
     assert describe(unknown).notes == (
         "quantised (compressed-tensors): counted as packed, so the totals are not the model's",
     )
+
+
+def test_a_width_of_nothing_is_no_width() -> None:
+    with pytest.raises(NotAuditableError, match="no width in config or tensors"):
+        describe(
+            checkpoint({"num_hidden_layers": 2}, {"model.embed_tokens.weight": (8, 0), "layers.0.norm.weight": (0,)})
+        )
