@@ -73,7 +73,15 @@ def _read(named: HubDataset, column: str, split: str | None, retries: int) -> Ca
         facts = json.loads(facts_file.read_text(encoding="utf-8"))
         if facts["revision"] == info.sha:
             return _text(named, facts, column, kept)
-    facts, content = with_retries(lambda: _stream(named, str(info.sha), column, split), retries)
+    try:
+        facts, content = with_retries(lambda: _stream(named, str(info.sha), column, split), retries)
+    except FileNotFoundError as error:  # what `datasets` makes of a refusal
+        if not info.gated:
+            raise
+        raise IncompleteError(
+            f"dataset {named.repo_id}: gated. Accept its terms on its Hub page, then log in with `hf auth login` "
+            "(or set HF_TOKEN)"
+        ) from error
     write_text_atomically(kept, content.decode("utf-8"))
     write_text_atomically(facts_file, json.dumps(facts))
     return _text(named, facts, column, kept)

@@ -80,8 +80,10 @@ def test_a_large_dataset_is_not_downloaded_whole(
     assert not any("00005-of-00006" in request.path and request.body_bytes for request in hub.log)
 
 
-def test_what_is_not_there_is_answered_with_what_is(hub: LoopbackHub, program: Program, tiny_llama: Path) -> None:
-    hub.add_dataset("org/gated", {"README.md": README})
+def test_what_is_not_there_is_answered_with_what_is(
+    hub: LoopbackHub, program: Program, tiny_llama: Path, files: dict[str, bytes]
+) -> None:
+    hub.add_dataset("org/gated", files)
     hub.gate("org/gated", repo_type="dataset")
     cases = {
         ("org/texts",): (4, "dataset org/texts: config: several, choose one with :config; there are: large, small"),
@@ -89,6 +91,7 @@ def test_what_is_not_there_is_answered_with_what_is(hub: LoopbackHub, program: P
         ("org/texts:small", "--split", "dev"): (4, "dataset org/texts: split: no 'dev'; there are: test, train"),
         ("org/texts:small", "--text-column", "body"): (4, "dataset org/texts: no column body; text columns are: text"),
         ("org/texts:small", "--text-column", "n"): (4, "dataset org/texts: column n holds no text"),
+        ("org/gated:small",): (2, "dataset org/gated: gated. Accept its terms"),
         ("org/gone",): (2, "dataset org/gone: not found on the Hub, or private"),
         ("org/texts:small@v9",): (2, "dataset org/texts: the repository exists, but has no such revision"),
     }
