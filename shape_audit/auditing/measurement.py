@@ -69,6 +69,11 @@ def measure(
     from shape_audit.interaction import check_supported, load_model, measure_profile
 
     check_supported(checkpoint)
+    if shape.num_hidden_layers > len(checkpoint.tensors):  # building so many blocks only to miss them could take hours
+        raise IncompleteError(
+            f"{checkpoint.repo_id}: config.json promises {shape.num_hidden_layers:,} layers, "
+            f"but there are only {len(checkpoint.tensors):,} tensors"
+        )
     windows = _windows(checkpoint, shape, options, progress)
     size = sum(header.numel * element_bits(header.dtype) for header in checkpoint.tensors.values()) / 8e9
     progress.step(f"loading {size:.1f} GB of weights" if size >= 0.1 else "loading weights")

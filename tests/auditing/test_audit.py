@@ -232,6 +232,12 @@ def test_weights_that_lack_tensors_are_not_filled_in(folder: Path) -> None:
         shape_audit.audit(str(folder), **FEW)
 
 
+def test_a_promise_of_a_million_layers_is_refused_at_once(folder: Path) -> None:
+    change_config(folder, num_hidden_layers=10**6)
+    with pytest.raises(IncompleteError, match="promises 1,000,000 layers, but there are only 21 tensors"):
+        shape_audit.audit(str(folder), **FEW)
+
+
 def test_weights_of_another_shape_are_refused(folder: Path) -> None:
     change_config(folder, intermediate_size=48)
     with pytest.raises(IncompleteError, match="transformers cannot load it"):
