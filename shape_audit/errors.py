@@ -135,6 +135,8 @@ FOREIGN: tuple[_Foreign, ...] = (
     _Foreign("httpx2", "TransportError", IncompleteError, lambda e, s:
         f"{s}: the connection to the Hub failed ({type(e).__name__}). Check the network and try again, "
         "or set HF_HUB_OFFLINE=1 for what was audited before"),
+    _Foreign("httpx2", "InvalidURL", UsageError, lambda e, s:
+        f"{s}: HF_ENDPOINT or a proxy setting is not a possible address ({_said(e)})"),
     _Foreign("httpx2", "RequestError", IncompleteError, lambda e, s:
         f"{s}: the request to the Hub failed ({type(e).__name__}). Is there a proxy or a login page in between?"),
     _Foreign("torch", "OutOfMemoryError", IncompleteError, lambda e, s:

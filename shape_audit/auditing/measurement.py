@@ -18,7 +18,7 @@ from shape_audit.calibration import (
     replay_windows,
     save_windows,
 )
-from shape_audit.errors import IncompleteError, UsageError
+from shape_audit.errors import IncompleteError, NotAuditableError, UsageError
 from shape_audit.hub import Checkpoint, element_bits, tokenizer_folder
 from shape_audit.interaction import ESTIMATOR_VERSION, PROTOCOL, Site
 from shape_audit.records import (
@@ -81,14 +81,20 @@ def measure(
     total = len(windows.windows)
     progress.step("measuring gradients")
     progress.windows(0, total, 0)
-    profile = measure_profile(
-        loaded,
-        shape,
-        windows,
-        sites,
-        micro_batch=options.micro_batch,
-        progress=lambda done: progress.windows(done, total, done * windows.seq_len),
-    )
+    try:
+        profile = measure_profile(
+            loaded,
+            shape,
+            windows,
+            sites,
+            micro_batch=options.micro_batch,
+            progress=lambda done: progress.windows(done, total, done * windows.seq_len),
+        )
+    except (TypeError, AttributeError, IndexError, KeyError, ValueError, AssertionError) as error:
+        reason = " ".join(str(error).split())[:200] or type(error).__name__
+        raise NotAuditableError(
+            f"{checkpoint.repo_id}: unsupported architecture: its forward fails: {reason}"
+        ) from error
     interaction = Interaction(
         protocol=PROTOCOL,
         parameters={},

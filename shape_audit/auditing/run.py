@@ -6,6 +6,7 @@ name -> Checkpoint -> ModelShape, Placement            (light: no torch)
 
 from __future__ import annotations
 
+import re
 from importlib.util import find_spec
 from typing import Any
 
@@ -14,6 +15,7 @@ from shape_audit.auditing.measurement import measure
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.progress import Progress, Silent
 from shape_audit.errors import (
+    IncompleteError,
     MissingExtraError,
     NotAuditableError,
     ShapeAuditError,
@@ -24,6 +26,9 @@ from shape_audit.hub import Checkpoint, read_checkpoint
 from shape_audit.interaction import parse_sites
 from shape_audit.records import AuditRecord, ModelIdentity, sealed, write_record
 from shape_audit.shape import ShapeReading, describe, known_models, place, read_interval, shipped_interval
+
+_MISBUILT = re.compile("config.json and tensors disagree: (num_hidden_layers|hidden_size|intermediate_size)")
+"""What transformers would build is not what the weights are; building it could take hours and all memory."""
 
 MEASURE_PACKAGES = ("torch", "transformers", "safetensors", "pyarrow")
 
@@ -98,6 +103,9 @@ def _audit(model: str, options: AuditOptions, progress: Progress) -> AuditRecord
         return _finished(record, options)
     if reading.refusal:
         raise NotAuditableError(f"{checkpoint.repo_id}: {reading.refusal}. --shape-only shows its shape")
+    disagreement = next((note for note in reading.notes if _MISBUILT.match(note)), None)
+    if disagreement:
+        raise IncompleteError(f"{checkpoint.repo_id}: {disagreement}")
     sites = parse_sites(options.sites, reading.shape.num_hidden_layers)
     missing = [package for package in MEASURE_PACKAGES if find_spec(package) is None]
     if missing:

@@ -21,6 +21,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         from shape_audit.cli.app import run
 
         code = run(list(sys.argv[1:] if arguments is None else arguments))
+    except Exception as error:  # the last net: a line, never a traceback
+        from shape_audit.cli.failures import failed
+
+        code = failed(error, subject="shape-audit", debug=False)
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
     if code == ExitCode.INTERRUPTED:

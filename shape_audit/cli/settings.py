@@ -26,7 +26,7 @@ def read_settings(program: Any) -> dict[str, dict[str, Any]]:
         return {}
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"{file}: cannot be read: {error}") from error
     tool = content.get("tool", {})
     tables = tool.get("shape-audit", {}) if isinstance(tool, dict) else {}

@@ -78,7 +78,7 @@ def describe(checkpoint: Checkpoint) -> ShapeReading:
         model_type=config.model_type,
         notes=(*_disagreements(config, tensors), *tie_notes, *_left_out(config, tensors)),
         is_causal_lm=config.is_causal_lm is not False,
-        refusal=_refusal(config, shape, non_dense),
+        refusal=_refusal(config, shape, non_dense) or _integer_weights(checkpoint),
     )
 
 
@@ -136,3 +136,10 @@ def _refusal(config: ConfigFacts, shape: ModelShape, non_dense: str | None) -> s
     if config.quantization is not None:
         return f"quantised weights ({config.quantization.method}) are not measured; audit the unquantised model"
     return None
+
+
+def _integer_weights(checkpoint: Checkpoint) -> str | None:
+    """Weights that are mostly no floating-point numbers, though the config speaks of no quantisation."""
+    floating = sum(header.numel for header in checkpoint.tensors.values() if header.dtype.startswith(("F", "BF")))
+    every = sum(header.numel for header in checkpoint.tensors.values())
+    return "its weights are stored as integers" if 2 * floating < every else None
