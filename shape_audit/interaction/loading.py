@@ -121,6 +121,9 @@ def check_supported(checkpoint: Checkpoint) -> None:
     """
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
+    kernel = checkpoint.config.get("attn_implementation") or checkpoint.config.get("_attn_implementation")
+    if "/" in str(kernel):  # transformers would fetch and run it
+        raise NotAuditableError(f"{checkpoint.repo_id}: asks for attention code of a repository, which is not run")
     model_type = checkpoint.config.get("model_type")
     if not isinstance(model_type, str) or model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         if "auto_map" in checkpoint.config:

@@ -232,6 +232,12 @@ def test_weights_that_lack_tensors_are_not_filled_in(folder: Path) -> None:
         shape_audit.audit(str(folder), **FEW)
 
 
+def test_attention_code_of_a_repository_is_not_fetched(folder: Path) -> None:
+    change_config(folder, attn_implementation="org/kernel")
+    with pytest.raises(NotAuditableError, match="asks for attention code of a repository"):
+        shape_audit.audit(str(folder), **FEW)
+
+
 def test_a_promise_of_a_million_layers_is_refused_at_once(folder: Path) -> None:
     change_config(folder, num_hidden_layers=10**6)
     with pytest.raises(IncompleteError, match="num_hidden_layers = 1000000, but the tensors show 2 blocks"):
