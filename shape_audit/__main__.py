@@ -1,8 +1,6 @@
 """`python -m shape_audit`: what accelerate launch and torchrun start."""
 
-import sys
-
-from shape_audit.cli import main
+from shape_audit.cli import program
 
 if __name__ == "__main__":
-    sys.exit(main())
+    program()

@@ -139,6 +139,12 @@ FOREIGN: tuple[_Foreign, ...] = (
         f"{s}: HF_ENDPOINT or a proxy setting is not a possible address ({_said(e)})"),
     _Foreign("httpx2", "RequestError", IncompleteError, lambda e, s:
         f"{s}: the request to the Hub failed ({type(e).__name__}). Is there a proxy or a login page in between?"),
+    _Foreign("builtins", "UnicodeEncodeError", UsageError, lambda e, s:
+        f"{s}: HF_TOKEN or another setting holds characters that cannot be sent", contains="ascii"),
+    _Foreign("builtins", "ValueError", UsageError, lambda e, s:
+        f"{s}: HF_ENDPOINT or a proxy setting is not a possible address ({_said(e)})", contains="Invalid IPv6 URL"),
+    _Foreign("builtins", "ValueError", UsageError, lambda e, s:
+        f"{s}: HF_ENDPOINT or a proxy setting is not a possible address ({_said(e)})", contains="Port out of range"),
     _Foreign("torch", "OutOfMemoryError", IncompleteError, lambda e, s:
         f"{s}: out of memory on the device. Lower --micro-batch or --seq-len, or choose --device cpu"),
     _Foreign("builtins", "RuntimeError", IncompleteError, lambda e, s:

@@ -5,6 +5,6 @@ audit("org/name", windows=64) -> AuditRecord
 
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.progress import Progress, Silent
-from shape_audit.auditing.run import MeasurementNotInstalledError, audit
+from shape_audit.auditing.run import MeasurementNotInstalledError, RecordNotWrittenError, audit
 
-__all__ = ["AuditOptions", "MeasurementNotInstalledError", "Progress", "Silent", "audit"]
+__all__ = ["AuditOptions", "MeasurementNotInstalledError", "Progress", "RecordNotWrittenError", "Silent", "audit"]

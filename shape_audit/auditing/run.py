@@ -24,7 +24,7 @@ from shape_audit.errors import (
 )
 from shape_audit.hub import Checkpoint, read_checkpoint
 from shape_audit.interaction import parse_sites
-from shape_audit.records import AuditRecord, ModelIdentity, sealed, write_record
+from shape_audit.records import AuditRecord, ModelIdentity, check_writable, sealed, write_record
 from shape_audit.shape import ShapeReading, describe, known_models, place, read_interval, shipped_interval
 
 _MISBUILT = re.compile("config.json and tensors disagree: (num_hidden_layers|hidden_size|intermediate_size)")
@@ -35,6 +35,14 @@ MEASURE_PACKAGES = ("torch", "transformers", "safetensors", "pyarrow")
 
 class MeasurementNotInstalledError(MissingExtraError):
     """The shape is known, but what measures gradients is not installed. `record` is the shape-only record."""
+
+    def __init__(self, message: str, record: AuditRecord) -> None:
+        super().__init__(message)
+        self.record = record
+
+
+class RecordNotWrittenError(IncompleteError):
+    """The audit is done, but its record could not be written. `record` is that record: hours need not be lost."""
 
     def __init__(self, message: str, record: AuditRecord) -> None:
         super().__init__(message)
@@ -58,6 +66,7 @@ def audit(
     Raises:
         IncompleteError: could not be completed (network, gated, damaged files, too little text ...).
         MeasurementNotInstalledError: the extra `measure` is not installed; carries the shape-only record.
+        RecordNotWrittenError: everything is measured, only the record's file failed; carries the record.
         NotAuditableError: nothing here that can be audited.
         UsageError: options that cannot be meant.
     """
@@ -80,6 +89,8 @@ def audit(
 
 
 def _audit(model: str, options: AuditOptions, progress: Progress) -> AuditRecord:
+    if options.records is not None:
+        check_writable(options.records)  # now rather than after the pass
     interval = read_interval(options.interval) if options.interval else shipped_interval()
     progress.step("reading config and tensor headers")
     checkpoint = read_checkpoint(model, subfolder=options.subfolder, variant=options.variant, retries=options.retries)
@@ -142,5 +153,8 @@ def _finished(record: AuditRecord, options: AuditOptions) -> AuditRecord:
     """The record with its hash, written where it was asked for."""
     record = sealed(record)
     if options.records is not None:
-        write_record(record, options.records)
+        try:
+            write_record(record, options.records)
+        except IncompleteError as error:
+            raise RecordNotWrittenError(str(error), record) from error
     return record

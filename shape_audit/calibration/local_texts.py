@@ -6,7 +6,9 @@ import json
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
+from shape_audit.calibration.text import MAX_LOCAL_BYTES
 from shape_audit.errors import CorruptFileError, UsageError
+from shape_audit.records import read_small_file
 
 
 def python_docs() -> Iterator[str]:
@@ -18,7 +20,7 @@ def python_docs() -> Iterator[str]:
 
 def plain_text(path: Path) -> bytes:
     """A UTF-8 file, byte by byte."""
-    content = path.read_bytes()
+    content = read_small_file(path, limit=MAX_LOCAL_BYTES)
     try:
         content.decode("utf-8")
     except UnicodeDecodeError as error:
@@ -39,6 +41,8 @@ def parquet_rows(path: Path, column: str) -> Iterator[str | None]:
                 raise no_such_column(str(path), column, texts, holds_other=column in fields)
             for batch in file.iter_batches(columns=[column]):
                 yield from batch.column(0).to_pylist()
+    except UnicodeDecodeError as error:
+        raise CorruptFileError(f"{path}: column {column} is not UTF-8") from error
     except (pa.ArrowException, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
             raise

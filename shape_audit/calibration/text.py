@@ -7,8 +7,13 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cached_property
 
+from shape_audit.errors import IncompleteError
+
 MAX_TEXT_BYTES = 16 * 2**20
 """Of a Hub dataset, rows are read until they make so many bytes: 64 windows need no full download."""
+
+MAX_LOCAL_BYTES = 2**30
+"""Of local files, which are read whole."""
 
 
 @dataclass(frozen=True)
@@ -36,7 +41,13 @@ class CalibrationText:
 
 def joined_rows(rows: Iterable[str | None]) -> bytes:
     """Rows in order, each that does not end in a line end getting one; null rows are left out."""
-    return b"".join(row_bytes(row) for row in rows if row is not None)
+    content = bytearray()
+    for row in rows:
+        if row is not None:
+            content += row_bytes(row)
+            if len(content) > MAX_LOCAL_BYTES:  # a table of a few KB can unpack to more than there is memory
+                raise IncompleteError(f"more than {MAX_LOCAL_BYTES // 2**20:,} MiB of text; give a part of it")
+    return bytes(content)
 
 
 def row_bytes(row: str) -> bytes:

@@ -53,7 +53,10 @@ def read_text(
     if path.suffix == ".txt":
         if column is not None:
             raise UsageError(f"{dataset}: --text-column is for tables")
-        return CalibrationText(dataset=path.name, content=local_texts.plain_text(path))
+        content = local_texts.plain_text(path)
+        if not content.strip():
+            raise IncompleteError(f"{path}: holds no text")
+        return CalibrationText(dataset=path.name, content=content)
     if path.suffix not in local_texts.READERS:
         raise UsageError(f"{dataset}: not a .txt, .jsonl or .parquet file")
     column = column or "text"

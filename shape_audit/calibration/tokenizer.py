@@ -8,6 +8,7 @@ from typing import Any
 
 from shape_audit.errors import IncompleteError, NotAuditableError
 from shape_audit.hub import tokenizer_sha256
+from shape_audit.records import read_small_file
 
 
 @dataclass(frozen=True)
@@ -68,6 +69,12 @@ def load_tokenizer(folder: Path, subject: str) -> WindowTokenizer:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.set_verbosity_error()
+    settings = folder / "tokenizer_config.json"
+    if settings.is_file() and b"fast_tokenizer_files" in read_small_file(settings):  # a file outside tokenizer_sha256
+        raise NotAuditableError(
+            f"{subject}: tokenizer_config.json names other files to load (fast_tokenizer_files), which this audit "
+            "does not follow"
+        )
     try:
         tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # whatever a damaged vocabulary makes the tokenizer libraries raise

@@ -10,7 +10,9 @@ from typing import Any
 from shape_audit.calibration.tokenizer import WindowTokenizer
 from shape_audit.calibration.window_set import Window, WindowSet, covered_bytes
 from shape_audit.errors import CorruptFileError, IncompleteError, UsageError
-from shape_audit.records import Calibration, write_text_atomically
+from shape_audit.records import Calibration, read_small_file, write_text_atomically
+
+MAX_WINDOWS_FILE = 2**30
 
 
 def save_windows(path: Path, window_set: WindowSet) -> None:
@@ -43,10 +45,7 @@ def replay_windows(path: Path, tokenizer: WindowTokenizer, *, vocab_size: int | 
         UsageError: the windows were made by another tokenizer.
         CorruptFileError: no windows, windows of different length, ids outside the vocabulary, other damage.
     """
-    try:
-        content = path.read_bytes()
-    except OSError as error:
-        raise IncompleteError(f"{path}: {error.strerror or error}") from error
+    content = read_small_file(path, limit=MAX_WINDOWS_FILE)
     try:
         lines = [json.loads(line) for line in content.decode("utf-8").splitlines() if line.strip()]
         made_by = lines[0]["tokenizer_sha256"]

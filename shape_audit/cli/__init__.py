@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import atexit
+import os
 import sys
 from collections.abc import Sequence
+from typing import NoReturn
 
 from shape_audit.errors import ExitCode
 
@@ -28,8 +31,28 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
     if code == ExitCode.INTERRUPTED:
-        # Python remembers that the interrupt left some string it was executing (imports do that), and would itself
-        # die of the signal at exit, whatever code it is given; executing one that ends well makes it forget.
-        exec("")
-        print("shape-audit: interrupted; nothing half-written was left behind", file=sys.stderr)
+        from shape_audit.cli.sink import note
+
+        note("shape-audit: interrupted; nothing half-written was left behind")
     return int(code)
+
+
+def program() -> NoReturn:
+    """The whole process: `main`, then out, without the interpreter's own way of ending.
+
+    That way would abort the process (exit code -6) where a library's reading thread is still at work, and after an
+    interrupt that met an import it would die of the signal whatever the exit code says.
+    """
+    code = main()
+    atexit._run_exitfuncs()
+    for stream in (sys.stdout, sys.stderr):
+        try:
+            if stream is not None:
+                stream.flush()
+        except BrokenPipeError:
+            pass  # whoever read it has seen enough
+        except OSError as error:
+            from shape_audit.cli.failures import failed
+
+            code = failed(error, subject="stdout", debug=False)
+    os._exit(code)

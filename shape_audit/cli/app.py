@@ -70,4 +70,6 @@ def run(arguments: list[str]) -> int:
         return ExitCode.WRONG_USAGE
     except ShapeAuditError as error:
         return failed(error, subject=PROGRAM, debug=False)
+    except OSError as error:  # help and version are printed by typer, perhaps to a full disk
+        return failed(error, subject="stdout", debug=False)
     return int(code or ExitCode.CLEAN)

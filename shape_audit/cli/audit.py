@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from shape_audit.auditing import AuditOptions, MeasurementNotInstalledError, audit
+from shape_audit.auditing import AuditOptions, MeasurementNotInstalledError, RecordNotWrittenError, audit
 from shape_audit.cli.failures import failed
 from shape_audit.cli.option import option
 from shape_audit.cli.progress_bar import ProgressBar
@@ -89,23 +89,32 @@ def command(
     except Exception as error:
         return failed(error, subject="shape-audit", debug=debug)
     found: list[AuditRecord] = []
+    written: list[AuditRecord] = []
     codes: set[ExitCode] = {ExitCode.CLEAN}
     try:
         for model in models:
-            codes.add(_audit_one(model, options, found, debug))
+            codes.add(_audit_one(model, options, found, written, debug))
     finally:  # also where Ctrl-C ends the work: what is finished is shown
         codes.add(_show(found, format, output, several=len(models) > 1, debug=debug))
-        for record in found:
+        for record in written:
             note(f"record: {folder / record_file_name(record)}")
     return next(code for code in _ORDER if code in codes)
 
 
-def _audit_one(model: str, options: AuditOptions, found: list[AuditRecord], debug: bool) -> ExitCode:
-    """Audit a model and add its record to those found."""
+def _audit_one(
+    model: str, options: AuditOptions, found: list[AuditRecord], written: list[AuditRecord], debug: bool
+) -> ExitCode:
+    """Audit a model and add its record to those found, and to those written where it lies in the record folder."""
     try:
         with ProgressBar() as progress:
-            found.append(audit(model, options, progress=progress))
+            record = audit(model, options, progress=progress)
+        found.append(record)
+        written.append(record)
     except MeasurementNotInstalledError as error:
+        found.append(error.record)
+        written.append(error.record)
+        return failed(error, subject=model, debug=debug)
+    except RecordNotWrittenError as error:
         found.append(error.record)
         return failed(error, subject=model, debug=debug)
     except Exception as error:

@@ -8,6 +8,9 @@ from shape_audit.cli.interruption import was_interrupted
 from shape_audit.cli.sink import note
 from shape_audit.errors import ExitCode, explained
 
+LONGEST_LINE = 600
+"""Characters. What a library puts into a message may have no end."""
+
 
 def failed(error: Exception, *, subject: str, debug: bool) -> ExitCode:
     """Say in one line what went wrong, and return the exit code it leads to.
@@ -31,5 +34,6 @@ def failed(error: Exception, *, subject: str, debug: bool) -> ExitCode:
 
 
 def _one_line(text: str) -> str:
-    """No line ends and no control characters: names and messages may come from anywhere."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    """No line ends, no control characters, an end: names and messages may come from anywhere."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 4] + " ..."

@@ -43,10 +43,15 @@ def _options(table: Any, command: Any, where: str) -> dict[str, Any]:
     if not isinstance(table, dict):
         raise UsageError(f"{where} is not a table")
     names = {parameter.name.replace("_", "-"): parameter.name for parameter in command.params}
-    return {
-        names[_known(key.replace("_", "-"), names, where)]: str(value) if isinstance(value, float) else value
-        for key, value in table.items()
-    }
+    options = {}
+    for key, value in table.items():
+        name = names[_known(key.replace("_", "-"), names, where)]
+        is_flag = next(bool(getattr(p, "is_flag", False)) for p in command.params if p.name == name)
+        if is_flag != isinstance(value, bool):
+            kind = "true or false" if is_flag else "a value, not true or false"
+            raise UsageError(f"{where}: {key} takes {kind}")
+        options[name] = str(value) if isinstance(value, float) else value
+    return options
 
 
 def _known(name: str, names: Any, where: str) -> str:

@@ -41,6 +41,8 @@ def emit(content: RenderableType | str, output: Path | None) -> None:
 
 def _print(text: str) -> None:
     """To stdout; that whoever reads it has seen enough and left is no error."""
+    if sys.stdout is None:  # closed by whoever started the program
+        raise IncompleteError("the report could not be written (stdout is closed); see --output")
     try:
         encoding = sys.stdout.encoding or "utf-8"
         sys.stdout.write(text.encode(encoding, "replace").decode(encoding))
@@ -67,7 +69,9 @@ def _drawn(content: RenderableType) -> str:
 
 def note(text: str) -> None:
     """Say something on stderr that is no result; that nobody listens is no error."""
+    if sys.stderr is None:  # closed; print would take stdout instead
+        return
     try:
         print(text, file=sys.stderr, flush=True)
-    except BrokenPipeError:
+    except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

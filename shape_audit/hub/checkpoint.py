@@ -18,6 +18,7 @@ from shape_audit.hub.weight_files import (
     refuse_what_is_no_model,
     weight_files,
 )
+from shape_audit.records import read_small_file
 
 
 @dataclass(frozen=True)
@@ -93,7 +94,7 @@ def _read_folder(model: ModelName) -> Checkpoint:
     files |= {f"{path.parent.name}/{CONFIG_FILE}" for path in folder.glob(f"*/{CONFIG_FILE}")}
 
     def read(name: str) -> bytes:
-        return (folder / name).read_bytes()
+        return read_small_file(folder / name)
 
     refuse_what_is_no_model(files, model.repo_id, read)
     config = parse_json_object(read(CONFIG_FILE), file=CONFIG_FILE)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from collections.abc import Mapping
 from pathlib import Path
 
@@ -26,11 +27,11 @@ def folder_revision(folder: Path, raw_headers: Mapping[str, bytes]) -> str:
     digest = hashlib.sha256()
     for name in [CONFIG_FILE, *tokenizer_file_names(folder)]:
         content = (folder / name).read_bytes()
-        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(os.fsencode(name) + f"\0{len(content)}\0".encode())
         digest.update(content)
     for name, raw_header in sorted(raw_headers.items()):
         size = (folder / name).stat().st_size
-        digest.update(f"{name}\0{size}\0".encode())
+        digest.update(os.fsencode(name) + f"\0{size}\0".encode())
         digest.update(raw_header)
         with (folder / name).open("rb") as stream:
             for piece in range(PIECES):

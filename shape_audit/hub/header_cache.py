@@ -7,6 +7,7 @@ which says what a branch or tag last meant. A commit never changes, so no entry 
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from urllib.parse import quote
@@ -14,7 +15,9 @@ from urllib.parse import quote
 from huggingface_hub import cached_assets_path
 
 from shape_audit.hub.safetensors_header import TensorHeader
-from shape_audit.records import write_text_atomically
+from shape_audit.records import sha256_of, write_text_atomically
+
+COMMIT = re.compile(r"[0-9a-f]{40}")
 
 Headers = Mapping[str, Mapping[str, TensorHeader]]
 
@@ -30,14 +33,16 @@ class HeaderCache:
         )
 
     def load(self, sha: str) -> dict[str, dict[str, TensorHeader]] | None:
-        """File name -> tensor name -> header of a commit; None where it is absent or unreadable."""
+        """File name -> tensor name -> header of a commit; None where it is absent or damaged."""
         try:
-            content = json.loads((self._folder / f"{sha}{self._suffix}.json").read_text(encoding="utf-8"))
+            kept = json.loads((self._folder / f"{sha}{self._suffix}.json").read_text(encoding="utf-8"))
+            if kept["sha256"] != sha256_of(kept["headers"]):
+                return None
             return {
                 file: {name: TensorHeader(dtype, tuple(shape)) for name, (dtype, shape) in tensors.items()}
-                for file, tensors in content.items()
+                for file, tensors in kept["headers"].items()
             }
-        except (OSError, ValueError, TypeError, AttributeError):
+        except (OSError, ValueError, TypeError, LookupError, AttributeError, RecursionError):
             return None
 
     def save(self, sha: str, headers: Headers) -> None:
@@ -45,7 +50,8 @@ class HeaderCache:
             file: {name: [header.dtype, header.shape] for name, header in tensors.items()}
             for file, tensors in headers.items()
         }
-        write_text_atomically(self._folder / f"{sha}{self._suffix}.json", json.dumps(content))
+        kept = {"sha256": sha256_of(content), "headers": content}
+        write_text_atomically(self._folder / f"{sha}{self._suffix}.json", json.dumps(kept))
 
     def remember(self, revision: str, sha: str, repo_id: str) -> None:
         """Keep what a branch or tag means today, and the repository's own spelling of its name, for offline runs."""
@@ -58,7 +64,7 @@ class HeaderCache:
             sha, repo_id = self._ref(revision).read_text(encoding="utf-8").split()
         except (OSError, ValueError):
             return None
-        return sha, repo_id
+        return (sha, repo_id) if COMMIT.fullmatch(sha) else None
 
     def _ref(self, revision: str) -> Path:
         return self._folder / "refs" / quote(revision, safe="")

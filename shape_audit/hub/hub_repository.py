@@ -8,7 +8,6 @@ offline.
 
 from __future__ import annotations
 
-import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -23,7 +22,7 @@ from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_st
 from shape_audit.errors import CorruptFileError, IncompleteError
 from shape_audit.hub.checkpoint import merged_tensors
 from shape_audit.hub.downloads import download_files
-from shape_audit.hub.header_cache import HeaderCache
+from shape_audit.hub.header_cache import COMMIT, HeaderCache
 from shape_audit.hub.names import ModelName
 from shape_audit.hub.retrying import with_retries
 from shape_audit.hub.safetensors_header import (
@@ -39,13 +38,12 @@ from shape_audit.hub.weight_files import (
     refuse_what_is_no_model,
     weight_files,
 )
+from shape_audit.records import MAX_SMALL_FILE
 
 FIRST_REQUEST_BYTES = 100_000
 """Enough for the headers of most files: one request instead of two."""
 PARALLEL_REQUESTS = 8
 DEFAULT_REVISION = "main"
-
-_COMMIT = re.compile(r"[0-9a-f]{40}")
 
 
 def read_hub_repository(model: ModelName, retries: int) -> dict[str, Any]:
@@ -66,6 +64,9 @@ def read_hub_repository(model: ModelName, retries: int) -> dict[str, Any]:
     sizes = {name.removeprefix(inside): size for name, size in every_size.items() if name.startswith(inside)}
 
     def read(name: str) -> bytes:
+        size = sizes.get(name) or 0
+        if size > MAX_SMALL_FILE:
+            raise CorruptFileError(f"{repo_id}: {name} has {size:,} bytes: not the kind of file it should be")
         return (download_files(repo_id, sha, [inside + name], retries=retries) / inside / name).read_bytes()
 
     refuse_what_is_no_model(sizes, repo_id, read)
@@ -104,7 +105,7 @@ def _commit(model: ModelName, retries: int) -> tuple[str, str, dict[str, int | N
             raise IncompleteError(
                 f"{model.repo_id}: the Hub's answer makes no sense; is there a proxy or a login page in between?"
             ) from error
-        if info.sha is None or not _COMMIT.fullmatch(info.sha):
+        if info.sha is None or not COMMIT.fullmatch(info.sha):
             raise IncompleteError(f"{model.repo_id}: the Hub did not say which commit this is; try again")
         return info.sha, info.id, {sibling.rfilename: sibling.size for sibling in info.siblings or []}
 
@@ -158,7 +159,7 @@ def _fetch_range(url: str, begin: int, end: int) -> bytes:
 def _cached_commit(model: ModelName, cache: HeaderCache) -> tuple[str, str]:
     """(sha, repo_id) as the revision was last looked up: by us, or else by whoever filled the Hub's cache."""
     revision = model.revision or DEFAULT_REVISION
-    if _COMMIT.fullmatch(revision):
+    if COMMIT.fullmatch(revision):
         return revision, model.repo_id
     remembered = cache.remembered(revision)
     if remembered is not None:

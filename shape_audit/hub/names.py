@@ -84,13 +84,17 @@ def _folder(text: str, path: Path) -> ModelName:
     notes: tuple[str, ...] = ()
     if _HUB_NAME.fullmatch(text):
         notes = (f"{text} is a folder here: it was read, not a Hub repository of that name",)
-    return ModelName(repo_id=path.resolve().name or "model", source="folder", folder=path, notes=notes)
+    name = os.fsencode(path.resolve().name).decode("utf-8", "replace")  # a file system's name need not be text
+    return ModelName(repo_id=name or "model", source="folder", folder=path, notes=notes)
 
 
 def _hub_url(text: str) -> ModelName:
     """org/name and revision from the address of a model's page."""
-    address = urlsplit(text)
-    if address.netloc not in {*_HUB_HOSTS, urlsplit(os.environ.get("HF_ENDPOINT", "")).netloc}:
+    try:
+        address, endpoint = urlsplit(text), urlsplit(os.environ.get("HF_ENDPOINT", ""))
+    except ValueError as error:
+        raise UsageError(f"{text}: it, or HF_ENDPOINT, is not a possible address ({error})") from error
+    if address.netloc not in {*_HUB_HOSTS, endpoint.netloc}:
         raise UsageError(f"{text}: not an address of the Hub")
     parts = [unquote(part) for part in address.path.split("/") if part]
     if len(parts) > 3 and parts[2] in ("tree", "blob", "resolve", "commit"):

@@ -20,7 +20,9 @@ MAX_HEADER_BYTES = 100_000_000
 
 MAX_DIMENSIONS = 16
 MAX_NAME = 1024
-"""No tensor of a model has more; products and patterns over longer ones would take minutes."""
+MAX_TENSORS = 200_000
+"""No file of a model holds more tensors, no tensor more dimensions or a longer name: such a header would only cost
+minutes."""
 
 BITS = {
     "BOOL": 8, "U8": 8, "I8": 8, "F8_E4M3": 8, "F8_E5M2": 8, "F8_E8M0": 8, "F8_E4M3FNUZ": 8, "F8_E5M2FNUZ": 8,
@@ -85,6 +87,8 @@ def parse_header(raw: bytes, *, file: str, file_size: int | None) -> dict[str, T
     if not isinstance(content, dict):
         raise CorruptFileError(f"{file}: its header is not a JSON object")
     content.pop("__metadata__", None)
+    if len(content) > MAX_TENSORS:
+        raise CorruptFileError(f"{file}: its header names {len(content):,} tensors; no model has so many in a file")
     spans = sorted((_span(name, entry, file) for name, entry in content.items()), key=lambda span: span[:2])
     position = 0
     for begin, end, name, _ in spans:
@@ -119,6 +123,8 @@ def _span(name: str, entry: Any, file: str) -> tuple[int, int, str, TensorHeader
         raise CorruptFileError(f"{file}: tensor {name[:40]} has an impossible name or number of dimensions")
     if not isinstance(dtype, str) or dtype not in BITS:
         raise CorruptFileError(f"{file}: tensor {name} has the unknown dtype {str(dtype)[:40]}")
+    if any("\ud800" <= character <= "\udfff" for character in name):
+        raise CorruptFileError(f"{file}: tensor {name[:40]!a} has a name that is no text")
     header = TensorHeader(dtype, tuple(shape))
     if end < begin or (end - begin) * 8 != header.numel * BITS[dtype]:
         raise CorruptFileError(

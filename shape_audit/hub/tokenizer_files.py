@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import os
 from fnmatch import fnmatch
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -38,7 +39,7 @@ def tokenizer_sha256(folder: Path) -> str:
     digest = hashlib.sha256()
     for name in tokenizer_file_names(folder):
         content = (folder / name).read_bytes()
-        digest.update(f"{name}\0{len(content)}\0".encode())
+        digest.update(os.fsencode(name) + f"\0{len(content)}\0".encode())
         digest.update(content)
     return digest.hexdigest()
 

@@ -33,6 +33,7 @@ def parse_json_object(text: bytes, *, file: str) -> dict[str, Any]:
     """
     try:
         content = json.loads(text.decode("utf-8"))
+        json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair can be parsed, and nothing else
     except (ValueError, RecursionError) as error:
         raise CorruptFileError(f"{file}: not valid JSON; the file is damaged") from error
     if not isinstance(content, dict):

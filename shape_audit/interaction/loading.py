@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import logging
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -20,6 +22,12 @@ DTYPES = {
     "float16": torch.float16,
     "float64": torch.float64,
 }
+SIDE_FILES = ("transformers_weights", "configuration_files")
+"""Keys of config.json by which transformers takes weights or a config from another file: not the one that was read."""
+MAX_LABELS = 1_000_000
+MAX_BUFFER_BYTES = 8 * 2**30
+MAX_EXCESS = 1.5
+"""A model may have so many times the parameters of its weight files; what is missing is then counted and named."""
 _SAFETENSORS_DTYPES = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}
 
 
@@ -64,6 +72,7 @@ def load_model(
     chosen_device = _device(device)
     folder = _weights_folder(checkpoint, retries)
     config = _config(checkpoint, folder)
+    _check_size(checkpoint, config)
     chosen_dtype = DTYPES[_dtype_name(checkpoint, dtype)]
     model, info = _from_pretrained(checkpoint, folder, config, chosen_dtype)
     absent = sorted(info["missing_keys"])
@@ -124,6 +133,14 @@ def check_supported(checkpoint: Checkpoint) -> None:
     kernel = checkpoint.config.get("attn_implementation") or checkpoint.config.get("_attn_implementation")
     if "/" in str(kernel):  # transformers would fetch and run it
         raise NotAuditableError(f"{checkpoint.repo_id}: asks for attention code of a repository, which is not run")
+    for key in SIDE_FILES:
+        if key in checkpoint.config:
+            raise NotAuditableError(
+                f"{checkpoint.repo_id}: config.json names other files to load ({key}), which this audit does not follow"
+            )
+    labels = checkpoint.config.get("num_labels")
+    if isinstance(labels, int) and labels > MAX_LABELS:  # the config class makes a name for each
+        raise CorruptFileError(f"{checkpoint.repo_id}: config.json: {labels:,} labels cannot be meant")
     model_type = checkpoint.config.get("model_type")
     if not isinstance(model_type, str) or model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         if "auto_map" in checkpoint.config:
@@ -144,7 +161,8 @@ def _config(checkpoint: Checkpoint, folder: Path) -> Any:
     from transformers import AutoConfig
 
     try:
-        config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        with _quiet_transformers():
+            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # whatever an impossible value makes the config class raise
         raise CorruptFileError(f"{checkpoint.repo_id}: config.json: {_first_line(error)}") from error
     for name, value in config.to_dict().items():
@@ -153,11 +171,36 @@ def _config(checkpoint: Checkpoint, folder: Path) -> Any:
     return config
 
 
-def _from_pretrained(
-    checkpoint: Checkpoint, folder: Path, config: Any, dtype: torch.dtype
-) -> tuple[Any, dict[str, Any]]:
-    from safetensors import SafetensorError
+def _check_size(checkpoint: Checkpoint, config: Any) -> None:
+    """Build the model without memory and compare it with the weights, before an absurd config takes the machine down.
+
+    Raises:
+        IncompleteError: the config describes far more than the weights hold, or cannot be built at all.
+    """
     from transformers import AutoModelForCausalLM
+
+    try:
+        with torch.device("meta"), _quiet_transformers():
+            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+    except Exception as error:  # whatever an impossible config makes a model class raise
+        raise IncompleteError(f"{checkpoint.repo_id}: transformers cannot build it: {_first_line(error)}") from error
+    described = sum(parameter.numel() for parameter in model.parameters())
+    held = sum(header.numel for header in checkpoint.tensors.values())
+    if described > MAX_EXCESS * held:
+        raise IncompleteError(
+            f"{checkpoint.repo_id}: config.json describes {described:,} parameters, but the weights hold {held:,}"
+        )
+    buffers = sum(buffer.numel() * buffer.element_size() for buffer in model.buffers())
+    if buffers > MAX_BUFFER_BYTES:
+        raise IncompleteError(
+            f"{checkpoint.repo_id}: config.json asks for {buffers / 1e9:,.0f} GB of buffers "
+            "(max_position_embeddings?); that cannot be meant"
+        )
+
+
+@contextmanager
+def _quiet_transformers() -> Iterator[None]:
+    """Advice of transformers is for those who load a model themselves; what matters here becomes an error."""
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
@@ -165,27 +208,40 @@ def _from_pretrained(
     level = logger.level
     logger.setLevel(logging.ERROR)
     try:
-        model, info = AutoModelForCausalLM.from_pretrained(
-            folder,
-            config=config,
-            dtype=dtype,
-            use_safetensors=True,
-            variant=checkpoint.variant,
-            local_files_only=True,
-            trust_remote_code=False,
-            output_loading_info=True,
-        )
+        yield
+    finally:
+        logger.setLevel(level)
+
+
+def _from_pretrained(
+    checkpoint: Checkpoint, folder: Path, config: Any, dtype: torch.dtype
+) -> tuple[Any, dict[str, Any]]:
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM
+
+    try:
+        with _quiet_transformers():
+            model, info = AutoModelForCausalLM.from_pretrained(
+                folder,
+                config=config,
+                dtype=dtype,
+                use_safetensors=True,
+                variant=checkpoint.variant,
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+            )
     except SafetensorError as error:
         raise CorruptFileError(f"{checkpoint.repo_id}: damaged weights: {_first_line(error)}") from error
     except Exception as error:  # whatever an impossible config makes a model class raise
         if isinstance(error, torch.OutOfMemoryError | MemoryError | OSError):
             raise
         raise IncompleteError(f"{checkpoint.repo_id}: transformers cannot load it: {_first_line(error)}") from error
-    finally:
-        logger.setLevel(level)
     return model, info
 
 
 def _first_line(error: BaseException) -> str:
-    line = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
-    return line[:200]
+    line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    if isinstance(error, KeyError):
+        line = f"it does not know {line}"
+    return line[:200] or type(error).__name__

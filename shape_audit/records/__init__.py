@@ -17,12 +17,14 @@ from shape_audit.records.audit_record import (
     SiteInteraction,
     WallSeconds,
 )
-from shape_audit.records.files import read_record, record_file_name, write_record
+from shape_audit.records.files import check_writable, read_record, record_file_name, write_record
 from shape_audit.records.hashing import canonical_json, sealed, sha256_of
 from shape_audit.records.interval_derivation import BudgetRange, Edge, IntervalDerivation, ToleranceRow
+from shape_audit.records.reading import MAX_SMALL_FILE, read_small_file
 from shape_audit.records.shape_facts import Interval, Ledger, ModelShape, Placement
 
 __all__ = [
+    "MAX_SMALL_FILE",
     "SCHEMA_VERSION",
     "AuditRecord",
     "BudgetRange",
@@ -41,7 +43,9 @@ __all__ = [
     "ToleranceRow",
     "WallSeconds",
     "canonical_json",
+    "check_writable",
     "read_record",
+    "read_small_file",
     "record_file_name",
     "sealed",
     "sha256_of",

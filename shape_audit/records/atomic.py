@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
+import glob
 import os
 import secrets
+import time
+from contextlib import suppress
 from pathlib import Path
+
+LEFT_BEHIND_SECONDS = 3600
+"""No write takes so long: a temporary file of this age has no writer any more."""
 
 
 def write_text_atomically(path: Path, text: str) -> None:
@@ -21,6 +27,7 @@ def write_text_atomically(path: Path, text: str) -> None:
         target.write_text(text, encoding="utf-8")
         return
     target.parent.mkdir(parents=True, exist_ok=True)
+    _sweep(target)
     temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     try:
@@ -32,3 +39,14 @@ def write_text_atomically(path: Path, text: str) -> None:
     except BaseException:
         temporary.unlink(missing_ok=True)
         raise
+
+
+def _sweep(target: Path) -> None:
+    """Remove what writers of this file left behind that were killed half-way, an hour ago or longer.
+
+    By age, not by whether their process lives: on a shared folder it may live on another machine.
+    """
+    for left in target.parent.glob(f".{glob.escape(target.name[:100])}.*.tmp"):
+        with suppress(OSError):
+            if time.time() - left.stat().st_mtime > LEFT_BEHIND_SECONDS:
+                left.unlink()

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import os
 import re
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from shape_audit.errors import CorruptFileError, IncompleteError
 from shape_audit.records.atomic import write_text_atomically
 from shape_audit.records.audit_record import SCHEMA_VERSION, AuditRecord
 from shape_audit.records.hashing import record_sha256
+from shape_audit.records.reading import read_small_file
 
 
 def record_file_name(record: AuditRecord) -> str:
@@ -26,6 +28,19 @@ def record_file_name(record: AuditRecord) -> str:
     else:
         parts += [record.interaction.protocol_hash[:12], f"w{record.interaction.windows_used}"]
     return "__".join(parts) + ".json"
+
+
+def check_writable(folder: Path) -> None:
+    """Say early what `write_record` would say late.
+
+    Raises:
+        IncompleteError: the folder is a file, or may not be made or written to.
+    """
+    nearest = next((place for place in (folder, *folder.parents) if place.exists()), folder)
+    if not nearest.is_dir():
+        raise IncompleteError(f"{nearest}: records could not be written there (not a folder); see --records")
+    if not os.access(nearest, os.W_OK | os.X_OK):
+        raise IncompleteError(f"{nearest}: records could not be written there (no permission); see --records")
 
 
 def write_record(record: AuditRecord, folder: Path) -> Path:
@@ -48,10 +63,10 @@ def read_record(path: Path) -> AuditRecord:
 
     Raises:
         CorruptFileError: not JSON, not a record of this schema version, or its hash does not fit its content.
-        OSError: the file cannot be read.
+        IncompleteError: the file cannot be read.
     """
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
+        content = json.loads(read_small_file(path).decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise CorruptFileError(f"{path}: not a JSON file") from error
     version = content.get("schema_version") if isinstance(content, dict) else None

@@ -8,6 +8,7 @@ the budgets' ranges. Source of the idea: Law of Neural Interaction (arXiv 2605.2
 from __future__ import annotations
 
 import csv
+import io
 import json
 import math
 from collections import defaultdict
@@ -16,7 +17,7 @@ from functools import cache
 from pathlib import Path
 
 from shape_audit.errors import CorruptFileError, IncompleteError, UsageError
-from shape_audit.records import BudgetRange, Edge, Interval, IntervalDerivation, ToleranceRow
+from shape_audit.records import BudgetRange, Edge, Interval, IntervalDerivation, ToleranceRow, read_small_file
 from shape_audit.shape.shipped_data import DATA
 
 SHIPPED_TABLE = DATA / "ntp_sweep.csv"
@@ -109,9 +110,7 @@ def read_interval(path: str | Path) -> Interval:
     """
     path = Path(path)
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise IncompleteError(f"{path}: {error.strerror or error}") from error
+        content = json.loads(read_small_file(path).decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise CorruptFileError(f"{path}: not a JSON file; see `shape-audit interval --format json`") from error
     if not isinstance(content, dict):
@@ -137,7 +136,7 @@ def _read_table(path: Path) -> dict[int, list[_Cell]]:
     """Budget -> its shapes, each once."""
     losses: dict[tuple[int, int, int], list[float]] = defaultdict(list)
     try:
-        with path.open(encoding="utf-8-sig", newline="") as stream:
+        with io.StringIO(read_small_file(path).decode("utf-8-sig"), newline="") as stream:
             reader = csv.DictReader(stream)
             missing = [column for column in COLUMNS if column not in (reader.fieldnames or [])]
             if missing:

@@ -2,6 +2,7 @@
 
 import json
 import math
+import os
 import shutil
 from collections import Counter
 from pathlib import Path
@@ -236,6 +237,46 @@ def test_attention_code_of_a_repository_is_not_fetched(folder: Path) -> None:
     change_config(folder, attn_implementation="org/kernel")
     with pytest.raises(NotAuditableError, match="asks for attention code of a repository"):
         shape_audit.audit(str(folder), **FEW)
+
+
+@pytest.mark.parametrize("key", ["transformers_weights", "configuration_files"])
+def test_files_that_the_revision_does_not_see_are_not_followed(folder: Path, key: str) -> None:
+    change_config(folder, **{key: "other.safetensors"})
+    with pytest.raises(NotAuditableError, match=f"names other files to load \\({key}\\)"):
+        shape_audit.audit(str(folder), **FEW)
+
+
+def test_a_tokenizer_by_another_name_is_not_followed(folder: Path) -> None:
+    settings = json.loads((folder / "tokenizer_config.json").read_text())
+    settings["fast_tokenizer_files"] = ["tokenizer.4.0.0.json"]
+    (folder / "tokenizer_config.json").write_text(json.dumps(settings))
+    with pytest.raises(NotAuditableError, match="names other files to load"):
+        shape_audit.audit(str(folder), **FEW)
+
+
+@pytest.mark.parametrize(
+    ("name", "value", "says"),
+    [
+        ("vocab_size", 10**8, "describes .* parameters, but the weights hold"),
+        ("head_dim", 10**6, "describes .* parameters, but the weights hold"),
+        ("num_labels", 10**9, "labels cannot be meant"),
+        ("hidden_act", "nope", "it does not know 'nope'"),
+        ("architectures", ["\ud800"], "not valid JSON"),
+    ],
+)
+def test_a_config_that_cannot_be_meant_costs_neither_time_nor_memory(
+    folder: Path, name: str, value: object, says: str
+) -> None:
+    change_config(folder, **{name: value})
+    with pytest.raises(IncompleteError, match=says):
+        shape_audit.audit(str(folder), **FEW)
+
+
+def test_a_folder_whose_name_is_no_text(tiny_llama: Path, tmp_path: Path) -> None:
+    odd = os.fsencode(tmp_path) + b"/bad\xff"
+    shutil.copytree(os.fsencode(tiny_llama), odd)
+    record = shape_audit.audit(os.fsdecode(odd), shape_only=True, records=tmp_path / "records")
+    assert record.model.repo_id == "bad\ufffd"
 
 
 def test_a_promise_of_a_million_layers_is_refused_at_once(folder: Path) -> None:

@@ -8,6 +8,7 @@ import pyarrow.parquet as pq
 import pytest
 
 from shape_audit.calibration import read_text
+from shape_audit.calibration import text as text_module
 from shape_audit.errors import CorruptFileError, IncompleteError, UsageError
 
 
@@ -76,6 +77,21 @@ def test_bad_files(tmp_path: Path) -> None:
         read_text(str(tmp_path / "a.txt"), column="text")
     with pytest.raises(UsageError, match="there is builtin:python-docs"):
         read_text("builtin:nothing")
+
+
+def test_a_table_that_unpacks_to_more_than_fits(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(text_module, "MAX_LOCAL_BYTES", 2**20)
+    pq.write_table(pa.table({"text": ["x" * 1000] * 2000}), tmp_path / "bomb.parquet")
+    assert (tmp_path / "bomb.parquet").stat().st_size < 10_000
+    with pytest.raises(IncompleteError, match="more than 1 MiB of text"):
+        read_text(str(tmp_path / "bomb.parquet"))
+
+
+def test_strings_that_are_no_text(tmp_path: Path) -> None:
+    broken = pa.StringArray.from_buffers(1, pa.py_buffer(b"\0\0\0\0\1\0\0\0"), pa.py_buffer(b"\xff"))
+    pq.write_table(pa.table({"text": broken}), tmp_path / "t.parquet")
+    with pytest.raises(CorruptFileError, match="is not UTF-8"):
+        read_text(str(tmp_path / "t.parquet"))
 
 
 def test_json_lines(tmp_path: Path) -> None:

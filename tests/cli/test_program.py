@@ -1,6 +1,7 @@
 """The program as a user runs it: exit codes, one line an error, forms, settings, interruption."""
 
 import json
+import os
 import random
 import signal
 import subprocess
@@ -11,8 +12,10 @@ from pathlib import Path
 
 import pytest
 
+import shape_audit
 from shape_audit.cli import main
 from shape_audit.errors import ExitCode
+from shape_audit.records import record_file_name
 from tests.conftest import Program
 from tests.tiny_models import save_tiny
 
@@ -131,6 +134,8 @@ def test_settings_flag_over_environment_over_pyproject(
         ("[tool.shape-audit]\naudit = 8", "is not a table"),
         ("[tool]\nshape-audit = 8", "is not a table"),
         ("[tool.shape-audit.audit]\nseq-len = 'many'", "'--seq-len'"),
+        ("[tool.shape-audit.audit]\nseq-len = true", "seq-len takes a value, not true or false"),
+        ("[tool.shape-audit.audit]\nshape-only = 1", "shape-only takes true or false"),
         ("[tool", "cannot be read"),
     ],
 )
@@ -230,7 +235,43 @@ def test_a_record_folder_that_cannot_be_written(
 ) -> None:
     (tmp_path / "taken").write_text("a file")
     code, _, err = outcome(capsys, "audit", tiny_llama, "--shape-only", "--records", tmp_path / "taken" / "x")
-    assert code == 2 and "the record could not be written" in err
+    assert code == 2 and "records could not be written there (not a folder)" in err
+    records = tmp_path / "records"
+    model = shape_audit.audit(str(tiny_llama), shape_only=True)
+    (records / record_file_name(model)).mkdir(parents=True)  # found only when the record is written
+    code, out, err = outcome(capsys, "audit", tiny_llama, "--shape-only", "--records", records)
+    assert code == 2 and "tiny-llama is above" in out and "the record could not be written" in err
+    assert "record: " not in err
+
+
+def test_closed_and_full_streams(clean_environment: dict[str, str], tiny_llama: Path, tmp_path: Path) -> None:
+    audit = f"{sys.executable} -m shape_audit audit {tiny_llama} --shape-only --records {tmp_path}"
+
+    def run(command: str) -> subprocess.CompletedProcess[str]:
+        return subprocess.run(["bash", "-c", command], env=clean_environment, capture_output=True, text=True)
+
+    quiet = run(f"{audit} -f json 2>&-")
+    assert quiet.returncode == 0 and json.loads(quiet.stdout)["schema_version"]
+    closed = run(f"{audit} >&-")
+    assert closed.returncode == 2 and "stdout is closed" in closed.stderr and "Traceback" not in closed.stderr
+    for command in ("--help", "schema", "interval", f"audit {tiny_llama} --shape-only --records {tmp_path}"):
+        full = run(f"{sys.executable} -m shape_audit {command} > /dev/full")
+        assert full.returncode == 2 and "No space left" in full.stderr, (command, full.stderr)
+        assert "bug" not in full.stderr and "Exception" not in full.stderr
+
+
+def test_what_is_no_regular_file_is_refused_and_not_waited_for(
+    capsys: pytest.CaptureFixture[str], tiny_llama: Path, tmp_path: Path
+) -> None:
+    os.mkfifo(tmp_path / "pipe")
+    for path in (tmp_path / "pipe", Path("/dev/zero")):
+        for arguments in (
+            ("audit", tiny_llama, "--shape-only", "--interval", path),
+            ("audit", tiny_llama, "--windows-file", path),
+            ("interval", path),
+        ):
+            code, out, err = outcome(capsys, *arguments)
+            assert code == 2 and out == "" and "not a regular file" in err
 
 
 def test_devices_and_links_stay_what_they_are(

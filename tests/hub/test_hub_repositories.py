@@ -55,6 +55,24 @@ def test_a_second_look_makes_one_request_and_none_offline(hub: LoopbackHub, prog
     assert len(hashes) == 1
 
 
+@pytest.mark.parametrize(
+    "damage", ["{}", "[", '{"sha256": "", "headers": {"model.safetensors": {"w": ["F32", [7, 7]]}}}']
+)
+def test_a_damaged_cache_is_not_believed(hub: LoopbackHub, program: Program, tiny_llama: Path, damage: str) -> None:
+    hub.add_model("org/name", tiny_llama)
+    arguments = ("audit", "org/name", "--shape-only", "-f", "json")
+    first = program(*arguments, HF_ENDPOINT=hub.endpoint)
+    assets = Path(first.stderr.removeprefix("record: ").strip()).parents[1]
+    (cached,) = (assets / "headers" / "org--name").glob("*.json")
+    cached.write_text(damage)
+    again = program(*arguments, HF_ENDPOINT=hub.endpoint)
+    assert json.loads(again.stdout)["record_sha256"] == json.loads(first.stdout)["record_sha256"]
+    (ref,) = (assets / "headers" / "org--name" / "refs").iterdir()
+    ref.write_bytes(b"\xff x")
+    offline = program(*arguments, HF_ENDPOINT=hub.endpoint, HF_HUB_OFFLINE="1")
+    assert (offline.returncode, offline.stdout) == (2, "") and "not in the cache" in offline.stderr
+
+
 def test_revisions(hub: LoopbackHub, program: Program, tiny_llama: Path, tmp_path: Path) -> None:
     old = hub.add_model("org/name", save_tiny(tmp_path / "old", "gpt2"))
     hub.tag("org/name", "v1", old)

@@ -1,6 +1,7 @@
 """Records: written atomically, read back unchanged, and caught when somebody edits them."""
 
 import json
+import os
 import resource
 from pathlib import Path
 
@@ -101,6 +102,15 @@ def test_a_full_disk_leaves_the_earlier_file(record: AuditRecord, tmp_path: Path
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, limits)
     assert path.read_bytes() == before and len(list(tmp_path.iterdir())) == 1
+
+
+def test_what_a_killed_writer_left_is_swept_by_the_next(tmp_path: Path) -> None:
+    old, young = tmp_path / ".r.json.1.ab.tmp", tmp_path / ".r.json.2.cd.tmp"
+    for path in (old, young):
+        path.write_text("half")
+    os.utime(old, (0, 0))
+    write_text_atomically(tmp_path / "r.json", "{}")
+    assert not old.exists() and young.exists()
 
 
 def test_a_written_file_is_as_readable_as_any_other(tmp_path: Path) -> None:
