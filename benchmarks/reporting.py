@@ -24,13 +24,18 @@ def heading(title: str) -> str:
     )
 
 
+def result_path(script: str) -> Path:
+    """Where a result is kept, under its date."""
+    return ROOT / "benchmarks" / "results" / f"{date.today().isoformat()}_{Path(script).stem}.md"
+
+
 def publish(script: str, text: str) -> None:
     """Print a result; with `--save` on the command line, keep it in results/ under its date too."""
     print(text)
     if "--save" in sys.argv:
-        folder = ROOT / "benchmarks" / "results"
-        folder.mkdir(exist_ok=True)
-        (folder / f"{date.today().isoformat()}_{Path(script).stem}.md").write_text(text + "\n")
+        path = result_path(script)
+        path.parent.mkdir(exist_ok=True)
+        path.write_text(text + "\n")
 
 
 def _git(*arguments: str) -> str:

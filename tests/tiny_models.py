@@ -36,6 +36,7 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
     "qwen3": ("Qwen3Config", {**LLAMA_LIKE, "head_dim": 8}),
     "gemma2": ("Gemma2Config", {**LLAMA_LIKE, "head_dim": 8, "sliding_window": 8, "final_logit_softcapping": 2.0}),
     "gpt2": ("GPT2Config", GPT2_LIKE),
+    "gpt2-untied": ("GPT2Config", {**GPT2_LIKE, "tie_word_embeddings": False}),
     "gpt_neox": ("GPTNeoXConfig", {**LLAMA_LIKE, "num_key_value_heads": None, "rotary_pct": 0.5}),
     "gemma3": ("Gemma3TextConfig", {**LLAMA_LIKE, "head_dim": 8, "sliding_window": 8}),
     "phi3": ("Phi3Config", LLAMA_LIKE),

@@ -7,12 +7,15 @@ from pathlib import Path
 
 from shape_audit.errors import UsageError
 from shape_audit.hub import DEFAULT_RETRIES
+from shape_audit.interaction import PROTOCOL_NAMES
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = ("auto", "float32", "bfloat16", "float16", "float64")
+ATTENTION = (None, "sdpa", "eager")
 DEFAULT_DATASET = "builtin:python-docs"
 DEFAULT_SEQ_LEN = 256
 DEFAULT_WINDOWS = 64
+DEFAULT_MAX_WINDOWS = 1024
 
 
 @dataclass(frozen=True)
@@ -29,10 +32,15 @@ class AuditOptions:
         split: of a Hub dataset; None for `test`, else the only one.
         seq_len: inputs of a window (default 256); with `windows_file` the file's own.
         windows: how many (default 64); with `windows_file` all of the file's.
+        tolerance: take windows until the half-width of the AOFE-ratio's interval is below it at every site.
+        max_windows: at most so many (default 1024, or what the text holds); only with `tolerance`.
         passage_bytes: length of a slot; None for 12 * seq_len.
         windows_file: windows to replay instead of cutting a text.
         save_windows: where to write the windows used.
+        protocol: loss-gradient, output-gradient or projected-output.
         sites: all, embedding, or a comma-separated list.
+        spectrum: how many of the largest eigenvalues of G to report at every site.
+        attn_implementation: sdpa or eager; None for what transformers chooses.
         micro_batch: windows a forward; None chooses by memory.
         retries: how often to try again after a passing fault of the network.
         records: folder the record is written to; None writes none.
@@ -47,32 +55,58 @@ class AuditOptions:
     split: str | None = None
     seq_len: int | None = None
     windows: int | None = None
+    tolerance: float | None = None
+    max_windows: int | None = None
     seed: int = 0
     passage_bytes: int | None = None
     windows_file: Path | None = None
     save_windows: Path | None = None
+    protocol: str = PROTOCOL_NAMES[0]
     sites: str = "all"
+    spectrum: int | None = None
     device: str = "auto"
     dtype: str = "auto"
+    attn_implementation: str | None = None
     micro_batch: int | None = None
     retries: int = DEFAULT_RETRIES
     records: Path | None = None
 
     def __post_init__(self) -> None:
-        for name in ("seq_len", "windows", "passage_bytes", "micro_batch"):
+        for name in ("seq_len", "windows", "max_windows", "passage_bytes", "spectrum", "micro_batch"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
         if self.retries < 0:
             raise UsageError(f"--retries must be at least 0, not {self.retries}")
-        for name, allowed in (("device", DEVICES), ("dtype", DTYPES)):
+        choices = (
+            ("device", DEVICES),
+            ("dtype", DTYPES),
+            ("protocol", PROTOCOL_NAMES),
+            ("attn_implementation", ATTENTION),
+        )
+        for name, allowed in choices:
             if getattr(self, name) not in allowed:
-                raise UsageError(f"--{name} must be one of {', '.join(allowed)}, not {getattr(self, name)}")
+                there = ", ".join(choice for choice in allowed if choice)
+                raise UsageError(f"--{name.replace('_', '-')} must be one of {there}, not {getattr(self, name)}")
+        if self.tolerance is not None and not 0 < self.tolerance < 1:
+            raise UsageError(f"--tolerance must be between 0 and 1 (0.01 is a good one), not {self.tolerance}")
+        if self.tolerance is not None and self.windows is not None:
+            raise UsageError("--tolerance decides how many windows it takes; leave out --windows, or see --max-windows")
+        if self.tolerance is None and self.max_windows is not None:
+            raise UsageError("--max-windows goes with --tolerance; --windows gives a fixed number")
+        if self.protocol == "projected-output" and self.sites != "all":
+            raise UsageError("--protocol projected-output measures the output; leave out --sites")
+        if self.protocol == "projected-output" and self.attn_implementation == "sdpa":
+            raise UsageError("--protocol projected-output needs eager attention: forward mode fails under sdpa")
         if self.windows_file is not None and (self.windows is not None or self.passage_bytes is not None):
             raise UsageError("--windows-file brings its own windows; leave out --windows and --passage-bytes")
         if self.windows_file is not None and (
             self.dataset != DEFAULT_DATASET or self.text_column or self.split or self.seed
         ):
             raise UsageError("--windows-file brings its own text; leave out --dataset, --text-column, --split, --seed")
-        if self.shape_only and (self.windows_file or self.save_windows or self.sites != "all"):
-            raise UsageError("--shape-only measures nothing; leave out --windows-file, --save-windows and --sites")
+        measured = (self.windows_file, self.save_windows, self.tolerance, self.spectrum, self.sites != "all")
+        if self.shape_only and any(measured):
+            raise UsageError(
+                "--shape-only measures nothing; leave out --windows-file, --save-windows, --tolerance, --spectrum "
+                "and --sites"
+            )

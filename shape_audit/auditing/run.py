@@ -30,7 +30,7 @@ from shape_audit.shape import ShapeReading, describe, known_models, place, read_
 _MISBUILT = re.compile("config.json and tensors disagree: (num_hidden_layers|hidden_size|intermediate_size)")
 """What transformers would build is not what the weights are; building it could take hours and all memory."""
 
-MEASURE_PACKAGES = ("torch", "transformers", "safetensors", "pyarrow")
+MEASURE_PACKAGES = ("torch", "transformers", "safetensors", "pyarrow", "scipy")
 
 
 class MeasurementNotInstalledError(MissingExtraError):

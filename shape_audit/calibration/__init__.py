@@ -9,7 +9,7 @@ save_windows(file, windows), replay_windows(file, tokenizer)
 from shape_audit.calibration.text import CalibrationText
 from shape_audit.calibration.text_sources import read_text
 from shape_audit.calibration.tokenizer import WindowTokenizer, load_tokenizer
-from shape_audit.calibration.window_cutting import DEFAULT_PASSAGE_FACTOR, cut_windows
+from shape_audit.calibration.window_cutting import DEFAULT_PASSAGE_FACTOR, cut_windows, slot_count
 from shape_audit.calibration.window_set import Window, WindowSet
 from shape_audit.calibration.windows_file import replay_windows, save_windows
 
@@ -24,4 +24,5 @@ __all__ = [
     "read_text",
     "replay_windows",
     "save_windows",
+    "slot_count",
 ]

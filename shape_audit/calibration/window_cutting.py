@@ -34,6 +34,11 @@ class Passage:
     text: str
 
 
+def slot_count(text: CalibrationText, *, seq_len: int, passage_bytes: int | None = None) -> int:
+    """How many windows a text can give."""
+    return len(text.content) // (DEFAULT_PASSAGE_FACTOR * seq_len if passage_bytes is None else passage_bytes)
+
+
 def cut_windows(
     text: CalibrationText,
     tokenizer: WindowTokenizer,

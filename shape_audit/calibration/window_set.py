@@ -35,6 +35,16 @@ class WindowSet:
         """Inputs of each window (BOS included)."""
         return self.facts.seq_len
 
+    def first(self, count: int) -> WindowSet:
+        """The first windows of these, with the facts that are theirs."""
+        windows = self.windows[:count]
+        changed = {
+            "windows": len(windows),
+            "tokens": len(windows) * self.seq_len,
+            "bytes": covered_bytes(windows),
+        }
+        return WindowSet(windows=windows, facts=self.facts.model_copy(update=changed))
+
 
 def covered_bytes(windows: tuple[Window, ...]) -> int | None:
     """UTF-8 bytes that the targets of all windows cover, or None where one of them does not say."""

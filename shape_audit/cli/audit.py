@@ -49,19 +49,34 @@ def command(
     ] = None,
     seq_len: Annotated[int | None, option(help="Input tokens of a window.  [default: 256]")] = None,
     windows: Annotated[int | None, option(help="Number of windows.  [default: 64]")] = None,
+    tolerance: Annotated[
+        float | None,
+        option(help="Take windows until the AOFE-ratio's 95 % interval is this half-width or less at every site."),
+    ] = None,
+    max_windows: Annotated[
+        int | None, option(help="With --tolerance, at most so many.  [default: 1024, or what the text holds]")
+    ] = None,
     seed: Annotated[int, option(help="Order in which windows are taken from the text.")] = 0,
     passage_bytes: Annotated[
         int | None, option(help="Bytes of text a window may draw on.  [default: 12 x seq-len]")
     ] = None,
     windows_file: Annotated[Path | None, option(metavar="FILE", help="Replay windows from a file.")] = None,
     save_windows: Annotated[Path | None, option(metavar="FILE", help="Write the windows used.")] = None,
+    protocol: Annotated[
+        Literal["loss-gradient", "output-gradient", "projected-output"],
+        option(help="What is measured: gradients of the loss, of the logits, or projected logits as published."),
+    ] = "loss-gradient",
     sites: Annotated[str, option(help="all, embedding, or a list such as embedding,block.0,block.11.")] = "all",
+    spectrum: Annotated[int | None, option(metavar="K", help="Also the K largest eigenvalues of each AGOP.")] = None,
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], option(help="Where to measure.")] = "auto",
     dtype: Annotated[
         Literal["auto", "float32", "bfloat16", "float16", "float64"],
         option(help="Dtype of the pass; auto is the checkpoint's own (float32 for float16). "
                           "Sums are always float32 or better."),
     ] = "auto",
+    attn_implementation: Annotated[
+        Literal["sdpa", "eager"] | None, option(help="Attention of the pass.  [default: as transformers chooses]")
+    ] = None,
     micro_batch: Annotated[int | None, option(help="Windows a forward pass.  [default: by memory]")] = None,
     retries: Annotated[int, option(help="Tries again after a passing fault of the network.")] = 3,
     records: Annotated[
@@ -82,8 +97,10 @@ def command(
         options = AuditOptions(
             shape_only=shape_only, subfolder=subfolder, variant=variant, interval=interval, dataset=dataset,
             text_column=text_column, split=split, seq_len=seq_len,
-            windows=windows, seed=seed, passage_bytes=passage_bytes, windows_file=windows_file,
-            save_windows=save_windows, sites=sites, device=device, dtype=dtype, micro_batch=micro_batch,
+            windows=windows, tolerance=tolerance, max_windows=max_windows, seed=seed,
+            passage_bytes=passage_bytes, windows_file=windows_file,
+            save_windows=save_windows, protocol=protocol, sites=sites, spectrum=spectrum, device=device, dtype=dtype,
+            attn_implementation=attn_implementation, micro_batch=micro_batch,
             retries=retries, records=folder,
         )  # fmt: skip
     except Exception as error:

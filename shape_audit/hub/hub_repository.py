@@ -100,7 +100,7 @@ def _commit(model: ModelName, retries: int) -> tuple[str, str, dict[str, int | N
                 model.repo_id, revision=model.revision, files_metadata=True, timeout=HF_HUB_ETAG_TIMEOUT
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
-            if isinstance(error, HFValidationError):
+            if isinstance(error, HFValidationError | UnicodeEncodeError):
                 raise
             raise IncompleteError(
                 f"{model.repo_id}: the Hub's answer makes no sense; is there a proxy or a login page in between?"

@@ -3,9 +3,11 @@
     parse_sites(text, depth)        -> the sites a user asked for; light
     check_supported(checkpoint)     refuses unknown architectures             (imports transformers)
     load_model(checkpoint, ...)     -> LoadedModel                         (imports torch)
-    measure_profile(loaded, ...)    -> Profile: loss and one SiteInteraction a site
+    protocol_of(name)               -> what to measure: one file a protocol
+    ProfilePass(loaded, ...)        .extend(windows), .profile() -> Profile: loss and one SiteInteraction a site
 
-One file a protocol: `loss_gradient` is the paper's. `slow_twin` computes the same numbers the long way, in float64.
+gradients -> SiteSums -> Energies -> ErrorBars -> SiteInteraction. `loss_gradient` is the paper's protocol. `slow_twin`
+computes the same numbers the long way, in float64.
 """
 
 from __future__ import annotations
@@ -16,32 +18,37 @@ from shape_audit.interaction.sites import Site, parse_sites
 
 if TYPE_CHECKING:
     from shape_audit.interaction.loading import LoadedModel, check_supported, load_model
-    from shape_audit.interaction.profile import Profile, measure_profile
+    from shape_audit.interaction.profile import Profile, ProfilePass
+    from shape_audit.interaction.protocols import MeasurementProtocol, protocol_of
 
-PROTOCOL = "loss-gradient"
-"""The protocol measured, see `loss_gradient`."""
+PROTOCOL_NAMES = ("loss-gradient", "output-gradient", "projected-output")
+"""What can be measured; the first is the default. See the file of each."""
 
-ESTIMATOR_VERSION = 1
+ESTIMATOR_VERSION = 2
 """Raised whenever the same windows and weights would give other numbers; part of the protocol hash."""
 
 _HEAVY = {
     "LoadedModel": "loading",
     "load_model": "loading",
     "Profile": "profile",
-    "measure_profile": "profile",
+    "ProfilePass": "profile",
+    "MeasurementProtocol": "protocols",
+    "protocol_of": "protocols",
     "check_supported": "loading",
 }
 
 __all__ = [
     "ESTIMATOR_VERSION",
-    "PROTOCOL",
+    "PROTOCOL_NAMES",
     "LoadedModel",
+    "MeasurementProtocol",
     "Profile",
+    "ProfilePass",
     "Site",
     "check_supported",
     "load_model",
-    "measure_profile",
     "parse_sites",
+    "protocol_of",
 ]
 
 

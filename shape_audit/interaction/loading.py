@@ -53,7 +53,12 @@ class LoadedModel:
 
 
 def load_model(
-    checkpoint: Checkpoint, *, dtype: str = "auto", device: str = "auto", retries: int = DEFAULT_RETRIES
+    checkpoint: Checkpoint,
+    *,
+    dtype: str = "auto",
+    device: str = "auto",
+    attn_implementation: str | None = None,
+    retries: int = DEFAULT_RETRIES,
 ) -> LoadedModel:
     """Download the weights where needed and load the model with transformers.
 
@@ -61,6 +66,7 @@ def load_model(
         dtype: `auto` takes the dtype most parameters are stored in, but float32 for float16, whose gradients
             underflow; else float32, bfloat16, float16 or float64.
         device: cpu, cuda, mps; `auto` takes the first of cuda, mps, cpu that there is.
+        attn_implementation: sdpa or eager; None for what transformers chooses.
 
     Raises:
         NotAuditableError: transformers does not know the architecture, or only through code of the repository.
@@ -74,7 +80,7 @@ def load_model(
     config = _config(checkpoint, folder)
     _check_size(checkpoint, config)
     chosen_dtype = DTYPES[_dtype_name(checkpoint, dtype)]
-    model, info = _from_pretrained(checkpoint, folder, config, chosen_dtype)
+    model, info = _from_pretrained(checkpoint, folder, config, chosen_dtype, attn_implementation)
     absent = sorted(info["missing_keys"])
     if absent:
         raise IncompleteError(
@@ -214,7 +220,7 @@ def _quiet_transformers() -> Iterator[None]:
 
 
 def _from_pretrained(
-    checkpoint: Checkpoint, folder: Path, config: Any, dtype: torch.dtype
+    checkpoint: Checkpoint, folder: Path, config: Any, dtype: torch.dtype, attn_implementation: str | None
 ) -> tuple[Any, dict[str, Any]]:
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
@@ -225,6 +231,7 @@ def _from_pretrained(
                 folder,
                 config=config,
                 dtype=dtype,
+                attn_implementation=attn_implementation,
                 use_safetensors=True,
                 variant=checkpoint.variant,
                 local_files_only=True,

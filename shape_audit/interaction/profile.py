@@ -1,21 +1,24 @@
-"""The measured pass: all windows through the model in micro-batches, sums at every site, numbers at the end."""
+"""The measured pass: windows through the model in micro-batches, sums at every site, numbers whenever asked for."""
 
 from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import torch
+from torch import Tensor
 
-from shape_audit.calibration import WindowSet
+from shape_audit.calibration import Window
 from shape_audit.errors import NonFiniteError
+from shape_audit.interaction.causality import check_causal
+from shape_audit.interaction.error_bars import is_reference_point, mean_interval
 from shape_audit.interaction.loading import LoadedModel
-from shape_audit.interaction.loss_gradient import add_micro_batch, check_causal
+from shape_audit.interaction.protocols import MeasurementProtocol
 from shape_audit.interaction.residual_stream import find_blocks
+from shape_audit.interaction.site_report import site_interaction
 from shape_audit.interaction.sites import Site
-from shape_audit.interaction.statistics import site_interaction
 from shape_audit.interaction.sums import SiteSums
 from shape_audit.records import Loss, ModelShape, SiteInteraction
 
@@ -26,7 +29,7 @@ MAX_MICRO_BATCH = 16
 
 @dataclass(frozen=True)
 class Profile:
-    """What one pass measured.
+    """What the windows so far have shown.
 
     Attributes:
         pass_seconds, reduce_seconds: time of the pass, and of turning sums into numbers.
@@ -39,58 +42,112 @@ class Profile:
     reduce_seconds: float
 
 
-def measure_profile(
-    loaded: LoadedModel,
-    shape: ModelShape,
-    windows: WindowSet,
-    sites: tuple[Site, ...],
-    *,
-    micro_batch: int | None = None,
-    progress: Callable[[int], None] = lambda windows_done: None,
-) -> Profile:
-    """Measure the interaction profile of a model on a set of windows.
+class ProfilePass:
+    """A pass that can go on: more windows extend it, and give what all of them at once would have given."""
 
-    Args:
-        shape: of the loaded model; gives depth and width.
-        sites: where to measure.
-        micro_batch: windows a forward; None chooses by memory. Sums do not depend on it but for rounding.
-        progress: called with the number of windows done so far.
+    def __init__(
+        self,
+        loaded: LoadedModel,
+        shape: ModelShape,
+        sites: tuple[Site, ...],
+        protocol: MeasurementProtocol,
+        *,
+        seq_len: int,
+        micro_batch: int | None = None,
+    ) -> None:
+        """Prepare a pass.
 
-    Raises:
-        NonFiniteError: a loss or gradient is not finite; the message names the site.
-        NotAuditableError: the architecture's blocks cannot be found.
-    """
-    model, device = loaded.model, loaded.device
-    blocks = find_blocks(model, shape.num_hidden_layers)
-    batch = micro_batch or chosen_micro_batch(shape, windows.seq_len, len(windows.windows))
-    sums_device = torch.device("cpu") if device.type == "mps" else device  # mps has no float64
-    sums = {site: SiteSums.zeros(shape.hidden_size, dtype=loaded.dtype, device=sums_device) for site in sites}
-    check_causal(model, torch.tensor(windows.windows[0].input_ids, device=device))
-    total_loss = torch.zeros((), dtype=torch.float64, device=sums_device)
-    started = time.perf_counter()
-    for first in range(0, len(windows.windows), batch):
-        rows = [window.input_ids for window in windows.windows[first : first + batch]]
-        losses_B = add_micro_batch(model, blocks, torch.tensor(rows, device=device), sums)
-        total_loss += losses_B.to(sums_device).sum(dtype=torch.float64)
-        check_finite(sums)
-        progress(first + len(rows))
-    passed = time.perf_counter()
-    nats = float(total_loss)
-    loss = Loss(
-        nats_per_token=nats / windows.facts.tokens,
-        bits_per_byte=nats / math.log(2) / windows.facts.bytes if windows.facts.bytes else None,
+        Args:
+            shape: of the loaded model; gives depth and width.
+            sites: where to measure.
+            micro_batch: windows a forward; None chooses by memory. Sums do not depend on it but for rounding.
+
+        Raises:
+            NotAuditableError: the architecture's blocks cannot be found.
+        """
+        self.loaded, self.protocol = loaded, protocol
+        self.blocks = find_blocks(loaded.model, shape.num_hidden_layers)
+        self.micro_batch = micro_batch or chosen_micro_batch(shape, seq_len)
+        device = torch.device("cpu") if loaded.device.type == "mps" else loaded.device  # mps has no float64
+        self.sums = {
+            site: SiteSums.zeros(width, dtype=loaded.dtype, device=device)
+            for site, width in protocol.widths(sites, shape).items()
+        }
+        self.windows: list[Window] = []
+        self.losses: list[Tensor] = []
+        self.seconds = 0.0
+
+    def extend(self, windows: Sequence[Window], progress: Callable[[int], None] = lambda windows_done: None) -> None:
+        """Measure more windows, the next ones in the audit's order.
+
+        Args:
+            progress: called with the number of windows done so far.
+
+        Raises:
+            NonFiniteError: a loss or gradient is not finite; the message names the site.
+            NotAuditableError: the model looks ahead, or does not run its blocks on the residual stream.
+        """
+        model, device = self.loaded.model, self.loaded.device
+        started = time.perf_counter()
+        if not self.windows and windows:
+            check_causal(model, torch.tensor(windows[0].input_ids, device=device))
+        todo = list(windows)
+        while todo:
+            done = len(self.windows)
+            if is_reference_point(done):
+                for sums in self.sums.values():
+                    sums.freeze()
+            batch = todo[: min(self.micro_batch, _next_reference_point(done) - done)]
+            ids_BL = torch.tensor([window.input_ids for window in batch], device=device)
+            losses_B = self.protocol.add_micro_batch(model, self.blocks, ids_BL, done, self.sums)
+            self.losses.append(losses_B.cpu().double())
+            check_finite(self.sums)
+            self.windows += batch
+            del todo[: len(batch)]
+            progress(len(self.windows))
+        self.seconds += time.perf_counter() - started
+
+    def profile(self, *, spectrum: int = 0) -> Profile:
+        """The numbers of all windows so far.
+
+        Args:
+            spectrum: how many of the largest eigenvalues to give at every site.
+        """
+        started = time.perf_counter()
+        sites = [site_interaction(site.name, sums, spectrum=spectrum) for site, sums in self.sums.items()]
+        return Profile(
+            loss=_loss(torch.cat(self.losses), self.windows),
+            sites=sites,
+            micro_batch=min(self.micro_batch, len(self.windows)),
+            pass_seconds=self.seconds,
+            reduce_seconds=time.perf_counter() - started,
+        )
+
+
+def _next_reference_point(done: int) -> int:
+    """Windows at which S_ref is frozen next: a micro-batch ends there."""
+    point = done + 1
+    while not is_reference_point(point):
+        point += 1
+    return point
+
+
+def _loss(losses_K: Tensor, windows: Sequence[Window]) -> Loss:
+    """Cross-entropy over all windows, per token and per byte, with their intervals."""
+    tokens_K = torch.tensor([len(window.input_ids) - 1 for window in windows])
+    spans = [window.byte_offsets for window in windows]
+    bytes_K = torch.tensor([span[1] - span[0] if span else 0 for span in spans])
+    bits_K = losses_K / math.log(2)
+    knows_bytes = all(spans) and int(bytes_K.sum()) > 0
+    return Loss(
+        nats_per_token=float(losses_K.sum()) / int(tokens_K.sum()),
+        nats_per_token_ci=mean_interval(losses_K, tokens_K),
+        bits_per_byte=float(bits_K.sum()) / int(bytes_K.sum()) if knows_bytes else None,
+        bits_per_byte_ci=mean_interval(bits_K, bytes_K) if knows_bytes else None,
     )
-    measured = [site_interaction(site.name, sums[site]) for site in sites]
-    return Profile(
-        loss=loss,
-        sites=measured,
-        micro_batch=batch,
-        pass_seconds=passed - started,
-        reduce_seconds=time.perf_counter() - passed,
-    )
 
 
-def chosen_micro_batch(shape: ModelShape, seq_len: int, windows: int) -> int:
+def chosen_micro_batch(shape: ModelShape, seq_len: int) -> int:
     """Windows a forward may hold at once: logits, their log-softmax and gradient, and what each block keeps.
 
     A rough count in float32, meant to stay on the safe side: on a CPU, too much memory is a SIGKILL.
@@ -100,12 +157,13 @@ def chosen_micro_batch(shape: ModelShape, seq_len: int, windows: int) -> int:
     blocks = shape.num_hidden_layers * (16 * shape.hidden_size + 6 * feed_forward)
     scores = shape.num_hidden_layers * (shape.num_attention_heads or 0) * seq_len  # where attention is not fused
     a_window = 4 * seq_len * (logits + blocks + scores)
-    return max(1, min(MEMORY_FOR_A_MICRO_BATCH // a_window, MAX_MICRO_BATCH, windows))
+    return max(1, min(MEMORY_FOR_A_MICRO_BATCH // a_window, MAX_MICRO_BATCH))
 
 
 def check_finite(sums: dict[Site, SiteSums]) -> None:
     """One look at all sites: a gradient that is not finite, or whose square is not, makes these sums so."""
-    totals = [site_sums.scalars.sum() + site_sums.upper_DD.trace() for site_sums in sums.values()]
+    latest = [site_sums.kept[-1] for site_sums in sums.values()]
+    totals = [rows.energy_K.sum() + rows.inner_K.sum() + rows.diagonal_KD.sum() for rows in latest]
     finite = torch.isfinite(torch.stack(totals)).tolist()
     for site, is_finite in reversed(list(zip(sums, finite, strict=True))):  # the backward pass comes from the end
         if not is_finite:

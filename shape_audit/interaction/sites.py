@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from shape_audit.errors import UsageError
 
 EMBEDDING = "embedding"
+_OUTPUT_POSITION = -1
 _BLOCK = re.compile(r"block\.(\d{1,9})")
 
 
@@ -16,14 +17,21 @@ class Site:
     """A place in the residual stream.
 
     Attributes:
-        position: 0 for the input of block 0, k + 1 for the output of block k.
+        position: 0 for the input of block 0, k + 1 for the output of block k; -1 for the projected output, which is
+            no place in the stream.
     """
 
     position: int
 
     @property
     def name(self) -> str:
+        if self.position == _OUTPUT_POSITION:
+            return "output"
         return EMBEDDING if self.position == 0 else f"block.{self.position - 1}"
+
+
+OUTPUT = Site(_OUTPUT_POSITION)
+"""What `projected-output` measures."""
 
 
 def parse_sites(text: str, depth: int) -> tuple[Site, ...]:

@@ -12,14 +12,29 @@ width; the U-statistics use products of different windows only and are unbiased:
     total_U    = ( ||sum A_s||_F^2 - sum ||A_s||_F^2 )               / ( n^2 - sum T^2 )
     diagonal_U = sum_i ( (sum A_s,ii)^2 - sum A_s,ii^2 )             / ( n^2 - sum T^2 )
     trace2_U   = ( (sum tr A_s)^2 - sum (tr A_s)^2 )                 / ( n^2 - sum T^2 )
+
+All five quantities are linear in (total, diagonal, trace2) or a quotient of two such forms: `QUOTIENTS`.
 """
 
 from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shape_audit.interaction.sums import SiteSums
-from shape_audit.records import SiteInteraction
+import torch
+
+from shape_audit.interaction.sums import SiteSums, WindowRows
+
+Form = tuple[int, int, int]
+"""Coefficients of (total, diagonal, trace2)."""
+
+AOFE: Form = (1, -1, 0)
+QUOTIENTS: dict[str, tuple[Form, Form]] = {
+    "aofe_ratio": (AOFE, (1, 0, 0)),
+    "aofe_normalized": (AOFE, (0, 0, 1)),
+    "mean_cos2": (AOFE, (0, -1, 1)),
+    "effective_rank": ((0, 0, 1), (1, 0, 0)),
+}
+"""Name -> (numerator, denominator)."""
 
 
 @dataclass(frozen=True)
@@ -36,86 +51,77 @@ class Energies:
     diagonal: float
     trace2: float
 
+    def of(self, form: Form) -> float:
+        """The value of a linear form of the three."""
+        return form[0] * self.total + form[1] * self.diagonal + form[2] * self.trace2
+
     @property
     def aofe(self) -> float:
-        return self.total - self.diagonal
+        return self.of(AOFE)
+
+    def quotient(self, name: str) -> float | None:
+        """One of `QUOTIENTS`; None where there is nothing to divide by: no gradient at all, or a single channel."""
+        numerator, denominator = (self.of(form) for form in QUOTIENTS[name])
+        return numerator / denominator if denominator != 0 else None
 
     @property
     def aofe_ratio(self) -> float | None:
-        return _quotient(self.aofe, self.total)
+        return self.quotient("aofe_ratio")
 
     @property
     def aofe_normalized(self) -> float | None:
-        return _quotient(self.aofe, self.trace2)
+        return self.quotient("aofe_normalized")
 
     @property
     def mean_cos2(self) -> float | None:
-        return _quotient(self.aofe, self.trace2 - self.diagonal)
+        return self.quotient("mean_cos2")
 
     @property
     def effective_rank(self) -> float | None:
-        return _quotient(self.trace2, self.total)
-
-
-def _quotient(numerator: float, denominator: float) -> float | None:
-    """None where there is nothing to divide by: no gradient at all, or a single channel."""
-    return numerator / denominator if denominator != 0 else None
+        return self.quotient("effective_rank")
 
 
 def plugin_energies(sums: SiteSums) -> Energies:
-    """Energies of G = (sum_s A_s) / n itself: biased upwards by the noise of the sample."""
-    n = sums.tokens
-    total = _squared_norm(sums)
-    return Energies(
-        total=total / n**2,
-        diagonal=float(sums.diagonal_D.square().sum()) / n**2,
-        trace2=float(sums.scalars[2]) ** 2 / n**2,
-    )
+    """Energies of G = (sum_s A_s) / n itself: biased upwards by the noise of the sample.
+
+    Raises:
+        ValueError: no window was added.
+    """
+    rows = sums.rows()
+    if len(rows) == 0:
+        raise ValueError("no windows: there is no AGOP")
+    return _plugin(squared_norm(sums, rows), rows)
 
 
 def u_energies(sums: SiteSums) -> Energies | None:
     """Unbiased energies from products of different windows; None for fewer than two windows."""
-    if sums.windows < 2:
-        return None
-    pairs = sums.tokens**2 - sums.tokens_squared
-    window_totals, window_diagonals, traces, squared_traces = sums.scalars.tolist()
-    total = _squared_norm(sums)
+    rows = sums.rows()
+    return unbiased(squared_norm(sums, rows), rows)
+
+
+def _plugin(norm2: float, rows: WindowRows) -> Energies:
+    n = rows.tokens
     return Energies(
-        total=(total - window_totals) / pairs,
-        diagonal=(float(sums.diagonal_D.square().sum()) - window_diagonals) / pairs,
-        trace2=(traces**2 - squared_traces) / pairs,
+        total=norm2 / n**2,
+        diagonal=float(rows.diagonal_KD.sum(0).square().sum()) / n**2,
+        trace2=float(rows.trace_K.sum()) ** 2 / n**2,
     )
 
 
-def _squared_norm(sums: SiteSums) -> float:
+def unbiased(norm2: float, rows: WindowRows) -> Energies | None:
+    """As `u_energies`, from ||sum_s A_s||_F^2 and the windows' rows."""
+    if len(rows) < 2:
+        return None
+    pairs = rows.tokens**2 - int(rows.tokens_K.square().sum())
+    trace_K = rows.trace_K
+    return Energies(
+        total=(norm2 - float(rows.energy_K.sum())) / pairs,
+        diagonal=float(rows.diagonal_KD.sum(0).square().sum() - rows.diagonal_KD.square().sum()) / pairs,
+        trace2=float(trace_K.sum().square() - trace_K.square().sum()) / pairs,
+    )
+
+
+def squared_norm(sums: SiteSums, rows: WindowRows) -> float:
     """||sum_s A_s||_F^2 with the exact diagonals, accumulated in float64."""
-    import torch
-
     above_diagonal = torch.linalg.vector_norm(sums.upper_DD.triu(1).flatten(), dtype=torch.float64).square()
-    return float(2 * above_diagonal + sums.diagonal_D.square().sum())
-
-
-def site_interaction(name: str, sums: SiteSums) -> SiteInteraction:
-    """Everything the record says about a site."""
-    plugin, unbiased = plugin_energies(sums), u_energies(sums)
-    noisy = unbiased is not None and (
-        unbiased.aofe < 0 or unbiased.total <= 0 or unbiased.trace2 > sums.width * unbiased.total
-    )
-    silent = plugin.total == 0  # no gradient reaches this site: zero energy, and no ratio of it
-    return SiteInteraction(
-        name=name,
-        width=sums.width,
-        aofe=unbiased.aofe if unbiased else None,
-        aofe_plugin=plugin.aofe,
-        aofe_ratio=unbiased.aofe_ratio if unbiased else None,
-        aofe_ratio_raw=unbiased.aofe_ratio if unbiased else None,
-        aofe_ratio_plugin=plugin.aofe_ratio,
-        aofe_normalized=unbiased.aofe_normalized if unbiased else None,
-        aofe_normalized_plugin=plugin.aofe_normalized,
-        mean_cos2=unbiased.mean_cos2 if unbiased else None,
-        mean_cos2_plugin=plugin.mean_cos2,
-        effective_rank=unbiased.effective_rank if unbiased else None,
-        effective_rank_plugin=plugin.effective_rank,
-        trace=float(sums.scalars[2]) / sums.tokens,
-        below_noise_floor=noisy and not silent,
-    )
+    return float(2 * above_diagonal) + float(rows.diagonal_KD.sum(0).square().sum())

@@ -1,20 +1,70 @@
-"""The sums over windows that every number of a site is made from.
+"""The sums over windows that every number of a site is made from, and the few numbers kept of each window.
 
-Legend: B windows of a micro-batch, T tokens, D width. With g_t = dl/dh_t the gradient of window s's summed loss,
+Legend: B windows of a micro-batch, K windows in all, T tokens, D width. With g_t the gradient at token t of window s,
 A_s = sum_t g_t g_t^T is that window's contribution; G = (sum_s A_s) / n with n tokens is the AGOP.
 
-All of them are sums over windows: they do not depend on batch size or order, and merge by addition.
+Sums and rows merge by addition and do not depend on batch size, order or number of processes. Error bars need one
+thing more: S_ref, the sum of earlier windows, frozen from time to time (`SiteSums.freeze`), with which every later
+window is compared. So they depend on the order of windows, and on nothing else.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
 
 ROWS_AT_A_TIME = 256
 """Rows of a block of the upper triangle: leaving out what lies below saves up to half of the product."""
+
+
+@dataclass(frozen=True)
+class WindowRows:
+    """What is kept of each window: D + 7 numbers, float64 but for counts.
+
+    Attributes:
+        index_K: number of the window in the audit's order.
+        tokens_K: its T.
+        diagonal_KD: diag(A_s).
+        energy_K: ||A_s||_F^2.
+        inner_K: <A_s, S_ref>; 0 where there was no S_ref.
+        inner_diagonal_K: sum_i A_s,ii S_ref,ii, likewise.
+        inner_trace_K: tr A_s tr S_ref, likewise.
+        reference_tokens_K: tokens in that S_ref; 0 where there was none.
+    """
+
+    index_K: Tensor
+    tokens_K: Tensor
+    diagonal_KD: Tensor
+    energy_K: Tensor
+    inner_K: Tensor
+    inner_diagonal_K: Tensor
+    inner_trace_K: Tensor
+    reference_tokens_K: Tensor
+
+    @property
+    def trace_K(self) -> Tensor:
+        return self.diagonal_KD.sum(1)
+
+    @property
+    def tokens(self) -> int:
+        return int(self.tokens_K.sum())
+
+    def __len__(self) -> int:
+        return len(self.index_K)
+
+    def tensors(self) -> tuple[Tensor, ...]:
+        return (
+            self.index_K,
+            self.tokens_K,
+            self.diagonal_KD,
+            self.energy_K,
+            self.inner_K,
+            self.inner_diagonal_K,
+            self.inner_trace_K,
+            self.reference_tokens_K,
+        )
 
 
 @dataclass
@@ -24,67 +74,97 @@ class SiteSums:
     Attributes:
         upper_DD: sum_s A_s, in float32, or float64 for a float64 model. Symmetric, so only the upper triangle is kept
             up to date; `agop_DD` gives the whole.
-        diagonal_D: sum_s diag(A_s), in float64.
-        scalars: float64 [4]: sum ||A_s||_F^2, sum_i A_s,ii^2, sum tr A_s, sum (tr A_s)^2.
-        windows, tokens, tokens_squared: number of windows, sum T, sum T^2.
+        reference_DD: the upper triangle of S_ref with its diagonal halved, so that <A, S_ref> is twice <A, it>.
+        reference_diagonal_D: diag(S_ref), exact.
+        reference_tokens: tokens in S_ref; 0 before the first `freeze`.
+        kept: rows of the windows added so far, a piece a micro-batch.
     """
 
     upper_DD: Tensor
-    diagonal_D: Tensor
-    scalars: Tensor
-    windows: int = 0
-    tokens: int = 0
-    tokens_squared: int = 0
+    reference_DD: Tensor | None = None
+    reference_diagonal_D: Tensor | None = None
+    reference_tokens: int = 0
+    kept: list[WindowRows] = field(default_factory=list)
 
     @classmethod
     def zeros(cls, width: int, *, dtype: torch.dtype, device: torch.device) -> SiteSums:
         """Empty sums for a site of `width` channels; `dtype` as of the model, sums are float32 or better."""
         sum_dtype = torch.float64 if dtype == torch.float64 else torch.float32
-        return cls(
-            upper_DD=torch.zeros(width, width, dtype=sum_dtype, device=device),
-            diagonal_D=torch.zeros(width, dtype=torch.float64, device=device),
-            scalars=torch.zeros(4, dtype=torch.float64, device=device),
-        )
+        return cls(upper_DD=torch.zeros(width, width, dtype=sum_dtype, device=device))
 
     @property
     def width(self) -> int:
-        return self.diagonal_D.shape[0]
+        return self.upper_DD.shape[0]
 
     @property
     def agop_DD(self) -> Tensor:
         """sum_s A_s, whole."""
         return self.upper_DD.triu() + self.upper_DD.triu(1).T
 
-    def add(self, grad_BTD: Tensor) -> None:
-        """Add the windows of a micro-batch, each with its T gradients.
+    def rows(self) -> WindowRows:
+        """The rows of all windows, in the audit's order, on the CPU.
+
+        Raises:
+            ValueError: a window was added twice.
+        """
+        if not self.kept:
+            none, counts = torch.zeros(0, dtype=torch.float64), torch.zeros(0, dtype=torch.long)
+            return WindowRows(counts, counts, none.reshape(0, self.width), none, none, none, none, counts)
+        columns = [torch.cat(column).cpu() for column in zip(*(rows.tensors() for rows in self.kept), strict=True)]
+        order = columns[0].argsort(stable=True)
+        if bool((columns[0][order].diff() == 0).any()):
+            raise ValueError("a window was added twice")
+        return WindowRows(*(column[order] for column in columns))
+
+    def freeze(self) -> None:
+        """From now on, windows are compared with the sum of all those added so far."""
+        self.reference_DD = self.upper_DD.triu()
+        self.reference_DD.diagonal().mul_(0.5)
+        self.reference_diagonal_D = torch.stack([rows.diagonal_KD.sum(0) for rows in self.kept]).sum(0)
+        self.reference_tokens = sum(int(rows.tokens_K.sum()) for rows in self.kept)
+
+    def add(self, grad_BTD: Tensor, first: int) -> None:
+        """Add the windows `first`, `first` + 1 ... of a micro-batch, each with its T gradients.
 
         ||A_s||_F^2 equals ||g_s g_s^T||_F^2, the T x T Gram matrix: the smaller of the two products is formed.
         """
         grad_BTD = grad_BTD.to(self.upper_DD)
         batch, tokens, width = grad_BTD.shape
+        inner_B = torch.zeros(batch, dtype=torch.float64, device=grad_BTD.device)
         if tokens < width:
             flat_ND = grad_BTD.reshape(-1, width)
-            for first in range(0, width, ROWS_AT_A_TIME):
-                rows_ND = flat_ND[:, first : first + ROWS_AT_A_TIME]
-                self.upper_DD[first : first + ROWS_AT_A_TIME, first:].addmm_(rows_ND.T, flat_ND[:, first:])
+            for begin in range(0, width, ROWS_AT_A_TIME):
+                end = begin + ROWS_AT_A_TIME
+                rows_NR, rest_NE = flat_ND[:, begin:end], flat_ND[:, begin:]
+                self.upper_DD[begin:end, begin:].addmm_(rows_NR.T, rest_NE)
+                if self.reference_DD is not None:
+                    product_NE = rows_NR @ self.reference_DD[begin:end, begin:]
+                    inner_B += product_NE.mul_(rest_NE).view(batch, -1).sum(1, dtype=torch.float64)
             gram = grad_BTD @ grad_BTD.mT
         else:
             gram = grad_BTD.mT @ grad_BTD
             self.upper_DD += gram.sum(0)
+            if self.reference_DD is not None:
+                inner_B += (gram * self.reference_DD).sum((1, 2), dtype=torch.float64)
         diagonal_BD = grad_BTD.square().sum(1, dtype=torch.float64)
-        trace_B = diagonal_BD.sum(1)
-        self.diagonal_D += diagonal_BD.sum(0)
-        energy = torch.linalg.vector_norm(gram.flatten(), dtype=torch.float64).square()
-        self.scalars += torch.stack([energy, diagonal_BD.square().sum(), trace_B.sum(), trace_B.square().sum()])
-        self.windows += batch
-        self.tokens += batch * tokens
-        self.tokens_squared += batch * tokens * tokens
+        reference_D = self.reference_diagonal_D
+        if reference_D is None:
+            reference_D = torch.zeros_like(diagonal_BD[0])
+        indices_B = torch.arange(first, first + batch, device=grad_BTD.device)
+        self.kept.append(
+            WindowRows(
+                index_K=indices_B,
+                tokens_K=torch.full_like(indices_B, tokens),
+                diagonal_KD=diagonal_BD,
+                energy_K=torch.linalg.vector_norm(gram, dim=(1, 2), dtype=torch.float64).square(),
+                inner_K=2 * inner_B,
+                inner_diagonal_K=diagonal_BD @ reference_D,
+                inner_trace_K=diagonal_BD.sum(1) * reference_D.sum(),
+                reference_tokens_K=torch.full_like(indices_B, self.reference_tokens),
+            )
+        )
 
     def merge(self, other: SiteSums) -> None:
         """Add the sums of other windows at the same site."""
         self.upper_DD += other.upper_DD.to(self.upper_DD.device)
-        self.diagonal_D += other.diagonal_D.to(self.diagonal_D.device)
-        self.scalars += other.scalars.to(self.scalars.device)
-        self.windows += other.windows
-        self.tokens += other.tokens
-        self.tokens_squared += other.tokens_squared
+        self.kept += [WindowRows(*(t.to(self.upper_DD.device) for t in rows.tensors())) for rows in other.kept]

@@ -71,12 +71,12 @@ class SiteInteraction(Frozen):
 
     Plain and `_raw` values are U-statistics (products of different windows only), null for a single window and for
     a site that no gradient reaches;
-    `_plugin` values are the biased ones that published figures use. Until an estimator with a bias correction
-    exists, plain and `_raw` ratios are equal.
+    `_plugin` values are the biased ones that published figures use; plain ratios are `_raw` ones without their
+    first-order bias, from 6 windows on. `_ci` values are 95 % intervals, from 6 windows on.
     """
 
     name: str
-    """`embedding` (the input of block 0) or `block.K` (the output of block K)."""
+    """`embedding` (the input of block 0), `block.K` (the output of block K), or `output` (projected logits)."""
     width: int
     aofe: float | None
     """Off-diagonal energy of the AGOP: ||G||_F^2 - sum_i G_ii^2, in nats^4 per activation unit^4."""
@@ -89,20 +89,26 @@ class SiteInteraction(Frozen):
     aofe_ratio_ci: CI = None
     aofe_normalized: float | None
     """AOFE / tr(G)^2."""
+    aofe_normalized_raw: float | None
     aofe_normalized_plugin: float | None
     aofe_normalized_ci: CI = None
     mean_cos2: float | None
     """Mean squared cosine between channel gradients: AOFE / (tr(G)^2 - sum_i G_ii^2)."""
+    mean_cos2_raw: float | None
     mean_cos2_plugin: float | None
     mean_cos2_ci: CI = None
     effective_rank: float | None
     """Participation ratio tr(G)^2 / ||G||_F^2."""
+    effective_rank_raw: float | None
     effective_rank_plugin: float | None
     effective_rank_ci: CI = None
     trace: float
     """tr(G): mean squared gradient norm per token, in nats^2 per activation unit^2."""
     trace_ci: CI = None
     spectrum: list[float] | None = None
+    """The largest eigenvalues of the plug-in G, where asked for, in descending order."""
+    spectrum_share: float | None = None
+    """The share of tr(G) that they carry."""
     below_noise_floor: bool
     """True where a U-statistic leaves its range (negative AOFE, rank above the width): noise, never clipped."""
 
@@ -117,7 +123,7 @@ class Interaction(Frozen):
     protocol_hash: str
     windows_used: int
     converged: bool | None
-    """Null where no tolerance was asked for."""
+    """Whether the tolerance was reached; null where none was asked for."""
     sites: list[SiteInteraction]
 
 

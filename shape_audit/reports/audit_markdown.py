@@ -4,14 +4,14 @@ from __future__ import annotations
 
 from shape_audit.records import AuditRecord
 from shape_audit.reports.markdown_tables import escaped, markdown_table
-from shape_audit.reports.tables import interaction_table, ledger_table, provenance_table, shape_table
+from shape_audit.reports.tables import interaction_table, ledger_table, provenance_table, shape_table, spectrum_table
 from shape_audit.reports.verdict import headline, sentences
 
 
 def audit_markdown(record: AuditRecord) -> str:
     """Markdown with a final line end."""
     parts = [f"# {escaped(headline(record))}", *(escaped(sentence) for sentence in sentences(record))]
-    tables = [shape_table(record), ledger_table(record), interaction_table(record)]
+    tables = [shape_table(record), ledger_table(record), interaction_table(record), spectrum_table(record)]
     parts += [markdown_table(table) for table in tables if table is not None]
     if record.notes:
         parts.append("## Notes\n\n" + "\n".join(f"- {escaped(note)}" for note in record.notes))

@@ -8,12 +8,13 @@ from rich.text import Text
 
 from shape_audit.records import AuditRecord
 from shape_audit.reports.rich_tables import plain, rich_table
-from shape_audit.reports.tables import interaction_table, ledger_table, provenance_table, shape_table
+from shape_audit.reports.tables import interaction_table, ledger_table, provenance_table, shape_table, spectrum_table
 from shape_audit.reports.verdict import headline, sentences
 
 LEGEND = (
-    "AOFE: energy of the average gradient outer product (AGOP) off its diagonal, where channels meet. AOFE-ratio: its "
-    "share of all energy; plug-in: the same as published figures have it, biased upwards. README has the rest."
+    "± half of the 95 % interval. AOFE: energy of the average gradient outer product (AGOP) off its diagonal, where "
+    "channels meet. AOFE-ratio: its share of all energy; plug-in: the same as published figures have it, biased "
+    "upwards. README has the rest."
 )
 _MARK = {"inside": "●", "shallow-wide": "◀", "deep-narrow": "▶"}
 
@@ -26,6 +27,8 @@ def audit_text(record: AuditRecord) -> RenderableType:
     parts += [Text(), rich_table(shape_table(record)), Text(), rich_table(ledger_table(record))]
     if (table := interaction_table(record)) is not None:
         parts += [Text(), rich_table(table), plain(LEGEND, style="dim")]
+    if (table := spectrum_table(record)) is not None:
+        parts += [Text(), rich_table(table)]
     if record.notes:
         parts += [Text(), plain("Notes", style="bold")]
         parts += [Padding(plain(f"- {note}"), (0, 0, 0, 2)) for note in record.notes]

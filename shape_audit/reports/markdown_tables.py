@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 
-from shape_audit.reports.tables import Table
+from shape_audit.reports.tables import Table, lines
 
 _SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~])")
 
@@ -19,5 +19,7 @@ def markdown_table(table: Table) -> str:
     """A second-level heading and a pipe table."""
     header = "| " + " | ".join(escaped(column) for column in table.columns) + " |"
     marks = ["---", *("---:" if table.numeric else "---" for _ in table.columns[1:])]
-    rows = ["| " + " | ".join(escaped(cell) for cell in row) + " |" for row in table.rows]
+    rows = [
+        "| " + " | ".join(" ".join(escaped(line) for line in lines(cell)) for cell in row) + " |" for row in table.rows
+    ]
     return "\n".join([f"## {escaped(table.title)}", "", header, "| " + " | ".join(marks) + " |", *rows])

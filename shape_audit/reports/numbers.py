@@ -22,6 +22,21 @@ def ratio(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
+def half_width(interval: tuple[float, float] | None) -> str:
+    """± half of an interval, to three decimals as ratios have; empty for None."""
+    if interval is None:
+        return ""
+    half = (interval[1] - interval[0]) / 2
+    return f"±{half:.3f}" if half >= 0.0005 or half == 0 else f"±{significant(half, 1)}"
+
+
+def relative_half_width(value: float | None, interval: tuple[float, float] | None) -> str:
+    """± half of an interval in percent of the value; empty for None."""
+    if interval is None or not value:
+        return ""
+    return f"±{significant(50 * (interval[1] - interval[0]) / abs(value), 2)} %"
+
+
 def count(value: int | None) -> str:
     """A whole number with thousands separators; a dash for None."""
     return "–" if value is None else f"{value:,}"

@@ -5,7 +5,7 @@ from __future__ import annotations
 from rich.table import Table as RichTable
 from rich.text import Text
 
-from shape_audit.reports.tables import Table
+from shape_audit.reports.tables import Table, lines
 
 
 def plain(text: str, style: str = "") -> Text:
@@ -28,5 +28,5 @@ def rich_table(table: Table) -> RichTable:
         right = table.numeric and i > 0
         drawn.add_column(Text(column), justify="right" if right else "left", overflow="fold", no_wrap=right)
     for row in table.rows:
-        drawn.add_row(*(plain(cell) for cell in row))
+        drawn.add_row(*(Text("\n").join(plain(line) for line in lines(cell)) for cell in row))
     return drawn

@@ -6,7 +6,27 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shape_audit.records import AuditRecord, IntervalDerivation
-from shape_audit.reports.numbers import count, interval_ends, of_total, ratio, rounded_count, significant
+from shape_audit.reports.numbers import (
+    count,
+    half_width,
+    interval_ends,
+    of_total,
+    ratio,
+    relative_half_width,
+    rounded_count,
+    significant,
+)
+
+SHOWN_EIGENVALUES = 5
+
+
+Cell = str | tuple[str, ...]
+"""Finished text, in one line or in several."""
+
+
+def lines(cell: Cell) -> tuple[str, ...]:
+    """The lines of a cell."""
+    return (cell,) if isinstance(cell, str) else cell
 
 
 @dataclass(frozen=True)
@@ -19,7 +39,7 @@ class Table:
 
     title: str
     columns: tuple[str, ...]
-    rows: tuple[tuple[str, ...], ...]
+    rows: tuple[tuple[Cell, ...], ...]
     numeric: bool = True
 
 
@@ -68,18 +88,45 @@ def interaction_table(record: AuditRecord) -> Table | None:
     rows = tuple(
         (
             site.name + (" †" if site.below_noise_floor else ""),
-            ratio(site.aofe_ratio),
+            _stacked(ratio(site.aofe_ratio), half_width(site.aofe_ratio_ci)),
             ratio(site.aofe_ratio_plugin),
-            significant(site.aofe_normalized),
-            significant(site.mean_cos2),
-            significant(site.effective_rank),
-            significant(site.aofe),
-            significant(site.trace),
+            _with_interval(site.aofe_normalized, site.aofe_normalized_ci),
+            _with_interval(site.mean_cos2, site.mean_cos2_ci),
+            _with_interval(site.effective_rank, site.effective_rank_ci),
+            _with_interval(site.aofe, site.aofe_ci),
+            _with_interval(site.trace, site.trace_ci),
         )
         for site in record.interaction.sites
     )
     columns = ("site", "AOFE-ratio", "plug-in", "AOFE/tr²", "mean cos²", "eff. rank", "AOFE", "tr G")
     return Table(f"Interaction ({record.interaction.protocol}, {record.interaction.dtype})", columns, rows)
+
+
+def spectrum_table(record: AuditRecord) -> Table | None:
+    """The largest eigenvalues of each site's AGOP, as shares of its trace; None where none were asked for."""
+    if record.interaction is None or not any(site.spectrum for site in record.interaction.sites):
+        return None
+    sites = [site for site in record.interaction.sites if site.spectrum]
+    rows = tuple(
+        (
+            site.name,
+            "–" if site.spectrum_share is None else f"{100 * site.spectrum_share:.1f} %",
+            " ".join(significant(eigenvalue) for eigenvalue in (site.spectrum or [])[:SHOWN_EIGENVALUES]),
+        )
+        for site in sites
+    )
+    asked = max(len(site.spectrum or []) for site in sites)
+    title = f"Spectrum ({asked} largest eigenvalues of the plug-in AGOP)"
+    return Table(title, ("site", "share of tr G", f"largest {min(asked, SHOWN_EIGENVALUES)}"), rows)
+
+
+def _with_interval(value: float | None, interval: tuple[float, float] | None) -> Cell:
+    return _stacked(significant(value), relative_half_width(value, interval))
+
+
+def _stacked(value: str, interval: str) -> Cell:
+    """A number with its half-width below it."""
+    return (value, interval) if interval else value
 
 
 def comparison_table(records: Sequence[AuditRecord]) -> Table:

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import math
 
-from shape_audit.records import AuditRecord
-from shape_audit.reports.numbers import interval_ends
+from shape_audit.records import AuditRecord, SiteInteraction
+from shape_audit.reports.numbers import half_width, interval_ends
 
 FEW_WINDOWS = 32
 """Below so many windows, repeated audits with other seeds differ in the second digit."""
@@ -60,26 +60,43 @@ def interaction_sentence(record: AuditRecord) -> str | None:
         return None
     if any(site.below_noise_floor for site in ends):
         return "How channels interact cannot be told from so few windows: the estimates are noise."
-    shares = " and ".join(f"{site.aofe_ratio:.2f} at {site.name}" for site in ends)
+    shares = " and ".join(f"{_share(site)} at {site.name}" for site in ends)
     few = record.interaction.windows_used < FEW_WINDOWS
     rough = f" From {record.interaction.windows_used} windows this is a rough estimate." if few else ""
+    if record.interaction.protocol != "loss-gradient":
+        return (
+            f"Of the energy of its {record.interaction.protocol} AGOP, a share of {shares} is off the diagonal.{rough}"
+        )
     return (
         f"Channels interact: of the gradient energy on this text, a share of {shares} couples different channels "
         f"(AOFE-ratio; 0 would mean that every channel acts alone).{rough}"
     )
 
 
+def _share(site: SiteInteraction) -> str:
+    if site.aofe_ratio_ci is None:
+        return f"{site.aofe_ratio:.2f}"
+    return f"{site.aofe_ratio:.3f} {half_width(site.aofe_ratio_ci)}"
+
+
 def loss_sentence(record: AuditRecord) -> str | None:
     """How well the model predicts the text; None for a shape-only record."""
     if record.loss is None or record.calibration is None:
         return None
-    bits = f" ({record.loss.bits_per_byte:.3f} bits per byte)" if record.loss.bits_per_byte is not None else ""
+    bits = ""
+    if record.loss.bits_per_byte is not None:
+        bits = f" ({record.loss.bits_per_byte:.3f}{_spaced(record.loss.bits_per_byte_ci)} bits per byte)"
     text = record.calibration
     plural = "window" if text.windows == 1 else "windows"
+    nats = f"{record.loss.nats_per_token:.4f}{_spaced(record.loss.nats_per_token_ci)}"
     return (
-        f"It predicts {text.dataset} at {record.loss.nats_per_token:.4f} nats per token{bits}, "
+        f"It predicts {text.dataset} at {nats} nats per token{bits}, "
         f"over {text.windows} {plural} of {text.seq_len} tokens."
     )
+
+
+def _spaced(interval: tuple[float, float] | None) -> str:
+    return f" {half_width(interval)}" if interval else ""
 
 
 def sentences(record: AuditRecord) -> list[str]:

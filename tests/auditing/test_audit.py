@@ -26,7 +26,7 @@ from shape_audit.hub import read_checkpoint, tokenizer_sha256
 from shape_audit.interaction import Site, load_model, parse_sites
 from shape_audit.interaction.residual_stream import find_blocks
 from shape_audit.interaction.slow_twin import exact_sites
-from shape_audit.records import Calibration, read_record
+from shape_audit.records import Calibration, SiteInteraction, read_record
 from tests.tiny_models import CASES, save_tiny
 
 EAGER = {"gemma2", "gpt_neo", "gptj", "bloom"}
@@ -55,7 +55,8 @@ def test_the_same_audit_twice_is_the_same_record_bit_for_bit(tiny_llama: Path) -
 def test_every_architecture_is_audited(name: str, tmp_path: Path) -> None:
     record = shape_audit.audit(str(save_tiny(tmp_path / name, name)), **FEW)
     assert record.interaction is not None and record.loss is not None
-    assert all("hardly knows this kind of text" in n or "blind guessing" in n for n in record.notes)
+    expected = ("hardly knows this kind of text", "blind guessing", "too few for intervals")
+    assert all(any(words in note for words in expected) for note in record.notes)
     assert [site.name for site in record.interaction.sites] == ["embedding", "block.0", "block.1"]
     assert all(site.width == 24 and site.trace > 0 for site in record.interaction.sites)
     assert record.interaction.attn_implementation == ("eager" if name in EAGER else "sdpa")
@@ -72,12 +73,36 @@ def test_dropout_in_the_config_changes_nothing(tmp_path: Path) -> None:
     assert [config.dropout, config.attention_dropout, config.layerdrop] == [0, 0, 0]  # training flags may be set later
 
 
+def assert_same_numbers(a: SiteInteraction, b: SiteInteraction, rel: float = 1e-6) -> None:
+    """Every number of two sites; ends of intervals, which amplify the spread of few windows, ten times less exact."""
+    for name, value in a.model_dump(exclude={"name", "width", "spectrum", "spectrum_share"}).items():
+        other = getattr(b, name)
+        if isinstance(value, tuple):
+            assert value == pytest.approx(other, abs=10 * rel * max(map(abs, value))), name
+        else:
+            near = rel * (a.aofe_plugin if name == "aofe" else 1)  # small differences of large sums, and of 1
+            assert value == pytest.approx(other, rel=rel, abs=near), name
+
+
+@pytest.mark.parametrize("name", ["builtin:bytes-1m", "llama", "gpt2", "opt", "olmo2", "smollm3"])
+def test_fused_and_eager_attention_give_the_same_numbers(name: str, tmp_path: Path) -> None:
+    """To 1e-6 on a trained model; energies are fourth powers of gradients, and those of random models are wild."""
+    folder = name if name.startswith("builtin:") else str(save_tiny(tmp_path / name, name))
+    runs = (
+        shape_audit.audit(folder, windows=8, seq_len=32, attn_implementation=how).interaction
+        for how in ("sdpa", "eager")
+    )
+    fused, eager = (run.sites if run else [] for run in runs)
+    assert fused and eager
+    for a, b in zip(fused, eager, strict=True):
+        assert_same_numbers(a, b, 1e-6 if name.startswith("builtin:") else 1e-5)
+
+
 def test_micro_batches_change_nothing_but_rounding(tiny_llama: Path) -> None:
     one, seven = (shape_audit.audit(str(tiny_llama), windows=8, seq_len=16, micro_batch=b) for b in (1, 7))
     assert one.interaction is not None and seven.interaction is not None
     for a, b in zip(one.interaction.sites, seven.interaction.sites, strict=True):
-        assert a.aofe_plugin == pytest.approx(b.aofe_plugin, rel=1e-6)
-        assert a.trace == pytest.approx(b.trace, rel=1e-6)
+        assert_same_numbers(a, b)
     assert one.interaction.protocol_hash == seven.interaction.protocol_hash
 
 
@@ -98,9 +123,16 @@ def test_every_part_of_the_protocol_is_in_its_hash() -> None:
         dataset="a.txt", config=None, revision=None, split=None, column=None, text_sha256="0", tokenizer_sha256="0",
         adds_bos=False, windows=4, seq_len=8, passage_bytes=96, tokens=32, bytes=30, seed=0,
     )  # fmt: skip
-    given = {"sites": (Site(0),), "dtype": "float32", "attn_implementation": "sdpa", "calibration": facts}
+    given = {"protocol": "a", "parameters": {"seed": 0}, "sites": (Site(0),), "dtype": "float32",
+             "attn_implementation": "sdpa", "calibration": facts}  # fmt: skip
     first = protocol_hash(**given)
-    changes = [{"sites": (Site(1),)}, {"dtype": "bfloat16"}, {"attn_implementation": "eager"}]
+    changes = [
+        {"protocol": "b"},
+        {"parameters": {"seed": 1}},
+        {"sites": (Site(1),)},
+        {"dtype": "bfloat16"},
+        {"attn_implementation": "eager"},
+    ]
     changed_text = {"dataset": "b.txt", "config": "c", "revision": "r", "split": "s", "column": "t", "text_sha256": "1",
                     "seq_len": 9, "passage_bytes": 97, "seed": 1}  # fmt: skip
     changes += [{"calibration": facts.model_copy(update={key: value})} for key, value in changed_text.items()]
@@ -127,9 +159,12 @@ def test_every_number_of_the_record_is_the_slow_twins(tmp_path: Path) -> None:
             "aofe_ratio_plugin": pytest.approx(plugin / exact.total_plugin, rel=1e-9),
             "aofe_normalized": pytest.approx(aofe / trace2, rel=1e-9),
             "aofe_normalized_plugin": pytest.approx(plugin / exact.trace2_plugin, rel=1e-9),
+            "aofe_normalized_raw": pytest.approx(aofe / trace2, rel=1e-9),
             "mean_cos2": pytest.approx(aofe / (trace2 - diagonal), rel=1e-9),
+            "mean_cos2_raw": pytest.approx(aofe / (trace2 - diagonal), rel=1e-9),
             "mean_cos2_plugin": pytest.approx(plugin / (exact.trace2_plugin - exact.diagonal_plugin), rel=1e-9),
             "effective_rank": pytest.approx(trace2 / total, rel=1e-9),
+            "effective_rank_raw": pytest.approx(trace2 / total, rel=1e-9),
             "effective_rank_plugin": pytest.approx(exact.trace2_plugin / exact.total_plugin, rel=1e-9),
             "trace": pytest.approx(float(exact.agop_DD.trace()), rel=1e-9),
         }
@@ -342,6 +377,18 @@ def test_options_that_cannot_be_meant(tiny_llama: Path, tmp_path: Path) -> None:
         shape_audit.audit(model, windows=0)
     with pytest.raises(UsageError, match="window_count"):
         shape_audit.audit(model, window_count=3)
+    with pytest.raises(UsageError, match="--tolerance must be between 0 and 1"):
+        shape_audit.audit(model, tolerance=0)
+    with pytest.raises(UsageError, match="leave out --windows, or see --max-windows"):
+        shape_audit.audit(model, tolerance=0.1, windows=8)
+    with pytest.raises(UsageError, match="--max-windows goes with --tolerance"):
+        shape_audit.audit(model, max_windows=8)
+    with pytest.raises(UsageError, match="--protocol must be one of loss-gradient, output-gradient"):
+        shape_audit.audit(model, protocol="loss")
+    with pytest.raises(UsageError, match="measures the output; leave out --sites"):
+        shape_audit.audit(model, protocol="projected-output", sites="embedding")
+    with pytest.raises(UsageError, match="needs eager attention"):
+        shape_audit.audit(model, protocol="projected-output", attn_implementation="sdpa")
     with pytest.raises(UsageError, match="--dtype must be one of"):
         shape_audit.audit(model, dtype="int8")
     with pytest.raises(UsageError, match="not both"):
@@ -362,3 +409,53 @@ def test_notes_on_small_samples(tiny_llama: Path) -> None:
     record = shape_audit.audit(str(tiny_llama), windows=1, seq_len=16)
     assert record.notes[0].startswith("one window: no unbiased estimate exists")
     assert record.interaction is not None and record.interaction.sites[0].aofe_ratio is None
+    for windows, says in ((5, "too few for intervals"), (7, "unreliable")):
+        assert says in shape_audit.audit(str(tiny_llama), windows=windows, seq_len=16).notes[0]
+
+
+def numbers_of(record: shape_audit.AuditRecord) -> dict[str, object]:
+    """What a measurement found, without how it was asked for."""
+    assert record.interaction is not None
+    left_out = {"environment", "record_sha256", "notes"}
+    numbers = record.model_dump(exclude=left_out)
+    del numbers["interaction"]["converged"]
+    return numbers
+
+
+def test_a_tolerance_takes_windows_until_it_is_met_and_no_more() -> None:
+    options = {"seq_len": 32, "passage_bytes": 64, "sites": "embedding,block.4"}
+    met = shape_audit.audit("builtin:bytes-1m", tolerance=0.03, **options)
+    assert met.interaction is not None and met.calibration is not None
+    used = met.interaction.windows_used
+    assert met.interaction.converged is True and used in (32, 64, 128, 256) and met.calibration.windows == used
+    for site in met.interaction.sites:
+        assert site.aofe_ratio_ci is not None and site.aofe_ratio_ci[1] - site.aofe_ratio_ci[0] <= 0.06
+    at_once = shape_audit.audit("builtin:bytes-1m", windows=used, **options)
+    assert numbers_of(at_once) == numbers_of(met)
+    before = shape_audit.audit("builtin:bytes-1m", windows=used // 2, **options).interaction
+    assert before is not None
+    intervals = [site.aofe_ratio_ci or (0, 1) for site in before.sites]
+    assert max(high - low for low, high in intervals) > 0.06
+
+
+def test_a_tolerance_that_cannot_be_met_says_so(tiny_llama: Path, tmp_path: Path) -> None:
+    record = shape_audit.audit(str(tiny_llama), tolerance=1e-6, max_windows=20, seq_len=8)
+    assert record.interaction is not None and record.interaction.converged is False
+    assert record.interaction.windows_used == 20 and "not converged: after 20 windows" in record.notes[0]
+    shape_audit.audit(str(tiny_llama), windows=18, seq_len=8, save_windows=tmp_path / "w.jsonl")
+    replayed = shape_audit.audit(str(tiny_llama), tolerance=1e-6, windows_file=tmp_path / "w.jsonl")
+    assert replayed.interaction is not None and replayed.interaction.windows_used == 18
+
+
+@pytest.mark.parametrize("protocol", ["output-gradient", "projected-output"])
+def test_other_protocols_are_named_and_never_mixed(protocol: str, tiny_llama: Path) -> None:
+    plain = shape_audit.audit(str(tiny_llama), **FEW)
+    other = shape_audit.audit(str(tiny_llama), protocol=protocol, **FEW)
+    assert plain.interaction is not None and other.interaction is not None
+    assert other.interaction.protocol == protocol and other.interaction.parameters
+    assert other.interaction.protocol_hash != plain.interaction.protocol_hash
+    assert other.loss is not None and plain.loss is not None
+    assert other.loss.nats_per_token == pytest.approx(plain.loss.nats_per_token, rel=1e-6)
+    names = [site.name for site in other.interaction.sites]
+    assert names == (["output"] if protocol == "projected-output" else ["embedding", "block.0", "block.1"])
+    assert other.interaction.attn_implementation == ("eager" if protocol == "projected-output" else "sdpa")

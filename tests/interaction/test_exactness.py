@@ -1,103 +1,124 @@
-"""The fast path against the slow twin, in float64: every site's G, energies and U-statistics."""
-
-from collections.abc import Sequence
+"""The fast path against the slow twin, in float64: G, energies, U-statistics and influences of every protocol."""
 
 import pytest
 import torch
 
-from shape_audit.interaction.loss_gradient import add_micro_batch
+from shape_audit.errors import NotAuditableError
+from shape_audit.interaction.error_bars import influences
+from shape_audit.interaction.output_gradient import OutputGradient
+from shape_audit.interaction.projected_output import ProjectedOutput
 from shape_audit.interaction.residual_stream import find_blocks
-from shape_audit.interaction.sites import Site, parse_sites
-from shape_audit.interaction.slow_twin import exact_sites
+from shape_audit.interaction.sites import OUTPUT, parse_sites
+from shape_audit.interaction.slow_twin import ExactSite, cross_entropy, exact_output, exact_sites, probed_logits
 from shape_audit.interaction.statistics import plugin_energies, u_energies
 from shape_audit.interaction.sums import SiteSums
+from tests.interaction.measured import DEPTH, LONG, SHORT, WIDTH, measured_sums, random_windows
 from tests.tiny_models import CASES, tiny_model
 
-DEPTH, WIDTH = 2, 24
-SHORT, LONG = 9, 40
-"""Window lengths on either side of the width: the two ways of forming ||A_s||^2."""
+TWIN_TABLE = [(name, length) for name in ("llama", "llama-tied", "gpt2", "gpt2-untied", "gemma2", "opt")
+              for length in (SHORT, LONG)]  # fmt: skip
+"""Every protocol is held against its twin on these."""
 
 
-def random_windows(count: int, length: int) -> list[list[int]]:
-    generator = torch.Generator().manual_seed(1)
-    return torch.randint(0, 256, (count, length), generator=generator).tolist()
+def assert_equal(sums: SiteSums, exact: ExactSite, rtol: float = 1e-10) -> None:
+    rows, plugin, unbiased = sums.rows(), plugin_energies(sums), u_energies(sums)
+    assert unbiased is not None
+    smallest = rtol * float(exact.agop_DD.abs().max())
+    torch.testing.assert_close(sums.agop_DD / rows.tokens, exact.agop_DD, rtol=rtol, atol=smallest)
+    computed = [plugin.total, plugin.diagonal, plugin.trace2, unbiased.total, unbiased.diagonal, unbiased.trace2]
+    expected = [exact.total_plugin, exact.diagonal_plugin, exact.trace2_plugin,
+                exact.total_u, exact.diagonal_u, exact.trace2_u]  # fmt: skip
+    assert computed == pytest.approx(expected, rel=rtol)
+    assert unbiased.aofe_ratio == pytest.approx(1 - exact.diagonal_u / exact.total_u, rel=rtol)
+    aofe = exact.total_u - exact.diagonal_u
+    assert unbiased.aofe_normalized == pytest.approx(aofe / exact.trace2_u, rel=10 * rtol)
+    assert unbiased.mean_cos2 == pytest.approx(aofe / (exact.trace2_u - exact.diagonal_u), rel=10 * rtol)
+    assert unbiased.effective_rank == pytest.approx(exact.trace2_u / exact.total_u, rel=rtol)
+    psi = influences(unbiased, rows)
+    scale = psi.abs().amax(0)  # a single influence may be a small difference
+    expected_psi = torch.tensor(list(exact.influences.values()), dtype=torch.float64).reshape(-1, 3)
+    torch.testing.assert_close(psi / scale, expected_psi / scale, rtol=100 * rtol, atol=10 * rtol)
 
 
-def fast_sums(
-    model: torch.nn.Module, windows: Sequence[Sequence[int]], sites: Sequence[Site], batch: int
-) -> dict[Site, SiteSums]:
-    sums = {site: SiteSums.zeros(WIDTH, dtype=torch.float64, device=torch.device("cpu")) for site in sites}
-    blocks = find_blocks(model, DEPTH)
-    for first in range(0, len(windows), batch):
-        add_micro_batch(model, blocks, torch.tensor(windows[first : first + batch]), sums)
-    return sums
-
-
-@pytest.mark.parametrize(
-    ("name", "length"),
-    [*((name, SHORT) for name in CASES), *((name, LONG) for name in ("llama", "gpt2", "gemma2", "opt"))],
-)
-def test_every_site_equals_the_slow_twin(name: str, length: int) -> None:
-    model, sites = tiny_model(name, torch.float64), parse_sites("all", DEPTH)
-    windows = random_windows(5, length)
+@pytest.mark.parametrize("name", CASES)
+def test_every_site_equals_the_slow_twin(name: str) -> None:
+    model, sites, windows = tiny_model(name, torch.float64), parse_sites("all", DEPTH), random_windows(6, SHORT)
     exact = exact_sites(model, find_blocks(model, DEPTH), windows, sites)
-    fast = fast_sums(model, windows, sites, batch=2)
+    fast = measured_sums(model, windows, batch=4)
     for site in sites:
-        sums, truth = fast[site], exact[site]
-        plugin, unbiased = plugin_energies(sums), u_energies(sums)
-        assert unbiased is not None
-        torch.testing.assert_close(sums.agop_DD / sums.tokens, truth.agop_DD, rtol=1e-10, atol=1e-14)
-        computed = [plugin.total, plugin.diagonal, plugin.trace2, unbiased.total, unbiased.diagonal, unbiased.trace2]
-        expected = [truth.total_plugin, truth.diagonal_plugin, truth.trace2_plugin,
-                    truth.total_u, truth.diagonal_u, truth.trace2_u]  # fmt: skip
-        assert computed == pytest.approx(expected, rel=1e-10)
-        assert unbiased.aofe_ratio == pytest.approx(1 - truth.diagonal_u / truth.total_u, rel=1e-10)
-        aofe = truth.total_u - truth.diagonal_u
-        assert unbiased.aofe_normalized == pytest.approx(aofe / truth.trace2_u, rel=1e-9)
-        assert unbiased.mean_cos2 == pytest.approx(aofe / (truth.trace2_u - truth.diagonal_u), rel=1e-9)
-        assert unbiased.effective_rank == pytest.approx(truth.trace2_u / truth.total_u, rel=1e-10)
+        assert_equal(fast[site], exact[site])
+
+
+@pytest.mark.parametrize(("name", "length"), TWIN_TABLE)
+@pytest.mark.parametrize("protocol", ["loss-gradient", "output-gradient"])
+def test_gradient_protocols_equal_their_twins_with_error_bars(protocol: str, name: str, length: int) -> None:
+    model, sites, windows = tiny_model(name, torch.float64), parse_sites("all", DEPTH), random_windows(11, length)
+    probing = OutputGradient(seed=3) if protocol == "output-gradient" else None
+    scalar = probed_logits(probing) if probing else cross_entropy
+    exact = exact_sites(model, find_blocks(model, DEPTH), windows, sites, scalar)
+    for site, sums in measured_sums(model, windows, batch=3, protocol=probing).items():
+        assert_equal(sums, exact[site])
+
+
+@pytest.mark.parametrize(("name", "length"), TWIN_TABLE)
+def test_projected_output_equals_its_twin(name: str, length: int) -> None:
+    model, windows, protocol = tiny_model(name, torch.float64), random_windows(9, length), ProjectedOutput(seed=5)
+    model.set_attn_implementation("eager")
+    exact = exact_output(model, windows, protocol)
+    # RMSNorm and some softmaxes compute in float32 even in a float64 model; forward and reverse mode round differently
+    rtol = 1e-10 if name.startswith("gpt2") else 1e-4
+    assert_equal(measured_sums(model, windows, batch=4, protocol=protocol)[OUTPUT], exact, rtol)
+
+
+def test_projected_output_under_fused_attention_is_refused() -> None:
+    model = tiny_model("llama")
+    with pytest.raises(NotAuditableError, match="has no forward-mode derivative"):
+        measured_sums(model, random_windows(1, SHORT), protocol=ProjectedOutput(), dtype=torch.float32)
 
 
 @pytest.mark.parametrize("name", CASES)
 def test_any_micro_batch_gives_the_same_sums(name: str) -> None:
-    model, sites = tiny_model(name, torch.float64), parse_sites("all", DEPTH)
-    windows = random_windows(8, SHORT)
-    one, seven = fast_sums(model, windows, sites, batch=1), fast_sums(model, windows, sites, batch=7)
-    for site in sites:
-        assert one[site].tokens == seven[site].tokens == 8 * (SHORT - 1)
-        torch.testing.assert_close(one[site].agop_DD, seven[site].agop_DD, rtol=1e-10, atol=1e-14)
-        torch.testing.assert_close(one[site].scalars, seven[site].scalars, rtol=1e-10, atol=1e-14)
+    windows, model = random_windows(10, SHORT), tiny_model(name, torch.float64)
+    one, seven = (measured_sums(model, windows, batch=batch) for batch in (1, 7))
+    for site, sums in one.items():
+        assert sums.rows().tokens == seven[site].rows().tokens == 10 * (SHORT - 1)
+        torch.testing.assert_close(sums.agop_DD, seven[site].agop_DD, rtol=1e-10, atol=1e-14)
+        for column, other in zip(sums.rows().tensors(), seven[site].rows().tensors(), strict=True):
+            torch.testing.assert_close(column, other, rtol=1e-10, atol=1e-14)
 
 
 def test_a_chosen_site_has_the_sums_it_has_among_all() -> None:
-    model, windows = tiny_model("gpt2", torch.float64), random_windows(3, SHORT)
-    all_sums = fast_sums(model, windows, parse_sites("all", DEPTH), batch=3)
+    windows = random_windows(6, SHORT)
+    all_sums = measured_sums("gpt2", windows)
     for text in ("embedding", "block.0", "block.1", "block.0,block.1"):
-        for site, sums in fast_sums(model, windows, parse_sites(text, DEPTH), batch=3).items():
+        for site, sums in measured_sums("gpt2", windows, sites=text).items():
             torch.testing.assert_close(sums.agop_DD, all_sums[site].agop_DD, rtol=1e-10, atol=1e-14)
+            torch.testing.assert_close(sums.rows().inner_K, all_sums[site].rows().inner_K, rtol=1e-9, atol=1e-14)
 
 
 def test_windows_of_several_lengths_merge_to_what_one_run_gives() -> None:
     model, sites = tiny_model("llama", torch.float64), parse_sites("embedding", DEPTH)
-    short, long = random_windows(3, SHORT), random_windows(2, LONG)
-    exact = exact_sites(model, find_blocks(model, DEPTH), [*short, *long], sites)[sites[0]]
-    merged = fast_sums(model, short, sites, batch=3)[sites[0]]
-    merged.merge(fast_sums(model, long, sites, batch=2)[sites[0]])
+    windows = [*random_windows(3, SHORT), *random_windows(2, LONG)]
+    exact = exact_sites(model, find_blocks(model, DEPTH), windows, sites)[sites[0]]
+    merged = measured_sums(model, windows[:3], sites="embedding")[sites[0]]
+    later = SiteSums.zeros(WIDTH, dtype=torch.float64, device=torch.device("cpu"))
+    gradients = measured_sums(model, windows[3:], sites="embedding")[sites[0]]
+    for rows in gradients.kept:
+        rows.index_K.add_(3)  # the numbers these windows have in the audit as a whole
+    later.merge(gradients)
+    merged.merge(later)
     unbiased = u_energies(merged)
     assert unbiased is not None
     assert [unbiased.total, unbiased.diagonal] == pytest.approx([exact.total_u, exact.diagonal_u], rel=1e-10)
 
 
 def test_float32_agrees_with_float64() -> None:
-    windows, sites = random_windows(4, LONG), parse_sites("all", DEPTH)
-    double = fast_sums(tiny_model("llama", torch.float64), windows, sites, batch=4)
+    windows = random_windows(8, LONG)
     single_model = tiny_model("llama", torch.float64).float()
-    blocks = find_blocks(single_model, DEPTH)
-    single = {site: SiteSums.zeros(WIDTH, dtype=torch.float32, device=torch.device("cpu")) for site in sites}
-    add_micro_batch(single_model, blocks, torch.tensor(windows), single)
-    for site in sites:
+    single = measured_sums(single_model, windows, dtype=torch.float32)
+    for site, double in measured_sums("llama", windows).items():
         assert single[site].agop_DD.dtype == torch.float32
-        u_single, u_double = u_energies(single[site]), u_energies(double[site])
+        u_single, u_double = u_energies(single[site]), u_energies(double)
         assert u_single is not None and u_double is not None
         # float32 gradients carry relative errors of some 1e-6, and the U-statistic is a small difference
         assert u_single.total == pytest.approx(u_double.total, rel=1e-3)

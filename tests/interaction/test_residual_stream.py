@@ -6,13 +6,18 @@ import transformers
 from torch import nn
 
 from shape_audit.errors import NonFiniteError, NotAuditableError, UsageError
-from shape_audit.interaction.loss_gradient import add_micro_batch, check_causal
+from shape_audit.interaction.causality import check_causal
+from shape_audit.interaction.loss_gradient import LossGradient
 from shape_audit.interaction.residual_stream import find_blocks
 from shape_audit.interaction.sites import parse_sites
 from shape_audit.interaction.sums import SiteSums
 from tests.tiny_models import CASES, tiny_model
 
 IDS = torch.arange(20).reshape(2, 10)
+
+
+def add_micro_batch(model: nn.Module, blocks: list, ids: torch.Tensor, sums: dict) -> torch.Tensor:
+    return LossGradient().add_micro_batch(model, blocks, ids, 0, sums)
 
 
 def empty_sums(sites: str, width: int = 24) -> dict:

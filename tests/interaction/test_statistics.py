@@ -4,7 +4,8 @@ import numpy as np
 import pytest
 import torch
 
-from shape_audit.interaction.statistics import plugin_energies, site_interaction, u_energies
+from shape_audit.interaction.site_report import site_interaction
+from shape_audit.interaction.statistics import plugin_energies, u_energies
 from shape_audit.interaction.sums import SiteSums
 
 CPU = torch.device("cpu")
@@ -12,7 +13,7 @@ CPU = torch.device("cpu")
 
 def sums_of(gradients: torch.Tensor) -> SiteSums:
     sums = SiteSums.zeros(gradients.shape[-1], dtype=gradients.dtype, device=CPU)
-    sums.add(gradients)
+    sums.add(gradients, 0)
     return sums
 
 

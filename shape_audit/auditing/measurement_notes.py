@@ -1,0 +1,56 @@
+"""What a reader should mind about measured numbers, in sentences."""
+
+from __future__ import annotations
+
+import math
+
+from shape_audit.calibration import WindowSet
+from shape_audit.records import Interaction, Loss, ModelShape
+
+UNFAMILIAR_BITS_PER_BYTE = 4.0
+"""Knowing no more than how frequent each byte is gives 4 to 5 bits per byte of English text or source code."""
+FEWEST_FOR_INTERVALS, FEWEST_FOR_RELIABLE_INTERVALS = 6, 8
+
+
+def measurement_notes(
+    windows: WindowSet, loss: Loss, interaction: Interaction, shape: ModelShape, *, tolerance: float | None
+) -> list[str]:
+    """Notes for the record: too few windows, a text the model does not know, noise, no gradient."""
+    notes, sites, count = [], interaction.sites, len(windows.windows)
+    if windows.facts.bytes is None:
+        notes.append("the tokenizer gives no offsets: bits per byte are not known")
+    if count == 1:
+        notes.append("one window: no unbiased estimate exists, plug-in values only; use at least 2, better 32")
+    elif count < FEWEST_FOR_INTERVALS:
+        notes.append(f"{count} windows: too few for intervals and for the bias correction; use at least 8, better 32")
+    elif count < FEWEST_FOR_RELIABLE_INTERVALS:
+        notes.append(f"{count} windows: the intervals rest on very few and are unreliable; use at least 8, better 32")
+    if interaction.converged is False:
+        widest = max((site for site in sites if site.trace != 0), key=lambda site: _half_width(site.aofe_ratio_ci))
+        notes.append(
+            f"not converged: after {count} windows the interval of the AOFE-ratio at {widest.name} still has a "
+            f"half-width of {_half_width(widest.aofe_ratio_ci):.2g}, not {tolerance:g}; raise --max-windows or take a "
+            "longer text"
+        )
+    if loss.bits_per_byte is not None and loss.bits_per_byte > UNFAMILIAR_BITS_PER_BYTE:
+        notes.append(
+            f"{loss.bits_per_byte:.1f} bits per byte: the model hardly knows this kind of text; "
+            "choose one that it was trained on with --dataset"
+        )
+    guess = math.log(shape.vocab_size) if shape.vocab_size else math.inf
+    if loss.nats_per_token > guess:
+        notes.append(f"the loss is above ln(vocabulary) = {guess:.2f} nats: blind guessing would do better")
+    noisy = [site.name for site in sites if site.below_noise_floor]
+    if noisy:
+        notes.append(
+            f"† below the noise floor at {', '.join(noisy)}: these numbers are noise, shown as they are; "
+            "use more windows"
+        )
+    silent = [site.name for site in sites if site.trace == 0]
+    if silent:
+        notes.append(f"no gradient reaches {', '.join(silent)}: there is no ratio to give")
+    return notes
+
+
+def _half_width(interval: tuple[float, float] | None) -> float:
+    return (interval[1] - interval[0]) / 2 if interval else math.inf

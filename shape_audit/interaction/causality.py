@@ -1,0 +1,30 @@
+"""Whether a model's predictions depend on what comes after them: then its loss would mean nothing."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+from shape_audit.errors import NotAuditableError
+
+CAUSALITY_TOKENS = 16
+"""Inputs that `check_causal` looks at."""
+
+
+@torch.no_grad()
+def check_causal(model: nn.Module, ids_L: Tensor) -> None:
+    """Refuse a model that looks ahead: change the last of a few inputs and compare the logits before it.
+
+    Raises:
+        NotAuditableError: the earlier logits changed.
+    """
+    ids_1T = ids_L[:CAUSALITY_TOKENS].unsqueeze(0)
+    changed_1T = ids_1T.clone()
+    changed_1T[0, -1] = ids_1T[0, 0] if ids_1T[0, -1] != ids_1T[0, 0] else (ids_1T[0, 0] + 1) % 2
+    earlier, after_change = (model(input_ids=x, use_cache=False).logits[:, :-1].float() for x in (ids_1T, changed_1T))
+    if earlier.numel() == 0 or not torch.isfinite(earlier).all():  # of the latter the pass says more
+        return
+    if (earlier - after_change).abs().max() > 1e-6 * earlier.abs().max():  # masked tokens count exactly nothing
+        raise NotAuditableError(
+            f"{type(model).__name__}: not a causal language model (its predictions depend on later tokens)"
+        )
