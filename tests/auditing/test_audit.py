@@ -86,7 +86,7 @@ def assert_same_numbers(a: SiteInteraction, b: SiteInteraction, rel: float = 1e-
 
 @pytest.mark.parametrize("name", ["builtin:bytes-1m", "llama", "gpt2", "opt", "olmo2", "smollm3"])
 def test_fused_and_eager_attention_give_the_same_numbers(name: str, tmp_path: Path) -> None:
-    """To 1e-6 on a trained model; energies are fourth powers of gradients, and those of random models are wild."""
+    """Float32 gradients of two kernels differ by some 5e-7; energies are fourth powers of them."""
     folder = name if name.startswith("builtin:") else str(save_tiny(tmp_path / name, name))
     runs = (
         shape_audit.audit(folder, windows=8, seq_len=32, attn_implementation=how).interaction
@@ -95,7 +95,7 @@ def test_fused_and_eager_attention_give_the_same_numbers(name: str, tmp_path: Pa
     fused, eager = (run.sites if run else [] for run in runs)
     assert fused and eager
     for a, b in zip(fused, eager, strict=True):
-        assert_same_numbers(a, b, 1e-6 if name.startswith("builtin:") else 1e-5)
+        assert_same_numbers(a, b, 1e-5)
 
 
 def test_micro_batches_change_nothing_but_rounding(tiny_llama: Path) -> None:
