@@ -76,8 +76,8 @@ def load_model(
     """
     started = time.perf_counter()
     chosen_device = _device(device)
-    folder = _weights_folder(checkpoint, retries)
-    config = _config(checkpoint, folder)
+    folder = weights_folder(checkpoint, retries)
+    config = read_config(checkpoint, folder)
     _check_size(checkpoint, config)
     chosen_dtype = DTYPES[_dtype_name(checkpoint, dtype)]
     model, info = _from_pretrained(checkpoint, folder, config, chosen_dtype, attn_implementation)
@@ -116,7 +116,7 @@ def _dtype_name(checkpoint: Checkpoint, asked: str) -> str:
     return "float32" if stored == "F16" else _SAFETENSORS_DTYPES[stored]
 
 
-def _weights_folder(checkpoint: Checkpoint, retries: int) -> Path:
+def weights_folder(checkpoint: Checkpoint, retries: int) -> Path:
     """Where config and weights lie: of a Hub model, downloaded at its commit into the Hub's cache."""
     if checkpoint.folder is not None:
         return checkpoint.folder
@@ -159,7 +159,7 @@ def check_supported(checkpoint: Checkpoint) -> None:
         )
 
 
-def _config(checkpoint: Checkpoint, folder: Path) -> Any:
+def read_config(checkpoint: Checkpoint, folder: Path) -> Any:
     """The transformers config, with all dropout off.
 
     Activation checkpointing needs a block's training flag, and some blocks drop out by that same flag.
@@ -167,7 +167,7 @@ def _config(checkpoint: Checkpoint, folder: Path) -> Any:
     from transformers import AutoConfig
 
     try:
-        with _quiet_transformers():
+        with quiet_transformers():
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # whatever an impossible value makes the config class raise
         raise CorruptFileError(f"{checkpoint.repo_id}: config.json: {_first_line(error)}") from error
@@ -186,7 +186,7 @@ def _check_size(checkpoint: Checkpoint, config: Any) -> None:
     from transformers import AutoModelForCausalLM
 
     try:
-        with torch.device("meta"), _quiet_transformers():
+        with torch.device("meta"), quiet_transformers():
             model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
     except Exception as error:  # whatever an impossible config makes a model class raise
         raise IncompleteError(f"{checkpoint.repo_id}: transformers cannot build it: {_first_line(error)}") from error
@@ -205,7 +205,7 @@ def _check_size(checkpoint: Checkpoint, config: Any) -> None:
 
 
 @contextmanager
-def _quiet_transformers() -> Iterator[None]:
+def quiet_transformers() -> Iterator[None]:
     """Advice of transformers is for those who load a model themselves; what matters here becomes an error."""
     from transformers.utils import logging as transformers_logging
 
@@ -226,7 +226,7 @@ def _from_pretrained(
     from transformers import AutoModelForCausalLM
 
     try:
-        with _quiet_transformers():
+        with quiet_transformers():
             model, info = AutoModelForCausalLM.from_pretrained(
                 folder,
                 config=config,

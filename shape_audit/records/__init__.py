@@ -16,6 +16,7 @@ from shape_audit.records.audit_record import (
     ModelIdentity,
     SiteInteraction,
     WallSeconds,
+    WeightInteraction,
 )
 from shape_audit.records.files import check_writable, read_record, record_file_name, write_record
 from shape_audit.records.hashing import canonical_json, sealed, sha256_of
@@ -42,6 +43,7 @@ __all__ = [
     "SiteInteraction",
     "ToleranceRow",
     "WallSeconds",
+    "WeightInteraction",
     "canonical_json",
     "check_writable",
     "read_record",

@@ -127,6 +127,35 @@ class Interaction(Frozen):
     sites: list[SiteInteraction]
 
 
+class WeightInteraction(Frozen):
+    """One weight matrix W that reads the residual stream, a row an output and a column a channel; M = W^T W.
+
+    Energies of M are exact. Correlations are with the AGOP of the loss gradient at the tensor that feeds W, whatever
+    the protocol of the profile, on the same windows; see `interaction.neural_feature_ansatz`.
+    """
+
+    name: str
+    """`block.K.ROLE` with ROLE one of q, k, v, gate, up; or `embedding`, `unembedding`."""
+    tensor: str
+    """Its name in the checkpoint. Parts of a fused matrix have the same, and so have tied matrices."""
+    shape: tuple[int, int]
+    """Rows (outputs) and columns (channels) of W, whichever way it is stored."""
+    aofe_ratio: float | None
+    """1 - sum_i M_ii^2 / ||M||_F^2; null for a matrix of zeros."""
+    mean_cos2: float | None
+    """Mean squared cosine between the columns of W."""
+    nfa_correlation: float | None
+    """Cosine between the off-diagonal parts of M and of the AGOP; null where that one's energy is below the noise."""
+    nfa_correlation_random: float | None
+    """The same of this architecture re-initialised from its config, mean over three seeds: it is not zero."""
+    nfa_correlation_random_range: tuple[float, float] | None
+    """Lowest and highest of the three."""
+
+    @property
+    def role(self) -> str:
+        return self.name.rpartition(".")[2]
+
+
 class WallSeconds(Frozen):
     """Where the time went, in seconds."""
 
@@ -163,6 +192,7 @@ class AuditRecord(Frozen):
     calibration: Calibration | None
     loss: Loss | None
     interaction: Interaction | None
-    weights: None = None
+    weights: list[WeightInteraction] | None = None
+    """The matrices that read the residual stream; null where they were not asked for, or are not known."""
     scores: None = None
     environment: Environment
