@@ -15,6 +15,7 @@ from shape_audit.auditing.options import (
     AuditOptions,
 )
 from shape_audit.auditing.progress import Progress
+from shape_audit.auditing.weights import compare_weights
 from shape_audit.auditing.window_source import WindowSource, check_positions
 from shape_audit.calibration import WindowSet, save_windows
 from shape_audit.errors import NotAuditableError
@@ -27,6 +28,7 @@ from shape_audit.records import (
     Loss,
     ModelShape,
     WallSeconds,
+    WeightInteraction,
     sha256_of,
 )
 
@@ -44,6 +46,7 @@ class Measurement:
     calibration: Calibration
     loss: Loss
     interaction: Interaction
+    weights: list[WeightInteraction] | None
     notes: list[str]
     environment: Environment
 
@@ -94,6 +97,12 @@ def measure(
     converged = None if options.tolerance is None else _is_converged(profile, options.tolerance)
     if options.save_windows is not None:
         save_windows(options.save_windows, windows)
+    notes_on_weights: list[str] = []
+    weights = None
+    if options.nfa:
+        weights, notes_on_weights = compare_weights(
+            checkpoint, loaded, windows, progress, micro_batch=a_pass.micro_batch, retries=options.retries
+        )
     interaction = Interaction(
         protocol=protocol.name,
         parameters=dict(protocol.parameters),
@@ -118,7 +127,11 @@ def measure(
         calibration=windows.facts,
         loss=profile.loss,
         interaction=interaction,
-        notes=measurement_notes(windows, profile.loss, interaction, shape, tolerance=options.tolerance),
+        weights=weights,
+        notes=[
+            *measurement_notes(windows, profile.loss, interaction, shape, tolerance=options.tolerance),
+            *notes_on_weights,
+        ],
         environment=environment(
             device=str(loaded.device),
             threads=torch.get_num_threads(),

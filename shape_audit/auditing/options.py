@@ -40,6 +40,8 @@ class AuditOptions:
         protocol: loss-gradient, output-gradient or projected-output.
         sites: all, embedding, or a comma-separated list.
         spectrum: how many of the largest eigenvalues of G to report at every site.
+        nfa: also the weights' own interaction and the Neural Feature Ansatz, beside re-initialised models. It uses
+            loss gradients whatever the protocol, and leaves all other numbers, and the protocol's hash, as they are.
         attn_implementation: sdpa or eager; None for what transformers chooses.
         micro_batch: windows a forward; None chooses by memory.
         retries: how often to try again after a passing fault of the network.
@@ -64,6 +66,7 @@ class AuditOptions:
     protocol: str = PROTOCOL_NAMES[0]
     sites: str = "all"
     spectrum: int | None = None
+    nfa: bool = False
     device: str = "auto"
     dtype: str = "auto"
     attn_implementation: str | None = None
@@ -104,9 +107,11 @@ class AuditOptions:
             self.dataset != DEFAULT_DATASET or self.text_column or self.split or self.seed
         ):
             raise UsageError("--windows-file brings its own text; leave out --dataset, --text-column, --split, --seed")
-        measured = (self.windows_file, self.save_windows, self.tolerance, self.spectrum, self.sites != "all")
+        measured = (
+            self.windows_file, self.save_windows, self.tolerance, self.spectrum, self.nfa, self.sites != "all"
+        )  # fmt: skip
         if self.shape_only and any(measured):
             raise UsageError(
-                "--shape-only measures nothing; leave out --windows-file, --save-windows, --tolerance, --spectrum "
-                "and --sites"
+                "--shape-only measures nothing; leave out --windows-file, --save-windows, --tolerance, --spectrum, "
+                "--nfa and --sites"
             )

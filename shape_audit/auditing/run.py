@@ -129,6 +129,7 @@ def _audit(model: str, options: AuditOptions, progress: Progress) -> AuditRecord
         "calibration": measured.calibration,
         "loss": measured.loss,
         "interaction": measured.interaction,
+        "weights": measured.weights,
         "environment": measured.environment,
         "notes": [*record.notes, *measured.notes],
     }

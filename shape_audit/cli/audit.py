@@ -68,6 +68,13 @@ def command(
     ] = "loss-gradient",
     sites: Annotated[str, option(help="all, embedding, or a list such as embedding,block.0,block.11.")] = "all",
     spectrum: Annotated[int | None, option(metavar="K", help="Also the K largest eigenvalues of each AGOP.")] = None,
+    nfa: Annotated[
+        bool,
+        option(
+            "--nfa",
+            help="Also the weights' own interaction and the Neural Feature Ansatz, beside re-initialised models.",
+        ),
+    ] = False,
     device: Annotated[Literal["auto", "cpu", "cuda", "mps"], option(help="Where to measure.")] = "auto",
     dtype: Annotated[
         Literal["auto", "float32", "bfloat16", "float16", "float64"],
@@ -99,7 +106,8 @@ def command(
             text_column=text_column, split=split, seq_len=seq_len,
             windows=windows, tolerance=tolerance, max_windows=max_windows, seed=seed,
             passage_bytes=passage_bytes, windows_file=windows_file,
-            save_windows=save_windows, protocol=protocol, sites=sites, spectrum=spectrum, device=device, dtype=dtype,
+            save_windows=save_windows, protocol=protocol, sites=sites, spectrum=spectrum, nfa=nfa, device=device,
+            dtype=dtype,
             attn_implementation=attn_implementation, micro_batch=micro_batch,
             retries=retries, records=folder,
         )  # fmt: skip

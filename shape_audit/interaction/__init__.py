@@ -5,6 +5,9 @@
     load_model(checkpoint, ...)     -> LoadedModel                         (imports torch)
     protocol_of(name)               -> what to measure: one file a protocol
     ProfilePass(loaded, ...)        .extend(windows), .profile() -> Profile: loss and one SiteInteraction a site
+    weight_energies(checkpoint)     -> the weights' own interaction, without a pass
+    nfa_correlations(model, windows), random_correlations(loaded, windows), weight_interactions(...)
+                                    -> the Neural Feature Ansatz: weights beside the gradients that feed them
 
 gradients -> SiteSums -> Energies -> ErrorBars -> SiteInteraction. `loss_gradient` is the paper's protocol. `slow_twin`
 computes the same numbers the long way, in float64.
@@ -18,8 +21,14 @@ from shape_audit.interaction.sites import Site, parse_sites
 
 if TYPE_CHECKING:
     from shape_audit.interaction.loading import LoadedModel, check_supported, load_model
+    from shape_audit.interaction.neural_feature_ansatz import (
+        nfa_correlations,
+        random_correlations,
+        weight_interactions,
+    )
     from shape_audit.interaction.profile import Profile, ProfilePass
     from shape_audit.interaction.protocols import MeasurementProtocol, protocol_of
+    from shape_audit.interaction.weight_gram import WeightEnergies, weight_energies
 
 PROTOCOL_NAMES = ("loss-gradient", "output-gradient", "projected-output")
 """What can be measured; the first is the default. See the file of each."""
@@ -35,6 +44,11 @@ _HEAVY = {
     "MeasurementProtocol": "protocols",
     "protocol_of": "protocols",
     "check_supported": "loading",
+    "nfa_correlations": "neural_feature_ansatz",
+    "random_correlations": "neural_feature_ansatz",
+    "weight_interactions": "neural_feature_ansatz",
+    "WeightEnergies": "weight_gram",
+    "weight_energies": "weight_gram",
 }
 
 __all__ = [
@@ -45,10 +59,15 @@ __all__ = [
     "Profile",
     "ProfilePass",
     "Site",
+    "WeightEnergies",
     "check_supported",
     "load_model",
+    "nfa_correlations",
     "parse_sites",
     "protocol_of",
+    "random_correlations",
+    "weight_energies",
+    "weight_interactions",
 ]
 
 

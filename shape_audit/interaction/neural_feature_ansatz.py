@@ -29,7 +29,7 @@ from shape_audit.interaction.loading import LoadedModel, quiet_transformers
 from shape_audit.interaction.reading_matrices import ReadingMatrix, find_matrices
 from shape_audit.interaction.statistics import u_energies
 from shape_audit.interaction.sums import SiteSums
-from shape_audit.interaction.weight_energies import WeightEnergies, gram, rows_of
+from shape_audit.interaction.weight_gram import WeightEnergies, gram, rows_of
 from shape_audit.interaction.weight_inputs import WeightInputs
 from shape_audit.records import WeightInteraction
 

@@ -8,7 +8,7 @@ stacked, the number of heads where each head has its own q, k, v), and in each g
 
     phi3          1 group of [q of all heads | k of all key/value heads | v of all key/value heads]
     gpt_neox      H groups of [q | k | v], a head each; bloom likewise
-    falcon        K groups of [q of H/K heads | k | v]; with one key and value for all, 1 group of [q of H heads | k | v]
+    falcon        K groups of [q of H/K heads | k | v], or with one key and value for all 1 group of [q | k | v]
 """
 
 from __future__ import annotations

@@ -106,7 +106,8 @@ class WeightInputs:
         alive: WeakValueDictionary[int, Tensor] = WeakValueDictionary()  # an id counts as long as its tensor lives
 
         def watch(name: str, fed: Any) -> None:
-            if not isinstance(fed, Tensor) or not fed.requires_grad or name in source:
+            is_on_the_stream = isinstance(fed, Tensor) and fed.requires_grad
+            if not is_on_the_stream or name in source:
                 raise NotAuditableError(f"{type(self.model).__name__}: {name} is not called once on the stream")
             if alive.get(id(fed)) is not fed:
                 alive[id(fed)], names[id(fed)] = fed, name

@@ -6,6 +6,7 @@ from shape_audit.records import AuditRecord
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.tables import interaction_table, ledger_table, provenance_table, shape_table, spectrum_table
 from shape_audit.reports.verdict import headline, sentences
+from shape_audit.reports.weights_table import WEIGHTS_CAVEAT, weights_table
 
 
 def audit_markdown(record: AuditRecord) -> str:
@@ -13,6 +14,8 @@ def audit_markdown(record: AuditRecord) -> str:
     parts = [f"# {escaped(headline(record))}", *(escaped(sentence) for sentence in sentences(record))]
     tables = [shape_table(record), ledger_table(record), interaction_table(record), spectrum_table(record)]
     parts += [markdown_table(table) for table in tables if table is not None]
+    if (weights := weights_table(record)) is not None:
+        parts += [markdown_table(weights), escaped(WEIGHTS_CAVEAT)]
     if record.notes:
         parts.append("## Notes\n\n" + "\n".join(f"- {escaped(note)}" for note in record.notes))
     parts.append(markdown_table(provenance_table(record)))

@@ -10,6 +10,7 @@ from shape_audit.records import AuditRecord
 from shape_audit.reports.rich_tables import plain, rich_table
 from shape_audit.reports.tables import interaction_table, ledger_table, provenance_table, shape_table, spectrum_table
 from shape_audit.reports.verdict import headline, sentences
+from shape_audit.reports.weights_table import WEIGHTS_CAVEAT, weights_table
 
 LEGEND = (
     "± half of the 95 % interval. AOFE: energy of the average gradient outer product (AGOP) off its diagonal, where "
@@ -29,6 +30,8 @@ def audit_text(record: AuditRecord) -> RenderableType:
         parts += [Text(), rich_table(table), plain(LEGEND, style="dim")]
     if (table := spectrum_table(record)) is not None:
         parts += [Text(), rich_table(table)]
+    if (table := weights_table(record)) is not None:
+        parts += [Text(), rich_table(table), plain(WEIGHTS_CAVEAT, style="dim")]
     if record.notes:
         parts += [Text(), plain("Notes", style="bold")]
         parts += [Padding(plain(f"- {note}"), (0, 0, 0, 2)) for note in record.notes]

@@ -84,7 +84,8 @@ def rows_of(matrix: ReadingMatrix, stored: Tensor) -> Tensor:
     if matrix.part is None:
         return weight_OD
     begin, end = matrix.part.span(weight_OD.shape[0])
-    return weight_OD.unflatten(0, (matrix.part.groups, -1))[:, begin:end].flatten(0, 1)
+    grouped = weight_OD.reshape(matrix.part.groups, -1, *weight_OD.shape[1:])
+    return grouped[:, begin:end].flatten(0, 1)
 
 
 def gram(weight_OD: Tensor) -> Tensor:
@@ -92,8 +93,8 @@ def gram(weight_OD: Tensor) -> Tensor:
     device = torch.device("cpu") if weight_OD.device.type == "mps" else weight_OD.device  # mps has no float64
     product_dtype = torch.float64 if weight_OD.dtype == torch.float64 else torch.float32
     gram_DD = torch.zeros(weight_OD.shape[1], weight_OD.shape[1], dtype=torch.float64, device=device)
-    for rows_RD in weight_OD.split(ROWS_AT_A_TIME):
-        rows_RD = rows_RD.to(device, product_dtype)
+    for begin in range(0, len(weight_OD), ROWS_AT_A_TIME):
+        rows_RD = weight_OD[begin : begin + ROWS_AT_A_TIME].to(device, product_dtype)
         gram_DD += rows_RD.T @ rows_RD
     return gram_DD
 
