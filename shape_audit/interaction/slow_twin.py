@@ -66,7 +66,7 @@ def exact_sites(
     """
     per_window = [_window_matrices(model, blocks, i, window, sites, scalar) for i, window in enumerate(windows)]
     lengths = [len(window) - 1 for window in windows]
-    return {site: _exact_site([matrices[site] for matrices in per_window], lengths) for site in sites}
+    return {site: exact_site([matrices[site] for matrices in per_window], lengths) for site in sites}
 
 
 def exact_output(model: nn.Module, windows: Sequence[Sequence[int]], protocol: ProjectedOutput) -> ExactSite:
@@ -131,7 +131,7 @@ def _window_matrices(
     }
 
 
-def _exact_site(matrices: list[Tensor], lengths: list[int]) -> ExactSite:
+def exact_site(matrices: list[Tensor], lengths: list[int]) -> ExactSite:
     """Energies from the windows' A_s: plug-in from their mean, U-statistics from all pairs of different windows."""
     n = sum(lengths)
     agop_DD = sum(matrices, start=torch.zeros_like(matrices[0])) / n

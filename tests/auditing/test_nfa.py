@@ -1,0 +1,88 @@
+"""`--nfa` in a whole audit: what it adds to a record and a report, and what it leaves alone."""
+
+import json
+from pathlib import Path
+
+import jsonschema
+import pytest
+
+import shape_audit
+from shape_audit.errors import UsageError
+from shape_audit.interaction import reading_matrices
+from shape_audit.records import AuditRecord, read_record, record_file_name
+from shape_audit.reports import audit_markdown
+from tests.tiny_models import save_tiny
+
+FEW = {"windows": 4, "seq_len": 16}
+
+
+@pytest.fixture(scope="module")
+def with_weights(tiny_llama: Path) -> AuditRecord:
+    return shape_audit.audit(str(tiny_llama), nfa=True, **FEW)
+
+
+def test_it_adds_weights_and_changes_nothing_else(with_weights: AuditRecord, tiny_llama: Path) -> None:
+    plain = shape_audit.audit(str(tiny_llama), **FEW)
+    assert plain.weights is None and with_weights.weights is not None
+    assert with_weights.interaction == plain.interaction and with_weights.loss == plain.loss
+    assert record_file_name(with_weights) == record_file_name(plain)
+    names = [weight.name for weight in with_weights.weights]
+    blocks = [f"block.{block}.{role}" for block in (0, 1) for role in ("q", "k", "v", "gate", "up")]
+    assert names == ["embedding", *blocks, "unembedding"]
+    value = with_weights.weights[3]
+    assert (value.role, value.tensor) == ("v", "model.layers.0.self_attn.v_proj.weight") and value.shape == (12, 24)
+
+
+def test_the_record_reads_back_and_fits_its_schema(tiny_llama: Path, tmp_path: Path) -> None:
+    record = shape_audit.audit(str(tiny_llama), nfa=True, records=tmp_path, **FEW)
+    path = tmp_path / record_file_name(record)
+    assert read_record(path) == record
+    jsonschema.validate(json.loads(path.read_text()), AuditRecord.model_json_schema(by_alias=True))
+
+
+def test_two_runs_are_equal(with_weights: AuditRecord, tiny_llama: Path) -> None:
+    assert shape_audit.audit(str(tiny_llama), nfa=True, **FEW).record_sha256 == with_weights.record_sha256
+
+
+@pytest.mark.parametrize("protocol", ["output-gradient", "projected-output"])
+def test_it_uses_loss_gradients_whatever_the_protocol(
+    protocol: str, with_weights: AuditRecord, tiny_llama: Path
+) -> None:
+    other = shape_audit.audit(str(tiny_llama), nfa=True, protocol=protocol, **FEW)
+    assert other.weights is not None and with_weights.weights is not None
+    for a, b in zip(other.weights, with_weights.weights, strict=True):
+        assert a.nfa_correlation == pytest.approx(b.nfa_correlation, rel=1e-3)  # eager attention rounds otherwise
+
+
+def test_shape_only_is_refused() -> None:
+    with pytest.raises(UsageError, match="--nfa"):
+        shape_audit.audit("builtin:bytes-1m", shape_only=True, nfa=True)
+
+
+def test_an_unknown_architecture_has_a_note_and_no_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = save_tiny(tmp_path, "smollm3")
+    plain = reading_matrices._facts()
+    layouts = [layout for layout in plain["layouts"] if "smollm3" not in layout["model_types"]]
+    monkeypatch.setattr(reading_matrices, "_facts", lambda: plain | {"layouts": layouts})
+    record = shape_audit.audit(str(folder), nfa=True, **FEW)
+    assert record.weights is None and record.interaction is not None
+    assert "--nfa: which weights of smollm3 read the residual stream is not known" in record.notes
+
+
+def test_one_window_has_energies_and_a_note(tiny_llama: Path) -> None:
+    record = shape_audit.audit(str(tiny_llama), nfa=True, windows=1, seq_len=16)
+    assert record.weights is not None and all(weight.aofe_ratio for weight in record.weights)
+    assert {weight.nfa_correlation for weight in record.weights} == {None}
+    assert any(note.startswith("--nfa: no correlation at embedding, block.0.q") for note in record.notes)
+
+
+def test_the_report_has_a_row_a_role(with_weights: AuditRecord) -> None:
+    markdown = audit_markdown(with_weights)
+    assert "## Weights (Neural Feature Ansatz, loss gradients)" in markdown and "is not at zero either" in markdown
+    table = markdown.partition("## Weights")[2].partition("## ")[0]
+    roles = [line.split(" | ")[0].removeprefix("| ") for line in table.splitlines() if line.startswith("| ")]
+    assert roles == ["weights", "---", "q", "k", "v", "gate", "up", "embedding", "unembedding"]
+    assert with_weights.weights is not None
+    values = [weight.aofe_ratio or 0.0 for weight in with_weights.weights if weight.role == "v"]
+    row = next(line for line in table.splitlines() if line.startswith("| v |"))
+    assert row.split(" | ")[1].startswith(f"{sum(values) / 2:.3f} {min(values):.2f}")
