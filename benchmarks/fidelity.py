@@ -20,14 +20,13 @@ import sys
 from dataclasses import dataclass
 from pathlib import Path
 
-ROOT = Path(__file__).resolve().parent.parent
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import numpy as np
 import torch
 from torch import Tensor
 
-from benchmarks.reporting import heading, publish, result_path
+from benchmarks.reporting import ROOT, heading, publish, result_path
 from shape_audit.calibration import CalibrationText, WindowSet, cut_windows, load_tokenizer, read_text
 from shape_audit.hub import read_checkpoint
 from shape_audit.interaction import Site, load_model
@@ -159,8 +158,8 @@ def measure(pool: Pool, count: int, draws: int, seed: int = 0) -> dict[str, np.n
 
 
 def read_books(path: Path) -> CalibrationText:
-    content = lzma.open(path).read() if path.suffix == ".xz" else path.read_bytes()
-    return CalibrationText(dataset=path.name, content=content)
+    content = path.read_bytes()
+    return CalibrationText(path.name, lzma.decompress(content) if path.suffix == ".xz" else content)
 
 
 def figure(results: dict[tuple[str, str, int], dict], path: Path) -> None:

@@ -107,7 +107,8 @@ def main() -> None:
         rows.append(f"| {case} | {middle:.3f} | {low:.3f} to {high:.3f} |")
         print(rows[-1], file=sys.stderr, flush=True)
     text = heading("Measured pass / bare forward and activation backward, all sites")
-    text += f"\nMedian and quartiles of {PAIRS} pairs, {torch.get_num_threads()} threads. Target: at most 1.15, error bars on.\n\n"
+    text += f"\nMedian and quartiles of {PAIRS} pairs, {torch.get_num_threads()} threads. Target: at most 1.15, "
+    text += "error bars on.\n\n"
     text += "| case | ratio | quartiles |\n| --- | ---: | ---: |\n" + "\n".join(rows)
     publish(__file__, text)
 

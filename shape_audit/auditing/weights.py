@@ -13,6 +13,9 @@ from shape_audit.records import WeightInteraction
 if TYPE_CHECKING:
     from shape_audit.interaction import LoadedModel
 
+FEW_WINDOWS = 32
+"""Below, a trained and a random model can look alike (tiny-stories-260k does, on 12 windows of 64 tokens)."""
+
 
 def compare_weights(
     checkpoint: Checkpoint,
@@ -55,6 +58,8 @@ def compare_weights(
     except (NotAuditableError, NonFiniteError) as error:
         return weight_interactions(energies, {}, []), [f"--nfa: no correlations: {error}"]
     notes = []
+    if total < FEW_WINDOWS:
+        notes.append(f"--nfa: correlations from {total} windows are rough, the random ones too; use at least 32")
     noisy = [name for name, correlation in trained.items() if correlation is None]
     if noisy:
         notes.append(f"--nfa: no correlation at {', '.join(noisy)}: the gradients there are below the noise floor")

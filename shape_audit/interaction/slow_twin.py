@@ -80,7 +80,7 @@ def exact_output(model: nn.Module, windows: Sequence[Sequence[int]], protocol: P
         tangent_TD = protocol.tangent(number, *embeddings_1TD.shape[1:])
         y_P = torch.stack([(row_1TD[0] * tangent_TD).sum() for row_1TD in rows])
         matrices.append(torch.outer(y_P, y_P))
-    return _exact_site(matrices, [1] * len(matrices))
+    return exact_site(matrices, [1] * len(matrices))
 
 
 def _outputs(model: nn.Module) -> int:
