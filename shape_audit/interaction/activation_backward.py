@@ -23,7 +23,15 @@ def model_logits(model: nn.Module, ids_BT: Tensor) -> Tensor:
     Raises:
         NonFiniteError: a logit is infinite or not a number.
     """
-    logits_BTV: Tensor = model(input_ids=ids_BT, use_cache=False).logits
+    return finite_logits(model(input_ids=ids_BT, use_cache=False).logits)
+
+
+def finite_logits(logits_BTV: Tensor) -> Tensor:
+    """The same logits, float32 or better.
+
+    Raises:
+        NonFiniteError: a logit is infinite or not a number.
+    """
     if logits_BTV.dtype in (torch.float16, torch.bfloat16):
         logits_BTV = logits_BTV.float()
     if not torch.isfinite(logits_BTV).all():

@@ -17,13 +17,13 @@ pure noise reads an AOFE-ratio of 0.33). Forward mode fails under fused attentio
 from __future__ import annotations
 
 from collections.abc import Mapping
-from inspect import signature
 
 import torch
 from torch import Tensor, nn
 
 from shape_audit.errors import NonFiniteError, NotAuditableError
-from shape_audit.interaction.activation_backward import model_logits, window_losses
+from shape_audit.interaction.activation_backward import finite_logits, window_losses
+from shape_audit.interaction.forward_softmax import ForwardSoftmax
 from shape_audit.interaction.sites import OUTPUT, Site
 from shape_audit.interaction.sums import SiteSums
 from shape_audit.records import ModelShape
@@ -69,6 +69,9 @@ class ProjectedOutput:
     ) -> Tensor:
         """One forward-mode product for all windows of a micro-batch: their logits do not depend on each other.
 
+        It runs through the logits of all positions, though only the last one's derivative is wanted: so the same
+        forward gives the loss, for the price of an unembedding's tangents.
+
         Returns:
             Losses (B,) in nats, summed over each window's tokens.
 
@@ -78,21 +81,23 @@ class ProjectedOutput:
         """
         ids_BT = ids_BL[:, :-1]
         with torch.no_grad():
-            losses_B = window_losses(model_logits(model, ids_BT), ids_BL[:, 1:])
             embedded_BTD = model.get_input_embeddings()(ids_BT)  # type: ignore[operator]
         tokens, width = embedded_BTD.shape[1:]
         tangents_BTD = torch.stack([self.tangent(first + i, tokens, width) for i in range(len(ids_BT))])
 
-        def last_logits(embeddings_BTD: Tensor) -> Tensor:
+        def logits(embeddings_BTD: Tensor) -> Tensor:
             return logits_of_embeddings(model, ids_BT, embeddings_BTD)
 
         try:
-            derivative_BV: Tensor = torch.func.jvp(last_logits, (embedded_BTD,), (tangents_BTD.to(embedded_BTD),))[1]
+            with torch.no_grad(), ForwardSoftmax():
+                products = torch.func.jvp(logits, (embedded_BTD,), (tangents_BTD.to(embedded_BTD),))
         except (RuntimeError, NotImplementedError) as error:
             if isinstance(error, torch.OutOfMemoryError):
                 raise
             reason = str(error).partition("\n")[0][:200]
             raise NotAuditableError(f"{type(model).__name__}: has no forward-mode derivative ({reason})") from error
+        losses_B = window_losses(finite_logits(products[0]), ids_BL[:, 1:])
+        derivative_BV: Tensor = products[1][:, -1]
         if not torch.isfinite(derivative_BV).all():
             raise NonFiniteError("the logits' derivative holds NaN or infinity; try --dtype float32")
         projection_PV = self.projection(derivative_BV.shape[1]).to(derivative_BV.device, sums[OUTPUT].upper_DD.dtype)
@@ -102,15 +107,14 @@ class ProjectedOutput:
 
 
 def logits_of_embeddings(model: nn.Module, ids_BT: Tensor, embeddings_BTD: Tensor) -> Tensor:
-    """The last position's logits (B, V), the output of the token embedding being replaced.
+    """Logits (B, T, V), the output of the token embedding being replaced.
 
     The embedding still runs on the ids, and what it gives is exchanged: a model may look at the ids elsewhere too.
     """
     embedding: nn.Module = model.get_input_embeddings()  # type: ignore[operator]
-    last_alone = {"logits_to_keep": 1} if "logits_to_keep" in signature(model.forward).parameters else {}
     handle = embedding.register_forward_hook(lambda module, args, output: embeddings_BTD)
     try:
-        logits_BTV: Tensor = model(input_ids=ids_BT, use_cache=False, **last_alone).logits
+        logits_BTV: Tensor = model(input_ids=ids_BT, use_cache=False).logits
     finally:
         handle.remove()
-    return logits_BTV[:, -1].float() if logits_BTV.dtype != torch.float64 else logits_BTV[:, -1]
+    return logits_BTV

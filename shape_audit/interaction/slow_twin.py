@@ -75,7 +75,7 @@ def exact_output(model: nn.Module, windows: Sequence[Sequence[int]], protocol: P
     for number, window in enumerate(windows):
         ids_1T = torch.tensor([list(window[:-1])])
         embeddings_1TD = model.get_input_embeddings()(ids_1T).detach().requires_grad_(True)  # type: ignore[operator]
-        projected_P = protocol.projection(_outputs(model)) @ logits_of_embeddings(model, ids_1T, embeddings_1TD)[0]
+        projected_P = protocol.projection(_outputs(model)) @ logits_of_embeddings(model, ids_1T, embeddings_1TD)[0, -1]
         rows = [torch.autograd.grad(output, embeddings_1TD, retain_graph=True)[0] for output in projected_P]
         tangent_TD = protocol.tangent(number, *embeddings_1TD.shape[1:])
         y_P = torch.stack([(row_1TD[0] * tangent_TD).sum() for row_1TD in rows])
