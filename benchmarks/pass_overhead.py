@@ -103,6 +103,9 @@ def measure(case: str) -> tuple[float, float, float]:
 def main() -> None:
     rows = []
     for case in CASES:
+        if CASES[case][3] == "bfloat16" and not torch.ops.mkldnn._is_mkldnn_bf16_supported():
+            rows.append(f"| {case} | not measured | this CPU has no bfloat16 |")
+            continue
         middle, low, high = measure(case)
         rows.append(f"| {case} | {middle:.3f} | {low:.3f} to {high:.3f} |")
         print(rows[-1], file=sys.stderr, flush=True)

@@ -1,10 +1,21 @@
 """Options -> AuditRecord: the run itself, joining the rooms above.
 
 audit("org/name", windows=64) -> AuditRecord
+launch(arguments, processes)  -> the exit code of the same command, run as several processes
 """
 
+from shape_audit.auditing.launch import check_launched, launch
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.progress import Progress, Silent
 from shape_audit.auditing.run import MeasurementNotInstalledError, RecordNotWrittenError, audit
 
-__all__ = ["AuditOptions", "MeasurementNotInstalledError", "Progress", "RecordNotWrittenError", "Silent", "audit"]
+__all__ = [
+    "AuditOptions",
+    "MeasurementNotInstalledError",
+    "Progress",
+    "RecordNotWrittenError",
+    "Silent",
+    "audit",
+    "check_launched",
+    "launch",
+]

@@ -17,6 +17,7 @@ PACKAGES = ("shape-audit", "huggingface_hub", "numpy", "torch", "transformers", 
 def environment(
     *,
     device: str | None = None,
+    world_size: int | None = None,
     threads: int | None = None,
     micro_batch: int | None = None,
     wall_seconds: WallSeconds | None = None,
@@ -24,9 +25,9 @@ def environment(
 ) -> Environment:
     """The environment as it is now; the arguments are null for a shape-only audit."""
     return Environment(
-        versions={"python": platform.python_version(), **_installed()},
+        versions={"python": platform.python_version(), **installed_versions()},
         device=device,
-        world_size=1 if device else None,
+        world_size=world_size,
         threads=threads,
         micro_batch=micro_batch,
         wall_seconds=wall_seconds,
@@ -42,7 +43,8 @@ def peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def _installed() -> dict[str, str]:
+def installed_versions() -> dict[str, str]:
+    """Versions of the packages that numbers may depend on."""
     found = {}
     for package in PACKAGES:
         try:

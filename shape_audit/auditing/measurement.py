@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
 
-from shape_audit.auditing.environment import environment
+from shape_audit.auditing.environment import environment, installed_versions
 from shape_audit.auditing.measurement_notes import measurement_notes
-from shape_audit.auditing.options import (
-    DEFAULT_MAX_WINDOWS,
-    DEFAULT_SEQ_LEN,
-    DEFAULT_WINDOWS,
-    AuditOptions,
-)
-from shape_audit.auditing.progress import Progress
+from shape_audit.auditing.options import DEFAULT_SEQ_LEN, AuditOptions
+from shape_audit.auditing.partial_results import PartialResults
+from shape_audit.auditing.progress import Progress, Silent
+from shape_audit.auditing.resumable_pass import checkpoints, run_pass
 from shape_audit.auditing.weights import compare_weights
 from shape_audit.auditing.window_source import WindowSource, check_positions
-from shape_audit.calibration import WindowSet, save_windows
-from shape_audit.errors import NotAuditableError
+from shape_audit.calibration import save_windows
 from shape_audit.hub import Checkpoint, element_bits
 from shape_audit.interaction import ESTIMATOR_VERSION, Site
 from shape_audit.records import (
@@ -31,12 +27,6 @@ from shape_audit.records import (
     WeightInteraction,
     sha256_of,
 )
-
-if TYPE_CHECKING:
-    from shape_audit.interaction import Profile, ProfilePass
-
-FIRST_CHECKPOINT = 16
-"""Windows after which a run with a tolerance first looks at its intervals; then at twice as many, and so on."""
 
 
 @dataclass(frozen=True)
@@ -68,13 +58,15 @@ def measure(
         check_positions(checkpoint.repo_id, shape, options.seq_len or DEFAULT_SEQ_LEN)
     import torch
 
-    from shape_audit.interaction import ProfilePass, check_supported, load_model, protocol_of
+    from shape_audit.interaction import ProfilePass, check_supported, chosen_device, join, load_model, protocol_of
 
     check_supported(checkpoint)
+    world = join(chosen_device(options.device))
+    if world.rank > 0:
+        progress = Silent()
     source = WindowSource(checkpoint, shape, options, progress)
+    source.first(next(checkpoints(options, source.available)))  # enough text? before weights are downloaded
     protocol = protocol_of(options.protocol)
-    counts = list(_checkpoints(options, source.available))
-    windows = source.first(counts[0])
     size = sum(header.numel * element_bits(header.dtype) for header in checkpoint.tensors.values()) / 8e9
     progress.step(f"loading {size:.1f} GB of weights" if size >= 0.1 else "loading weights")
     loaded = load_model(
@@ -86,15 +78,30 @@ def measure(
     )
     progress.step("measuring gradients")
     a_pass = ProfilePass(
-        loaded, shape, sites, protocol, seq_len=source.seq_len, micro_batch=options.micro_batch
-    )  # fmt: skip
-    profile = _extended(a_pass, windows, options, progress, checkpoint.repo_id)
-    for count in counts[1:]:
-        if _is_converged(profile, options.tolerance):
-            break
-        windows = source.first(count)
-        profile = _extended(a_pass, windows, options, progress, checkpoint.repo_id)
-    converged = None if options.tolerance is None else _is_converged(profile, options.tolerance)
+        loaded, shape, sites, protocol, seq_len=source.seq_len, micro_batch=options.micro_batch, world=world
+    )
+    hash_of_protocol = protocol_hash(
+        protocol=protocol.name,
+        parameters=protocol.parameters,
+        sites=tuple(a_pass.sums),
+        dtype=loaded.dtype_name,
+        attn_implementation=loaded.attn_implementation,
+        calibration=source.first(1).facts,
+    )
+    partial = None
+    if options.partial is not None:
+        partial = PartialResults(
+            options.partial / _partial_name(checkpoint, hash_of_protocol, options),
+            {
+                "micro-batch": a_pass.micro_batch,
+                "processes": world.size,
+                "device": str(loaded.device.type),
+                "threads": torch.get_num_threads(),
+                **installed_versions(),
+            },
+        )
+    finished = run_pass(a_pass, source, options, progress, checkpoint.repo_id, partial)
+    windows, profile = finished.windows, finished.profile
     if options.save_windows is not None:
         save_windows(options.save_windows, windows)
     notes_on_weights: list[str] = []
@@ -108,16 +115,9 @@ def measure(
         parameters=dict(protocol.parameters),
         dtype=loaded.dtype_name,
         attn_implementation=loaded.attn_implementation,
-        protocol_hash=protocol_hash(
-            protocol=protocol.name,
-            parameters=protocol.parameters,
-            sites=tuple(a_pass.sums),
-            dtype=loaded.dtype_name,
-            attn_implementation=loaded.attn_implementation,
-            calibration=windows.facts,
-        ),
+        protocol_hash=hash_of_protocol,
         windows_used=len(windows.windows),
-        converged=converged,
+        converged=finished.converged,
         sites=profile.sites,
     )
     wall = WallSeconds.model_validate(
@@ -129,11 +129,13 @@ def measure(
         interaction=interaction,
         weights=weights,
         notes=[
+            *finished.notes,
             *measurement_notes(windows, profile.loss, interaction, shape, tolerance=options.tolerance),
             *notes_on_weights,
         ],
         environment=environment(
             device=str(loaded.device),
+            world_size=world.size,
             threads=torch.get_num_threads(),
             micro_batch=profile.micro_batch,
             wall_seconds=wall,
@@ -142,41 +144,11 @@ def measure(
     )
 
 
-def _checkpoints(options: AuditOptions, available: int) -> Iterator[int]:
-    """Numbers of windows after which the run may end: one, or with a tolerance 16, 32, 64 ... up to the maximum."""
-    if options.tolerance is None:
-        yield available if options.windows_file is not None else options.windows or DEFAULT_WINDOWS
-        return
-    most = min(options.max_windows or DEFAULT_MAX_WINDOWS, max(available, 1))
-    count = FIRST_CHECKPOINT
-    while count < most:
-        yield count
-        count *= 2
-    yield most
-
-
-def _extended(
-    a_pass: ProfilePass, windows: WindowSet, options: AuditOptions, progress: Progress, subject: str
-) -> Profile:
-    """The profile of all these windows, of which the pass has seen the first ones already."""
-    done, total = len(a_pass.windows), len(windows.windows)
-    progress.windows(done, total, done * windows.seq_len)
-    try:
-        a_pass.extend(
-            windows.windows[done:], progress=lambda count: progress.windows(count, total, count * windows.seq_len)
-        )
-        return a_pass.profile(spectrum=options.spectrum or 0)
-    except (TypeError, AttributeError, IndexError, KeyError, ValueError, AssertionError) as error:
-        reason = " ".join(str(error).split())[:200] or type(error).__name__
-        raise NotAuditableError(f"{subject}: unsupported architecture: its forward fails: {reason}") from error
-
-
-def _is_converged(profile: Profile, tolerance: float | None) -> bool:
-    """Whether every site's AOFE-ratio is known to within the tolerance."""
-    if tolerance is None:
-        return False
-    intervals = [site.aofe_ratio_ci for site in profile.sites if site.trace != 0]
-    return all(ends is not None and (ends[1] - ends[0]) / 2 <= tolerance for ends in intervals)
+def _partial_name(checkpoint: Checkpoint, hash_of_protocol: str, options: AuditOptions) -> str:
+    """Where partial sums of this audit lie; a run with a tolerance stops where its own checkpoints are."""
+    name = re.sub(r"[^A-Za-z0-9._-]+", "-", checkpoint.repo_id.replace("/", "--")).strip(".-")[:80] or "model"
+    tolerance = f"__t{options.tolerance:g}" if options.tolerance is not None else ""
+    return f"{name}__{checkpoint.revision[:12]}__{hash_of_protocol[:12]}{tolerance}"
 
 
 def protocol_hash(

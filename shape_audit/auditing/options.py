@@ -46,6 +46,9 @@ class AuditOptions:
         micro_batch: windows a forward; None chooses by memory.
         retries: how often to try again after a passing fault of the network.
         records: folder the record is written to; None writes none.
+        partial: folder for partial sums, from which a run that was killed goes on; None keeps none.
+        save_every: windows after which partial sums are saved (and at 16, 32, 64 ...).
+        resume: whether to go on from partial sums that are there.
     """
 
     shape_only: bool = False
@@ -73,9 +76,12 @@ class AuditOptions:
     micro_batch: int | None = None
     retries: int = DEFAULT_RETRIES
     records: Path | None = None
+    partial: Path | None = None
+    save_every: int = 32
+    resume: bool = True
 
     def __post_init__(self) -> None:
-        for name in ("seq_len", "windows", "max_windows", "passage_bytes", "spectrum", "micro_batch"):
+        for name in ("seq_len", "windows", "max_windows", "passage_bytes", "spectrum", "micro_batch", "save_every"):
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {value}")

@@ -23,7 +23,7 @@ from shape_audit.errors import (
     explained,
 )
 from shape_audit.hub import Checkpoint, read_checkpoint
-from shape_audit.interaction import parse_sites
+from shape_audit.interaction import parse_sites, rank
 from shape_audit.records import AuditRecord, ModelIdentity, check_writable, sealed, write_record
 from shape_audit.shape import ShapeReading, describe, known_models, place, read_interval, shipped_interval
 
@@ -153,7 +153,7 @@ def _identity(checkpoint: Checkpoint, reading: ShapeReading) -> ModelIdentity:
 def _finished(record: AuditRecord, options: AuditOptions) -> AuditRecord:
     """The record with its hash, written where it was asked for."""
     record = sealed(record)
-    if options.records is not None:
+    if options.records is not None and rank() == 0:
         try:
             write_record(record, options.records)
         except IncompleteError as error:

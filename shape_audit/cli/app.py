@@ -60,6 +60,7 @@ def run(arguments: list[str]) -> int:
             standalone_mode=False,
             default_map=read_settings(command),
             auto_envvar_prefix="SHAPE_AUDIT",
+            obj=arguments,
         )
     except TyperException as error:
         message = error.format_message() or "no command given"

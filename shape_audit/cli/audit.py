@@ -4,17 +4,27 @@ from __future__ import annotations
 
 import json
 import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
 
-from shape_audit.auditing import AuditOptions, MeasurementNotInstalledError, RecordNotWrittenError, audit
+from shape_audit.auditing import (
+    AuditOptions,
+    MeasurementNotInstalledError,
+    RecordNotWrittenError,
+    Silent,
+    audit,
+    check_launched,
+    launch,
+)
 from shape_audit.cli.failures import failed
 from shape_audit.cli.option import option
 from shape_audit.cli.progress_bar import ProgressBar
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, UsageError
+from shape_audit.interaction import rank, world_size
 from shape_audit.records import AuditRecord, record_file_name
 from shape_audit.reports import as_json, audit_markdown, audit_text, comparison_markdown, comparison_text
 
@@ -25,6 +35,7 @@ _ORDER = (ExitCode.INCOMPLETE, ExitCode.NOTHING_AUDITABLE, ExitCode.WRONG_USAGE,
 
 
 def command(
+    context: typer.Context,
     models: Annotated[
         list[str], typer.Argument(metavar="MODEL", help="org/name, org/name@revision, a folder, or builtin:NAME.")
     ],
@@ -84,11 +95,16 @@ def command(
     attn_implementation: Annotated[
         Literal["sdpa", "eager"] | None, option(help="Attention of the pass.  [default: as transformers chooses]")
     ] = None,
+    num_processes: Annotated[
+        int | None, option(help="Share the windows among so many processes on this machine.  [default: 1]")
+    ] = None,
     micro_batch: Annotated[int | None, option(help="Windows a forward pass.  [default: by memory]")] = None,
     retries: Annotated[int, option(help="Tries again after a passing fault of the network.")] = 3,
     records: Annotated[
         Path | None, option(metavar="DIR", help="Record folder.  [default: in the Hub's assets cache]")
     ] = None,
+    resume: Annotated[bool, option("--resume/--no-resume", help="Go on from what a killed run has saved.")] = True,
+    save_every: Annotated[int, option(help="Windows after which partial sums are saved.")] = 32,
     format: Annotated[Format, option("--format", "-f", help="Form of the report.")] = "text",
     output: Annotated[Path | None, option("--output", "-o", metavar="FILE", help="Write the report here.")] = None,
     debug: Annotated[bool, option("--debug", help="Show tracebacks.")] = False,
@@ -100,6 +116,10 @@ def command(
     try:
         if save_windows is not None and len(models) > 1:
             raise UsageError("--save-windows is for one model at a time: windows are of its tokenizer")
+        if num_processes is not None and not shape_only:
+            if world_size() == 1 and num_processes != 1:
+                return launch(context.obj, num_processes)
+            check_launched(num_processes)
         folder = records or default_record_folder()
         options = AuditOptions(
             shape_only=shape_only, subfolder=subfolder, variant=variant, interval=interval, dataset=dataset,
@@ -109,10 +129,11 @@ def command(
             save_windows=save_windows, protocol=protocol, sites=sites, spectrum=spectrum, nfa=nfa, device=device,
             dtype=dtype,
             attn_implementation=attn_implementation, micro_batch=micro_batch,
-            retries=retries, records=folder,
+            retries=retries, records=folder, partial=folder / "partial", save_every=save_every, resume=resume,
         )  # fmt: skip
     except Exception as error:
         return failed(error, subject="shape-audit", debug=debug)
+    is_first = rank() == 0  # of several processes, the one that speaks
     found: list[AuditRecord] = []
     written: list[AuditRecord] = []
     codes: set[ExitCode] = {ExitCode.CLEAN}
@@ -120,8 +141,9 @@ def command(
         for model in models:
             codes.add(_audit_one(model, options, found, written, debug))
     finally:  # also where Ctrl-C ends the work: what is finished is shown
-        codes.add(_show(found, format, output, several=len(models) > 1, debug=debug))
-        for record in written:
+        if is_first:
+            codes.add(_show(found, format, output, several=len(models) > 1, debug=debug))
+        for record in written if is_first else ():
             note(f"record: {folder / record_file_name(record)}")
     return next(code for code in _ORDER if code in codes)
 
@@ -131,7 +153,7 @@ def _audit_one(
 ) -> ExitCode:
     """Audit a model and add its record to those found, and to those written where it lies in the record folder."""
     try:
-        with ProgressBar() as progress:
+        with ProgressBar() if rank() == 0 else nullcontext(Silent()) as progress:
             record = audit(model, options, progress=progress)
         found.append(record)
         written.append(record)

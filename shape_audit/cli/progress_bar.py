@@ -24,7 +24,8 @@ class ProgressBar:
             disable=not Console(stderr=True).is_terminal,
         )
         self._task = self._bar.add_task("", total=None, detail="")
-        self._started = 0.0
+        self._started: float | None = None
+        self._tokens_before = 0
 
     def __enter__(self) -> ProgressBar:
         self._bar.start()
@@ -36,11 +37,12 @@ class ProgressBar:
         self._bar.stop()
 
     def step(self, text: str) -> None:
+        self._started = None
         self._bar.update(self._task, description=text, total=None, detail="")
 
     def windows(self, done: int, total: int, tokens: int) -> None:
-        if done == 0:
-            self._started = time.perf_counter()
-        seconds = time.perf_counter() - self._started
-        rate = f", {tokens / seconds:,.0f} tokens/s" if tokens and seconds else ""
+        if self._started is None:  # perhaps not at the first window: a run may go on where another was killed
+            self._started, self._tokens_before = time.perf_counter(), tokens
+        seconds, measured = time.perf_counter() - self._started, tokens - self._tokens_before
+        rate = f", {measured / seconds:,.0f} tokens/s" if measured and seconds else ""
         self._bar.update(self._task, completed=done, total=total, detail=f"{done}/{total} windows{rate}")

@@ -17,15 +17,17 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shape_audit.interaction.launched import rank, world_size
 from shape_audit.interaction.sites import Site, parse_sites
 
 if TYPE_CHECKING:
-    from shape_audit.interaction.loading import LoadedModel, check_supported, load_model
+    from shape_audit.interaction.loading import LoadedModel, check_supported, chosen_device, load_model
     from shape_audit.interaction.neural_feature_ansatz import (
         nfa_correlations,
         random_correlations,
         weight_interactions,
     )
+    from shape_audit.interaction.pass_state import PassState
     from shape_audit.interaction.profile import Profile, ProfilePass
     from shape_audit.interaction.protocols import MeasurementProtocol, protocol_of
     from shape_audit.interaction.weight_gram import WeightEnergies, weight_energies
@@ -39,11 +41,15 @@ ESTIMATOR_VERSION = 2
 _HEAVY = {
     "LoadedModel": "loading",
     "load_model": "loading",
+    "PassState": "pass_state",
     "Profile": "profile",
     "ProfilePass": "profile",
     "MeasurementProtocol": "protocols",
     "protocol_of": "protocols",
     "check_supported": "loading",
+    "chosen_device": "loading",
+    "Alone": "world",
+    "join": "world",
     "nfa_correlations": "neural_feature_ansatz",
     "random_correlations": "neural_feature_ansatz",
     "weight_interactions": "neural_feature_ansatz",
@@ -54,20 +60,26 @@ _HEAVY = {
 __all__ = [
     "ESTIMATOR_VERSION",
     "PROTOCOL_NAMES",
+    "Alone",
     "LoadedModel",
     "MeasurementProtocol",
+    "PassState",
     "Profile",
     "ProfilePass",
     "Site",
     "WeightEnergies",
     "check_supported",
+    "chosen_device",
+    "join",
     "load_model",
     "nfa_correlations",
     "parse_sites",
     "protocol_of",
     "random_correlations",
+    "rank",
     "weight_energies",
     "weight_interactions",
+    "world_size",
 ]
 
 

@@ -15,6 +15,7 @@ from torch import nn
 
 from shape_audit.errors import CorruptFileError, IncompleteError, NotAuditableError, UsageError
 from shape_audit.hub import DEFAULT_RETRIES, Checkpoint, download_files
+from shape_audit.interaction.launched import local_rank, world_size
 
 DTYPES = {
     "float32": torch.float32,
@@ -75,7 +76,7 @@ def load_model(
         huggingface_hub and httpx2 errors: see `errors.FOREIGN`.
     """
     started = time.perf_counter()
-    chosen_device = _device(device)
+    place = chosen_device(device)
     folder = weights_folder(checkpoint, retries)
     config = read_config(checkpoint, folder)
     _check_size(checkpoint, config)
@@ -86,22 +87,29 @@ def load_model(
         raise IncompleteError(
             f"{checkpoint.repo_id}: the weights lack {len(absent)} tensors the architecture needs ({absent[0]} ...)"
         )
-    model.requires_grad_(False).eval().to(chosen_device)
+    model.requires_grad_(False).eval().to(place)
     return LoadedModel(
         model=model,
         dtype=chosen_dtype,
-        device=chosen_device,
+        device=place,
         attn_implementation=str(model.config._attn_implementation),
         seconds=time.perf_counter() - started,
     )
 
 
-def _device(name: str) -> torch.device:
+def chosen_device(name: str) -> torch.device:
+    """The device meant by cpu, cuda, mps or auto; of several processes on a machine, each has its own accelerator.
+
+    Raises:
+        UsageError: it is not there.
+    """
     there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
         name = next(device for device in ("cuda", "mps", "cpu") if there[device])
     if not there[name]:
         raise UsageError(f"--device {name}: this torch sees no {name.upper()} device")
+    if name == "cuda" and world_size() > 1:
+        return torch.device("cuda", local_rank() % torch.cuda.device_count())
     return torch.device(name)
 
 

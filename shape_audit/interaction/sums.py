@@ -10,6 +10,7 @@ window is compared. So they depend on the order of windows, and on nothing else.
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 import torch
@@ -53,6 +54,9 @@ class WindowRows:
 
     def __len__(self) -> int:
         return len(self.index_K)
+
+    def to(self, device: torch.device) -> WindowRows:
+        return WindowRows(*(column.to(device) for column in self.tensors()))
 
     def tensors(self) -> tuple[Tensor, ...]:
         return (
@@ -116,12 +120,19 @@ class SiteSums:
             raise ValueError("a window was added twice")
         return WindowRows(*(column[order] for column in columns))
 
-    def freeze(self) -> None:
-        """From now on, windows are compared with the sum of all those added so far."""
-        self.reference_DD = self.upper_DD.triu()
+    def freeze(self, summed: Callable[[Tensor], Tensor] = lambda tensor: tensor) -> None:
+        """From now on, windows are compared with the sum of all those added so far.
+
+        Args:
+            summed: the sum of a tensor over all processes that share the pass.
+        """
+        rows = self.rows()  # in one piece and in order: a run that was resumed adds up in the same way, to the bit
+        diagonal_D = rows.diagonal_KD.sum(0).to(self.upper_DD.device)
+        tokens = rows.tokens_K.sum().reshape(1).to(self.upper_DD.device)
+        self.reference_DD = summed(self.upper_DD).triu()
         self.reference_DD.diagonal().mul_(0.5)
-        self.reference_diagonal_D = torch.stack([rows.diagonal_KD.sum(0) for rows in self.kept]).sum(0)
-        self.reference_tokens = sum(int(rows.tokens_K.sum()) for rows in self.kept)
+        self.reference_diagonal_D = summed(diagonal_D)
+        self.reference_tokens = int(summed(tokens))
 
     def add(self, grad_BTD: Tensor, first: int) -> None:
         """Add the windows `first`, `first` + 1 ... of a micro-batch, each with its T gradients.
@@ -167,4 +178,4 @@ class SiteSums:
     def merge(self, other: SiteSums) -> None:
         """Add the sums of other windows at the same site."""
         self.upper_DD += other.upper_DD.to(self.upper_DD.device)
-        self.kept += [WindowRows(*(t.to(self.upper_DD.device) for t in rows.tensors())) for rows in other.kept]
+        self.kept += [rows.to(self.upper_DD.device) for rows in other.kept]

@@ -5,7 +5,7 @@ IntervalDerivation           what `shape-audit interval` derives from a sweep ta
 sealed, write_record, read_record      hash, write atomically, read and verify
 """
 
-from shape_audit.records.atomic import write_text_atomically
+from shape_audit.records.atomic import write_bytes_atomically, write_text_atomically
 from shape_audit.records.audit_record import (
     SCHEMA_VERSION,
     AuditRecord,
@@ -51,6 +51,7 @@ __all__ = [
     "record_file_name",
     "sealed",
     "sha256_of",
+    "write_bytes_atomically",
     "write_record",
     "write_text_atomically",
 ]

@@ -14,7 +14,12 @@ LEFT_BEHIND_SECONDS = 3600
 
 
 def write_text_atomically(path: Path, text: str) -> None:
-    """Write UTF-8 text to a temporary file beside `path`, flush it to disk, then rename it.
+    """Write UTF-8 text as `write_bytes_atomically` does."""
+    write_bytes_atomically(path, text.encode("utf-8"))
+
+
+def write_bytes_atomically(path: Path, content: bytes) -> None:
+    """Write a temporary file beside `path`, flush it to disk, then rename it.
 
     Whatever goes wrong (a full disk, Ctrl-C), an earlier file at `path` stays as it was and no temporary file is
     left behind.
@@ -24,15 +29,15 @@ def write_text_atomically(path: Path, text: str) -> None:
     """
     target = Path(os.path.realpath(path))  # what a symbolic link points to is replaced, not the link
     if target.exists() and not target.is_file():  # a device or a pipe cannot be replaced, only written to
-        target.write_text(text, encoding="utf-8")
+        target.write_bytes(content)
         return
     target.parent.mkdir(parents=True, exist_ok=True)
     _sweep(target)
     temporary = target.with_name(f".{target.name[:100]}.{os.getpid()}.{secrets.token_hex(4)}.tmp")
     handle = os.open(temporary, os.O_CREAT | os.O_EXCL | os.O_WRONLY, 0o666)
     try:
-        with os.fdopen(handle, "w", encoding="utf-8", newline="") as stream:
-            stream.write(text)
+        with os.fdopen(handle, "wb") as stream:
+            stream.write(content)
             stream.flush()
             os.fsync(stream.fileno())
         os.replace(temporary, target)

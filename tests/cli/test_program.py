@@ -182,7 +182,9 @@ def long_audit(
 
 
 def leftovers(folder: Path) -> list[str]:
-    return [path.name for path in folder.iterdir() if path.suffix == ".tmp" or path.name in ("report.json", "kept")]
+    """What an interrupted audit may not leave: half-written files, a report, a record (its partial sums may stay)."""
+    half_written = [path.name for path in folder.rglob("*.tmp")]
+    return half_written + [path.name for path in (*folder.glob("report.json"), *folder.glob("kept/*.json"))]
 
 
 @pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])

@@ -1,0 +1,126 @@
+"""Partial sums on disk: a run that was killed goes on where it last saved, and two runs do not get in each other's way.
+
+One folder an audit, named by model revision and protocol hash: `state.safetensors` (the facts that must agree stand in
+its metadata, so that one rename replaces all of it), and `lock`, which the operating system releases when its holder
+dies.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from shape_audit.errors import IncompleteError
+from shape_audit.records import write_bytes_atomically
+
+if TYPE_CHECKING:
+    from shape_audit.interaction import PassState, Site
+
+STATE = "state.safetensors"
+DAMAGED = "state.damaged"
+KEPT_BYTES = 2**28
+"""A finished run's sums stay, for one with more windows to go on from, unless they are larger."""
+
+
+class PartialResults:
+    """The saved state of one audit.
+
+    Attributes:
+        facts: what must be equal for a saved state to be used: settings of the run and versions of libraries.
+        smallest: states of fewer windows are not worth saving.
+    """
+
+    smallest = 0
+
+    def __init__(self, folder: Path, facts: Mapping[str, Any]) -> None:
+        self.folder, self.facts = folder, dict(facts)
+        self._lock: Any = None
+
+    def lock(self) -> None:
+        """Keep other runs of this audit away until `unlock`, or until this process ends, however it ends.
+
+        Raises:
+            IncompleteError: another run holds the lock; it is named.
+        """
+        from filelock import FileLock, Timeout
+
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.folder / "lock")
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise IncompleteError(f"another run of this audit is at work ({self._holder()})") from error
+        except OSError as error:
+            raise IncompleteError(f"{self.folder}: {error.strerror or error}; see --records") from error
+        self._lock = lock
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        (self.folder / "holder").write_text(f"process {os.getpid()} on {socket.gethostname()} since {now}")
+
+    def unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def load(self, sites: list[Site]) -> tuple[PassState | None, str | None]:
+        """The saved state, and what the user should know: why there is none though there is a file.
+
+        A file that cannot be read is set aside; one of another run's settings is not used.
+        """
+        from safetensors import SafetensorError, safe_open
+
+        from shape_audit.interaction import PassState
+
+        path = self.folder / STATE
+        if not path.exists():
+            return None, None
+        try:
+            with safe_open(path, "pt") as stream:
+                saved = json.loads((stream.metadata() or {})["saved"])
+                difference = self._difference(saved["facts"])
+                if difference:
+                    return None, f"saved partial results were not used: {difference}"
+                tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
+            return PassState.restored(tensors, saved["numbers"], sites), None
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+            os.replace(path, self.folder / DAMAGED)
+            return None, f"saved partial results were damaged; set aside as {self.folder / DAMAGED}, started over"
+
+    def save(self, state: PassState) -> None:
+        """Replace what was saved.
+
+        Raises:
+            IncompleteError: the file cannot be written; what was saved before is still there.
+        """
+        from safetensors.torch import save
+
+        saved = {"facts": self.facts, "numbers": state.numbers()}
+        path = self.folder / STATE
+        try:
+            write_bytes_atomically(path, save(state.tensors(), metadata={"saved": json.dumps(saved)}))
+        except OSError as error:
+            reason = error.strerror or error
+            raise IncompleteError(f"{path}: partial results could not be saved ({reason}); see --records") from error
+
+    def finish(self) -> None:
+        """The run is through: let go of what is too large to keep, and of the lock."""
+        path = self.folder / STATE
+        if path.exists() and path.stat().st_size > KEPT_BYTES:
+            path.unlink()
+        self.unlock()
+
+    def _difference(self, saved: Mapping[str, Any]) -> str | None:
+        for name in {**saved, **self.facts}:
+            if saved.get(name) != self.facts.get(name):
+                return f"{name} was {saved.get(name)}, is {self.facts.get(name)}"
+        return None
+
+    def _holder(self) -> str:
+        try:
+            return (self.folder / "holder").read_text()
+        except OSError:
+            return "it does not say which"

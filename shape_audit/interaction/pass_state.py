@@ -1,0 +1,64 @@
+"""What a pass has found so far, as named tensors: enough to go on after the process was killed."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from torch import Tensor
+
+from shape_audit.interaction.sites import Site
+from shape_audit.interaction.sums import SiteSums, WindowRows
+
+_ROWS = ("index", "tokens", "diagonal", "energy", "inner", "inner_diagonal", "inner_trace", "reference_tokens")
+
+
+@dataclass(frozen=True)
+class PassState:
+    """Sums over all processes after a whole number of rounds.
+
+    Attributes:
+        windows: how many windows are in.
+        frozen_at: how many were in when S_ref was last frozen.
+        losses_K: of each window in nats, summed over its tokens.
+    """
+
+    windows: int
+    frozen_at: int
+    losses_K: Tensor
+    sums: dict[Site, SiteSums]
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All tensors by name, on the CPU."""
+        named = {"losses": self.losses_K}
+        for site, sums in self.sums.items():
+            rows = sums.rows()
+            named |= {f"{site.name}/{name}": column for name, column in zip(_ROWS, rows.tensors(), strict=True)}
+            named[f"{site.name}/sum"] = sums.upper_DD
+            if sums.reference_DD is not None and sums.reference_diagonal_D is not None:
+                named[f"{site.name}/reference"] = sums.reference_DD
+                named[f"{site.name}/reference_diagonal"] = sums.reference_diagonal_D
+        return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
+
+    def numbers(self) -> dict[str, int]:
+        """What is no tensor."""
+        tokens = next(iter(self.sums.values())).reference_tokens
+        return {"windows": self.windows, "frozen_at": self.frozen_at, "reference_tokens": tokens}
+
+    @classmethod
+    def restored(cls, tensors: dict[str, Tensor], numbers: dict[str, int], sites: list[Site]) -> PassState:
+        """The state that `tensors` and `numbers` were made from.
+
+        Raises:
+            KeyError: one of them is missing.
+        """
+        sums = {
+            site: SiteSums(
+                upper_DD=tensors[f"{site.name}/sum"],
+                reference_DD=tensors.get(f"{site.name}/reference"),
+                reference_diagonal_D=tensors.get(f"{site.name}/reference_diagonal"),
+                reference_tokens=numbers["reference_tokens"],
+                kept=[WindowRows(*(tensors[f"{site.name}/{name}"] for name in _ROWS))],
+            )
+            for site in sites
+        }
+        return cls(numbers["windows"], numbers["frozen_at"], tensors["losses"], sums)

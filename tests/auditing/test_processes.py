@@ -1,0 +1,105 @@
+"""Windows shared among real processes (gloo, on the CPU): the numbers of one process, whatever the number of them."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import load_file, save_file
+
+import shape_audit
+from shape_audit.interaction import PROTOCOL_NAMES
+from tests.conftest import Program
+
+ROOT = Path(__file__).resolve().parents[2]
+FEW = ("--seq-len", "16", "--micro-batch", "2")
+
+
+@pytest.fixture(scope="module")
+def jobs(tiny_llama: Path) -> list[dict[str, object]]:
+    """All protocols, numbers of windows that two or three processes do and do not divide, one with fewer windows."""
+    same = {"model": str(tiny_llama), "seq_len": 16, "micro_batch": 2, "device": "cpu"}
+    counted = [{**same, "protocol": name, "windows": windows} for name in PROTOCOL_NAMES for windows in (7, 8)]
+    return [*counted, {**same, "windows": 2}, {**same, "windows": 21}, {**same, "tolerance": 1e-4, "max_windows": 33}]
+
+
+def sharded(jobs: list[dict[str, object]], processes: int, folder: Path) -> list[dict]:
+    """The records of a run with so many processes, started as torchrun starts them."""
+    (folder / "jobs.json").write_text(json.dumps(jobs))
+    torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes), "--standalone"]
+    worker = ["-m", "tests.auditing.sharded_worker", str(folder / "jobs.json"), str(folder / "found.json")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run([*torchrun, *worker], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: list[dict] = json.loads((folder / "found.json").read_text())
+    return found
+
+
+def numbers(value: object, path: str = "") -> dict[str, float]:
+    """Every number of a record part, by its place."""
+    if isinstance(value, dict):
+        return {k: v for key, part in value.items() for k, v in numbers(part, f"{path}.{key}").items()}
+    if isinstance(value, list | tuple):
+        return {k: v for i, part in enumerate(value) for k, v in numbers(part, f"{path}[{i}]").items()}
+    return {path: value} if isinstance(value, int | float) and not isinstance(value, bool) else {}
+
+
+@pytest.mark.parametrize("processes", [2, 3])
+def test_every_number_is_that_of_one_process(processes: int, jobs: list[dict[str, object]], tmp_path: Path) -> None:
+    for job, record in zip(jobs, sharded(jobs, processes, tmp_path), strict=True):
+        options = {key: value for key, value in job.items() if key != "model"}
+        alone = shape_audit.audit(str(job["model"]), **options).model_dump(mode="json")
+        assert record["environment"]["world_size"] == processes
+        assert record["calibration"] == alone["calibration"] and record["notes"] == alone["notes"]
+        for part in ("loss", "interaction"):
+            expected, found = numbers(alone[part]), numbers(record[part])
+            assert expected.keys() == found.keys()
+            for place, value in expected.items():
+                near = 1e-6 if "aofe" in place or "cos2" in place else 0  # small differences of large sums
+                close = 1e-5 if "_ci" in place else 1e-6  # ends of wide intervals on the log scale amplify rounding
+                assert found[place] == pytest.approx(value, rel=close, abs=near), (job, place)
+
+
+def test_the_plain_command_starts_them_itself(program: Program, tiny_llama: Path, tmp_path: Path) -> None:
+    arguments = ("audit", tiny_llama, "--windows", "7", *FEW, "-f", "json", "--no-resume")
+    one, two = program(*arguments), program(*arguments, "--num-processes", "2")
+    assert two.returncode == 0 and two.stderr.count("\n") == 1, two.stderr
+    record, alone = json.loads(two.stdout), json.loads(one.stdout)
+    assert record["environment"]["world_size"] == 2
+    for site, expected in zip(record["interaction"]["sites"], alone["interaction"]["sites"], strict=True):
+        assert site["aofe_ratio_plugin"] == pytest.approx(expected["aofe_ratio_plugin"], rel=1e-6)
+
+
+def test_a_failing_process_ends_the_run_and_is_named(program: Program, tiny_llama: Path, tmp_path: Path) -> None:
+    """Of two processes with one window each, the second gets the window whose byte has a damaged embedding."""
+    shape_audit.audit(str(tiny_llama), windows=8, seq_len=16, save_windows=tmp_path / "w.jsonl")
+    lines = [json.loads(line) for line in (tmp_path / "w.jsonl").read_text().splitlines()]
+    lines[2]["input_ids"][3] = 255
+    (tmp_path / "w.jsonl").write_text("\n".join(map(json.dumps, lines)))
+    model = tmp_path / "damaged"
+    model.mkdir()
+    for file in tiny_llama.iterdir():
+        (model / file.name).write_bytes(file.read_bytes())
+    weights = load_file(model / "model.safetensors")
+    weights["model.embed_tokens.weight"][255] = torch.nan
+    save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
+    started = time.monotonic()
+    done = program("audit", model, "--windows-file", tmp_path / "w.jsonl", "--micro-batch", "1", "--num-processes", "2")
+    assert time.monotonic() - started < 120  # a hang would last half an hour
+    assert done.returncode == 2 and done.stdout == ""
+    assert "process 1 of 2: " in done.stderr and "logits hold NaN or infinity, from site embedding on" in done.stderr
+
+
+def test_what_all_processes_would_say_is_said_once(program: Program, tmp_path: Path) -> None:
+    done = program("audit", tmp_path / "gone", "--num-processes", "2")
+    assert done.returncode == 2 and done.stderr.count("no such folder") == 1 and "Traceback" not in done.stderr
+
+
+def test_another_number_of_processes_than_asked_for_is_refused(program: Program, tiny_llama: Path) -> None:
+    done = program("audit", tiny_llama, "--num-processes", "3", WORLD_SIZE="2", RANK="0")
+    assert done.returncode == 4 and "--num-processes 3: the launcher has started 2" in done.stderr
+    assert program("audit", tiny_llama, "--num-processes", "0").returncode == 4

@@ -1,0 +1,164 @@
+"""Runs that are killed go on: SIGKILL at any moment, full disks, damaged files, two runs at once."""
+
+import json
+import multiprocessing
+import os
+import random
+import resource
+import signal
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import shape_audit
+from shape_audit.auditing.partial_results import DAMAGED, STATE, PartialResults
+from shape_audit.errors import IncompleteError
+
+FORKS = multiprocessing.get_context("forkserver")
+FORKS.set_forkserver_preload(["shape_audit.auditing.resumable_pass", "shape_audit.interaction.profile",
+                              "transformers.models.llama.modeling_llama", "tests.auditing.test_resume"])  # fmt: skip
+LONG: dict[str, Any] = {"windows": 400, "seq_len": 16, "passage_bytes": 64, "micro_batch": 3, "device": "cpu",
+                        "save_every": 9}  # fmt: skip
+
+
+def numbers_of(record: shape_audit.AuditRecord) -> dict[str, Any]:
+    return record.model_dump(exclude={"environment", "record_sha256", "notes"})
+
+
+def run(model: str, partial: str, output: str, limit: int | None, changes: dict[str, Any]) -> None:
+    """An audit in a process of its own, which may be killed."""
+    import torch
+
+    torch.set_num_threads(1)
+    if limit is not None:
+        signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+        resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
+    try:
+        record = shape_audit.audit(model, partial=Path(partial), **{**LONG, **changes})
+        Path(output).write_text(record.model_dump_json(by_alias=True))
+    except IncompleteError as error:
+        os.write(2, f"{error}\n".encode())
+        os._exit(2)
+
+
+def start(model: Path, folder: Path, limit: int | None = None, **changes: Any) -> Any:
+    arguments = (str(model), str(folder / "partial"), str(folder / "record.json"), limit, changes)
+    process = FORKS.Process(target=run, args=arguments)
+    process.start()
+    return process
+
+
+def finished(model: Path, folder: Path, **changes: Any) -> shape_audit.AuditRecord:
+    process = start(model, folder, **changes)
+    process.join(120)
+    assert process.exitcode == 0
+    return shape_audit.AuditRecord.model_validate_json((folder / "record.json").read_text())
+
+
+def saved_windows(folder: Path) -> int:
+    from safetensors import safe_open
+
+    files = list((folder / "partial").glob(f"*/{STATE}"))
+    if not files:
+        return 0
+    with safe_open(files[0], "pt") as stream:
+        windows: int = json.loads(stream.metadata()["saved"])["numbers"]["windows"]
+    return windows
+
+
+@pytest.fixture(scope="module")
+def straight(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> shape_audit.AuditRecord:
+    return finished(tiny_llama, tmp_path_factory.mktemp("straight"))
+
+
+def test_killed_at_twenty_moments_the_run_ends_in_the_same_record_bit_for_bit(
+    tiny_llama: Path, tmp_path: Path, straight: shape_audit.AuditRecord
+) -> None:
+    moments, seen = random.Random(2026), []
+    for _ in range(20):
+        process = start(tiny_llama, tmp_path)
+        time.sleep(moments.uniform(0.05, 1.2))
+        process.kill()
+        process.join()
+        seen.append(saved_windows(tmp_path))
+    assert seen == sorted(seen) and seen[-1] > 0  # nothing that was saved is lost again
+    record = finished(tiny_llama, tmp_path)
+    assert numbers_of(record) == numbers_of(straight) and record.record_sha256 == straight.record_sha256
+
+
+def test_a_run_with_more_windows_extends_one_with_fewer(
+    tiny_llama: Path, tmp_path: Path, straight: shape_audit.AuditRecord
+) -> None:
+    finished(tiny_llama, tmp_path, windows=101)
+    before = saved_windows(tmp_path)
+    assert 90 <= before <= 101
+    assert numbers_of(finished(tiny_llama, tmp_path)) == numbers_of(straight)
+    kept = saved_windows(tmp_path)
+    assert kept > before
+    finished(tiny_llama, tmp_path, windows=20)
+    assert saved_windows(tmp_path) == kept  # a smaller run throws nothing away
+
+
+def test_a_full_disk_while_saving_leaves_the_earlier_sums(
+    tiny_llama: Path, tmp_path: Path, straight: shape_audit.AuditRecord
+) -> None:
+    finished(tiny_llama, tmp_path, windows=64)
+    size = next((tmp_path / "partial").glob(f"*/{STATE}")).stat().st_size
+    before = saved_windows(tmp_path)
+    process = start(tiny_llama, tmp_path, limit=size)
+    process.join(60)
+    assert process.exitcode == 2 and saved_windows(tmp_path) == before
+    assert numbers_of(finished(tiny_llama, tmp_path)) == numbers_of(straight)
+
+
+@pytest.mark.parametrize("damage", ["truncated", "garbage", "empty"])
+def test_damaged_partial_results_are_set_aside(
+    tiny_llama: Path, tmp_path: Path, straight: shape_audit.AuditRecord, damage: str
+) -> None:
+    finished(tiny_llama, tmp_path, windows=64)
+    (state,) = (tmp_path / "partial").glob(f"*/{STATE}")
+    content = state.read_bytes()
+    state.write_bytes({"truncated": content[: len(content) // 2], "garbage": b"x" * 1000, "empty": b""}[damage])
+    record = finished(tiny_llama, tmp_path)
+    assert numbers_of(record) == numbers_of(straight)
+    assert any("partial results were damaged; set aside" in note for note in record.notes)
+    assert (state.parent / DAMAGED).exists()
+
+
+def test_partial_results_of_other_settings_are_not_used_and_the_difference_is_named(
+    tiny_llama: Path, tmp_path: Path
+) -> None:
+    finished(tiny_llama, tmp_path, windows=64)
+    record = finished(tiny_llama, tmp_path, windows=80, micro_batch=4)
+    assert "saved partial results were not used: micro-batch was 3, is 4" in record.notes
+    assert not any("partial" in note for note in finished(tiny_llama, tmp_path, windows=90, micro_batch=4).notes)
+    again = finished(tiny_llama, tmp_path, windows=90, micro_batch=4, resume=False)
+    assert not any("partial" in note for note in again.notes)
+
+
+def test_two_runs_of_the_same_audit_do_not_meet(tiny_llama: Path, tmp_path: Path) -> None:
+    finished(tiny_llama, tmp_path, windows=32)
+    (folder,) = (tmp_path / "partial").iterdir()
+    holder = PartialResults(folder, {})
+    holder.lock()
+    try:
+        with pytest.raises(IncompleteError, match=rf"another run of this audit is at work \(process {os.getpid()} on "):
+            shape_audit.audit(str(tiny_llama), partial=tmp_path / "partial", **{**LONG, "windows": 32})
+    finally:
+        holder.unlock()
+    assert shape_audit.audit(str(tiny_llama), partial=tmp_path / "partial", **{**LONG, "windows": 32}).interaction
+
+
+def test_a_tolerance_run_resumes_its_own_checkpoints(tiny_llama: Path, tmp_path: Path) -> None:
+    changes = {"windows": None, "tolerance": 0.02, "max_windows": 300}
+    for name in ("a", "b"):
+        (tmp_path / name).mkdir()
+    straight = finished(tiny_llama, tmp_path / "a", **changes)
+    for _ in range(4):
+        process = start(tiny_llama, tmp_path / "b", **changes)
+        time.sleep(0.6)
+        process.kill()
+        process.join()
+    assert numbers_of(finished(tiny_llama, tmp_path / "b", **changes)) == numbers_of(straight)
