@@ -65,7 +65,9 @@ def measure(
     if world.rank > 0:
         progress = Silent()
     source = WindowSource(checkpoint, shape, options, progress)
-    source.first(next(checkpoints(options, source.available)))  # enough text? before weights are downloaded
+    windows = source.first(next(checkpoints(options, source.available)))  # enough text? before weights are downloaded
+    if options.save_windows is not None and options.tolerance is None and world.rank == 0:
+        save_windows(options.save_windows, windows)
     protocol = protocol_of(options.protocol)
     size = sum(header.numel * element_bits(header.dtype) for header in checkpoint.tensors.values()) / 8e9
     progress.step(f"loading {size:.1f} GB of weights" if size >= 0.1 else "loading weights")
@@ -86,7 +88,7 @@ def measure(
         sites=tuple(a_pass.sums),
         dtype=loaded.dtype_name,
         attn_implementation=loaded.attn_implementation,
-        calibration=source.first(1).facts,
+        calibration=windows.facts,
     )
     partial = None
     if options.partial is not None:
@@ -102,7 +104,7 @@ def measure(
         )
     finished = run_pass(a_pass, source, options, progress, checkpoint.repo_id, partial)
     windows, profile = finished.windows, finished.profile
-    if options.save_windows is not None:
+    if options.save_windows is not None and options.tolerance is not None and world.rank == 0:
         save_windows(options.save_windows, windows)
     notes_on_weights: list[str] = []
     weights = None
