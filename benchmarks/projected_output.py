@@ -29,7 +29,7 @@ from shape_audit.interaction.sites import OUTPUT
 from shape_audit.records import ModelShape
 from shape_audit.shape import describe
 
-MODEL, SEQ_LEN, POOL, REPEATS = "builtin:bytes-1m", 256, 1024, 40
+MODEL, SEQ_LEN, POOL, REPEATS = "builtin:bytes-1m", 256, 1024, 20
 THEIR_WINDOWS, THEIR_TANGENTS, OUR_WINDOWS = 16, 8, 64
 
 
