@@ -23,7 +23,7 @@ from shape_audit.errors import (
 )
 
 if TYPE_CHECKING:
-    from shape_audit.auditing import AuditOptions, audit
+    from shape_audit.auditing import AuditOptions, audit, plan_memory
     from shape_audit.records import AuditRecord, read_record
     from shape_audit.shape import derive_interval
 
@@ -34,6 +34,7 @@ _HOME = {
     "AuditRecord": "records",
     "audit": "auditing",
     "derive_interval": "shape",
+    "plan_memory": "auditing",
     "read_record": "records",
 }
 
@@ -50,6 +51,7 @@ __all__ = [
     "UsageError",
     "audit",
     "derive_interval",
+    "plan_memory",
     "read_record",
 ]
 

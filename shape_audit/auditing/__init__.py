@@ -1,13 +1,14 @@
 """Options -> AuditRecord: the run itself, joining the rooms above.
 
-audit("org/name", windows=64) -> AuditRecord
-launch(arguments, processes)  -> the exit code of the same command, run as several processes
+audit("org/name", windows=64)         -> AuditRecord
+plan_memory("org/name", windows=64)   -> MemoryPlan: what that would take
+launch(arguments, processes)          -> the exit code of the same command, run as several processes
 """
 
 from shape_audit.auditing.launch import check_launched, launch
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.progress import Progress, Silent
-from shape_audit.auditing.run import MeasurementNotInstalledError, RecordNotWrittenError, audit
+from shape_audit.auditing.run import MeasurementNotInstalledError, RecordNotWrittenError, audit, plan_memory
 
 __all__ = [
     "AuditOptions",
@@ -18,4 +19,5 @@ __all__ = [
     "audit",
     "check_launched",
     "launch",
+    "plan_memory",
 ]

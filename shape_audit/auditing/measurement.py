@@ -8,7 +8,8 @@ from dataclasses import dataclass
 
 from shape_audit.auditing.environment import environment, installed_versions
 from shape_audit.auditing.measurement_notes import measurement_notes
-from shape_audit.auditing.options import DEFAULT_SEQ_LEN, AuditOptions
+from shape_audit.auditing.memory import audit_memory, offload_folder, refuse_processes, refuse_what_cannot_fit
+from shape_audit.auditing.options import DEFAULT_MAX_WINDOWS, DEFAULT_SEQ_LEN, AuditOptions
 from shape_audit.auditing.partial_results import PartialResults
 from shape_audit.auditing.progress import Progress, Silent
 from shape_audit.auditing.resumable_pass import checkpoints, run_pass
@@ -16,7 +17,7 @@ from shape_audit.auditing.weights import compare_weights
 from shape_audit.auditing.window_source import WindowSource, check_positions
 from shape_audit.calibration import save_windows
 from shape_audit.hub import Checkpoint, element_bits
-from shape_audit.interaction import ESTIMATOR_VERSION, Site
+from shape_audit.interaction import ESTIMATOR_VERSION, MemoryPlan, Site
 from shape_audit.records import (
     Calibration,
     Environment,
@@ -61,6 +62,7 @@ def measure(
     from shape_audit.interaction import ProfilePass, check_supported, chosen_device, join, load_model, protocol_of
 
     check_supported(checkpoint)
+    refuse_processes(options)
     world = join(chosen_device(options.device))
     if world.rank > 0:
         progress = Silent()
@@ -69,40 +71,44 @@ def measure(
     if options.save_windows is not None and options.tolerance is None and world.rank == 0:
         save_windows(options.save_windows, windows)
     protocol = protocol_of(options.protocol)
+    most = max(checkpoints(options, source.available))
+    settled = audit_memory(checkpoint, shape, sites, protocol, options, seq_len=source.seq_len, windows=most)
+    refuse_what_cannot_fit(settled.plan)
     size = sum(header.numel * element_bits(header.dtype) for header in checkpoint.tensors.values()) / 8e9
     progress.step(f"loading {size:.1f} GB of weights" if size >= 0.1 else "loading weights")
-    loaded = load_model(
-        checkpoint,
-        dtype=options.dtype,
-        device=options.device,
-        attn_implementation=protocol.attn_implementation or options.attn_implementation,
-        retries=options.retries,
-    )
-    progress.step("measuring gradients")
-    a_pass = ProfilePass(
-        loaded, shape, sites, protocol, seq_len=source.seq_len, micro_batch=options.micro_batch, world=world
-    )
-    hash_of_protocol = protocol_hash(
-        protocol=protocol.name,
-        parameters=protocol.parameters,
-        sites=tuple(a_pass.sums),
-        dtype=loaded.dtype_name,
-        attn_implementation=loaded.attn_implementation,
-        calibration=windows.facts,
-    )
-    partial = None
-    if options.partial is not None:
-        partial = PartialResults(
-            options.partial / _partial_name(checkpoint, hash_of_protocol, options),
-            {
+    with offload_folder(settled.placement) as folder:
+        loaded = load_model(
+            checkpoint,
+            dtype=options.dtype,
+            device=options.device,
+            attn_implementation=protocol.attn_implementation or options.attn_implementation,
+            placement=settled.placement,
+            offload_folder=folder,
+            retries=options.retries,
+        )
+        progress.step("measuring gradients")
+        a_pass = ProfilePass(
+            loaded, shape, sites, protocol, seq_len=source.seq_len, micro_batch=settled.plan.micro_batch, world=world
+        )
+        hash_of_protocol = protocol_hash(
+            protocol=protocol.name,
+            parameters=protocol.parameters,
+            sites=tuple(a_pass.sums),
+            dtype=loaded.dtype_name,
+            attn_implementation=loaded.attn_implementation,
+            calibration=windows.facts,
+        )
+        partial = None
+        if options.partial is not None:
+            facts = {
                 "micro-batch": a_pass.micro_batch,
                 "processes": world.size,
-                "device": str(loaded.device.type),
+                "device": loaded.device_name,
                 "threads": torch.get_num_threads(),
                 **installed_versions(),
-            },
-        )
-    finished = run_pass(a_pass, source, options, progress, checkpoint.repo_id, partial)
+            }
+            partial = PartialResults(options.partial / _partial_name(checkpoint, hash_of_protocol, options), facts)
+        finished = run_pass(a_pass, source, options, progress, checkpoint.repo_id, partial)
     windows, profile = finished.windows, finished.profile
     if options.save_windows is not None and options.tolerance is not None and world.rank == 0:
         save_windows(options.save_windows, windows)
@@ -136,7 +142,7 @@ def measure(
             *notes_on_weights,
         ],
         environment=environment(
-            device=str(loaded.device),
+            device=loaded.device_name,
             world_size=world.size,
             threads=torch.get_num_threads(),
             micro_batch=profile.micro_batch,
@@ -151,6 +157,31 @@ def _partial_name(checkpoint: Checkpoint, hash_of_protocol: str, options: AuditO
     name = re.sub(r"[^A-Za-z0-9._-]+", "-", checkpoint.repo_id.replace("/", "--")).strip(".-")[:80] or "model"
     tolerance = f"__t{options.tolerance:g}" if options.tolerance is not None else ""
     return f"{name}__{checkpoint.revision[:12]}__{hash_of_protocol[:12]}{tolerance}"
+
+
+def planned_memory(
+    checkpoint: Checkpoint,
+    shape: ModelShape,
+    sites: tuple[Site, ...],
+    options: AuditOptions,
+    progress: Progress,
+) -> MemoryPlan:
+    """What `measure` would take. A text is not read for it; a file of windows is, for it says how long they are.
+
+    Raises: as `measure` does, and `audit_memory`.
+    """
+    from shape_audit.interaction import check_supported, protocol_of
+
+    check_supported(checkpoint)
+    if options.windows_file is None:
+        seq_len, available = options.seq_len or DEFAULT_SEQ_LEN, DEFAULT_MAX_WINDOWS
+        check_positions(checkpoint.repo_id, shape, seq_len)
+    else:
+        source = WindowSource(checkpoint, shape, options, progress)
+        seq_len, available = source.seq_len, source.available
+    windows = max(checkpoints(options, available))
+    protocol = protocol_of(options.protocol)
+    return audit_memory(checkpoint, shape, sites, protocol, options, seq_len=seq_len, windows=windows).plan
 
 
 def protocol_hash(

@@ -7,7 +7,7 @@ from pathlib import Path
 
 from shape_audit.errors import UsageError
 from shape_audit.hub import DEFAULT_RETRIES
-from shape_audit.interaction import PROTOCOL_NAMES
+from shape_audit.interaction import PROTOCOL_NAMES, parse_device_map, parse_max_memory
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = ("auto", "float32", "bfloat16", "float16", "float64")
@@ -44,6 +44,9 @@ class AuditOptions:
             loss gradients whatever the protocol, and leaves all other numbers, and the protocol's hash, as they are.
         attn_implementation: sdpa or eager; None for what transformers chooses.
         micro_batch: windows a forward; None chooses by memory.
+        device_map: auto, balanced, cpu, disk, or a JSON file module -> device: weights spread over GPUs, CPU memory
+            and disk, instead of all on one device. None for that.
+        max_memory: how much of each memory weights may take, `cuda:0=20GiB,cpu=4GiB`; with auto and balanced.
         retries: how often to try again after a passing fault of the network.
         records: folder the record is written to; None writes none.
         partial: folder for partial sums, from which a run that was killed goes on; None keeps none.
@@ -74,6 +77,8 @@ class AuditOptions:
     dtype: str = "auto"
     attn_implementation: str | None = None
     micro_batch: int | None = None
+    device_map: str | None = None
+    max_memory: str | None = None
     retries: int = DEFAULT_RETRIES
     records: Path | None = None
     partial: Path | None = None
@@ -113,11 +118,26 @@ class AuditOptions:
             self.dataset != DEFAULT_DATASET or self.text_column or self.split or self.seed
         ):
             raise UsageError("--windows-file brings its own text; leave out --dataset, --text-column, --split, --seed")
+        if self.device_map is not None:
+            parse_device_map(self.device_map)
+        if self.max_memory is not None:
+            parse_max_memory(self.max_memory)
+            if self.device_map not in ("auto", "balanced"):
+                raise UsageError("--max-memory goes with --device-map auto or balanced")
+        if self.device_map is not None and self.device == "mps":
+            raise UsageError("--device-map spreads weights over CUDA GPUs, CPU memory and disk; leave out --device mps")
+        if self.device_map is not None and self.protocol == "projected-output":
+            raise UsageError("--protocol projected-output needs all weights on one device; leave out --device-map")
+        if self.device_map is not None and self.nfa:
+            raise UsageError(
+                "--nfa needs the model and a re-initialised one in memory; leave out --device-map or --nfa"
+            )
         measured = (
-            self.windows_file, self.save_windows, self.tolerance, self.spectrum, self.nfa, self.sites != "all"
+            self.windows_file, self.save_windows, self.tolerance, self.spectrum, self.nfa, self.sites != "all",
+            self.device_map,
         )  # fmt: skip
         if self.shape_only and any(measured):
             raise UsageError(
                 "--shape-only measures nothing; leave out --windows-file, --save-windows, --tolerance, --spectrum, "
-                "--nfa and --sites"
+                "--nfa, --sites and --device-map"
             )

@@ -7,11 +7,12 @@ name -> Checkpoint -> ModelShape, Placement            (light: no torch)
 from __future__ import annotations
 
 import re
+from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any
+from typing import Any, TypeVar
 
 from shape_audit.auditing.environment import environment
-from shape_audit.auditing.measurement import measure
+from shape_audit.auditing.measurement import measure, planned_memory
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.progress import Progress, Silent
 from shape_audit.errors import (
@@ -23,12 +24,14 @@ from shape_audit.errors import (
     explained,
 )
 from shape_audit.hub import Checkpoint, read_checkpoint
-from shape_audit.interaction import parse_sites, rank
+from shape_audit.interaction import MemoryPlan, parse_sites, rank
 from shape_audit.records import AuditRecord, ModelIdentity, check_writable, sealed, write_record
 from shape_audit.shape import ShapeReading, describe, known_models, place, read_interval, shipped_interval
 
 _MISBUILT = re.compile("config.json and tensors disagree: (num_hidden_layers|hidden_size|intermediate_size)")
 """What transformers would build is not what the weights are; building it could take hours and all memory."""
+
+Result = TypeVar("Result")
 
 MEASURE_PACKAGES = ("torch", "transformers", "safetensors", "pyarrow", "scipy")
 
@@ -70,15 +73,40 @@ def audit(
         NotAuditableError: nothing here that can be audited.
         UsageError: options that cannot be meant.
     """
+    options = _options(options, changes, "audit()")
+    return _in_our_words(model, lambda: _audit(model, options, progress or Silent()))
+
+
+def plan_memory(
+    model: str, options: AuditOptions | None = None, *, progress: Progress | None = None, **changes: Any
+) -> MemoryPlan:
+    """What `audit` with the same arguments would take of the memory there is now; no weights are read.
+
+        shape_audit.plan_memory("org/name", device_map="disk").fits
+
+    Raises:
+        MissingExtraError: the extra `measure` is not installed.
+        IncompleteError, NotAuditableError, UsageError: as `audit` says.
+    """
+    options = _options(options, changes, "plan_memory()")
+    return _in_our_words(model, lambda: _plan(model, options, progress or Silent()))
+
+
+def _options(options: AuditOptions | None, changes: dict[str, Any], function: str) -> AuditOptions:
     if options is None:
         try:
-            options = AuditOptions(**changes)
+            return AuditOptions(**changes)
         except TypeError as error:
-            raise UsageError(str(error).replace("AuditOptions.__init__()", "audit()")) from error
-    elif changes:
-        raise UsageError("give audit() either options or single options, not both")
+            raise UsageError(str(error).replace("AuditOptions.__init__()", function)) from error
+    if changes:
+        raise UsageError(f"give {function} either options or single options, not both")
+    return options
+
+
+def _in_our_words(model: str, run: Callable[[], Result]) -> Result:
+    """What `run` gives, or the error it raises as one of ours where it can be explained."""
     try:
-        return _audit(model, options, progress or Silent())
+        return run()
     except ShapeAuditError:
         raise
     except Exception as error:
@@ -112,16 +140,12 @@ def _audit(model: str, options: AuditOptions, progress: Progress) -> AuditRecord
             note = f"only the shape can be audited: {reading.refusal}"
             record = record.model_copy(update={"notes": [*record.notes, note]})
         return _finished(record, options)
-    if reading.refusal:
-        raise NotAuditableError(f"{checkpoint.repo_id}: {reading.refusal}. --shape-only shows its shape")
-    disagreement = next((note for note in reading.notes if _MISBUILT.match(note)), None)
-    if disagreement:
-        raise IncompleteError(f"{checkpoint.repo_id}: {disagreement}")
+    _refuse_unmeasurable(checkpoint, reading)
     sites = parse_sites(options.sites, reading.shape.num_hidden_layers)
-    missing = [package for package in MEASURE_PACKAGES if find_spec(package) is None]
+    missing = _missing_package(options)
     if missing:
         raise MeasurementNotInstalledError(
-            f"measuring gradients needs {missing[0]}: pip install 'shape-audit[measure]' (the shape needs no more)",
+            f"measuring gradients needs {missing}: pip install 'shape-audit[measure]' (the shape needs no more)",
             _finished(record, options),
         )
     measured = measure(checkpoint, reading.shape, sites, options, progress)
@@ -134,6 +158,33 @@ def _audit(model: str, options: AuditOptions, progress: Progress) -> AuditRecord
         "notes": [*record.notes, *measured.notes],
     }
     return _finished(record.model_copy(update=parts), options)
+
+
+def _plan(model: str, options: AuditOptions, progress: Progress) -> MemoryPlan:
+    if options.shape_only:
+        raise UsageError("--dry-run is about a measurement, of which --shape-only does none; leave one of them out")
+    progress.step("reading config and tensor headers")
+    checkpoint = read_checkpoint(model, subfolder=options.subfolder, variant=options.variant, retries=options.retries)
+    reading = describe(checkpoint)
+    _refuse_unmeasurable(checkpoint, reading)
+    sites = parse_sites(options.sites, reading.shape.num_hidden_layers)
+    missing = _missing_package(options)
+    if missing:
+        raise MissingExtraError(f"what a measurement would take needs {missing}: pip install 'shape-audit[measure]'")
+    return planned_memory(checkpoint, reading.shape, sites, options, progress)
+
+
+def _refuse_unmeasurable(checkpoint: Checkpoint, reading: ShapeReading) -> None:
+    if reading.refusal:
+        raise NotAuditableError(f"{checkpoint.repo_id}: {reading.refusal}. --shape-only shows its shape")
+    disagreement = next((note for note in reading.notes if _MISBUILT.match(note)), None)
+    if disagreement:
+        raise IncompleteError(f"{checkpoint.repo_id}: {disagreement}")
+
+
+def _missing_package(options: AuditOptions) -> str | None:
+    packages = MEASURE_PACKAGES if options.device_map is None else (*MEASURE_PACKAGES, "accelerate")
+    return next((package for package in packages if find_spec(package) is None), None)
 
 
 def _identity(checkpoint: Checkpoint, reading: ShapeReading) -> ModelIdentity:

@@ -19,6 +19,7 @@ from shape_audit.auditing import (
     check_launched,
     launch,
 )
+from shape_audit.cli.dry_run import dry_run
 from shape_audit.cli.failures import failed
 from shape_audit.cli.option import option
 from shape_audit.cli.progress_bar import ProgressBar
@@ -99,6 +100,24 @@ def command(
         int | None, option(help="Share the windows among so many processes on this machine.  [default: 1]")
     ] = None,
     micro_batch: Annotated[int | None, option(help="Windows a forward pass.  [default: by memory]")] = None,
+    device_map: Annotated[
+        str | None,
+        option(
+            metavar="auto|balanced|cpu|disk|FILE",
+            help="For models larger than memory: spread weights over GPUs, CPU memory and disk. cpu, disk: all blocks "
+            "there. FILE: JSON, module to device.",
+        ),
+    ] = None,
+    max_memory: Annotated[
+        str | None,
+        option(
+            metavar="LIST",
+            help="With --device-map auto or balanced, what weights may take: cuda:0=20GiB,cpu=4GiB.",
+        ),
+    ] = None,
+    is_dry_run: Annotated[
+        bool, option("--dry-run", help="Say what memory the measurement would take, and stop; exit code 2 if too much.")
+    ] = False,
     retries: Annotated[int, option(help="Tries again after a passing fault of the network.")] = 3,
     records: Annotated[
         Path | None, option(metavar="DIR", help="Record folder.  [default: in the Hub's assets cache]")
@@ -129,14 +148,18 @@ def command(
             save_windows=save_windows, protocol=protocol, sites=sites, spectrum=spectrum, nfa=nfa, device=device,
             dtype=dtype,
             attn_implementation=attn_implementation, micro_batch=micro_batch,
+            device_map=device_map, max_memory=max_memory,
             retries=retries, records=folder, partial=folder / "partial", save_every=save_every, resume=resume,
         )  # fmt: skip
     except Exception as error:
         return failed(error, subject="shape-audit", debug=debug)
     is_first = rank() == 0  # of several processes, the one that speaks
+    if is_dry_run:
+        codes = dry_run(models, options, format, output, debug)
+        return next(code for code in _ORDER if code in codes)
     found: list[AuditRecord] = []
     written: list[AuditRecord] = []
-    codes: set[ExitCode] = {ExitCode.CLEAN}
+    codes = {ExitCode.CLEAN}
     try:
         for model in models:
             codes.add(_audit_one(model, options, found, written, debug))

@@ -1,6 +1,8 @@
 """Windows and weights -> the interaction profile: AGOP sums at every site, energies, cross-entropy.
 
     parse_sites(text, depth)        -> the sites a user asked for; light
+    parse_device_map(text), parse_max_memory(text)     -> where weights should live; light
+    settle_memory(checkpoint, ...)  -> MemoryPlan, and the WeightPlacement to load with     (imports torch)
     check_supported(checkpoint)     refuses unknown architectures             (imports transformers)
     load_model(checkpoint, ...)     -> LoadedModel                         (imports torch)
     protocol_of(name)               -> what to measure: one file a protocol
@@ -17,7 +19,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shape_audit.interaction.device_map import DeviceMap, parse_device_map, parse_max_memory
 from shape_audit.interaction.launched import rank, world_size
+from shape_audit.interaction.memory_estimate import DeviceMemory, MemoryPlan, memory_advice
 from shape_audit.interaction.sites import Site, parse_sites
 
 if TYPE_CHECKING:
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
     from shape_audit.interaction.pass_state import PassState
     from shape_audit.interaction.profile import Profile, ProfilePass
     from shape_audit.interaction.protocols import MeasurementProtocol, protocol_of
+    from shape_audit.interaction.settling import SettledMemory, settle_memory
     from shape_audit.interaction.weight_gram import WeightEnergies, weight_energies
 
 PROTOCOL_NAMES = ("loss-gradient", "output-gradient", "projected-output")
@@ -46,6 +51,8 @@ _HEAVY = {
     "ProfilePass": "profile",
     "MeasurementProtocol": "protocols",
     "protocol_of": "protocols",
+    "SettledMemory": "settling",
+    "settle_memory": "settling",
     "check_supported": "loading",
     "chosen_device": "loading",
     "Alone": "world",
@@ -61,22 +68,30 @@ __all__ = [
     "ESTIMATOR_VERSION",
     "PROTOCOL_NAMES",
     "Alone",
+    "DeviceMap",
+    "DeviceMemory",
     "LoadedModel",
     "MeasurementProtocol",
+    "MemoryPlan",
     "PassState",
     "Profile",
     "ProfilePass",
+    "SettledMemory",
     "Site",
     "WeightEnergies",
     "check_supported",
     "chosen_device",
     "join",
     "load_model",
+    "memory_advice",
     "nfa_correlations",
+    "parse_device_map",
+    "parse_max_memory",
     "parse_sites",
     "protocol_of",
     "random_correlations",
     "rank",
+    "settle_memory",
     "weight_energies",
     "weight_interactions",
     "world_size",

@@ -15,7 +15,9 @@ from torch import nn
 
 from shape_audit.errors import CorruptFileError, IncompleteError, NotAuditableError, UsageError
 from shape_audit.hub import DEFAULT_RETRIES, Checkpoint, download_files
+from shape_audit.interaction.checkpointing import checkpoint_blocks
 from shape_audit.interaction.launched import local_rank, world_size
+from shape_audit.interaction.weight_placement import WeightPlacement
 
 DTYPES = {
     "float32": torch.float32,
@@ -38,8 +40,10 @@ class LoadedModel:
 
     Attributes:
         model: in eval mode, without dropout, no weight requiring gradients.
+        device: where inputs and losses are.
         attn_implementation: what transformers chose (sdpa, eager ...).
         seconds: what downloading and loading took.
+        placement: where its weights live; None where they are all on `device`.
     """
 
     model: nn.Module
@@ -47,6 +51,17 @@ class LoadedModel:
     device: torch.device
     attn_implementation: str
     seconds: float
+    placement: WeightPlacement | None = None
+
+    @property
+    def is_checkpointed(self) -> bool:
+        """Whether its blocks are computed again in the backward pass; then their weights may be streamed."""
+        return self.placement is not None and self.placement.is_streamed
+
+    @property
+    def device_name(self) -> str:
+        """The device, or the memories its weights are spread over: `disk, cpu`."""
+        return self.placement.description if self.placement else str(self.device)
 
     @property
     def dtype_name(self) -> str:
@@ -59,6 +74,8 @@ def load_model(
     dtype: str = "auto",
     device: str = "auto",
     attn_implementation: str | None = None,
+    placement: WeightPlacement | None = None,
+    offload_folder: Path | None = None,
     retries: int = DEFAULT_RETRIES,
 ) -> LoadedModel:
     """Download the weights where needed and load the model with transformers.
@@ -68,32 +85,45 @@ def load_model(
             underflow; else float32, bfloat16, float16 or float64.
         device: cpu, cuda, mps; `auto` takes the first of cuda, mps, cpu that there is.
         attn_implementation: sdpa or eager; None for what transformers chooses.
+        placement: where weights live, where that is not `device` alone. What is streamed goes with activation
+            checkpointing.
+        offload_folder: for what must be written to be read from the disk. Weights are read from the checkpoint's own
+            files, so that is nothing but what transformers stores in another form than it computes with.
 
     Raises:
-        NotAuditableError: transformers does not know the architecture, or only through code of the repository.
+        NotAuditableError: transformers does not know the architecture, or only through code of the repository; or it
+            cannot be streamed.
         IncompleteError: weights are missing or do not fit the architecture.
         UsageError: the device asked for is not there.
         huggingface_hub and httpx2 errors: see `errors.FOREIGN`.
     """
     started = time.perf_counter()
-    place = chosen_device(device)
+    place = torch.device(placement.main_device) if placement else chosen_device(device)
     folder = weights_folder(checkpoint, retries)
     config = read_config(checkpoint, folder)
-    _check_size(checkpoint, config)
-    chosen_dtype = DTYPES[_dtype_name(checkpoint, dtype)]
-    model, info = _from_pretrained(checkpoint, folder, config, chosen_dtype, attn_implementation)
+    chosen_dtype = DTYPES[dtype_of_pass(checkpoint, dtype)]
+    unloaded_model(checkpoint, config, chosen_dtype)
+    spread: dict[str, Any] = {}
+    if placement is not None:
+        spread = {"device_map": dict(placement.homes), "offload_folder": offload_folder}
+    model, info = _from_pretrained(checkpoint, folder, config, chosen_dtype, attn_implementation, spread)
     absent = sorted(info["missing_keys"])
     if absent:
         raise IncompleteError(
             f"{checkpoint.repo_id}: the weights lack {len(absent)} tensors the architecture needs ({absent[0]} ...)"
         )
-    model.requires_grad_(False).eval().to(place)
+    model.requires_grad_(False).eval()
+    if placement is None:
+        model.to(place)
+    elif placement.is_streamed:
+        checkpoint_blocks(model, [model.get_submodule(name) for name in placement.blocks])
     return LoadedModel(
         model=model,
         dtype=chosen_dtype,
         device=place,
         attn_implementation=str(model.config._attn_implementation),
         seconds=time.perf_counter() - started,
+        placement=placement,
     )
 
 
@@ -113,7 +143,8 @@ def chosen_device(name: str) -> torch.device:
     return torch.device(name)
 
 
-def _dtype_name(checkpoint: Checkpoint, asked: str) -> str:
+def dtype_of_pass(checkpoint: Checkpoint, asked: str) -> str:
+    """The name of the dtype to load in; `auto` goes by the tensor headers."""
     if asked != "auto":
         return asked
     counts: dict[str, int] = {}
@@ -122,6 +153,15 @@ def _dtype_name(checkpoint: Checkpoint, asked: str) -> str:
             counts[header.dtype] = counts.get(header.dtype, 0) + header.numel
     stored: Literal["F32"] | str = max(counts, key=lambda name: counts[name], default="F32")
     return "float32" if stored == "F16" else _SAFETENSORS_DTYPES[stored]
+
+
+def config_folder(checkpoint: Checkpoint, retries: int) -> Path:
+    """Where config.json lies: of a Hub model, downloaded at its commit into the Hub's cache."""
+    if checkpoint.folder is not None:
+        return checkpoint.folder
+    inside = f"{checkpoint.subfolder}/" if checkpoint.subfolder else ""
+    names = [f"{inside}config.json"]
+    return download_files(checkpoint.repo_id, checkpoint.revision, names, retries=retries) / checkpoint.subfolder
 
 
 def weights_folder(checkpoint: Checkpoint, retries: int) -> Path:
@@ -179,14 +219,18 @@ def read_config(checkpoint: Checkpoint, folder: Path) -> Any:
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # whatever an impossible value makes the config class raise
         raise CorruptFileError(f"{checkpoint.repo_id}: config.json: {_first_line(error)}") from error
-    for name, value in config.to_dict().items():
-        if "drop" in name and isinstance(value, int | float) and not isinstance(value, bool):
-            setattr(config, name, 0.0)
+    for part in (config, config.get_text_config(decoder=True)):  # of several towers, the text model's own too
+        for name, value in part.to_dict().items():
+            if "drop" in name and isinstance(value, int | float) and not isinstance(value, bool):
+                setattr(part, name, 0.0)
     return config
 
 
-def _check_size(checkpoint: Checkpoint, config: Any) -> None:
-    """Build the model without memory and compare it with the weights, before an absurd config takes the machine down.
+def unloaded_model(checkpoint: Checkpoint, config: Any, dtype: torch.dtype) -> Any:
+    """The model without memory, on the meta device, compared with the weights' headers.
+
+    So an absurd config is met before it takes the machine down, and where weights go can be settled before they are
+    loaded.
 
     Raises:
         IncompleteError: the config describes far more than the weights hold, or cannot be built at all.
@@ -195,7 +239,7 @@ def _check_size(checkpoint: Checkpoint, config: Any) -> None:
 
     try:
         with torch.device("meta"), quiet_transformers():
-            model = AutoModelForCausalLM.from_config(config, trust_remote_code=False)
+            model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)
     except Exception as error:  # whatever an impossible config makes a model class raise
         raise IncompleteError(f"{checkpoint.repo_id}: transformers cannot build it: {_first_line(error)}") from error
     described = sum(parameter.numel() for parameter in model.parameters())
@@ -210,6 +254,8 @@ def _check_size(checkpoint: Checkpoint, config: Any) -> None:
             f"{checkpoint.repo_id}: config.json asks for {buffers / 1e9:,.0f} GB of buffers "
             "(max_position_embeddings?); that cannot be meant"
         )
+    model.tie_weights()
+    return model
 
 
 @contextmanager
@@ -218,17 +264,24 @@ def quiet_transformers() -> Iterator[None]:
     from transformers.utils import logging as transformers_logging
 
     transformers_logging.disable_progress_bar()
-    logger = logging.getLogger("transformers")
-    level = logger.level
-    logger.setLevel(logging.ERROR)
+    loggers = [logging.getLogger(name) for name in ("transformers", "accelerate")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
     try:
         yield
     finally:
-        logger.setLevel(level)
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
 
 
 def _from_pretrained(
-    checkpoint: Checkpoint, folder: Path, config: Any, dtype: torch.dtype, attn_implementation: str | None
+    checkpoint: Checkpoint,
+    folder: Path,
+    config: Any,
+    dtype: torch.dtype,
+    attn_implementation: str | None,
+    spread: dict[str, Any],
 ) -> tuple[Any, dict[str, Any]]:
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
@@ -245,6 +298,7 @@ def _from_pretrained(
                 local_files_only=True,
                 trust_remote_code=False,
                 output_loading_info=True,
+                **spread,
             )
     except SafetensorError as error:
         raise CorruptFileError(f"{checkpoint.repo_id}: damaged weights: {_first_line(error)}") from error

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -13,8 +13,10 @@ from torch import Tensor
 from shape_audit.calibration import Window
 from shape_audit.errors import NonFiniteError
 from shape_audit.interaction.causality import check_causal
+from shape_audit.interaction.checkpointing import check_same_losses
 from shape_audit.interaction.error_bars import is_reference_point, mean_interval
 from shape_audit.interaction.loading import LoadedModel
+from shape_audit.interaction.memory_estimate import chosen_micro_batch
 from shape_audit.interaction.pass_state import PassState
 from shape_audit.interaction.protocols import MeasurementProtocol
 from shape_audit.interaction.residual_stream import find_blocks
@@ -23,10 +25,6 @@ from shape_audit.interaction.sites import Site
 from shape_audit.interaction.sums import SiteSums
 from shape_audit.interaction.world import Alone
 from shape_audit.records import Loss, ModelShape, SiteInteraction
-
-MEMORY_FOR_A_MICRO_BATCH = 2**30
-"""Bytes of activations one micro-batch may take, by the rough count of `chosen_micro_batch`."""
-MAX_MICRO_BATCH = 16
 
 
 @dataclass(frozen=True)
@@ -71,16 +69,18 @@ class ProfilePass:
         """
         self.loaded, self.protocol, self.world = loaded, protocol, world or Alone()
         self.blocks = find_blocks(loaded.model, shape.num_hidden_layers)
-        self.micro_batch = micro_batch or chosen_micro_batch(shape, seq_len)
-        device = torch.device("cpu") if loaded.device.type == "mps" else loaded.device  # mps has no float64
+        self.micro_batch = micro_batch or chosen_micro_batch(
+            shape, seq_len, element_bytes=loaded.dtype.itemsize, is_checkpointed=loaded.is_checkpointed
+        )
         self.sums = {
-            site: SiteSums.zeros(width, dtype=loaded.dtype, device=device)
+            site: SiteSums.zeros(width, dtype=loaded.dtype, device=_device_of(site, loaded))
             for site, width in protocol.widths(sites, shape).items()
         }
         self.windows: list[Window] = []
         self.losses: list[tuple[int, Tensor]] = []
         self.seconds = 0.0
         self._frozen_at = 0
+        self._round = self.micro_batch * self.world.size  # stays what it is where a micro-batch must shrink
 
     def extend(
         self,
@@ -98,7 +98,9 @@ class ProfilePass:
 
         Raises:
             NonFiniteError: a loss or gradient is not finite; the message names the site.
-            NotAuditableError: the model looks ahead, or does not run its blocks on the residual stream.
+            NotAuditableError: the model looks ahead, does not run its blocks on the residual stream, or computes
+                something else when its activations are checkpointed.
+            torch.OutOfMemoryError: the device cannot hold a single window.
         """
         model, device = self.loaded.model, self.loaded.device
         started = time.perf_counter()
@@ -111,14 +113,21 @@ class ProfilePass:
                 for sums in self.sums.values():
                     sums.freeze(self.world.summed)
                 self._frozen_at = done
-            longest = min(self.micro_batch * self.world.size, _next_reference_point(done) - done)
+            longest = min(self._round, _next_reference_point(done) - done)
             this_round = todo[:longest]
             begin, end = (len(this_round) * rank // self.world.size for rank in (self.world.rank, self.world.rank + 1))
             if begin < end:
                 ids_BL = torch.tensor([window.input_ids for window in this_round[begin:end]], device=device)
-                losses_B = self.protocol.add_micro_batch(model, self.blocks, ids_BL, done + begin, self.sums)
+                found: list[Tensor] = []
+                while sum(map(len, found)) < end - begin:  # in one piece, but where a micro-batch had to shrink
+                    at = sum(map(len, found))
+                    piece_BL = ids_BL[at : at + self.micro_batch]
+                    found.append(self._add(piece_BL, done + begin + at, self.sums))
+                losses_B = torch.cat(found)
+                if self.loaded.is_checkpointed and not self.windows:
+                    few = self.micro_batch  # fewer than there are where these did not fit
+                    check_same_losses(model, self.blocks, ids_BL[:few], losses_B[:few])
                 self.losses.append((done + begin, losses_B.cpu().double()))
-                check_finite(self.sums)
             self.windows += this_round
             del todo[: len(this_round)]
             progress(len(self.windows))
@@ -168,6 +177,31 @@ class ProfilePass:
         self.windows = list(windows[: state.windows])
         self._frozen_at = state.frozen_at
 
+    def _add(self, ids_BL: Tensor, first: int, sums: Mapping[Site, SiteSums]) -> Tensor:
+        """Add windows to these sums, on a GPU that is too small for all of them at once in halves of halves.
+
+        Gradients are handed over during the backward pass, so when memory ends some sites have these windows already,
+        and a site has either all of them or none (`SiteSums.add`). Those that have them are left out of the halves.
+
+        Returns:
+            Losses (B,) in nats.
+        """
+        before = {site: len(of_site.kept) for site, of_site in sums.items()}
+        try:
+            losses_B = self.protocol.add_micro_batch(self.loaded.model, self.blocks, ids_BL, first, sums)
+            check_finite(sums)
+            return losses_B
+        except torch.OutOfMemoryError:
+            left = {site: of_site for site, of_site in sums.items() if len(of_site.kept) == before[site]}
+            if len(ids_BL) == 1 or not left:
+                raise
+        # Outside of the handler: the error holds on to everything that its frames do.
+        torch.cuda.empty_cache()
+        check_finite({site: of_site for site, of_site in sums.items() if site not in left})
+        half = len(ids_BL) // 2
+        self.micro_batch = min(self.micro_batch, half)
+        return torch.cat([self._add(ids_BL[:half], first, left), self._add(ids_BL[half:], first + half, left)])
+
     def profile(self, *, spectrum: int = 0) -> Profile:
         """The numbers of all windows so far.
 
@@ -216,24 +250,21 @@ def _loss(losses_K: Tensor, windows: Sequence[Window]) -> Loss:
     )
 
 
-def chosen_micro_batch(shape: ModelShape, seq_len: int) -> int:
-    """Windows a forward may hold at once: logits, their log-softmax and gradient, and what each block keeps.
-
-    A rough count in float32, meant to stay on the safe side: on a CPU, too much memory is a SIGKILL.
-    """
-    logits = 3 * (shape.vocab_size or 0)
-    feed_forward = shape.intermediate_size or 4 * shape.hidden_size
-    blocks = shape.num_hidden_layers * (16 * shape.hidden_size + 6 * feed_forward)
-    scores = shape.num_hidden_layers * (shape.num_attention_heads or 0) * seq_len  # where attention is not fused
-    a_window = 4 * seq_len * (logits + blocks + scores)
-    return max(1, min(MEMORY_FOR_A_MICRO_BATCH // a_window, MAX_MICRO_BATCH))
+def _device_of(site: Site, loaded: LoadedModel) -> torch.device:
+    """Where a site's gradients are, so that its sums are there too; never mps, which has no float64."""
+    device = loaded.device
+    if loaded.placement is not None and site.position > 0:
+        device = torch.device(loaded.placement.block_devices[site.position - 1])
+    return torch.device("cpu") if device.type == "mps" else device
 
 
-def check_finite(sums: dict[Site, SiteSums]) -> None:
+def check_finite(sums: Mapping[Site, SiteSums]) -> None:
     """One look at all sites: a gradient that is not finite, or whose square is not, makes these sums so."""
     latest = [site_sums.kept[-1] for site_sums in sums.values()]
     totals = [rows.energy_K.sum() + rows.inner_K.sum() + rows.diagonal_KD.sum() for rows in latest]
-    finite = torch.isfinite(torch.stack(totals)).tolist()
+    if not totals:
+        return
+    finite = torch.isfinite(torch.stack([total.to(totals[0].device) for total in totals])).tolist()
     for site, is_finite in reversed(list(zip(sums, finite, strict=True))):  # the backward pass comes from the end
         if not is_finite:
             raise NonFiniteError(f"the gradient at site {site.name} is not finite; try --dtype float32 or float64")

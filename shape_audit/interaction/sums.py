@@ -135,26 +135,24 @@ class SiteSums:
         self.reference_tokens = int(summed(tokens))
 
     def add(self, grad_BTD: Tensor, first: int) -> None:
-        """Add the windows `first`, `first` + 1 ... of a micro-batch, each with its T gradients.
+        """Add the windows `first`, `first` + 1 ... of a micro-batch, each with its T gradients: all of them or none.
 
         ||A_s||_F^2 equals ||g_s g_s^T||_F^2, the T x T Gram matrix: the smaller of the two products is formed.
+
+        Where memory ends, nothing has been added yet: what allocates comes first, the sum is changed last.
         """
         grad_BTD = grad_BTD.to(self.upper_DD)
         batch, tokens, width = grad_BTD.shape
         inner_B = torch.zeros(batch, dtype=torch.float64, device=grad_BTD.device)
         if tokens < width:
-            flat_ND = grad_BTD.reshape(-1, width)
-            for begin in range(0, width, ROWS_AT_A_TIME):
-                end = begin + ROWS_AT_A_TIME
-                rows_NR, rest_NE = flat_ND[:, begin:end], flat_ND[:, begin:]
-                self.upper_DD[begin:end, begin:].addmm_(rows_NR.T, rest_NE)
-                if self.reference_DD is not None:
-                    product_NE = rows_NR @ self.reference_DD[begin:end, begin:]
-                    inner_B += product_NE.mul_(rest_NE).view(batch, -1).sum(1, dtype=torch.float64)
+            if self.reference_DD is not None:
+                flat_ND = grad_BTD.reshape(-1, width)
+                for begin, end in _row_blocks(width):
+                    product_NE = flat_ND[:, begin:end] @ self.reference_DD[begin:end, begin:]
+                    inner_B += product_NE.mul_(flat_ND[:, begin:]).view(batch, -1).sum(1, dtype=torch.float64)
             gram = grad_BTD @ grad_BTD.mT
         else:
             gram = grad_BTD.mT @ grad_BTD
-            self.upper_DD += gram.sum(0)
             if self.reference_DD is not None:
                 inner_B += (gram * self.reference_DD).sum((1, 2), dtype=torch.float64)
         diagonal_BD = grad_BTD.square().sum(1, dtype=torch.float64)
@@ -162,20 +160,29 @@ class SiteSums:
         if reference_D is None:
             reference_D = torch.zeros_like(diagonal_BD[0])
         indices_B = torch.arange(first, first + batch, device=grad_BTD.device)
-        self.kept.append(
-            WindowRows(
-                index_K=indices_B,
-                tokens_K=torch.full_like(indices_B, tokens),
-                diagonal_KD=diagonal_BD,
-                energy_K=torch.linalg.vector_norm(gram, dim=(1, 2), dtype=torch.float64).square(),
-                inner_K=2 * inner_B,
-                inner_diagonal_K=diagonal_BD @ reference_D,
-                inner_trace_K=diagonal_BD.sum(1) * reference_D.sum(),
-                reference_tokens_K=torch.full_like(indices_B, self.reference_tokens),
-            )
+        rows = WindowRows(
+            index_K=indices_B,
+            tokens_K=torch.full_like(indices_B, tokens),
+            diagonal_KD=diagonal_BD,
+            energy_K=torch.linalg.vector_norm(gram, dim=(1, 2), dtype=torch.float64).square(),
+            inner_K=2 * inner_B,
+            inner_diagonal_K=diagonal_BD @ reference_D,
+            inner_trace_K=diagonal_BD.sum(1) * reference_D.sum(),
+            reference_tokens_K=torch.full_like(indices_B, self.reference_tokens),
         )
+        if tokens < width:
+            flat_ND = grad_BTD.reshape(-1, width)
+            for begin, end in _row_blocks(width):
+                self.upper_DD[begin:end, begin:].addmm_(flat_ND[:, begin:end].T, flat_ND[:, begin:])
+        else:
+            self.upper_DD += gram.sum(0)
+        self.kept.append(rows)
 
     def merge(self, other: SiteSums) -> None:
         """Add the sums of other windows at the same site."""
         self.upper_DD += other.upper_DD.to(self.upper_DD.device)
         self.kept += [rows.to(self.upper_DD.device) for rows in other.kept]
+
+
+def _row_blocks(width: int) -> list[tuple[int, int]]:
+    return [(begin, begin + ROWS_AT_A_TIME) for begin in range(0, width, ROWS_AT_A_TIME)]

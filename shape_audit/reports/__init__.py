@@ -2,6 +2,7 @@
 
 audit_text(record), comparison_text(records), interval_text(derivation)                     rich renderables
 audit_markdown(record), comparison_markdown(records), interval_markdown(derivation)         str
+memory_text(plan), memory_markdown(plan), memory_json(plan)                                  likewise
 as_json(record)                                                                             str
 """
 
@@ -10,6 +11,7 @@ from shape_audit.reports.audit_text import audit_text
 from shape_audit.reports.comparison import comparison_markdown, comparison_text
 from shape_audit.reports.interval_reports import interval_markdown, interval_text
 from shape_audit.reports.json_form import as_json
+from shape_audit.reports.memory import memory_json, memory_markdown, memory_sentence, memory_text, shortage
 
 __all__ = [
     "as_json",
@@ -19,4 +21,9 @@ __all__ = [
     "comparison_text",
     "interval_markdown",
     "interval_text",
+    "memory_json",
+    "memory_markdown",
+    "memory_sentence",
+    "memory_text",
+    "shortage",
 ]

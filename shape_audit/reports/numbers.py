@@ -50,6 +50,14 @@ def rounded_count(value: int) -> str:
     return str(value)
 
 
+def byte_size(count: int) -> str:
+    """Bytes as people say them: 2.47 GB, 512 kB; a dash for none."""
+    for size, unit in ((10**12, "TB"), (10**9, "GB"), (10**6, "MB"), (10**3, "kB")):
+        if count >= size * 0.9995:
+            return f"{significant(count / size)} {unit}"
+    return f"{count} B" if count else "–"
+
+
 def of_total(part: int, total: int) -> str:
     """A share in percent."""
     return f"{100 * part / total:.1f} %" if total else "–"

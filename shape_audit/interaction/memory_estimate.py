@@ -1,0 +1,191 @@
+"""How much memory a pass will take, from config and headers alone: weights, sums, and what a micro-batch needs.
+
+A count meant to be right within a factor of two and rather too large: on a CPU, too much memory is a SIGKILL. The one
+place that says how many windows a forward may hold.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, replace
+
+from shape_audit.records import ModelShape
+
+MEMORY_FOR_A_MICRO_BATCH = 2**30
+"""Bytes one micro-batch may take, however much there is: more windows at once are hardly faster."""
+MAX_MICRO_BATCH = 16
+ROW_NUMBERS = 7
+"""Numbers kept of a window at a site beside its diagonal, see `sums.WindowRows`."""
+
+
+@dataclass(frozen=True)
+class WindowMemory:
+    """Bytes that one more window in a micro-batch takes.
+
+    Attributes:
+        block: what a block keeps for the backward pass.
+        boundary: what a checkpointed block keeps: its input.
+        logits: logits, their log-softmax, their gradient, in float32.
+    """
+
+    block: int
+    boundary: int
+    logits: int
+
+    def of_blocks(self, count: int, *, is_checkpointed: bool) -> int:
+        """Of so many blocks on one device: checkpointed ones are recomputed one at a time."""
+        if count == 0:
+            return 0
+        return count * self.boundary + self.block if is_checkpointed else count * self.block
+
+
+@dataclass(frozen=True)
+class DeviceMemory:
+    """What a pass takes of one memory, in bytes.
+
+    Attributes:
+        device: cpu, cuda:N, mps or disk.
+        weights: those that stay there; of the disk, those that are read from it for every micro-batch.
+        streamed: the largest block that is brought there to be computed with, one at a time.
+        sums: of sites, and rows of all windows.
+        activations: of one micro-batch.
+        available: what there is now; None for the disk, which holds the weights already.
+    """
+
+    device: str
+    weights: int = 0
+    streamed: int = 0
+    sums: int = 0
+    activations: int = 0
+    available: int | None = None
+
+    @property
+    def lasting(self) -> int:
+        """All that does not depend on the micro-batch."""
+        return self.weights + self.streamed + self.sums
+
+    @property
+    def total(self) -> int:
+        return self.lasting + self.activations
+
+    @property
+    def fits(self) -> bool:
+        return self.available is None or self.total <= self.available
+
+    @property
+    def lasting_fits(self) -> bool:
+        return self.available is None or self.lasting <= self.available
+
+
+@dataclass(frozen=True)
+class MemoryPlan:
+    """What a pass would take, memory by memory.
+
+    Attributes:
+        model: its name.
+        dtype: of the pass.
+        seq_len: inputs of a window.
+        micro_batch: windows a forward would hold: as many as the user says, else as are sensible and fit.
+        is_checkpointed: whether blocks are computed a second time in the backward pass, instead of kept.
+        devices: the memories in use, the disk last.
+        advice: what would take less, where it does not fit; empty where it does.
+    """
+
+    model: str
+    dtype: str
+    seq_len: int
+    micro_batch: int
+    is_checkpointed: bool
+    devices: tuple[DeviceMemory, ...]
+    advice: str = ""
+
+    @property
+    def fits(self) -> bool:
+        return all(memory.fits for memory in self.devices)
+
+    @property
+    def lasting_fits(self) -> bool:
+        """Whether a smaller micro-batch would do where this one does not."""
+        return all(memory.lasting_fits for memory in self.devices)
+
+
+def window_memory(shape: ModelShape, seq_len: int, *, element_bytes: int = 4) -> WindowMemory:
+    """What one window of `seq_len` inputs takes.
+
+    Args:
+        element_bytes: of the pass's dtype. Norms, scores and logits are float32 or better whatever it is.
+    """
+    width, feed_forward = shape.hidden_size, shape.intermediate_size or 4 * shape.hidden_size
+    exact = max(4, element_bytes)
+    scores = exact * (shape.num_attention_heads or 0) * seq_len  # where attention is not fused
+    kept = element_bytes * (12 * width + 6 * feed_forward) + exact * 4 * width
+    logits = 3 * exact + (element_bytes if element_bytes < exact else 0)
+    return WindowMemory(
+        block=seq_len * (kept + scores),
+        boundary=seq_len * element_bytes * width,
+        logits=seq_len * logits * (shape.vocab_size or 0),
+    )
+
+
+def sums_memory(width: int, windows: int, *, element_bytes: int = 4) -> int:
+    """The sums of a site: two matrices, and a row of float64 for every window."""
+    return 2 * max(4, element_bytes) * width * width + 8 * windows * (width + ROW_NUMBERS)
+
+
+def chosen_micro_batch(
+    shape: ModelShape, seq_len: int, *, element_bytes: int = 4, is_checkpointed: bool = False
+) -> int:
+    """Windows a forward should hold at once, where memory is no worry; at least one."""
+    a_window = window_memory(shape, seq_len, element_bytes=element_bytes)
+    size = a_window.logits + a_window.of_blocks(shape.num_hidden_layers, is_checkpointed=is_checkpointed)
+    return max(1, min(MEMORY_FOR_A_MICRO_BATCH // size, MAX_MICRO_BATCH))
+
+
+def with_activations(
+    lasting: Iterable[DeviceMemory],
+    shape: ModelShape,
+    seq_len: int,
+    *,
+    element_bytes: int,
+    is_checkpointed: bool,
+    main_device: str,
+    block_devices: Sequence[str],
+    micro_batch: int | None,
+) -> tuple[int, tuple[DeviceMemory, ...]]:
+    """The micro-batch, and the same memories with what it takes of each.
+
+    Args:
+        lasting: all else that they hold.
+        main_device: where the logits are.
+        block_devices: where each block is computed.
+        micro_batch: the user's; None chooses what is sensible and fits.
+    """
+    memories = tuple(lasting)
+    a_window = window_memory(shape, seq_len, element_bytes=element_bytes)
+    each: Mapping[str, int] = {
+        memory.device: a_window.of_blocks(list(block_devices).count(memory.device), is_checkpointed=is_checkpointed)
+        + (a_window.logits if memory.device == main_device else 0)
+        for memory in memories
+    }
+    if micro_batch is None:
+        sensible = chosen_micro_batch(shape, seq_len, element_bytes=element_bytes, is_checkpointed=is_checkpointed)
+        fitting = [
+            (memory.available - memory.lasting) // each[memory.device]
+            for memory in memories
+            if memory.available is not None and each[memory.device]
+        ]
+        micro_batch = max(1, min([sensible, *fitting]))
+    return micro_batch, tuple(replace(memory, activations=micro_batch * each[memory.device]) for memory in memories)
+
+
+def memory_advice(plan: MemoryPlan, *, device_map: str | None, sites: str) -> str:
+    """What would take less memory, of what the user has not done yet; empty where it fits as it is."""
+    if plan.fits:
+        return ""
+    ways = {
+        "a lower --micro-batch": plan.lasting_fits and plan.micro_batch > 1,
+        "--device-map disk": device_map != "disk",
+        "--sites embedding": sites == "all",
+        "a shorter --seq-len": plan.lasting_fits,
+    }
+    return " or ".join(way for way, helps in ways.items() if helps) or "a machine with more memory"

@@ -1,0 +1,187 @@
+"""How much a pass takes, as it is estimated and as it is; and what happens where it was too much."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+import torch
+
+from shape_audit.interaction.available_memory import available_ram
+from shape_audit.interaction.memory_estimate import (
+    DeviceMemory,
+    MemoryPlan,
+    chosen_micro_batch,
+    memory_advice,
+    sums_memory,
+    window_memory,
+    with_activations,
+)
+from shape_audit.interaction.sums import SiteSums
+from shape_audit.records import Ledger, ModelShape
+from tests.interaction.measured import SHORT, extended, random_windows, tiny_pass
+
+LLAMA_1B = ModelShape(
+    num_hidden_layers=16, hidden_size=2048, r_dw=16 / 2048, intermediate_size=8192, feed_forward_ratio=4,
+    num_attention_heads=32, num_key_value_heads=8, head_dim=64, vocab_size=128256, max_position_embeddings=131072,
+    tie_word_embeddings=True, is_dense=True, params_total=1_235_814_400, params_non_embedding=973_146_112,
+    ledger=Ledger(embedding=262_668_288, unembedding=0, attention=0, feed_forward=973_146_112, norms=0, other=0),
+    widths=None,
+)  # fmt: skip
+SMALL = LLAMA_1B.model_copy(update={"num_hidden_layers": 4, "hidden_size": 128, "intermediate_size": 384,
+                                    "vocab_size": 256, "num_attention_heads": 4})  # fmt: skip
+
+
+class OutOfMemoryAt:
+    """Every so many-th addition of a micro-batch larger than `most` finds no memory."""
+
+    def __init__(self, monkeypatch: pytest.MonkeyPatch, *, most: int, every: int = 1) -> None:
+        self.calls, self.add = 0, SiteSums.add
+        self.most, self.every = most, every
+        monkeypatch.setattr(SiteSums, "add", lambda sums, grad, first: self(sums, grad, first))
+
+    def __call__(self, sums: SiteSums, grad: torch.Tensor, first: int) -> None:
+        if len(grad) > self.most:
+            self.calls += 1
+            if self.calls % self.every == 0:
+                raise torch.OutOfMemoryError("made up")
+        self.add(sums, grad, first)
+
+
+@pytest.mark.parametrize("every", [1, 2, 3])
+@pytest.mark.parametrize("most", [1, 3])
+def test_out_of_memory_halves_the_micro_batch_and_counts_nothing_twice(
+    most: int, every: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The error comes at the first, second or third site of the backward pass; later batches meet it too."""
+    windows = random_windows(21, SHORT)
+    plain = extended(tiny_pass("llama", batch=8), windows)
+    with monkeypatch.context() as patched:
+        out_of_memory = OutOfMemoryAt(patched, most=most, every=every)
+        halved = extended(tiny_pass("llama", batch=8), windows)
+    assert out_of_memory.calls and halved.micro_batch <= 4
+    for site, sums in plain.sums.items():
+        rows, other = sums.rows(), halved.sums[site].rows()
+        assert rows.index_K.tolist() == other.index_K.tolist() == list(range(21))
+        torch.testing.assert_close(halved.sums[site].agop_DD, sums.agop_DD, rtol=1e-9, atol=1e-12)
+        torch.testing.assert_close(other.inner_K, rows.inner_K, rtol=1e-9, atol=1e-12)
+    torch.testing.assert_close(halved.reduced()[1], plain.reduced()[1], rtol=1e-12, atol=0)
+
+
+def test_out_of_memory_with_a_single_window_is_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
+    OutOfMemoryAt(monkeypatch, most=0)
+    with pytest.raises(torch.OutOfMemoryError):
+        extended(tiny_pass("llama", batch=8), random_windows(8, SHORT))
+
+
+def test_the_micro_batch_is_what_is_sensible_and_fits() -> None:
+    assert chosen_micro_batch(SMALL, 64) == 16  # the most there is
+    assert chosen_micro_batch(LLAMA_1B, 256) == 1
+    assert chosen_micro_batch(LLAMA_1B, 256, is_checkpointed=True) == 2
+    how: dict[str, Any] = {
+        "element_bytes": 4,
+        "is_checkpointed": False,
+        "main_device": "cpu",
+        "block_devices": ["cpu"] * 4,
+    }
+    of_one = window_memory(SMALL, 64).logits + 4 * window_memory(SMALL, 64).block
+    tight = [DeviceMemory("cpu", weights=1000, available=1000 + 5 * of_one)]
+    chosen, (memory,) = with_activations(tight, SMALL, 64, micro_batch=None, **how)
+    assert chosen == 5 and memory.total == memory.available and memory.fits
+    chosen, (memory,) = with_activations(tight, SMALL, 64, micro_batch=6, **how)
+    assert chosen == 6 and not memory.fits and memory.lasting_fits
+    chosen, (memory,) = with_activations(
+        [DeviceMemory("cpu", weights=9, available=8)], SMALL, 64, micro_batch=None, **how
+    )
+    assert chosen == 1 and not memory.lasting_fits
+
+
+def test_every_device_has_its_own_share_of_the_activations() -> None:
+    lasting = [DeviceMemory(name, available=2**40) for name in ("cpu", "cuda:0", "cuda:1")] + [DeviceMemory("disk")]
+    blocks = ["cuda:0"] + 3 * ["cuda:1"]
+    a_window = window_memory(SMALL, 64)
+    _, memories = with_activations(
+        lasting, SMALL, 64, element_bytes=4, is_checkpointed=False, main_device="cuda:0", block_devices=blocks,
+        micro_batch=2,
+    )  # fmt: skip
+    expected = [0, 2 * (a_window.logits + a_window.block), 6 * a_window.block, 0]
+    assert [memory.activations for memory in memories] == expected
+
+
+def test_advice_is_what_has_not_been_done() -> None:
+    def advice(memory: DeviceMemory, micro_batch: int = 1, **done: Any) -> str:
+        plan = MemoryPlan("m", "float32", 256, micro_batch, False, (memory,))
+        return memory_advice(plan, **({"device_map": None, "sites": "all"} | done))
+
+    short = DeviceMemory("cpu", weights=10, activations=10, available=15)
+    assert advice(short, 2) == (
+        "a lower --micro-batch or --device-map disk or --sites embedding or a shorter --seq-len"
+    )
+    full = DeviceMemory("cpu", weights=10, available=5)
+    assert advice(full, 2) == "--device-map disk or --sites embedding"
+    assert advice(full, device_map="disk", sites="embedding") == "a machine with more memory"
+    assert advice(DeviceMemory("cpu", weights=10, available=10)) == ""
+
+
+def test_the_sums_are_as_large_as_they_are() -> None:
+    sums = SiteSums.zeros(24, dtype=torch.float32, device=torch.device("cpu"))
+    for first in range(0, 8, 4):
+        sums.add(torch.randn(4, 9, 24), first)
+        sums.freeze()
+    assert sums.reference_DD is not None
+    tensors = [sums.upper_DD, sums.reference_DD, *(tensor for rows in sums.kept for tensor in rows.tensors())]
+    assert sums_memory(24, 8) == sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+
+
+def test_a_containers_limit_counts(tmp_path: Path) -> None:
+    whole = available_ram(tmp_path)
+    assert whole > 2**20
+    (tmp_path / "memory.current").write_text("900\n")
+    (tmp_path / "memory.stat").write_text("anon 100\ninactive_file 50\n")
+    (tmp_path / "memory.max").write_text("1000\n")
+    assert available_ram(tmp_path) == 150
+    (tmp_path / "memory.max").write_text("max\n")
+    assert available_ram(tmp_path) > 2**20
+
+
+MEASURING = """
+import resource, sys
+import psutil, torch
+import shape_audit
+from shape_audit.auditing import Silent
+
+class Loaded(Silent):
+    def windows(self, done, total, tokens):
+        if done == 0:
+            self.rss = psutil.Process().memory_info().rss
+
+torch.set_num_threads(1)
+shape_audit.audit("builtin:bytes-1m", windows=2, seq_len=16)  # all that is imported on the way is not the model's
+before = psutil.Process().memory_info().rss
+options = {"windows": 10, "seq_len": 128, "micro_batch": 4}
+plan = shape_audit.plan_memory(sys.argv[1], **options).devices[0]
+loaded = Loaded()
+shape_audit.audit(sys.argv[1], progress=loaded, **options)
+peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+print(plan.weights, plan.total, loaded.rss - before, peak - before)
+"""
+
+
+def test_the_estimate_is_right_within_a_factor_of_two(tmp_path: Path) -> None:
+    """A model of 30 million random parameters, in a process of its own."""
+    from transformers import LlamaConfig, LlamaForCausalLM
+
+    from tests.tiny_models import save_tiny
+
+    save_tiny(tmp_path, "llama")
+    config = LlamaConfig(
+        vocab_size=8192, hidden_size=512, intermediate_size=1408, num_hidden_layers=6, num_attention_heads=8,
+        max_position_embeddings=256,
+    )  # fmt: skip
+    LlamaForCausalLM(config).save_pretrained(tmp_path)
+    done = subprocess.run([sys.executable, "-c", MEASURING, str(tmp_path)], capture_output=True, text=True)
+    assert done.returncode == 0, done.stderr
+    weights, total, loaded, peak = map(int, done.stdout.split())
+    print(weights, total, loaded, peak)
+    assert total / 2 < peak < 2 * total
