@@ -72,6 +72,7 @@ class ProfilePass:
         self.micro_batch = micro_batch or chosen_micro_batch(
             shape, seq_len, element_bytes=loaded.dtype.itemsize, is_checkpointed=loaded.is_checkpointed
         )
+        self.micro_batch = min(self.world.gathered(self.micro_batch))  # rounds are the same on every process
         self.sums = {
             site: SiteSums.zeros(width, dtype=loaded.dtype, device=_device_of(site, loaded))
             for site, width in protocol.widths(sites, shape).items()
