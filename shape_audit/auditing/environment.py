@@ -7,6 +7,7 @@ import resource
 import sys
 from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
 
 from shape_audit.records import Environment, WallSeconds
 
@@ -38,7 +39,15 @@ def environment(
 
 
 def peak_memory_bytes() -> int:
-    """Largest resident memory this process has had."""
+    """Largest resident memory this process has had.
+
+    On Linux not by getrusage, whose maximum is inherited from whoever started the process.
+    """
+    try:
+        lines = Path("/proc/self/status").read_text().splitlines()
+        return next(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmHWM:"))
+    except (OSError, StopIteration):
+        pass
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     return peak if sys.platform == "darwin" else peak * 1024
 

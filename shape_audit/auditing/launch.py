@@ -17,11 +17,13 @@ from collections.abc import Sequence
 from contextlib import suppress
 from typing import IO
 
-from shape_audit.errors import IncompleteError, UsageError
-from shape_audit.interaction import world_size
+from shape_audit.errors import ExitCode, IncompleteError, UsageError
+from shape_audit.interaction import LAUNCHED, LOST_CONTACT, world_size
 
 GRACE_SECONDS = 10
-"""After one process has failed, how long the others may take to end by themselves."""
+"""Once told to, how long a process may take to end."""
+SETTLING_SECONDS = 2
+"""After one process has failed, how long the others may take to fail too."""
 
 
 def launch(arguments: Sequence[str], processes: int) -> int:
@@ -72,6 +74,7 @@ def _environment(rank: int, processes: int, port: int) -> dict[str, str]:
     threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // processes))
     return {
         **os.environ,
+        LAUNCHED: "1",
         "RANK": str(rank),
         "LOCAL_RANK": str(rank),
         "WORLD_SIZE": str(processes),
@@ -91,20 +94,31 @@ def _free_port() -> int:
 
 
 def _wait(started: Sequence[tuple[subprocess.Popen[bytes], IO[bytes] | None]]) -> int:
-    """The exit code of the run; the last words of the process that failed first, if it was not the first one."""
+    """The exit code of the run."""
     while True:
         codes = [process.poll() for process, _ in started]
-        failed = [rank for rank, code in enumerate(codes) if code]
-        if failed:
-            return _failure(started, failed[0])
+        if any(codes):
+            return _failure(started)
         if all(code == 0 for code in codes):
             return 0
         time.sleep(0.05)
 
 
-def _failure(started: Sequence[tuple[subprocess.Popen[bytes], IO[bytes] | None]], rank: int) -> int:
-    process, errors = started[rank]
-    code = process.returncode
+def _failure(started: Sequence[tuple[subprocess.Popen[bytes], IO[bytes] | None]]) -> int:
+    """The exit code of the process that is the cause, and its last words if they have not been seen.
+
+    Which of two ended first cannot be told by looking at them in turns, so all get a moment to fail.
+    """
+    deadline = time.monotonic() + SETTLING_SECONDS
+    while time.monotonic() < deadline and any(process.poll() is None for process, _ in started):
+        time.sleep(0.05)
+    codes = [process.poll() for process, _ in started]
+    causes = [rank for rank, code in enumerate(codes) if code and code != LOST_CONTACT]
+    if not causes:
+        print("shape-audit: the processes of this run lost contact with each other", file=sys.stderr, flush=True)
+        return int(ExitCode.INCOMPLETE)
+    rank = causes[0]
+    code, errors = codes[rank] or 0, started[rank][1]
     if errors is not None:
         errors.seek(0)
         words = errors.read().decode("utf-8", "replace").strip()

@@ -43,7 +43,10 @@ def program() -> NoReturn:
     That way would abort the process (exit code -6) where a library's reading thread is still at work, and after an
     interrupt that met an import it would die of the signal whatever the exit code says.
     """
-    code = main()
+    try:
+        code = main()
+    except SystemExit as error:  # a process that another one has left alone
+        code = int(error.code or 0)
     atexit._run_exitfuncs()
     for stream in (sys.stdout, sys.stderr):
         try:

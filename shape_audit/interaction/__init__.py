@@ -20,7 +20,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shape_audit.interaction.device_map import DeviceMap, parse_device_map, parse_max_memory
-from shape_audit.interaction.launched import rank, world_size
+from shape_audit.interaction.launched import LAUNCHED, LOST_CONTACT, rank, world_size
 from shape_audit.interaction.memory_estimate import DeviceMemory, MemoryPlan, memory_advice
 from shape_audit.interaction.sites import Site, parse_sites
 
@@ -66,6 +66,8 @@ _HEAVY = {
 
 __all__ = [
     "ESTIMATOR_VERSION",
+    "LAUNCHED",
+    "LOST_CONTACT",
     "PROTOCOL_NAMES",
     "Alone",
     "DeviceMap",

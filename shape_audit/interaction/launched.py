@@ -5,6 +5,11 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 
+LAUNCHED = "SHAPE_AUDIT_LAUNCHED"
+"""Set by `--num-processes` for the processes it starts."""
+LOST_CONTACT = 75
+"""Exit code of such a process that failed only because another one did: it leaves the last word to that one."""
+
 
 def world_size(environment: Mapping[str, str] = os.environ) -> int:
     """How many processes share the run."""

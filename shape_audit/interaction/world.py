@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from datetime import timedelta
 from typing import Any
 
@@ -9,7 +10,7 @@ import torch
 from torch import Tensor
 
 from shape_audit.errors import IncompleteError
-from shape_audit.interaction.launched import world_size
+from shape_audit.interaction.launched import LAUNCHED, LOST_CONTACT, world_size
 
 COLLECTIVE_TIMEOUT = timedelta(minutes=30)
 """How long a process waits for the others at a checkpoint before it gives up."""
@@ -74,6 +75,8 @@ class Processes(Alone):
         try:
             return collective()
         except RuntimeError as error:
+            if LAUNCHED in os.environ:
+                raise SystemExit(LOST_CONTACT) from error
             raise IncompleteError(
                 f"lost contact with another process of this run ({_reason(error)}); its own message says why"
             ) from error

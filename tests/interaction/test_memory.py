@@ -146,10 +146,11 @@ def test_a_containers_limit_counts(tmp_path: Path) -> None:
 
 
 MEASURING = """
-import resource, sys
+import sys
 import psutil, torch
 import shape_audit
 from shape_audit.auditing import Silent
+from shape_audit.auditing.environment import peak_memory_bytes
 
 class Loaded(Silent):
     def windows(self, done, total, tokens):
@@ -163,7 +164,7 @@ options = {"windows": 10, "seq_len": 128, "micro_batch": 4}
 plan = shape_audit.plan_memory(sys.argv[1], **options).devices[0]
 loaded = Loaded()
 shape_audit.audit(sys.argv[1], progress=loaded, **options)
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * 1024
+peak = peak_memory_bytes()
 print(plan.weights, plan.total, loaded.rss - before, peak - before)
 """
 
