@@ -228,7 +228,9 @@ def main() -> None:
     parser.add_argument("--bytes", type=float, default=40e6, help="bytes to predict in training")
     parser.add_argument("--lr", type=float, default=4e-3)
     parser.add_argument(
-        "--bf16", action="store_true", help="autocast: 1.5 times the speed on a CPU with AMX, a tenth on one without"
+        "--bf16",
+        action="store_true",
+        help="autocast: faster on a CPU with bfloat16 matrix units, far slower on one without",
     )
     parser.add_argument("--work", type=Path, help="where the resumable state lies (build/NAME)")
     parser.add_argument("--output", type=Path, help="the model's folder (shape_audit/data/builtin/NAME)")

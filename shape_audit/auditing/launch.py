@@ -82,7 +82,6 @@ def _environment(rank: int, processes: int, port: int) -> dict[str, str]:
         "MASTER_ADDR": "127.0.0.1",
         "MASTER_PORT": str(port),
         "OMP_NUM_THREADS": threads,
-        "PYTHONPATH": os.pathsep.join(path for path in (os.environ.get("PYTHONPATH"), *sys.path[:1]) if path),
     }
 
 

@@ -14,7 +14,7 @@ if TYPE_CHECKING:
     from shape_audit.interaction import LoadedModel
 
 FEW_WINDOWS = 32
-"""Below, a trained and a random model can look alike (tiny-stories-260k does, on 12 windows of 64 tokens)."""
+"""Below, noise can make a trained and a random model look alike."""
 
 
 def compare_weights(

@@ -16,9 +16,9 @@ a chi-square with 2 K' / (k - 1) degrees (Satterthwaite's matching of moments; k
 that and K' - 1 is used.
 
 What was tried before (benchmarks/fidelity.py measures the coverage of what is here): exact diagonals beside the noisy
-S_ref, which do not share its noise, so that ratios at middle sites got intervals 1.7 times too wide (coverage 99 %);
-K' - 1 degrees of freedom, which cover log AOFE in 90 % at worst; a random bilinear sketch in the place of S_ref, whose
-error all windows share.
+S_ref, which do not share its noise, so that intervals of ratios came out too wide at middle sites; K' - 1 degrees of
+freedom, which are too many where tails are heavy; a random bilinear sketch in the place of S_ref, whose error all
+windows share.
 """
 
 from __future__ import annotations

@@ -1,7 +1,6 @@
 """A softmax whose forward-mode derivative uses the softmax itself.
 
-torch's own formula takes the exponential of every masked score a second time, which is the slowest single step of an
-eager attention's forward mode. p (t - <p, t>) is the same derivative.
+torch's own formula takes the exponential of every masked score a second time. p (t - <p, t>) is the same derivative.
 """
 
 from __future__ import annotations
