@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 
@@ -26,6 +25,7 @@ from shape_audit.records import (
     ModelShape,
     WallSeconds,
     WeightInteraction,
+    safe_file_name,
     sha256_of,
 )
 
@@ -154,7 +154,7 @@ def measure(
 
 def _partial_name(checkpoint: Checkpoint, hash_of_protocol: str, options: AuditOptions) -> str:
     """Where partial sums of this audit lie; a run with a tolerance stops where its own checkpoints are."""
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", checkpoint.repo_id.replace("/", "--")).strip(".-")[:80] or "model"
+    name = safe_file_name(checkpoint.repo_id)
     tolerance = f"__t{options.tolerance:g}" if options.tolerance is not None else ""
     return f"{name}__{checkpoint.revision[:12]}__{hash_of_protocol[:12]}{tolerance}"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 import math
 
 from shape_audit.calibration import WindowSet
+from shape_audit.interaction import MIN_WINDOWS, RELIABLE_WINDOWS
 from shape_audit.records import Interaction, Loss, ModelShape
 
 UNFAMILIAR_BITS_PER_BYTE = 4.0
 """Knowing no more than how frequent each byte is gives 4 to 5 bits per byte of English text or source code."""
-FEWEST_FOR_INTERVALS, FEWEST_FOR_RELIABLE_INTERVALS = 6, 8
 
 
 def measurement_notes(
@@ -21,9 +21,9 @@ def measurement_notes(
         notes.append("the tokenizer gives no offsets: bits per byte are not known")
     if count == 1:
         notes.append("one window: no unbiased estimate exists, plug-in values only; use at least 2, better 32")
-    elif count < FEWEST_FOR_INTERVALS:
+    elif count < MIN_WINDOWS:
         notes.append(f"{count} windows: too few for intervals and for the bias correction; use at least 8, better 32")
-    elif count < FEWEST_FOR_RELIABLE_INTERVALS:
+    elif count < RELIABLE_WINDOWS:
         notes.append(f"{count} windows: the intervals rest on very few and are unreliable; use at least 8, better 32")
     if interaction.converged is False:
         widest = max((site for site in sites if site.trace != 0), key=lambda site: _half_width(site.aofe_ratio_ci))

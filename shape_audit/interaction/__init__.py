@@ -22,6 +22,7 @@ from typing import TYPE_CHECKING, Any
 from shape_audit.interaction.device_map import DeviceMap, parse_device_map, parse_max_memory
 from shape_audit.interaction.launched import LAUNCHED, LOST_CONTACT, rank, world_size
 from shape_audit.interaction.memory_estimate import DeviceMemory, MemoryPlan, memory_advice
+from shape_audit.interaction.sample_size import MIN_WINDOWS, RELIABLE_WINDOWS
 from shape_audit.interaction.sites import Site, parse_sites
 
 if TYPE_CHECKING:
@@ -68,7 +69,9 @@ __all__ = [
     "ESTIMATOR_VERSION",
     "LAUNCHED",
     "LOST_CONTACT",
+    "MIN_WINDOWS",
     "PROTOCOL_NAMES",
+    "RELIABLE_WINDOWS",
     "Alone",
     "DeviceMap",
     "DeviceMemory",

@@ -29,13 +29,11 @@ import torch
 from scipy.special import stdtrit
 from torch import Tensor
 
+from shape_audit.interaction.sample_size import MIN_WINDOWS
 from shape_audit.interaction.statistics import AOFE, QUOTIENTS, Energies, Form
 from shape_audit.interaction.sums import WindowRows
 
 CONFIDENCE = 0.95
-MIN_WINDOWS = 6
-"""Below, no interval: of 4 windows none, of 5 one has an influence."""
-
 FIRST_REFERENCE = 4
 
 Interval = tuple[float, float]

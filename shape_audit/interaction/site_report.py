@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import torch
 
-from shape_audit.interaction.error_bars import MIN_WINDOWS, ErrorBars, mean_interval
+from shape_audit.interaction.error_bars import ErrorBars, mean_interval
+from shape_audit.interaction.sample_size import MIN_WINDOWS
 from shape_audit.interaction.statistics import QUOTIENTS, plugin_energies, u_energies
 from shape_audit.interaction.sums import SiteSums
 from shape_audit.records import SiteInteraction

@@ -18,7 +18,7 @@ from shape_audit.records.audit_record import (
     WallSeconds,
     WeightInteraction,
 )
-from shape_audit.records.files import check_writable, read_record, record_file_name, write_record
+from shape_audit.records.files import check_writable, read_record, record_file_name, safe_file_name, write_record
 from shape_audit.records.hashing import canonical_json, sealed, sha256_of
 from shape_audit.records.interval_derivation import BudgetRange, Edge, IntervalDerivation, ToleranceRow
 from shape_audit.records.reading import MAX_SMALL_FILE, read_small_file
@@ -49,6 +49,7 @@ __all__ = [
     "read_record",
     "read_small_file",
     "record_file_name",
+    "safe_file_name",
     "sealed",
     "sha256_of",
     "write_bytes_atomically",

@@ -16,13 +16,14 @@ from shape_audit.records.hashing import record_sha256
 from shape_audit.records.reading import read_small_file
 
 
-def record_file_name(record: AuditRecord) -> str:
-    """A name made of the model, its revision, the protocol hash and the number of windows.
+def safe_file_name(name: str) -> str:
+    """A model's name as part of a file name: no odd characters, so that no name leaves its folder."""
+    return (re.sub(r"[^A-Za-z0-9._-]+", "-", name.replace("/", "--")).strip(".-") or "model")[:80]
 
-    Odd characters become `-`, so that no name leaves its folder.
-    """
-    name = re.sub(r"[^A-Za-z0-9._-]+", "-", record.model.repo_id.replace("/", "--")).strip(".-") or "model"
-    parts = [name[:80], record.model.revision[:12]]
+
+def record_file_name(record: AuditRecord) -> str:
+    """A name made of the model, its revision, the protocol hash and the number of windows."""
+    parts = [safe_file_name(record.model.repo_id), record.model.revision[:12]]
     if record.interaction is None:
         parts.append("shape")
     else:

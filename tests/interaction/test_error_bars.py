@@ -9,12 +9,12 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from shape_audit.interaction.error_bars import (
-    MIN_WINDOWS,
     ErrorBars,
     degrees_of_freedom,
     is_reference_point,
     mean_interval,
 )
+from shape_audit.interaction.sample_size import MIN_WINDOWS
 from shape_audit.interaction.site_report import largest_eigenvalues, site_interaction
 from shape_audit.interaction.statistics import QUOTIENTS, plugin_energies, u_energies
 from shape_audit.interaction.sums import SiteSums
