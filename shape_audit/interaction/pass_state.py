@@ -48,9 +48,13 @@ class PassState:
     def restored(cls, tensors: dict[str, Tensor], numbers: dict[str, int], sites: list[Site]) -> PassState:
         """The state that `tensors` and `numbers` were made from.
 
+        Tensors are copied. Those of a file lie wherever its header ends, and a matrix-vector product rounds another way
+        where its operand does not begin at a multiple of 64 bytes, as every tensor that torch makes does.
+
         Raises:
             KeyError: one of them is missing.
         """
+        tensors = {name: tensor.clone() for name, tensor in tensors.items()}
         sums = {
             site: SiteSums(
                 upper_DD=tensors[f"{site.name}/sum"],

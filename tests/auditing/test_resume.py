@@ -162,3 +162,29 @@ def test_a_tolerance_run_resumes_its_own_checkpoints(tiny_llama: Path, tmp_path:
         process.kill()
         process.join()
     assert numbers_of(finished(tiny_llama, tmp_path / "b", **changes)) == numbers_of(straight)
+
+
+def test_restored_sums_lie_in_memory_as_fresh_ones_do(tmp_path: Path) -> None:
+    """Or a matrix-vector product rounds another way, and a resumed run differs in the last bit."""
+    import torch
+
+    from shape_audit.interaction import PassState, Site
+    from shape_audit.interaction.sums import SiteSums
+
+    site = Site(0)
+    sums = SiteSums.zeros(5, dtype=torch.float32, device=torch.device("cpu"))
+    sums.add(torch.randn(4, 3, 5), 0)
+    sums.freeze()
+    offsets = set()
+    for length in range(1, 65, 8):  # the header's length decides where tensors lie
+        partial = PartialResults(tmp_path / str(length), {"padding": "x" * length})
+        partial.folder.mkdir()
+        partial.save(PassState(4, 4, torch.zeros(4, dtype=torch.float64), {site: sums}))
+        size = int.from_bytes((partial.folder / STATE).read_bytes()[:8], "little")
+        offsets.add((size + 8) % 64)
+        state, note = partial.load([site])
+        assert state is not None and note is None
+        restored = state.sums[site]
+        tensors = [restored.upper_DD, restored.reference_DD, restored.reference_diagonal_D, state.losses_K]
+        assert [tensor.data_ptr() % 64 for tensor in tensors if tensor is not None] == [0, 0, 0, 0]
+    assert len(offsets) > 1
