@@ -24,7 +24,7 @@ import torch
 from torch import Tensor, nn
 
 from shape_audit.errors import NonFiniteError, NotAuditableError
-from shape_audit.interaction.activation_backward import finite_logits, window_losses
+from shape_audit.interaction.activation_backward import exact_logits, window_losses
 from shape_audit.interaction.forward_softmax import ForwardSoftmax
 from shape_audit.interaction.sites import OUTPUT, Site
 from shape_audit.interaction.sums import SiteSums
@@ -98,7 +98,7 @@ class ProjectedOutput:
                 raise
             reason = str(error).partition("\n")[0][:200]
             raise NotAuditableError(f"{type(model).__name__}: has no forward-mode derivative ({reason})") from error
-        losses_B = window_losses(finite_logits(products[0]), ids_BL[:, 1:])
+        losses_B = window_losses(exact_logits(products[0]), ids_BL[:, 1:])
         derivative_BV: Tensor = products[1][:, -1]
         if not torch.isfinite(derivative_BV).all():
             raise NonFiniteError("the logits' derivative holds NaN or infinity; try --dtype float32")
