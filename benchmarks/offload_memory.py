@@ -1,9 +1,12 @@
-"""What `--device-map disk` saves and costs: peak memory and seconds of a pass over a model of Llama-3.2-1B's shape.
+"""What `--device-map disk` saves and costs: peak memory and seconds of a pass over models of Llama's shapes.
 
-Random bfloat16 weights (2.5 GB in shards of 500 MB) with a byte tokenizer, made in a temporary folder; the same 4
-windows and all 17 sites, in memory and from the disk, each in a process of its own.
+Random bfloat16 weights in shards of 500 MB with a byte tokenizer, made in a temporary folder. Llama-3.2-1B's shape
+(2.5 GB): the same 4 windows and all 17 sites, in memory and from the disk. With `--large` Llama-3.1-8B's (16 GB), from
+the disk only, `--sites embedding` and all 33. Each run is a process of its own; those from the disk run in a memory
+control group (Linux, as root) whose limit is the target, so that one that needs more is killed: pages of weight files
+count there too, but go when room is needed.
 
-.venv/bin/python benchmarks/offload_memory.py [--seq-len 256] [--dtype bfloat16] [--save]
+.venv/bin/python benchmarks/offload_memory.py [--seq-len 256] [--dtype bfloat16] [--large] [--save]
 
 The pass is float32 unless told otherwise: a CPU without bfloat16 instructions multiplies it 200 times slower backward
 (0.3 instead of 60 GFLOP/s on the machine of the first result), and a pass would take an hour.
@@ -13,8 +16,8 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import resource
-import shutil
 import subprocess
 import sys
 import time
@@ -25,31 +28,40 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from benchmarks.checkpoints import LLAMA_1B, LLAMA_8B, write_random_llama
 from benchmarks.reporting import ROOT, heading, publish
 
-LLAMA_1B = {
-    "vocab_size": 128256, "hidden_size": 2048, "intermediate_size": 8192, "num_hidden_layers": 16,
-    "num_attention_heads": 32, "num_key_value_heads": 8, "head_dim": 64, "max_position_embeddings": 8192,
-    "rope_theta": 500000.0, "tie_word_embeddings": True,
-    "bos_token_id": None, "eos_token_id": None, "pad_token_id": None,
-}  # fmt: skip
 WINDOWS = 4
 TARGET_BYTES, TARGET_RATIO = 2.9e9, 2.0
+TARGET_BYTES_LARGE = 6e9
+CGROUPS = (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max"))
+"""Where a control group is made, and the file with its limit: version 1, version 2."""
 
 
-def make(folder: Path) -> None:
-    """The checkpoint, as the Hub would have it."""
-    import torch
-    from transformers import LlamaConfig, LlamaForCausalLM
+class MemoryLimit:
+    """A memory control group for child processes; one of no limit where none can be made."""
 
-    from shape_audit.hub.builtin_models import builtin_folder
+    def __init__(self, limit: float) -> None:
+        self.group: Path | None = None
+        for root, file in CGROUPS:
+            group = Path(root) / f"shape-audit-{os.getpid()}"
+            try:
+                group.mkdir()
+                (group / file).write_text(str(int(limit)))
+                self.group = group
+                return
+            except OSError:
+                if group.exists():
+                    group.rmdir()
 
-    torch.manual_seed(0)
-    torch.set_default_dtype(torch.bfloat16)
-    LlamaForCausalLM(LlamaConfig(**LLAMA_1B)).save_pretrained(folder, max_shard_size="500MB")
-    (folder / "generation_config.json").unlink(missing_ok=True)
-    for file in ("tokenizer.json", "tokenizer_config.json"):
-        shutil.copy(builtin_folder("bytes-1m") / file, folder / file)
+    def enter(self) -> None:
+        """Put the calling process in."""
+        if self.group is not None:
+            (self.group / "cgroup.procs").write_text(str(os.getpid()))
+
+    def remove(self) -> None:
+        if self.group is not None:
+            self.group.rmdir()
 
 
 class OwnMemory(Thread):
@@ -64,7 +76,7 @@ class OwnMemory(Thread):
             time.sleep(0.02)
 
 
-def measure(folder: Path, seq_len: int, dtype: str, device_map: str | None) -> dict[str, Any]:
+def measure(folder: Path, seq_len: int, dtype: str, device_map: str | None, sites: str) -> dict[str, Any]:
     """One audit in this process, and what it took."""
     import accelerate.utils.offload as streaming
 
@@ -83,7 +95,7 @@ def measure(folder: Path, seq_len: int, dtype: str, device_map: str | None) -> d
         return tensor
 
     streaming.OffloadedWeightsLoader.__getitem__ = counting
-    how = AuditOptions(windows=WINDOWS, seq_len=seq_len, device="cpu", dtype=dtype, device_map=device_map)
+    how = AuditOptions(windows=WINDOWS, seq_len=seq_len, device="cpu", dtype=dtype, device_map=device_map, sites=sites)
     plan = shape_audit.plan_memory(str(folder), how)
     started = time.perf_counter()
     record = shape_audit.audit(str(folder), how)
@@ -104,10 +116,20 @@ def measure(folder: Path, seq_len: int, dtype: str, device_map: str | None) -> d
     }
 
 
-def in_a_child(*arguments: str) -> dict[str, Any]:
+def in_a_child(*arguments: str, limit: float | None = None) -> dict[str, Any]:
+    """One measurement in a process of its own, killed where it takes more memory than `limit`."""
     command = [sys.executable, __file__, *arguments]
-    done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, check=True)
-    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1]) if done.stdout else {}
+    group = MemoryLimit(limit) if limit else None
+    started = group.enter if group else None
+    try:
+        done = subprocess.run(command, cwd=ROOT, stdout=subprocess.PIPE, text=True, preexec_fn=started)
+    finally:
+        if group:
+            group.remove()
+    if done.returncode:
+        return {"failed": done.returncode}
+    found: dict[str, Any] = json.loads(done.stdout.splitlines()[-1])
+    found["limit"] = limit if group and group.group else None
     print(arguments, {name: value for name, value in found.items() if name != "numbers"}, file=sys.stderr, flush=True)
     return found
 
@@ -117,44 +139,65 @@ def main() -> None:
     parser.add_argument("--seq-len", type=int, default=256)
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--save", action="store_true")
-    parser.add_argument("--make", type=Path)
+    parser.add_argument("--large", action="store_true")
     parser.add_argument("--measure", type=Path)
+    parser.add_argument("--sites", default="all")
     parser.add_argument("--device-map")
     given = parser.parse_args()
-    if given.make:
-        return make(given.make)
     if given.measure:
-        return print(json.dumps(measure(given.measure, given.seq_len, given.dtype, given.device_map)))
+        return print(json.dumps(measure(given.measure, given.seq_len, given.dtype, given.device_map, given.sites)))
+    how = ("--seq-len", str(given.seq_len), "--dtype", given.dtype)
     with TemporaryDirectory(prefix="offload-memory-") as folder:
-        in_a_child("--make", folder)
-        how = ("--measure", folder, "--seq-len", str(given.seq_len), "--dtype", given.dtype)
-        runs = {"in memory": in_a_child(*how), "--device-map disk": in_a_child(*how, "--device-map", "disk")}
+        write_random_llama(LLAMA_1B, Path(folder))
+        small = ("--measure", folder, *how)
+        disk = (*small, "--device-map", "disk")
+        runs = {
+            "in memory": in_a_child(*small),
+            "from the disk": in_a_child(*disk),
+            "from the disk, limited": in_a_child(*disk, limit=TARGET_BYTES),
+        }
+    if given.large:
+        with TemporaryDirectory(prefix="offload-memory-") as folder:
+            write_random_llama(LLAMA_8B, Path(folder))
+            large = ("--measure", folder, *how, "--device-map", "disk")
+            sums = 33 * 2 * 4 * 4096**2
+            runs["8B from the disk, embedding, limited"] = in_a_child(
+                *large, "--sites", "embedding", limit=TARGET_BYTES_LARGE
+            )
+            runs["8B from the disk, all sites, limited"] = in_a_child(*large, limit=TARGET_BYTES_LARGE + sums)
     publish(__file__, report(runs, given.seq_len))
 
 
 def report(runs: dict[str, dict[str, Any]], seq_len: int) -> str:
-    one, other = runs.values()
+    one, other = runs["in memory"], runs["from the disk"]
     pairs = zip(one["numbers"], other["numbers"], strict=True)
     difference = max(abs(a - b) / abs(a) for a, b in pairs)
-    text = heading("A pass from the disk against one in memory, Llama-3.2-1B's shape")
+    text = heading("A pass from the disk against one in memory, Llama's shapes")
     text += f"""
-{WINDOWS} windows of {seq_len} tokens, {one["dtype"]}, all 17 sites; 2.47 GB of random bfloat16 weights, of which the
-blocks' 1.95 GB stay on the disk. Peak: the process's largest resident memory. Own: without pages of weight files, which
-the system may take back (transformers looks at every weight once while it loads). Weights brought in: handed to
-blocks by Accelerate, from the page cache or the disk. Device read: what the kernel fetched for the process.
+{WINDOWS} windows of {seq_len} tokens, {one["dtype"]}, all sites unless said. 1B: 2.47 GB of random bfloat16 weights, of
+which the blocks' 1.95 GB stay on the disk; 8B: 16.1 GB and 14.0 GB. Peak: the process's largest resident memory. Own:
+without pages of weight files, which the system may take back (transformers looks at every weight once while it loads).
+Limit: of the control group the process ran in. Weights brought in: handed to blocks by Accelerate, from the page cache
+or the disk. Device read: what the kernel fetched for the process.
 
-| | micro-batch | peak | own | estimated | seconds, all | seconds, pass | weights brought in | device read |
-| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| | limit | micro-batch | peak | own | estimated | seconds, all | pass | tokens/s | weights brought in | device read |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 """
     for name, run in runs.items():
+        if "failed" in run:
+            text += f"| {name} | did not end: {run['failed']} |\n"
+            continue
+        limit = f"{run['limit'] / 1e9:.1f} GB" if run["limit"] else ""
         sizes = " | ".join(f"{run[size] / 1e9:.2f} GB" for size in ("peak", "own", "estimate"))
         read = " | ".join(f"{run[size] / 1e9:.1f} GB" for size in ("brought", "from_disk"))
-        text += f"| {name} | {run['micro_batch']} | {sizes} | {run['seconds']:.1f} | {run['pass']:.1f} | {read} |\n"
+        speed = WINDOWS * seq_len / run["pass"]
+        text += f"| {name} | {limit} | {run['micro_batch']} | {sizes} | {run['seconds']:.1f} | {run['pass']:.1f} "
+        text += f"| {speed:.1f} | {read} |\n"
     ratio = other["pass"] / one["pass"]
     text += f"""
-Peak from the disk {other["peak"] / 1e9:.2f} GB, own {other["own"] / 1e9:.2f} GB (target at most \
-{TARGET_BYTES / 1e9:.1f}); its pass takes {ratio:.2f} times the one in memory (target at most {TARGET_RATIO:.0f}).
-Largest relative difference of a plug-in energy or trace: {difference:.1e}."""
+1B from the disk: peak {other["peak"] / 1e9:.2f} GB where nothing limits it, own {other["own"] / 1e9:.2f} GB (target \
+at most {TARGET_BYTES / 1e9:.1f}); its pass takes {ratio:.2f} times the one in memory (target at most \
+{TARGET_RATIO:.0f}). Largest relative difference of a plug-in energy or trace: {difference:.1e}."""
     return text
 
 

@@ -127,12 +127,9 @@ def processes_against_threads() -> str:
 
     def pass_seconds(model: str, how: tuple[str, ...], records: Path, processes: int) -> float:
         command = [sys.executable, "-m", "shape_audit", "audit", model, "--device", "cpu", "--no-resume", *how]
-        out = records / "record.json"
-        subprocess.run(
-            [*command, "--num-processes", str(processes), "--records", str(records), "--json", str(out)],
-            check=True, capture_output=True, stdin=subprocess.DEVNULL,
-        )  # fmt: skip
-        seconds: float = json.loads(out.read_text())["environment"]["wall_seconds"]["pass"]
+        command += ["--num-processes", str(processes), "--records", str(records), "-f", "json"]
+        done = subprocess.run(command, check=True, capture_output=True, stdin=subprocess.DEVNULL)
+        seconds: float = json.loads(done.stdout)["environment"]["wall_seconds"]["pass"]
         return seconds
 
     rows = []

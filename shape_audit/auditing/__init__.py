@@ -5,7 +5,7 @@ plan_memory("org/name", windows=64)   -> MemoryPlan: what that would take
 launch(arguments, processes)          -> the exit code of the same command, run as several processes
 """
 
-from shape_audit.auditing.launch import check_launched, launch
+from shape_audit.auditing.launch import check_launched, end_with_launcher, launch
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.progress import Progress, Silent
 from shape_audit.auditing.run import MeasurementNotInstalledError, RecordNotWrittenError, audit, plan_memory
@@ -18,6 +18,7 @@ __all__ = [
     "Silent",
     "audit",
     "check_launched",
+    "end_with_launcher",
     "launch",
     "plan_memory",
 ]

@@ -15,6 +15,7 @@ import tempfile
 import time
 from collections.abc import Sequence
 from contextlib import suppress
+from threading import Thread
 from typing import IO
 
 from shape_audit.errors import ExitCode, IncompleteError, UsageError
@@ -48,7 +49,7 @@ def launch(arguments: Sequence[str], processes: int) -> int:
             process = subprocess.Popen(
                 [sys.executable, "-m", "shape_audit", *arguments],
                 env=_environment(rank, processes, port),
-                stdin=subprocess.DEVNULL,
+                stdin=subprocess.PIPE,  # its end is the end of this process, see `end_with_launcher`
                 stdout=output,
                 stderr=errors,
             )
@@ -58,6 +59,19 @@ def launch(arguments: Sequence[str], processes: int) -> int:
         raise IncompleteError(f"a process could not be started ({error.strerror or error})") from error
     finally:
         _end([process for process, _ in started])
+
+
+def end_with_launcher() -> None:
+    """In a process that `launch` has started: end when the launcher does, even when that was killed."""
+    if LAUNCHED not in os.environ:
+        return
+
+    def watch() -> None:
+        while os.read(0, 1):
+            pass
+        os._exit(ExitCode.INTERRUPTED)
+
+    Thread(target=watch, daemon=True).start()
 
 
 def check_launched(processes: int) -> None:

@@ -17,6 +17,7 @@ from shape_audit.auditing import (
     Silent,
     audit,
     check_launched,
+    end_with_launcher,
     launch,
 )
 from shape_audit.cli.dry_run import dry_run
@@ -139,6 +140,7 @@ def command(
             if world_size() == 1 and num_processes != 1:
                 return launch(context.obj, num_processes)
             check_launched(num_processes)
+            end_with_launcher()
         folder = records or default_record_folder()
         options = AuditOptions(
             shape_only=shape_only, subfolder=subfolder, variant=variant, interval=interval, dataset=dataset,

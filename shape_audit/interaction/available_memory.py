@@ -7,8 +7,9 @@ from pathlib import Path
 
 import torch
 
-CGROUP = Path("/sys/fs/cgroup")
-"""Where a container's own limit stands (version 2); what the machine has beyond it is not to be had."""
+CGROUPS = Path("/sys/fs/cgroup")
+"""Where a container's own limit stands; what the machine has beyond it is not to be had."""
+OWN_CGROUPS = Path("/proc/self/cgroup")
 
 
 def available_memory(device: torch.device) -> dict[str, int]:
@@ -22,7 +23,7 @@ def available_memory(device: torch.device) -> dict[str, int]:
     return there
 
 
-def available_ram(cgroup: Path = CGROUP) -> int:
+def available_ram(cgroups: Path = CGROUPS, own_cgroups: Path = OWN_CGROUPS) -> int:
     """Free bytes of CPU memory, without swapping and within the container's limit."""
     try:
         import psutil  # comes with accelerate
@@ -30,12 +31,35 @@ def available_ram(cgroup: Path = CGROUP) -> int:
         free = int(psutil.virtual_memory().available)
     except ImportError:
         free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
+    lefts = [_left_in(group, *names) for group, names in _control_groups(cgroups, own_cgroups)]
+    return min([free, *(left for left in lefts if left is not None)])
+
+
+def _control_groups(root: Path, own: Path) -> list[tuple[Path, tuple[str, str]]]:
+    """Folders that may hold this process's memory limit, each with its files of limit and use.
+
+    Versions 2 and 1 of the kernel's interface. A container sees its own group at the root, whatever `own` calls it.
+    """
+    second, first = ("memory.max", "memory.current"), ("memory.limit_in_bytes", "memory.usage_in_bytes")
+    found = [(root, second), (root / "memory", first)]
     try:
-        limit, used = ((cgroup / name).read_text().strip() for name in ("memory.max", "memory.current"))
-        statistics = dict(line.split() for line in (cgroup / "memory.stat").read_text().splitlines())
-        if limit != "max":
-            reclaimable = int(statistics.get("inactive_file", 0))
-            free = min(free, max(0, int(limit) - int(used) + reclaimable))
+        lines = own.read_text().splitlines()
+    except OSError:
+        return found
+    for line in lines:
+        _, controllers, path = line.split(":", 2)
+        if controllers == "":
+            found.append((root / path.lstrip("/"), second))
+        elif "memory" in controllers.split(","):
+            found.append((root / "memory" / path.lstrip("/"), first))
+    return found
+
+
+def _left_in(group: Path, limit_file: str, used_file: str) -> int | None:
+    """Bytes left in a control group, pages of files that can go counted as free; None where it sets no limit."""
+    try:
+        limit, used = ((group / name).read_text().strip() for name in (limit_file, used_file))
+        statistics = dict(line.split() for line in (group / "memory.stat").read_text().splitlines())
+        return None if limit == "max" else max(0, int(limit) - int(used) + int(statistics.get("inactive_file", 0)))
     except (OSError, ValueError):
-        pass  # no cgroups here
-    return free
+        return None

@@ -2,6 +2,7 @@
 
 import json
 import os
+import signal
 import subprocess
 import sys
 import time
@@ -103,3 +104,31 @@ def test_another_number_of_processes_than_asked_for_is_refused(program: Program,
     done = program("audit", tiny_llama, "--num-processes", "3", WORLD_SIZE="2", RANK="0")
     assert done.returncode == 4 and "--num-processes 3: the launcher has started 2" in done.stderr
     assert program("audit", tiny_llama, "--num-processes", "0").returncode == 4
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_however_the_launcher_ends_its_processes_end_too(
+    clean_environment: dict[str, str], tiny_llama: Path, tmp_path: Path, number: signal.Signals
+) -> None:
+    long = ("--windows", "2000", *FEW, "--passage-bytes", "64", "--save-every", "8", "--num-processes", "2")
+    command = [sys.executable, "-m", "shape_audit", "audit", str(tiny_llama), *long, "--records", str(tmp_path)]
+    with subprocess.Popen(command, env=clean_environment, stderr=subprocess.PIPE, start_new_session=True) as launcher:
+        deadline = time.monotonic() + 60
+        while not list(tmp_path.glob("partial/*/state.safetensors")):
+            assert launcher.poll() is None and time.monotonic() < deadline
+            time.sleep(0.05)
+        children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+        assert len(children) == 2
+        launcher.send_signal(number)
+        launcher.wait(30)
+        while left := [child for child in children if is_running(child)]:
+            assert time.monotonic() < deadline + 30, left
+            time.sleep(0.05)
+    assert launcher.returncode == {signal.SIGKILL: -signal.SIGKILL}.get(number, 130)
+
+
+def is_running(process: str) -> bool:
+    try:
+        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False

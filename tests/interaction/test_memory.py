@@ -135,14 +135,23 @@ def test_the_sums_are_as_large_as_they_are() -> None:
 
 
 def test_a_containers_limit_counts(tmp_path: Path) -> None:
-    whole = available_ram(tmp_path)
-    assert whole > 2**20
+    own = tmp_path / "own"
+    assert available_ram(tmp_path, own) > 2**20
     (tmp_path / "memory.current").write_text("900\n")
     (tmp_path / "memory.stat").write_text("anon 100\ninactive_file 50\n")
     (tmp_path / "memory.max").write_text("1000\n")
-    assert available_ram(tmp_path) == 150
+    assert available_ram(tmp_path, own) == 150
     (tmp_path / "memory.max").write_text("max\n")
-    assert available_ram(tmp_path) > 2**20
+    assert available_ram(tmp_path, own) > 2**20
+    for line, group, limit, used in (
+        ("0::/jobs/7", tmp_path / "jobs/7", "memory.max", "memory.current"),
+        ("4:cpu,memory:/jobs/8", tmp_path / "memory/jobs/8", "memory.limit_in_bytes", "memory.usage_in_bytes"),
+    ):
+        group.mkdir(parents=True)
+        own.write_text(f"9:pids:/\n{line}\n")
+        for file, text in ((limit, "800"), (used, "700"), ("memory.stat", "inactive_file 20")):
+            (group / file).write_text(text)
+        assert available_ram(tmp_path, own) == 120
 
 
 MEASURING = """
