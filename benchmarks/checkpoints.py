@@ -49,6 +49,7 @@ def write_random_llama(config: dict[str, Any], folder: Path, *, shard_bytes: int
     llama.save_pretrained(folder)
     with init_empty_weights():
         model = LlamaForCausalLM(llama)
+    model.tie_weights()
     shapes = {name: weight.shape for name, weight in model.named_parameters()}  # a tied weight comes once
     shards: list[list[str]] = [[]]
     size = 0

@@ -11,7 +11,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from huggingface_hub import HfApi, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.constants import HF_HUB_CACHE, HF_HUB_DOWNLOAD_TIMEOUT, HF_HUB_ETAG_TIMEOUT, is_offline_mode
@@ -59,15 +59,12 @@ def read_hub_repository(model: ModelName, retries: int) -> dict[str, Any]:
         sha, repo_id = _cached_commit(model, cache)
         every_size = _cached_files(repo_id, sha)
     else:
-        sha, repo_id, every_size = _commit(model, retries)
+        sha, repo_id, every_size, _ = _commit(model, retries)
         cache.remember(model.revision or DEFAULT_REVISION, sha, repo_id)
-    sizes = {name.removeprefix(inside): size for name, size in every_size.items() if name.startswith(inside)}
+    sizes = _inside(every_size, inside)
 
     def read(name: str) -> bytes:
-        size = sizes.get(name) or 0
-        if size > MAX_SMALL_FILE:
-            raise CorruptFileError(f"{repo_id}: {name} has {size:,} bytes: not the kind of file it should be")
-        return (download_files(repo_id, sha, [inside + name], retries=retries) / inside / name).read_bytes()
+        return _small_file(repo_id, sha, inside, name, sizes.get(name), retries)
 
     refuse_what_is_no_model(sizes, repo_id, read)
     config = parse_json_object(read(CONFIG_FILE), file=CONFIG_FILE)
@@ -91,10 +88,71 @@ def read_hub_repository(model: ModelName, retries: int) -> dict[str, Any]:
     }
 
 
-def _commit(model: ModelName, retries: int) -> tuple[str, str, dict[str, int | None]]:
-    """The commit sha that the revision means now, the repository's own name, and name -> size of all files there."""
+class HubFiles:
+    """Files of a repository at one commit, for `inspect_model`: see `repository_files.RepositoryFiles`."""
 
-    def ask() -> tuple[str, str, dict[str, int | None]]:
+    folder: Path | None = None
+    odd: Mapping[str, str] = {}
+
+    def __init__(
+        self,
+        repo_id: str,
+        revision: str,
+        inside: str,
+        sizes: Mapping[str, int | None],
+        sha256: Mapping[str, str],
+        retries: int,
+    ) -> None:
+        self.repo_id, self.revision, self._inside, self._retries = repo_id, revision, inside, retries
+        self.sizes = _inside(sizes, inside)
+        self.sha256 = _inside(sha256, inside)
+
+    @classmethod
+    def of(cls, model: ModelName, retries: int) -> HubFiles:
+        """Resolve the revision; offline, to what the cache holds.
+
+        Raises:
+            IncompleteError; huggingface_hub and httpx2 errors.
+        """
+        inside = f"{model.subfolder}/" if model.subfolder else ""
+        if is_offline_mode():
+            sha, repo_id = _cached_commit(model, HeaderCache(model.repo_id, model.subfolder, model.variant))
+            return cls(repo_id, sha, inside, _cached_files(repo_id, sha), {}, 0)
+        sha, repo_id, sizes, sha256 = _commit(model, retries)
+        return cls(repo_id, sha, inside, sizes, sha256, retries)
+
+    def read(self, name: str) -> bytes:
+        return _small_file(self.repo_id, self.revision, self._inside, name, self.sizes.get(name), self._retries)
+
+    def header(self, name: str) -> dict[str, TensorHeader]:
+        if is_offline_mode():
+            return read_header(self.local(name))[0]
+        return _fetch_header(self.repo_id, self.revision, self._inside + name, self.sizes.get(name), self._retries)
+
+    def local(self, name: str) -> Path:
+        return download_files(self.repo_id, self.revision, [self._inside + name], retries=self._retries) / (
+            self._inside + name
+        )
+
+
+_Value = TypeVar("_Value")
+
+
+def _inside(of_all: Mapping[str, _Value], folder: str) -> dict[str, _Value]:
+    """Those of a folder, by their names in it."""
+    return {name.removeprefix(folder): value for name, value in of_all.items() if name.startswith(folder)}
+
+
+def _small_file(repo_id: str, sha: str, inside: str, name: str, size: int | None, retries: int) -> bytes:
+    if (size or 0) > MAX_SMALL_FILE:
+        raise CorruptFileError(f"{repo_id}: {name} has {size:,} bytes: not the kind of file it should be")
+    return (download_files(repo_id, sha, [inside + name], retries=retries) / inside / name).read_bytes()
+
+
+def _commit(model: ModelName, retries: int) -> tuple[str, str, dict[str, int | None], dict[str, str]]:
+    """The commit sha that the revision means now, the repository's own name, sizes and LFS hashes of its files."""
+
+    def ask() -> tuple[str, str, dict[str, int | None], dict[str, str]]:
         try:
             info = HfApi().model_info(
                 model.repo_id, revision=model.revision, files_metadata=True, timeout=HF_HUB_ETAG_TIMEOUT
@@ -107,7 +165,9 @@ def _commit(model: ModelName, retries: int) -> tuple[str, str, dict[str, int | N
             ) from error
         if info.sha is None or not COMMIT.fullmatch(info.sha):
             raise IncompleteError(f"{model.repo_id}: the Hub did not say which commit this is; try again")
-        return info.sha, info.id, {sibling.rfilename: sibling.size for sibling in info.siblings or []}
+        siblings = info.siblings or []
+        sizes = {sibling.rfilename: sibling.size for sibling in siblings}
+        return info.sha, info.id, sizes, {file.rfilename: file.lfs.sha256 for file in siblings if file.lfs}
 
     return with_retries(ask, retries)
 

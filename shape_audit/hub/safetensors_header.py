@@ -8,9 +8,10 @@ from __future__ import annotations
 
 import json
 import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from shape_audit.errors import CorruptFileError
 
@@ -31,6 +32,17 @@ BITS = {
     "U64": 64, "I64": 64, "F64": 64, "C64": 64,
 }  # fmt: skip
 """Bits an element takes, for every dtype of safetensors 0.8."""
+
+
+HeaderFault = Literal["not-safetensors", "size", "offsets", "hole", "duplicate-key", "entry"]
+
+
+class HeaderError(CorruptFileError):
+    """A header that is not sound; `kind` says in which way."""
+
+    def __init__(self, message: str, kind: HeaderFault) -> None:
+        super().__init__(message)
+        self.kind: HeaderFault = kind
 
 
 @dataclass(frozen=True)
@@ -57,12 +69,14 @@ def header_length(prefix: bytes, *, file: str, file_size: int | None) -> int:
         CorruptFileError: too short, longer than the file, or beyond `MAX_HEADER_BYTES`.
     """
     if len(prefix) < LENGTH_PREFIX:
-        raise CorruptFileError(f"{file}: too short for a safetensors file")
+        raise HeaderError(f"{file}: too short for a safetensors file", "not-safetensors")
     length = int.from_bytes(prefix[:LENGTH_PREFIX], "little")
     if length > MAX_HEADER_BYTES:
-        raise CorruptFileError(f"{file}: not a safetensors file (it announces a header of {length:,} bytes)")
+        raise HeaderError(
+            f"{file}: not a safetensors file (it announces a header of {length:,} bytes)", "not-safetensors"
+        )
     if file_size is not None and LENGTH_PREFIX + length > file_size:
-        raise CorruptFileError(f"{file}: truncated inside its header ({file_size:,} bytes)")
+        raise HeaderError(f"{file}: truncated inside its header ({file_size:,} bytes)", "size")
     return length
 
 
@@ -83,30 +97,32 @@ def parse_header(raw: bytes, *, file: str, file_size: int | None) -> dict[str, T
     try:
         content = json.loads(raw.decode("utf-8"), object_pairs_hook=lambda pairs: _unique(pairs, file))
     except (ValueError, RecursionError) as error:
-        raise CorruptFileError(f"{file}: its header is not JSON; the file is damaged") from error
+        raise HeaderError(f"{file}: its header is not JSON; the file is damaged", "not-safetensors") from error
     if not isinstance(content, dict):
-        raise CorruptFileError(f"{file}: its header is not a JSON object")
+        raise HeaderError(f"{file}: its header is not a JSON object", "not-safetensors")
     content.pop("__metadata__", None)
     if len(content) > MAX_TENSORS:
-        raise CorruptFileError(f"{file}: its header names {len(content):,} tensors; no model has so many in a file")
+        raise HeaderError(f"{file}: its header names {len(content):,} tensors; no model has so many in a file", "entry")
     spans = sorted((_span(name, entry, file) for name, entry in content.items()), key=lambda span: span[:2])
     position = 0
     for begin, end, name, _ in spans:
         if begin != position:
-            what = "overlaps the one before it" if begin < position else "leaves a hole before it"
-            raise CorruptFileError(f"{file}: tensor {name} {what} (byte {begin:,} of the data)")
+            overlaps = begin < position
+            what = "overlaps the one before it" if overlaps else "leaves a hole before it"
+            kind: HeaderFault = "offsets" if overlaps else "hole"
+            raise HeaderError(f"{file}: tensor {name} {what} (byte {begin:,} of the data)", kind)
         position = end
     if file_size is not None and LENGTH_PREFIX + len(raw) + position != file_size:
         expected = LENGTH_PREFIX + len(raw) + position
         what = "truncated" if file_size < expected else "longer than its header says"
-        raise CorruptFileError(f"{file}: {what} ({file_size:,} bytes, the header says {expected:,})")
+        raise HeaderError(f"{file}: {what} ({file_size:,} bytes, the header says {expected:,})", "size")
     return {name: header for _, _, name, header in spans}
 
 
 def _unique(pairs: list[tuple[str, Any]], file: str) -> dict[str, Any]:
     content = dict(pairs)
     if len(content) != len(pairs):
-        raise CorruptFileError(f"{file}: its header names a key twice")
+        raise HeaderError(f"{file}: its header names a key twice", "duplicate-key")
     return content
 
 
@@ -116,19 +132,20 @@ def _span(name: str, entry: Any, file: str) -> tuple[int, int, str, TensorHeader
         dtype, shape, (begin, end) = entry["dtype"], entry["shape"], entry["data_offsets"]
         numbers = [*shape, begin, end]
     except (TypeError, KeyError, ValueError) as error:
-        raise CorruptFileError(f"{file}: tensor {name} has a malformed entry in the header") from error
+        raise HeaderError(f"{file}: tensor {name} has a malformed entry in the header", "entry") from error
     if not isinstance(shape, list) or any(type(n) is not int or not 0 <= n < 2**63 for n in numbers):
-        raise CorruptFileError(f"{file}: tensor {name} has a malformed shape or offset in the header")
+        raise HeaderError(f"{file}: tensor {name} has a malformed shape or offset in the header", "entry")
     if len(shape) > MAX_DIMENSIONS or len(name) > MAX_NAME:
-        raise CorruptFileError(f"{file}: tensor {name[:40]} has an impossible name or number of dimensions")
+        raise HeaderError(f"{file}: tensor {name[:40]} has an impossible name or number of dimensions", "entry")
     if not isinstance(dtype, str) or dtype not in BITS:
-        raise CorruptFileError(f"{file}: tensor {name} has the unknown dtype {str(dtype)[:40]}")
+        raise HeaderError(f"{file}: tensor {name} has the unknown dtype {str(dtype)[:40]}", "entry")
     if any("\ud800" <= character <= "\udfff" for character in name):
-        raise CorruptFileError(f"{file}: tensor {name[:40]!a} has a name that is no text")
+        raise HeaderError(f"{file}: tensor {name[:40]!a} has a name that is no text", "entry")
     header = TensorHeader(dtype, tuple(shape))
     if end < begin or (end - begin) * 8 != header.numel * BITS[dtype]:
-        raise CorruptFileError(
-            f"{file}: tensor {name} is {dtype} {list(shape)}, but the header gives it {end - begin:,} bytes"
+        raise HeaderError(
+            f"{file}: tensor {name} is {dtype} {list(shape)}, but the header gives it {end - begin:,} bytes",
+            "offsets",
         )
     return begin, end, name, header
 
@@ -145,3 +162,26 @@ def read_header(path: Path) -> tuple[dict[str, TensorHeader], bytes]:
         prefix = stream.read(LENGTH_PREFIX)
         raw = stream.read(header_length(prefix, file=file, file_size=size))
     return parse_header(raw, file=file, file_size=size), prefix + raw
+
+
+def tensor_offsets(path: Path) -> dict[str, int]:
+    """Tensor name -> where its bytes begin in a local file whose header is sound, in the order of the data."""
+    with path.open("rb") as stream:
+        length = int.from_bytes(stream.read(LENGTH_PREFIX), "little")
+        content = json.loads(stream.read(length))
+    content.pop("__metadata__", None)
+    begins = {name: LENGTH_PREFIX + length + entry["data_offsets"][0] for name, entry in content.items()}
+    return dict(sorted(begins.items(), key=lambda item: item[1]))
+
+
+def raw_header(tensors: Mapping[str, TensorHeader]) -> tuple[bytes, int]:
+    """A file's header for these tensors, length prefix included, and how many bytes of data belong to it."""
+    content: dict[str, Any] = {"__metadata__": {"format": "pt"}}
+    position = 0
+    for name, header in tensors.items():
+        end = position + header.numel * BITS[header.dtype] // 8
+        content[name] = {"dtype": header.dtype, "shape": list(header.shape), "data_offsets": [position, end]}
+        position = end
+    text = json.dumps(content).encode()
+    text += b" " * (-len(text) % 8)
+    return len(text).to_bytes(LENGTH_PREFIX, "little") + text, position

@@ -13,7 +13,8 @@ DeviceMap = str | Mapping[str, str]
 """One of `MAP_NAMES`, or module -> device."""
 
 MAP_NAMES = ("auto", "balanced", "cpu", "disk")
-"""auto and balanced: as Accelerate spreads them. cpu, disk: every decoder block there, the rest where it computes."""
+"""auto and balanced: as Accelerate spreads them. cpu, disk: every decoder block there, and an embedding that is tied to
+nothing; the rest where it computes."""
 
 _DEVICE = re.compile(r"cpu|disk|cuda:\d{1,3}")
 _SIZE = re.compile(r"(\d+(?:\.\d+)?)\s*([kmgt]i?b|b)?", re.IGNORECASE)

@@ -16,6 +16,7 @@ from torch import nn
 from shape_audit.errors import CorruptFileError, IncompleteError, NotAuditableError, UsageError
 from shape_audit.hub import DEFAULT_RETRIES, Checkpoint, download_files
 from shape_audit.interaction.checkpointing import checkpoint_blocks
+from shape_audit.interaction.freed_memory import give_back_freed_memory
 from shape_audit.interaction.launched import local_rank, world_size
 from shape_audit.interaction.weight_placement import WeightPlacement
 
@@ -105,6 +106,7 @@ def load_model(
     unloaded_model(checkpoint, config, chosen_dtype)
     spread: dict[str, Any] = {}
     if placement is not None:
+        give_back_freed_memory()
         spread = {"device_map": dict(placement.homes), "offload_folder": offload_folder}
     model, info = _from_pretrained(checkpoint, folder, config, chosen_dtype, attn_implementation, spread)
     absent = sorted(info["missing_keys"])

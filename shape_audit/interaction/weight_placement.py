@@ -5,7 +5,7 @@ What a device lacks is streamed: brought there module by module while it is used
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -29,7 +29,7 @@ class WeightPlacement:
         blocks: names of the decoder blocks, in order.
         block_devices: where each of them is computed.
         weight_bytes: home -> bytes of its weights, tied ones once.
-        streamed_bytes: device -> bytes of the largest block that comes there only to be computed with.
+        streamed_bytes: device -> bytes of the largest block, or embedding, that comes there only to be computed with.
     """
 
     homes: Mapping[str, str]
@@ -99,7 +99,7 @@ def place_weights(
         wanted = dict(asked)
         _check_names(model, wanted)
     elif asked in ("cpu", "disk"):
-        wanted = {"": main, **dict.fromkeys(block_names, asked)}
+        wanted = {"": main, **dict.fromkeys([*block_names, *_embedding_alone(model)], asked)}
     else:
         memory = {name: SHARE_FOR_WEIGHTS * there[name] - (reserved if name == main else 0) for name in sorted(usable)}
         wanted = _spread(model, {name: max(0, int(size)) for name, size in memory.items()} | dict(limits))
@@ -117,8 +117,17 @@ def place_weights(
             for name, block in zip(block_names, blocks, strict=True)
         ),
         weight_bytes=_weight_bytes(model, wanted, main),
-        streamed_bytes=_streamed_bytes(dict(zip(block_names, blocks, strict=True)), wanted, main),
+        streamed_bytes=_streamed_bytes(model, [*block_names, *_embedding_alone(model)], wanted, main),
     )
+
+
+def _embedding_alone(model: nn.Module) -> list[str]:
+    """The token embedding's name, where nothing is tied to it: it is wanted for a moment at the beginning."""
+    embedding: nn.Module = model.get_input_embeddings()  # type: ignore[operator]
+    ids = [id(parameter) for _, parameter in model.named_parameters(remove_duplicate=False)]
+    if any(ids.count(id(parameter)) > 1 for parameter in embedding.parameters()):
+        return []
+    return [name for name, module in model.named_modules() if module is embedding]
 
 
 def _home(name: str, wanted: Mapping[str, str]) -> str | None:
@@ -198,11 +207,12 @@ def _weight_bytes(model: nn.Module, wanted: Mapping[str, str], main: str) -> dic
     return found
 
 
-def _streamed_bytes(blocks: Mapping[str, nn.Module], wanted: Mapping[str, str], main: str) -> dict[str, int]:
+def _streamed_bytes(model: nn.Module, modules: Sequence[str], wanted: Mapping[str, str], main: str) -> dict[str, int]:
+    """Of modules that are brought in one at a time, the largest."""
     found: dict[str, int] = {}
-    for block_name, block in blocks.items():
+    for module in modules:
         streamed: dict[str, int] = {}
-        for name, parameter in block.named_parameters(block_name):
+        for name, parameter in model.get_submodule(module).named_parameters(module):
             home = _home(name, wanted) or main
             if computes(home, main) != home:
                 device = computes(home, main)

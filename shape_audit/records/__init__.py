@@ -1,6 +1,7 @@
 """Frozen result types: what one audit found, as JSON that can be read, hashed and compared.
 
 AuditRecord                  one audit; `AuditRecord.model_json_schema()` is its JSON Schema
+CheckReport                  findings of one `shape-audit check`
 IntervalDerivation           what `shape-audit interval` derives from a sweep table
 sealed, write_record, read_record      hash, write atomically, read and verify
 """
@@ -18,6 +19,7 @@ from shape_audit.records.audit_record import (
     WallSeconds,
     WeightInteraction,
 )
+from shape_audit.records.check_report import SEVERITIES, Accepted, CheckReport, Finding, Severity
 from shape_audit.records.files import check_writable, read_record, record_file_name, safe_file_name, write_record
 from shape_audit.records.hashing import canonical_json, sealed, sha256_of
 from shape_audit.records.interval_derivation import BudgetRange, Edge, IntervalDerivation, ToleranceRow
@@ -27,11 +29,15 @@ from shape_audit.records.shape_facts import Interval, Ledger, ModelShape, Placem
 __all__ = [
     "MAX_SMALL_FILE",
     "SCHEMA_VERSION",
+    "SEVERITIES",
+    "Accepted",
     "AuditRecord",
     "BudgetRange",
     "Calibration",
+    "CheckReport",
     "Edge",
     "Environment",
+    "Finding",
     "Interaction",
     "Interval",
     "IntervalDerivation",
@@ -40,6 +46,7 @@ __all__ = [
     "ModelIdentity",
     "ModelShape",
     "Placement",
+    "Severity",
     "SiteInteraction",
     "ToleranceRow",
     "WallSeconds",

@@ -1,24 +1,33 @@
 """Config and tensor headers -> shape, ledger, R_D/W; and where that stands against an interval.
 
 describe(checkpoint)             -> ShapeReading: ModelShape, names, notes
+read_config(config), read_tensors(headers), shape_of(...)     -> the two sources of that, and what they give
 shipped_interval(), read_interval(file)   -> Interval
 place(r_dw, interval)            -> Placement
 derive_interval(table)           -> IntervalDerivation
 """
 
+from shape_audit.shape.config_facts import ConfigFacts, read_config
 from shape_audit.shape.interval import derive_interval, interval_of, read_interval, shipped_interval
 from shape_audit.shape.known_models import KnownModel, known_models
-from shape_audit.shape.model_shape import ShapeReading, describe
+from shape_audit.shape.model_shape import ShapeReading, describe, disagreements, shape_of
 from shape_audit.shape.placement import place
+from shape_audit.shape.tensor_facts import TensorFacts, read_tensors
 
 __all__ = [
+    "ConfigFacts",
     "KnownModel",
     "ShapeReading",
+    "TensorFacts",
     "derive_interval",
     "describe",
+    "disagreements",
     "interval_of",
     "known_models",
     "place",
+    "read_config",
     "read_interval",
+    "read_tensors",
+    "shape_of",
     "shipped_interval",
 ]

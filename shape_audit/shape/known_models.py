@@ -15,8 +15,19 @@ class KnownModel:
 
     repo_id: str
     family: str
+    architecture: str
+    """Model type, as in config.json."""
     r_dw: float
     is_base: bool
+    hidden_size: int
+    intermediate_size: int | None
+    vocab_size: int | None
+    num_attention_heads: int | None
+    num_key_value_heads: int | None
+    head_dim: int | None
+
+
+_OPTIONAL = ("intermediate_size", "vocab_size", "num_attention_heads", "num_key_value_heads", "head_dim")
 
 
 @cache
@@ -27,8 +38,11 @@ def known_models() -> dict[str, KnownModel]:
             row["repo_id"]: KnownModel(
                 repo_id=row["repo_id"],
                 family=row["family"],
+                architecture=row["architecture"],
                 r_dw=int(row["num_hidden_layers"]) / int(row["hidden_size"]),
                 is_base=row["base_or_instruct"] == "base",
+                hidden_size=int(row["hidden_size"]),
+                **{field: int(row[field]) if row[field] else None for field in _OPTIONAL},
             )
             for row in csv.DictReader(stream)
         }

@@ -2,10 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from shape_audit.errors import NotAuditableError
-from shape_audit.hub import Checkpoint
+from shape_audit.hub import Checkpoint, TensorHeader
 from shape_audit.records import ModelShape
 from shape_audit.shape.config_facts import ConfigFacts, read_config
 from shape_audit.shape.shipped_data import facts
@@ -30,20 +31,24 @@ class ShapeReading:
 
 
 def describe(checkpoint: Checkpoint) -> ShapeReading:
-    """Read the shape of a checkpoint. Where config and tensors disagree, the config stands and a note says so.
+    """Read the shape of a checkpoint, see `shape_of`."""
+    return shape_of(checkpoint.repo_id, read_config(checkpoint.config), checkpoint.tensors)
+
+
+def shape_of(repo_id: str, config: ConfigFacts, headers: Mapping[str, TensorHeader]) -> ShapeReading:
+    """The shape that a config and tensor headers tell. Where they disagree, the config stands and a note says so.
 
     Raises:
         CorruptFileError: a config field has an impossible value.
         NotAuditableError: neither config nor tensors tell the depth or the width.
     """
-    config = read_config(checkpoint.config)
-    tensors = read_tensors(checkpoint.tensors, packed_bits=config.quantization.bits if config.quantization else None)
+    tensors = read_tensors(headers, packed_bits=config.quantization.bits if config.quantization else None)
     depth = config.num_hidden_layers or (tensors.blocks if tensors.stacks == 1 else None)
     width = config.hidden_size or next(iter(tensors.widths), None) or tensors.embedding_width
     if not depth or not width:
         missing = "width" if depth else "depth"
         kind = f"model type {config.model_type}" if config.model_type else "its config names no model type"
-        raise NotAuditableError(f"{checkpoint.repo_id}: no {missing} in config or tensors ({kind})")
+        raise NotAuditableError(f"{repo_id}: no {missing} in config or tensors ({kind})")
     tied, tie_notes = _tying(config, tensors)
     ledger = tensors.ledger
     if tied:
@@ -76,15 +81,15 @@ def describe(checkpoint: Checkpoint) -> ShapeReading:
         shape=shape,
         architecture=config.architecture,
         model_type=config.model_type,
-        notes=(*_disagreements(config, tensors), *tie_notes, *_left_out(config, tensors)),
+        notes=(*_disagreement_notes(config, tensors), *tie_notes, *_left_out(config, tensors)),
         is_causal_lm=config.is_causal_lm is not False,
-        refusal=_refusal(config, shape, non_dense) or _integer_weights(checkpoint),
+        refusal=_refusal(config, shape, non_dense) or _integer_weights(headers),
     )
 
 
-def _disagreements(config: ConfigFacts, tensors: TensorFacts) -> list[str]:
-    """What the config promises and the tensors do not keep."""
-    widths = ", ".join(str(width) for width in sorted(set(tensors.widths)))
+def disagreements(config: ConfigFacts, tensors: TensorFacts) -> list[tuple[str, int, str]]:
+    """(field, what the config promises, what the tensors show instead) of every promise that is not kept."""
+    widths = _in_words(tensors.widths)
     feed_forward = None if config.quantization else tensors.intermediate_size  # packed shapes say nothing
     checks = [
         ("num_hidden_layers", config.num_hidden_layers, tensors.blocks or None, f"{tensors.blocks} blocks"),
@@ -92,14 +97,25 @@ def _disagreements(config: ConfigFacts, tensors: TensorFacts) -> list[str]:
         ("vocab_size", config.vocab_size, tensors.vocab_size, f"an embedding of {tensors.vocab_size} rows"),
         ("intermediate_size", config.intermediate_size, feed_forward, f"a feed-forward width of {feed_forward}"),
     ]  # fmt: skip
-    notes = [
-        f"config.json and tensors disagree: {field} = {promised}, but the tensors show {seen_in_words}"
+    return [
+        (field, promised, seen_in_words)
         for field, promised, seen, seen_in_words in checks
-        if None not in (promised, seen) and promised != seen
+        if promised is not None and seen is not None and promised != seen
+    ]
+
+
+def _disagreement_notes(config: ConfigFacts, tensors: TensorFacts) -> list[str]:
+    notes = [
+        f"config.json and tensors disagree: {field} = {promised}, but the tensors show {seen}"
+        for field, promised, seen in disagreements(config, tensors)
     ]
     if len(set(tensors.widths)) > 1:
-        notes.append(f"the width is not uniform: {widths}; R_D/W uses the config's hidden_size")
+        notes.append(f"the width is not uniform: {_in_words(tensors.widths)}; R_D/W uses the config's hidden_size")
     return notes
+
+
+def _in_words(widths: tuple[int, ...]) -> str:
+    return ", ".join(str(width) for width in sorted(set(widths)))
 
 
 def _tying(config: ConfigFacts, tensors: TensorFacts) -> tuple[bool, list[str]]:
@@ -138,8 +154,8 @@ def _refusal(config: ConfigFacts, shape: ModelShape, non_dense: str | None) -> s
     return None
 
 
-def _integer_weights(checkpoint: Checkpoint) -> str | None:
+def _integer_weights(headers: Mapping[str, TensorHeader]) -> str | None:
     """Weights that are mostly no floating-point numbers, though the config speaks of no quantisation."""
-    floating = sum(header.numel for header in checkpoint.tensors.values() if header.dtype.startswith(("F", "BF")))
-    every = sum(header.numel for header in checkpoint.tensors.values())
+    floating = sum(header.numel for header in headers.values() if header.dtype.startswith(("F", "BF")))
+    every = sum(header.numel for header in headers.values())
     return "its weights are stored as integers" if 2 * floating < every else None

@@ -1,0 +1,52 @@
+"""The decoder's blocks, tensor by tensor, and what most of them agree on."""
+
+from __future__ import annotations
+
+import re
+from collections import Counter, defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+from shape_audit.hub import TensorHeader
+
+_IN_BLOCK = re.compile(r"(?P<prefix>(?:[^.]+\.)*?[^.\d][^.]*)\.(?P<index>\d{1,6})\.(?P<rest>.+)")
+
+
+@dataclass(frozen=True)
+class BlockStack:
+    """Blocks of one numbered list of modules.
+
+    Attributes:
+        prefix: `model.layers`.
+        blocks: index -> name inside the block -> header.
+    """
+
+    prefix: str
+    blocks: Mapping[int, Mapping[str, TensorHeader]]
+
+    @property
+    def usual(self) -> dict[str, tuple[int, ...]]:
+        """Name inside a block -> its most frequent shape, of names that more than half of the blocks have."""
+        shapes: dict[str, Counter[tuple[int, ...]]] = defaultdict(Counter)
+        for block in self.blocks.values():
+            for name, header in block.items():
+                shapes[name][header.shape] += 1
+        most = {name: counts.most_common(1)[0][0] for name, counts in shapes.items()}
+        return {name: shape for name, shape in most.items() if 2 * shapes[name].total() > len(self.blocks)}
+
+    def name_of(self, index: int, rest: str) -> str:
+        return f"{self.prefix}.{index}.{rest}"
+
+
+def largest_stack(tensors: Mapping[str, TensorHeader]) -> BlockStack | None:
+    """The stack that holds most parameters; None where no tensor name has a block's number."""
+    stacks: dict[str, dict[int, dict[str, TensorHeader]]] = defaultdict(lambda: defaultdict(dict))
+    sizes: Counter[str] = Counter()
+    for name, header in tensors.items():
+        if match := _IN_BLOCK.fullmatch(name):
+            stacks[match["prefix"]][int(match["index"])][match["rest"]] = header
+            sizes[match["prefix"]] += header.numel
+    if not stacks:
+        return None
+    prefix = sizes.most_common(1)[0][0]
+    return BlockStack(prefix, {index: stacks[prefix][index] for index in sorted(stacks[prefix])})

@@ -1,0 +1,193 @@
+"""What a team wants its models to be: severities, bounds, an interval of its own, and what it accepts and why.
+
+# shape-audit-policy.toml, or [tool.shape-audit.check.policy] in pyproject.toml
+interval = [0.0204, 0.0645]          # or a file that `shape-audit interval -f json` wrote
+
+[severity]
+SA203 = "error"                      # or "off"
+
+[bounds]
+aofe-ratio = [0.5, 0.95]             # a site whose whole interval lies beyond is an error
+feed-forward-ratio = [2.0, 6.0]
+tensor-parallel = [2, 4]
+
+[[ignore]]
+rule = "SA311"
+place = "model.layers.*.input_layernorm.weight"     # optional, * and ? allowed
+reason = "norms are kept in float32 on purpose"
+expires = 2027-06-30                 # optional
+"""
+
+from __future__ import annotations
+
+import difflib
+import math
+import tomllib
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from datetime import date
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Any, Literal, get_args
+
+from shape_audit.errors import UsageError
+from shape_audit.records import Finding, Interval, Severity, read_small_file
+from shape_audit.shape import read_interval
+
+DEFAULT_TENSOR_PARALLEL = (2, 4, 8)
+_KEYS = ("interval", "severity", "bounds", "ignore")
+_BOUNDS = ("aofe-ratio", "feed-forward-ratio", "tensor-parallel")
+_IGNORE = ("rule", "place", "file", "reason", "expires")
+
+
+@dataclass(frozen=True)
+class Ignored:
+    """Findings that are accepted.
+
+    Attributes:
+        place, file: patterns; None matches all.
+        expires: the last day on which this holds; None for always.
+    """
+
+    rule: str
+    reason: str
+    place: str | None = None
+    file: str | None = None
+    expires: date | None = None
+
+    def covers(self, finding: Finding) -> bool:
+        return (
+            self.rule == finding.rule
+            and (self.place is None or fnmatchcase(finding.place, self.place))
+            and (self.file is None or fnmatchcase(finding.file, self.file))
+        )
+
+
+@dataclass(frozen=True)
+class Policy:
+    """A policy; as it is made here, the one that holds where there is none.
+
+    Attributes:
+        interval: of R_D/W, where the policy names one.
+        severity: rule id -> severity other than the rule's own; `off` switches a rule off.
+        aofe_ratio, feed_forward_ratio: lowest and highest; None asks for nothing.
+        tensor_parallel: degrees that sizes should divide by.
+    """
+
+    interval: Interval | None = None
+    severity: Mapping[str, Severity | Literal["off"]] = field(default_factory=dict)
+    aofe_ratio: tuple[float, float] | None = None
+    feed_forward_ratio: tuple[float, float] | None = None
+    tensor_parallel: tuple[int, ...] = DEFAULT_TENSOR_PARALLEL
+    ignore: tuple[Ignored, ...] = ()
+
+
+def read_policy(path: Path, rules: Collection[str]) -> Policy:
+    """Read a policy from a TOML file: all of it, or [tool.shape-audit.check.policy] where it is a pyproject.toml.
+
+    Args:
+        rules: the ids there are.
+
+    Raises:
+        UsageError: not TOML, an unknown key or rule (the nearest one is suggested), a value that cannot be meant.
+        IncompleteError: the file cannot be read.
+    """
+    try:
+        content = tomllib.loads(read_small_file(path).decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise UsageError(f"{path}: not a TOML file: {error}") from error
+    if path.name == "pyproject.toml":
+        for part in ("tool", "shape-audit", "check", "policy"):
+            content = content.get(part, {})
+            if not isinstance(content, dict):
+                raise UsageError(f"{path}: [tool.shape-audit.check.policy] is not a table")
+    return _Reader(str(path), rules, path.parent).policy(content)
+
+
+@dataclass(frozen=True)
+class _Reader:
+    """One policy file being read: its name for messages, the rules there are, the folder that file names are from."""
+
+    where: str
+    rules: Collection[str]
+    folder: Path
+
+    def policy(self, content: Mapping[str, Any]) -> Policy:
+        self._known(content, _KEYS, "")
+        bounds = self._table(content, "bounds")
+        self._known(bounds, _BOUNDS, "bounds: ")
+        severity = self._table(content, "severity")
+        self._known(severity, self.rules, "severity: ")
+        for rule, level in severity.items():
+            if level not in (*get_args(Severity), "off"):
+                raise self._wrong(f"severity: {rule} is {level!r}, not error, warning, note or off")
+        ignore = content.get("ignore", [])
+        if not isinstance(ignore, list) or not all(isinstance(entry, dict) for entry in ignore):
+            raise self._wrong("ignore must be tables, each headed [[ignore]]")
+        return Policy(
+            interval=self._interval(content["interval"]) if "interval" in content else None,
+            severity=severity,
+            aofe_ratio=self._pair(bounds, "aofe-ratio"),
+            feed_forward_ratio=self._pair(bounds, "feed-forward-ratio"),
+            tensor_parallel=self._degrees(bounds.get("tensor-parallel", list(DEFAULT_TENSOR_PARALLEL))),
+            ignore=tuple(self._ignored(entry) for entry in ignore),
+        )
+
+    def _wrong(self, what: str) -> UsageError:
+        return UsageError(f"{self.where}: {what}")
+
+    def _known(self, table: Mapping[str, Any], names: Collection[str], of: str) -> None:
+        for key in table:
+            if key not in names:
+                near = difflib.get_close_matches(key, list(names), n=1)
+                advice = f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(names))}"
+                raise self._wrong(f"{of}unknown {key}; {advice}")
+
+    def _table(self, content: Mapping[str, Any], name: str) -> Mapping[str, Any]:
+        table = content.get(name, {})
+        if not isinstance(table, dict):
+            raise self._wrong(f"{name} is not a table")
+        return table
+
+    def _interval(self, value: Any) -> Interval:
+        if isinstance(value, str):
+            return read_interval(self.folder / value)
+        low, high = self._numbers(value, "interval")
+        return Interval(name="the policy's", low=low, high=high, source=self.where)
+
+    def _pair(self, table: Mapping[str, Any], name: str) -> tuple[float, float] | None:
+        return self._numbers(table[name], name) if name in table else None
+
+    def _numbers(self, value: Any, name: str) -> tuple[float, float]:
+        is_pair = isinstance(value, list) and len(value) == 2
+        if not is_pair or any(isinstance(end, bool) or not isinstance(end, int | float) for end in value):
+            raise self._wrong(f"{name} must be [lowest, highest], not {value!r}")
+        low, high = float(value[0]), float(value[1])
+        if not (math.isfinite(low) and math.isfinite(high) and 0 <= low < high):
+            raise self._wrong(f"{name}: {low:g} to {high:g} is no range")
+        return low, high
+
+    def _degrees(self, value: Any) -> tuple[int, ...]:
+        if not isinstance(value, list) or any(type(degree) is not int or degree < 2 for degree in value):
+            raise self._wrong(f"tensor-parallel must be whole numbers from 2 on, not {value!r}")
+        return tuple(value)
+
+    def _ignored(self, entry: Mapping[str, Any]) -> Ignored:
+        self._known(entry, _IGNORE, "ignore: ")
+        texts = {key: entry[key] for key in ("rule", "reason", "place", "file") if key in entry}
+        if any(not isinstance(text, str) or not text.strip() for text in texts.values()):
+            raise self._wrong("ignore: rule, reason, place and file are texts")
+        if "rule" not in texts:
+            raise self._wrong("ignore: an entry names no rule")
+        self._known({entry["rule"]: None}, self.rules, "ignore: ")
+        if "reason" not in texts:
+            raise self._wrong(f"ignore: {entry['rule']} has no reason")
+        expires = entry.get("expires")
+        if expires is not None and type(expires) is not date:
+            raise self._wrong(f"ignore: {entry['rule']} expires {expires!r}, which is no date (2027-06-30)")
+        return Ignored(**texts, expires=expires)
+
+
+def policy_in_pyproject(start: Path) -> Path | None:
+    """The nearest pyproject.toml at or above a folder; None where there is none."""
+    return next((f / "pyproject.toml" for f in (start, *start.parents) if (f / "pyproject.toml").is_file()), None)

@@ -1,0 +1,84 @@
+"""What a rule is, and how one is declared.
+
+    @rule("SA301", "missing-tensor", "error",
+          why="transformers fills what is missing with random numbers", fix="save the model again")
+    def missing_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+        yield Seen("model.layers.3 lacks mlp.up_proj.weight", place="model.layers.3.mlp.up_proj.weight")
+
+A rule says what it sees; what that is called, how bad it is and whether it is accepted is decided elsewhere.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from dataclasses import dataclass
+from typing import Literal
+
+from shape_audit.checks.checked_model import CheckedModel
+from shape_audit.checks.policy import Policy
+from shape_audit.hub import CONFIG_FILE
+from shape_audit.records import Severity
+
+Need = Literal["headers", "deep", "weights", "hashes", "record"]
+"""What a rule looks at: nothing more than headers, or what --deep, --weights, --verify-hashes, --measure bring."""
+
+
+@dataclass(frozen=True)
+class Seen:
+    """One thing that a rule sees.
+
+    Attributes:
+        message: in one sentence, with the numbers.
+        place: a tensor, a key; what makes this finding another one than the next.
+        severity, fix: where they differ from the rule's own.
+    """
+
+    message: str
+    file: str = CONFIG_FILE
+    place: str = ""
+    severity: Severity | None = None
+    fix: str | None = None
+
+
+Look = Callable[[CheckedModel, Policy], Iterable[Seen]]
+
+
+@dataclass(frozen=True)
+class Rule:
+    """A rule: its id and name, how bad what it sees is, why that matters and what to do."""
+
+    id: str
+    name: str
+    severity: Severity
+    needs: Need
+    why: str
+    fix: str
+    look: Look
+
+    @property
+    def summary(self) -> str:
+        """What it looks for, in the words of its function."""
+        return " ".join((self.look.__doc__ or self.name).split())
+
+    @property
+    def family(self) -> str:
+        """SA1 ... SA8."""
+        return self.id[:3]
+
+
+RULES: dict[str, Rule] = {}
+"""Id -> rule, in the order of ids once all families are imported."""
+
+
+def rule(
+    id: str, name: str, severity: Severity, *, why: str, fix: str, needs: Need = "headers"
+) -> Callable[[Look], Look]:
+    """Register a rule."""
+    assert re.fullmatch(r"SA\d{3}", id) and id not in RULES, id
+
+    def register(look: Look) -> Look:
+        RULES[id] = Rule(id, name, severity, needs, why, fix, look)
+        return look
+
+    return register

@@ -1,0 +1,114 @@
+"""SA2: sizes that hardware likes. Matrix units work on tiles; a size that is no multiple of them is padded or slow
+(NVIDIA, Matrix Multiplication Background User's Guide: multiples of 8 in 16-bit formats, better of 64 or 128)."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shape_audit.checks.checked_model import CheckedModel
+from shape_audit.checks.policy import Policy
+from shape_audit.checks.rule import Seen, rule
+from shape_audit.records import Severity
+
+TILE, NEEDED = 64, 8
+"""Multiples that are good, and below which tensor cores do not work on 16-bit numbers without padding."""
+LARGEST_HEAD = 256
+"""Of fused attention (FlashAttention 2, README: head dimensions up to 256)."""
+
+
+def _off_tile(name: str, size: int | None) -> Iterator[Seen]:
+    """A size that is no multiple of a tile: a warning where not even of the least that is needed."""
+    if size and size % TILE:
+        severity: Severity = "warning" if size % NEEDED else "note"
+        down, up = size // TILE * TILE, -(-size // TILE) * TILE
+        near = f"{up}" if down == 0 else f"{down} or {up}"
+        wide = f" (of 128: {-(-size // 128) * 128})" if -(-size // 128) * 128 != up else ""
+        least = f", not even of {NEEDED}" if size % NEEDED else ""
+        yield Seen(
+            f"{name} = {size} is no multiple of {TILE}{least}; the next ones are {near}{wide}",
+            place=name,
+            severity=severity,
+        )
+
+
+@rule(
+    "SA201", "hidden-size-multiple", "note",
+    why="Every matrix of the model has this size on one side; off the tile, each product is padded.",
+    fix="Take the next multiple of 64 (better 128) in the next training run.",
+)  # fmt: skip
+def hidden_size_multiple(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """hidden_size is no multiple of 64."""
+    yield from _off_tile("hidden_size", model.facts.hidden_size if model.facts else None)
+
+
+@rule(
+    "SA202", "feed-forward-multiple", "note",
+    why="The largest matrices of a block have this size; off the tile, each product is padded.",
+    fix="Take the next multiple of 64 (better 128) in the next training run.",
+)  # fmt: skip
+def feed_forward_multiple(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """intermediate_size is no multiple of 64."""
+    yield from _off_tile("intermediate_size", model.facts.intermediate_size if model.facts else None)
+
+
+@rule(
+    "SA203", "vocabulary-multiple", "note",
+    why="The unembedding is the largest single product of a small model; an odd number of rows slows it down.",
+    fix="Pad the embedding to the next multiple (resize_token_embeddings(pad_to_multiple_of=64)); scores stay.",
+)  # fmt: skip
+def vocabulary_multiple(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """vocab_size is no multiple of 8."""
+    size = model.facts.vocab_size if model.facts else None
+    if size and size % NEEDED:
+        up = -(-size // TILE) * TILE
+        yield Seen(
+            f"vocab_size = {size} is no multiple of {NEEDED}; of {TILE}, the next one is {up}", place="vocab_size"
+        )
+
+
+@rule(
+    "SA204", "head-dim-not-fused", "warning",
+    why="Fused attention kernels serve head dimensions that are multiples of 8, up to 256; others run slower.",
+    fix="Choose another number of heads: head_dim 64, 96 or 128 is served everywhere.",
+)  # fmt: skip
+def head_dim_not_fused(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """head_dim is one that fused attention kernels do not serve."""
+    shape = model.shape.shape if model.shape else None
+    if shape is None:
+        return
+    heads, head_dim = shape.num_attention_heads, shape.head_dim
+    if head_dim is None and heads and shape.hidden_size % heads:
+        seen = f"hidden_size = {shape.hidden_size} does not divide by {heads} heads, and there is no head_dim"
+        yield Seen(seen, place="head_dim")
+    elif head_dim and (head_dim % 8 or head_dim > LARGEST_HEAD):
+        yield Seen(f"head_dim = {head_dim} is no multiple of 8 up to {LARGEST_HEAD}", place="head_dim")
+
+
+@rule(
+    "SA205", "key-value-heads", "error",
+    why="Grouped-query attention gives each key/value head the same number of query heads; otherwise it cannot run.",
+    fix="Make num_key_value_heads a divisor of num_attention_heads.",
+)  # fmt: skip
+def key_value_heads(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """num_key_value_heads does not divide num_attention_heads."""
+    heads = model.facts.num_attention_heads if model.facts else None
+    shared = model.facts.num_key_value_heads if model.facts else None
+    if heads and shared and heads % shared:
+        yield Seen(f"num_key_value_heads = {shared} does not divide num_attention_heads = {heads}",
+                   place="num_key_value_heads")  # fmt: skip
+
+
+@rule(
+    "SA206", "tensor-parallel", "note",
+    why="Tensor parallelism cuts heads and feed-forward width into equal parts.",
+    fix="Set bounds.tensor-parallel in the policy to the degrees you serve with, or [] for none.",
+)  # fmt: skip
+def tensor_parallel(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """Heads or feed-forward width cannot be split for the tensor-parallel degrees of the policy (2, 4, 8)."""
+    if model.facts is None:
+        return
+    for name in ("num_attention_heads", "intermediate_size"):
+        size = getattr(model.facts, name)
+        degrees = [str(degree) for degree in policy.tensor_parallel if size and size % degree]
+        if degrees:
+            yield Seen(f"{name} = {size} does not split into {' or '.join(degrees)} equal parts", place=name)

@@ -1,0 +1,99 @@
+"""SA4: files that are what they say they are."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shape_audit.checks.checked_model import CheckedModel
+from shape_audit.checks.policy import Policy
+from shape_audit.checks.rule import Seen, rule
+from shape_audit.hub import CONFIG_FILE, FaultKind
+
+_AGAIN = "Save or upload the file again; compare its size and sha256 with the original."
+
+
+def _faults(model: CheckedModel, kind: FaultKind) -> Iterator[Seen]:
+    for fault in model.files.faults:
+        if fault.kind == kind:
+            yield Seen(fault.message, file=fault.file)
+
+
+@rule("SA401", "not-safetensors", "error", why="No client can load it; some take minutes or all memory to say so.",
+      fix=_AGAIN)  # fmt: skip
+def not_safetensors(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """A file named .safetensors does not begin with a sound header."""
+    yield from _faults(model, "not-safetensors")
+
+
+@rule("SA402", "wrong-file-size", "error", why="Tensors at its end are lost, or something was appended.", fix=_AGAIN)
+def wrong_file_size(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """A file is shorter or longer than its header says."""
+    yield from _faults(model, "size")
+
+
+@rule("SA403", "bad-offsets", "error", why="Two tensors share bytes, or one has more or fewer than its shape needs.",
+      fix=_AGAIN)  # fmt: skip
+def bad_offsets(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """Tensors overlap, or their offsets do not fit their shape."""
+    yield from _faults(model, "offsets")
+
+
+@rule("SA404", "hole-in-data", "error", why="The format forbids bytes that belong to no tensor: they can hide things.",
+      fix=_AGAIN)  # fmt: skip
+def hole_in_data(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """There are bytes between tensors that belong to none."""
+    yield from _faults(model, "hole")
+
+
+@rule("SA405", "duplicate-key", "error", why="Which of the two entries counts depends on the reader.", fix=_AGAIN)
+def duplicate_key(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """A header names a key twice."""
+    yield from _faults(model, "duplicate-key")
+
+
+@rule("SA406", "malformed-entry", "error", why="No client can load it.", fix=_AGAIN)
+def malformed_entry(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """A header's entry has an impossible dtype, shape, offset or name."""
+    yield from _faults(model, "entry")
+
+
+@rule("SA407", "damaged-json", "error", why="transformers stops at it, or goes on without what it should have said.",
+      fix="Write the file again; `python -m json.tool FILE` shows where it breaks.")  # fmt: skip
+def damaged_json(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """A JSON file cannot be read as one, or config.json has a value of an impossible kind."""
+    yield from _faults(model, "json")
+    if isinstance(model.reading, str):
+        yield Seen(model.reading, place=model.reading.partition(" ")[0])
+
+
+@rule("SA408", "wrong-hash", "error", needs="hashes",
+      why="A flipped byte makes another model, and no client notices it by itself.",
+      fix="Download or upload the file again.")  # fmt: skip
+def wrong_hash(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """A file's sha256 is not the one the Hub has for it."""
+    for file, found in (model.hash_mismatches or {}).items():
+        yield Seen(f"sha256 {found[:16]} ..., the Hub says {model.files.hub_sha256[file][:16]} ...", file=file)
+
+
+@rule("SA409", "unreadable-file", "error", why="What cannot be read cannot be released.",
+      fix="Check its permissions and that it is a file.")  # fmt: skip
+def unreadable_file(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """A file may not be read, or is a folder or a pipe."""
+    yield from _faults(model, "unreadable")
+
+
+@rule("SA410", "link-out-of-folder", "warning", why="An upload takes what the link points to, which others cannot see.",
+      fix="Replace the link by the file.")  # fmt: skip
+def link_out_of_folder(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """A file is a link that leads out of the folder, or nowhere."""
+    yield from _faults(model, "outside")
+
+
+@rule("SA411", "no-config", "error", why="Without a config.json no client knows what the tensors are.",
+      fix="Save the model with save_pretrained(), which writes it.")  # fmt: skip
+def no_config(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """There is no config.json."""
+    if CONFIG_FILE not in model.files.files and not any(fault.file == CONFIG_FILE for fault in model.files.faults):
+        inside = sorted(name for name in model.files.files if name.endswith("/" + CONFIG_FILE))
+        where = f"; there is {inside[0]}, see --subfolder" if inside else ""
+        yield Seen(f"there is no {CONFIG_FILE}{where}")

@@ -1,0 +1,80 @@
+"""SA7: what a release should not hold, or not lack."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+
+from shape_audit.checks.checked_model import CheckedModel
+from shape_audit.checks.policy import Policy
+from shape_audit.checks.rule import Seen, rule
+
+_PICKLED = re.compile(
+    r"(pytorch_model|model|consolidated|training_args|optimizer|scheduler|rng_state)[\w.-]*\.(bin|pt|pth|ckpt)"
+    r"|[\w.-]+\.(pt|pth|ckpt|pkl)"
+)
+_LIKE_WEIGHTS = re.compile(r"(model|consolidated|pytorch_model)[^/]*\.safetensors")
+
+
+@rule(
+    "SA701", "pickled-weights", "warning",
+    why="A pickle can run any code when loaded; scanners flag the repository, and clients may prefer these files.",
+    fix="Remove them; ship safetensors only.",
+)  # fmt: skip
+def pickled_weights(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """Pickled files lie in the repository."""
+    for name in sorted(model.files.files):
+        if _PICKLED.fullmatch(name):
+            yield Seen(f"{name} is a pickle", file=name)
+
+
+@rule(
+    "SA702", "remote-code", "warning", why="Users must trust and run code of the repository to load the model.",
+    fix="Use an architecture that transformers has, or contribute yours to it.",
+)  # fmt: skip
+def remote_code(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """config.json asks for code of the repository."""
+    auto_map = model.config.get("auto_map")
+    if auto_map:
+        named = auto_map.get("AutoModelForCausalLM") if isinstance(auto_map, dict) else None
+        yield Seen(f"auto_map names {named or auto_map!s:.80}", place="auto_map")
+
+
+@rule(
+    "SA703", "adapter", "error",
+    why="An adapter is loaded on top of a base model; under a model's name it loads as none.",
+    fix="Merge it into its base model (merge_and_unload()) and save that, or release it as an adapter.",
+)  # fmt: skip
+def adapter(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """The folder holds an adapter and no model."""
+    settings = model.files.documents.get("adapter_config.json")
+    if settings is not None and not model.files.weight_files:
+        yield Seen(f"a PEFT adapter of {settings.get('base_model_name_or_path') or 'an unnamed base model'!s:.80}",
+                   file="adapter_config.json")  # fmt: skip
+
+
+@rule(
+    "SA704", "weights-twice", "warning", why="Every user downloads both, and nobody knows which of them is meant.",
+    fix="Remove the files that transformers would not load.",
+)  # fmt: skip
+def weights_twice(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """There are safetensors weights besides those that transformers would load."""
+    loaded = set(model.files.weight_files)
+    for name in sorted(model.files.files):
+        if loaded and name not in loaded and _LIKE_WEIGHTS.fullmatch(name):
+            yield Seen(f"{name} lies beside {sorted(loaded)[0]}, and is not loaded", file=name)
+
+
+@rule(
+    "SA705", "no-weights", "error", why="There is nothing to load.",
+    fix="Save the model with save_pretrained(), which writes safetensors.",
+)  # fmt: skip
+def no_weights(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """There are no safetensors weights that transformers would load."""
+    faulty = any(
+        fault.file.endswith(".safetensors") or fault.file == model.files.index_file for fault in model.files.faults
+    )
+    if not model.files.weight_files and not faulty and "adapter_config.json" not in model.files.files:
+        others = [name for name in sorted(model.files.files) if name.endswith((".bin", ".gguf", ".safetensors"))]
+        only = f"; only {', '.join(others[:3])}" if others else ""
+        yield Seen(f"no model.safetensors and no {model.files.index_file}{only}", file="config.json", place="weights")

@@ -1,0 +1,124 @@
+"""SA1: the shape of the decoder."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+
+from shape_audit.checks.checked_model import CheckedModel
+from shape_audit.checks.policy import Policy
+from shape_audit.checks.rule import Seen, rule
+from shape_audit.shape import KnownModel, known_models, place, shipped_interval
+
+FEWEST_KNOWN = 3
+"""Known models of a type below which nothing is called unusual for it."""
+
+
+@rule(
+    "SA101", "shape-outside-interval", "note",
+    why="The depth-width ratio decides how strongly channels interact (arXiv 2605.27989). The shipped interval comes "
+        "from models of 1M to 10M parameters, and most good models lie below it: against it this is only a note.",
+    fix="Choose another depth or width for the next training run, or name the interval you aim at in the policy.",
+)  # fmt: skip
+def shape_outside_interval(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """R_D/W lies outside the efficient interaction interval."""
+    if model.shape is None:
+        return
+    shape, interval = model.shape.shape, policy.interval or shipped_interval()
+    placement = place(shape.r_dw, interval)
+    if placement.side != "inside":
+        low, high = ("open" if end is None else f"{end:.4g}" for end in (interval.low, interval.high))
+        yield Seen(
+            f"R_D/W = {shape.num_hidden_layers} / {shape.hidden_size} = {shape.r_dw:.4g}, {placement.side}: outside "
+            f"[{low}, {high}] ({interval.name})",
+            place="r_dw",
+            severity="warning" if policy.interval else None,
+        )
+
+
+@rule(
+    "SA102", "width-not-uniform", "warning",
+    why="Most code takes hidden_size as the width of every block; R_D/W has no single value here.",
+    fix="Say so in the model card; a pruned model needs its own modelling code.",
+)  # fmt: skip
+def width_not_uniform(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """Blocks differ in width."""
+    widths = model.tensor_facts.widths if model.tensor_facts else ()
+    if len(set(widths)) > 1:
+        first = next(i for i, width in enumerate(widths) if width != widths[0])
+        yield Seen(
+            f"block 0 has width {widths[0]}, block {first} has {widths[first]} "
+            f"({len(set(widths))} different widths in {len(widths)} blocks)",
+            place="widths",
+        )
+
+
+@rule(
+    "SA103", "not-dense", "note",
+    why="Depth-width ratio, interval and interaction profile are defined for dense decoders; they say little here.",
+    fix="Nothing, if a mixture of experts or a hybrid is what you meant to release.",
+)  # fmt: skip
+def not_dense(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """The model has experts, or blocks that mix tokens by something else than attention."""
+    reason = model.facts.non_dense_reason if model.facts else None
+    if reason is None and model.tensor_facts is not None:
+        reason = model.tensor_facts.non_dense_reason
+    if reason is not None:
+        yield Seen(f"not a dense decoder: {reason}", place="dense")
+
+
+@rule(
+    "SA104", "feed-forward-ratio", "note",
+    why="A feed-forward width far from what others of this type use is more often a typing error than a choice.",
+    fix="Check intermediate_size in config.json; if it is meant, say so in the policy's ignore list.",
+)  # fmt: skip
+def feed_forward_ratio(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """intermediate_size / hidden_size is unusual for the model's type, or outside the policy's bounds."""
+    ratio = model.shape.shape.feed_forward_ratio if model.shape else None
+    if ratio is None:
+        return
+    if policy.feed_forward_ratio is not None:
+        low, high = policy.feed_forward_ratio
+        if not low <= ratio <= high:
+            seen = f"the feed-forward ratio is {ratio:.3g}, outside the policy's {low:g} to {high:g}"
+            yield Seen(seen, place="intermediate_size", severity="warning")
+        return
+    yield from _unusual(
+        model, ratio, "feed-forward ratio", "intermediate_size",
+        lambda known: known.intermediate_size / known.hidden_size if known.intermediate_size else None,
+    )  # fmt: skip
+
+
+@rule(
+    "SA105", "attention-width", "note",
+    why="Heads that together are much wider or narrower than the residual stream change what a given width can do.",
+    fix="Check num_attention_heads and head_dim in config.json.",
+)  # fmt: skip
+def attention_width(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """num_attention_heads * head_dim against hidden_size is unusual for the model's type."""
+    if model.shape is None:
+        return
+    shape = model.shape.shape
+    if shape.num_attention_heads and shape.head_dim:
+        ratio = shape.num_attention_heads * shape.head_dim / shape.hidden_size
+        yield from _unusual(model, ratio, "heads * head_dim over width", "head_dim", _attention_ratio)
+
+
+def _attention_ratio(known: KnownModel) -> float | None:
+    if not known.num_attention_heads or not known.head_dim:
+        return None
+    return known.num_attention_heads * known.head_dim / known.hidden_size
+
+
+def _unusual(
+    model: CheckedModel, value: float, what: str, key: str, of_known: Callable[[KnownModel], float | None]
+) -> Iterator[Seen]:
+    """A value beyond all known models of the same type."""
+    kind = model.facts.text_model_type if model.facts else None
+    known = [of_known(other) for other in known_models().values() if other.architecture == kind]
+    values = [number for number in known if number is not None]
+    if len(values) >= FEWEST_KNOWN and not min(values) * 0.99 <= value <= max(values) * 1.01:
+        yield Seen(
+            f"{what} is {value:.3g}; the {len(values)} known models of type {kind} lie between {min(values):.3g} and "
+            f"{max(values):.3g}",
+            place=key,
+        )

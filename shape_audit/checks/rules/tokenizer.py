@@ -1,0 +1,136 @@
+"""SA6: tokenizer and generation settings that fit the model."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any, TypeGuard
+
+from shape_audit.checks.checked_model import CheckedModel
+from shape_audit.checks.policy import Policy
+from shape_audit.checks.rule import Seen, rule
+
+SPECIAL = ("bos_token_id", "eos_token_id", "pad_token_id")
+GENERATION = "generation_config.json"
+TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
+
+
+def _ids(config: Mapping[str, Any], key: str) -> list[int]:
+    """The ids under a key, which may be one or a list; nothing where they are no numbers."""
+    value = config.get(key)
+    values = value if isinstance(value, list) else [value]
+    return [number for number in values if type(number) is int]
+
+
+def _rows(model: CheckedModel) -> int | None:
+    """Rows of the token embedding, as stored or as promised."""
+    stored = model.tensor_facts.vocab_size if model.tensor_facts else None
+    return stored or (model.facts.vocab_size if model.facts else None)
+
+
+def _tokens(model: CheckedModel) -> dict[str, int]:
+    """Token -> id, of tokenizer.json; empty where it has none in a form that is known."""
+    document = model.files.documents.get(TOKENIZER, {})
+    part = document.get("model")
+    vocabulary = part.get("vocab") if isinstance(part, dict) else None
+    tokens: dict[str, int] = {}
+    if isinstance(vocabulary, dict):
+        tokens = {token: number for token, number in vocabulary.items() if type(number) is int}
+    elif isinstance(vocabulary, list):  # Unigram: [token, score], the id is the place
+        tokens = {str(entry[0]): i for i, entry in enumerate(vocabulary) if isinstance(entry, list) and entry}
+    added = document.get("added_tokens")
+    for entry in added if isinstance(added, list) else []:
+        if isinstance(entry, dict) and type(entry.get("id")) is int and isinstance(entry.get("content"), str):
+            tokens[entry["content"]] = entry["id"]
+    return tokens
+
+
+@rule(
+    "SA601", "tokenizer-larger-than-embedding", "error",
+    why="An id beyond the embedding is an index error, on a GPU one that takes the process down.",
+    fix="Resize the embedding (resize_token_embeddings(len(tokenizer))), or ship the tokenizer of training.",
+)  # fmt: skip
+def tokenizer_larger_than_embedding(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """The tokenizer gives ids that the embedding has no row for."""
+    rows, tokens = _rows(model), _tokens(model)
+    if rows and tokens:
+        largest = max(tokens, key=lambda token: tokens[token])
+        if tokens[largest] >= rows:
+            beyond = sum(number >= rows for number in tokens.values())
+            seen = f"the embedding has {rows:,} rows, but {beyond:,} tokens have larger ids (up to {tokens[largest]:,})"
+            yield Seen(seen, file=TOKENIZER, place="vocab")
+
+
+@rule(
+    "SA602", "special-token-out-of-range", "error", why="Generation that starts or pads with this id ends in an error.",
+    fix="Set the id the tokenizer has for this token, or null.",
+)  # fmt: skip
+def special_token_out_of_range(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """A special-token id in config.json or generation_config.json has no row in the embedding."""
+    rows = _rows(model)
+    for file, config in ("config.json", model.config), (GENERATION, model.generation_config):
+        for key in SPECIAL:
+            for number in _ids(config, key):
+                if rows and not 0 <= number < rows and not (key == "pad_token_id" and number == -1):
+                    yield Seen(f"{key} = {number}, but the embedding has {rows:,} rows", file=file, place=key)
+
+
+@rule(
+    "SA603", "special-tokens-disagree", "warning",
+    why="Which end-of-text token stops generation depends on which file a client reads.",
+    fix="Make config.json, generation_config.json and the tokenizer name the same tokens.",
+)  # fmt: skip
+def special_tokens_disagree(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """config.json, generation_config.json and the tokenizer name different special tokens."""
+    tokens, settings = _tokens(model), model.files.documents.get(TOKENIZER_CONFIG, {})
+    for key in SPECIAL:
+        ours, generation = _ids(model.config, key), _ids(model.generation_config, key)
+        if ours and generation and not set(ours) & set(generation):
+            yield Seen(f"{key} is {_said(ours)} in config.json, {_said(generation)} in {GENERATION}",
+                       file=GENERATION, place=key)  # fmt: skip
+        content = settings.get(key.removesuffix("_id"))
+        text = content.get("content") if isinstance(content, dict) else content
+        number = tokens.get(text) if isinstance(text, str) else None
+        named = {*ours, *generation}
+        if number is not None and named and number not in named:
+            yield Seen(f"{key.removesuffix('_id')} of the tokenizer is {text} ({number}), but {key} is {_said(named)}",
+                       file=TOKENIZER_CONFIG, place=key)  # fmt: skip
+
+
+def _said(ids: Any) -> str:
+    return ", ".join(str(number) for number in sorted(ids))
+
+
+@rule(
+    "SA604", "rope-against-positions", "warning",
+    why="Clients cut the context at max_position_embeddings; beyond what rope was scaled for, quality collapses.",
+    fix="Set max_position_embeddings to factor * original_max_position_embeddings.",
+)  # fmt: skip
+def rope_against_positions(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """max_position_embeddings is not what rope is scaled to."""
+    rope = model.config.get("rope_parameters") or model.config.get("rope_scaling")
+    positions = model.facts.max_position_embeddings if model.facts else None
+    if not isinstance(rope, dict) or positions is None:
+        return
+    original = rope.get("original_max_position_embeddings", model.config.get("original_max_position_embeddings"))
+    factor = rope.get("factor")
+    if type(original) is int and original > positions:
+        yield Seen(f"max_position_embeddings = {positions}, less than the {original} that rope was trained on",
+                   place="max_position_embeddings")  # fmt: skip
+    elif _is_number(factor) and type(original) is int and 0 < 1.01 * factor * original < positions:
+        scaled = f"{factor:g} x {original} = {factor * original:g}"
+        seen = f"max_position_embeddings = {positions}, but rope is scaled to {scaled}"
+        yield Seen(seen, place="max_position_embeddings")
+
+
+def _is_number(value: Any) -> TypeGuard[float]:
+    return isinstance(value, int | float) and not isinstance(value, bool)
+
+
+@rule("SA605", "no-tokenizer", "note", why="Nobody can use a language model without its tokenizer.",
+      fix="Save the tokenizer into the same folder: tokenizer.save_pretrained(FOLDER).")  # fmt: skip
+def no_tokenizer(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """There is no tokenizer beside the weights."""
+    names = set(model.files.files)
+    known = {TOKENIZER, TOKENIZER_CONFIG, "tokenizer.model", "vocab.json", "spiece.model", "tekken.json"}
+    if model.files.weight_files and not names & known and not any(name.endswith(".tiktoken") for name in names):
+        yield Seen("no tokenizer file lies beside the weights", place="tokenizer")

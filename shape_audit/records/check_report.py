@@ -1,0 +1,59 @@
+"""What a check found: findings in the order of their rules, and what they were judged by."""
+
+from __future__ import annotations
+
+from typing import Literal
+
+from shape_audit.records.frozen import Frozen
+
+Severity = Literal["error", "warning", "note"]
+SEVERITIES: tuple[Severity, ...] = ("error", "warning", "note")
+"""From the worst."""
+
+
+class Finding(Frozen):
+    """One thing that a rule has seen."""
+
+    rule: str
+    """SA101 ..."""
+    name: str
+    """The rule's name in words: shape-outside-interval."""
+    severity: Severity
+    message: str
+    """What was seen, with its numbers, in one sentence."""
+    file: str
+    """Where: a file of the model, by its name in the model's folder."""
+    place: str
+    """What in that file: a tensor, a key of the config; empty where it is the whole file."""
+    fix: str
+    """What to do about it."""
+    fingerprint: str
+    """16 hex digits of a sha256 over rule, file, place, and a counter where those are equal: the same one tomorrow."""
+
+
+class Accepted(Frozen):
+    """A finding that does not count, and why."""
+
+    finding: Finding
+    reason: str
+    """The policy's reason, or that it stands in the baseline."""
+
+
+class CheckReport(Frozen):
+    """The outcome of one check."""
+
+    repo_id: str
+    revision: str | None
+    """Commit sha of a Hub model; None of a folder."""
+    tool_version: str
+    rules_run: list[str]
+    """Ids of the rules that had what they need; those for which an option was not given are not among them."""
+    findings: list[Finding]
+    accepted: list[Accepted]
+    fail_on: Severity
+
+    @property
+    def failing(self) -> list[Finding]:
+        """The findings that decide the exit code."""
+        worst = SEVERITIES[: SEVERITIES.index(self.fail_on) + 1]
+        return [finding for finding in self.findings if finding.severity in worst]
