@@ -2,6 +2,7 @@
 
     import shape_audit
     record = shape_audit.audit("builtin:bytes-1m")        # AuditRecord
+    shape_audit.check("./my-model").failing                # findings that a release should not have
     shape_audit.derive_interval()                          # IntervalDerivation of the shipped sweep
 
 Nothing heavy is imported before it is needed: `audit(..., shape_only=True)` runs without torch.
@@ -24,7 +25,8 @@ from shape_audit.errors import (
 
 if TYPE_CHECKING:
     from shape_audit.auditing import AuditOptions, audit, plan_memory
-    from shape_audit.records import AuditRecord, read_record
+    from shape_audit.checks import CheckOptions, check
+    from shape_audit.records import AuditRecord, CheckReport, read_record
     from shape_audit.shape import derive_interval
 
 __version__ = "0.1.0"
@@ -32,7 +34,10 @@ __version__ = "0.1.0"
 _HOME = {
     "AuditOptions": "auditing",
     "AuditRecord": "records",
+    "CheckOptions": "checks",
+    "CheckReport": "records",
     "audit": "auditing",
+    "check": "checks",
     "derive_interval": "shape",
     "plan_memory": "auditing",
     "read_record": "records",
@@ -41,6 +46,8 @@ _HOME = {
 __all__ = [
     "AuditOptions",
     "AuditRecord",
+    "CheckOptions",
+    "CheckReport",
     "CorruptFileError",
     "ExitCode",
     "IncompleteError",
@@ -50,6 +57,7 @@ __all__ = [
     "ShapeAuditError",
     "UsageError",
     "audit",
+    "check",
     "derive_interval",
     "plan_memory",
     "read_record",

@@ -6,11 +6,12 @@ launch(arguments, processes)          -> the exit code of the same command, run 
 """
 
 from shape_audit.auditing.launch import check_launched, end_with_launcher, launch
-from shape_audit.auditing.options import AuditOptions
+from shape_audit.auditing.options import DEFAULT_SEQ_LEN, AuditOptions
 from shape_audit.auditing.progress import Progress, Silent
 from shape_audit.auditing.run import MeasurementNotInstalledError, RecordNotWrittenError, audit, plan_memory
 
 __all__ = [
+    "DEFAULT_SEQ_LEN",
     "AuditOptions",
     "MeasurementNotInstalledError",
     "Progress",

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from shape_audit.cli import audit, interval, schema
+from shape_audit.cli import audit, check, interval, rules, schema
 from shape_audit.cli.failures import failed
 from shape_audit.cli.option import option
 from shape_audit.cli.settings import read_settings
@@ -24,6 +24,9 @@ app = typer.Typer(
     pretty_exceptions_enable=False,
 )
 app.command("audit")(audit.command)
+app.command("check")(check.command)
+app.command("rules")(rules.list_rules)
+app.command("explain")(rules.explain)
 app.command("interval")(interval.command)
 app.command("schema")(schema.command)
 

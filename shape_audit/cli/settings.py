@@ -9,6 +9,9 @@ from typing import Any
 
 from shape_audit.errors import UsageError
 
+TABLES = ("policy",)
+"""Tables that stand among a command's options and are none: [tool.shape-audit.check.policy]."""
+
 
 def read_settings(program: Any) -> dict[str, dict[str, Any]]:
     """Command -> parameter -> default, from the pyproject.toml of this folder or the nearest above it.
@@ -45,6 +48,8 @@ def _options(table: Any, command: Any, where: str) -> dict[str, Any]:
     names = {parameter.name.replace("_", "-"): parameter.name for parameter in command.params}
     options = {}
     for key, value in table.items():
+        if key in TABLES and isinstance(value, dict):
+            continue  # read by whoever it is for
         name = names[_known(key.replace("_", "-"), names, where)]
         is_flag = next(bool(getattr(p, "is_flag", False)) for p in command.params if p.name == name)
         if is_flag != isinstance(value, bool):

@@ -58,13 +58,18 @@ def _for_stdout(content: RenderableType) -> str:
         console.width = max(console.width, MIN_PIPE_WIDTH)
     with console.capture() as capture:
         console.print(content)
-    return capture.get()
+    return _without_padding(capture.get())
 
 
 def _drawn(content: RenderableType) -> str:
     stream = io.StringIO()
     Console(file=stream, width=FILE_WIDTH, highlight=False).print(content)
-    return stream.getvalue()
+    return _without_padding(stream.getvalue())
+
+
+def _without_padding(text: str) -> str:
+    """Lines without the spaces that fill a table's last column."""
+    return "\n".join(line.rstrip(" ") for line in text.split("\n"))
 
 
 def note(text: str) -> None:

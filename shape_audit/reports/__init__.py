@@ -12,8 +12,11 @@ from shape_audit.reports.comparison import comparison_markdown, comparison_text
 from shape_audit.reports.interval_reports import interval_markdown, interval_text
 from shape_audit.reports.json_form import as_json
 from shape_audit.reports.memory import memory_json, memory_markdown, memory_sentence, memory_text, shortage
+from shape_audit.reports.rich_tables import rich_table
+from shape_audit.reports.tables import Table
 
 __all__ = [
+    "Table",
     "as_json",
     "audit_markdown",
     "audit_text",
@@ -25,5 +28,6 @@ __all__ = [
     "memory_markdown",
     "memory_sentence",
     "memory_text",
+    "rich_table",
     "shortage",
 ]

@@ -1,0 +1,35 @@
+"""Annotations in the log of a GitHub workflow: `::error file=...,title=...::message`.
+
+Format: docs.github.com, Workflow commands for GitHub Actions (what must be escaped, and how).
+"""
+
+from __future__ import annotations
+
+from shape_audit.checks.formats.wording import subject, verdict, where
+from shape_audit.records import CheckReport
+
+_COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
+
+
+def as_github(report: CheckReport, anchor: str) -> str:
+    """One annotation a finding, all at the anchor's first line, and the verdict."""
+    lines = [
+        f"::{_COMMANDS[finding.severity]} file={_property(anchor)},line=1,"
+        f"title={_property(f'{finding.rule} {finding.name}')}::"
+        f"{_data(f'{finding.message} [{where(finding)}] Fix: {finding.fix}')}"
+        for finding in report.findings
+    ]
+    return "\n".join([*lines, _harmless(f"shape-audit check {subject(report)}: {verdict(report)}")]) + "\n"
+
+
+def _data(text: str) -> str:
+    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
+
+
+def _property(text: str) -> str:
+    return _data(text).replace(":", "%3A").replace(",", "%2C")
+
+
+def _harmless(text: str) -> str:
+    """A line that is no command, whatever a model is called."""
+    return text.replace("::", ": :")

@@ -1,0 +1,48 @@
+"""JUnit XML: a suite for the model, a test case for every rule that was run.
+
+There is no one schema; this is the form that Jenkins and GitLab read (testsuites, testsuite, testcase, failure).
+"""
+
+from __future__ import annotations
+
+from xml.etree.ElementTree import Element, SubElement, indent, tostring
+
+from shape_audit.checks.formats.wording import subject, where
+from shape_audit.checks.rule import RULES
+from shape_audit.records import CheckReport, Finding
+
+
+def as_junit(report: CheckReport) -> str:
+    """A rule fails where one of its findings decides the exit code; what it found besides stands in system-out."""
+    failing = {finding.fingerprint for finding in report.failing}
+    suites = Element("testsuites", name="shape-audit check")
+    suite = SubElement(suites, "testsuite", name=_xml(subject(report)))
+    failures = 0
+    for id in report.rules_run:
+        found = [finding for finding in report.findings if finding.rule == id]
+        case = SubElement(suite, "testcase", classname=f"shape-audit.{id[:3]}", name=f"{id} {RULES[id].name}")
+        worst = [finding for finding in found if finding.fingerprint in failing]
+        if worst:
+            failures += 1
+            first = worst[0]
+            failure = SubElement(case, "failure", type=first.severity, message=_xml(first.message))
+            failure.text = "\n".join(_line(finding) for finding in worst)
+        others = [finding for finding in found if finding.fingerprint not in failing]
+        if others:
+            SubElement(case, "system-out").text = "\n".join(_line(finding) for finding in others)
+    for element in (suites, suite):
+        element.set("tests", str(len(report.rules_run)))
+        element.set("failures", str(failures))
+        element.set("errors", "0")
+    indent(suites)
+    return '<?xml version="1.0" encoding="utf-8"?>\n' + tostring(suites, encoding="unicode") + "\n"
+
+
+def _line(finding: Finding) -> str:
+    return _xml(f"{finding.severity}: {finding.message} [{where(finding)}] Fix: {finding.fix}")
+
+
+def _xml(text: str) -> str:
+    """Without what XML 1.0 cannot hold, whatever a tensor is called."""
+    return "".join(c if c in "\t\n" or " " <= c <= "\ud7ff" or "\ue000" <= c <= "\ufffd" or c >= "\U00010000" else "?"
+                   for c in text)  # fmt: skip

@@ -1,0 +1,73 @@
+"""SARIF 2.1.0, the form that code scanning reads (OASIS standard; GitHub's subset: rule ids, levels, locations,
+partialFingerprints).
+
+A model's files mostly are not in the repository whose CI runs this, and GitHub shows only results at files that are:
+so every result is anchored to one the user names, config.json unless told otherwise, and says in its message which
+file of the model is meant.
+"""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+from urllib.parse import quote
+
+from shape_audit.checks.formats.wording import where
+from shape_audit.checks.rule import RULES
+from shape_audit.records import CheckReport, Finding
+
+SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
+VERSION = "2.1.0"
+
+
+def as_sarif(report: CheckReport, anchor: str) -> str:
+    """One run with all rules that were run, one result a finding; accepted ones as suppressed results."""
+    results = [_result(finding, anchor, report.rules_run) for finding in report.findings]
+    for accepted in report.accepted:
+        suppressed = _result(accepted.finding, anchor, report.rules_run)
+        suppressed["suppressions"] = [{"kind": "external", "justification": accepted.reason}]
+        results.append(suppressed)
+    driver = {
+        "name": "shape-audit",
+        "version": report.tool_version,
+        "semanticVersion": report.tool_version,
+        "rules": [_rule(id) for id in report.rules_run],
+    }
+    run = {
+        "tool": {"driver": driver},
+        "automationDetails": {"id": f"shape-audit/check/{quote(report.repo_id)}/"},
+        "results": results,
+        "columnKind": "unicodeCodePoints",
+    }
+    return json.dumps({"$schema": SCHEMA, "version": VERSION, "runs": [run]}, indent=2) + "\n"
+
+
+def _rule(id: str) -> dict[str, Any]:
+    rule = RULES[id]
+    return {
+        "id": id,
+        "name": "".join(word.capitalize() for word in rule.name.split("-")),
+        "shortDescription": {"text": rule.summary},
+        "fullDescription": {"text": rule.why},
+        "help": {"text": rule.fix},
+        "defaultConfiguration": {"level": rule.severity},
+    }
+
+
+def _result(finding: Finding, anchor: str, rules: list[str]) -> dict[str, Any]:
+    return {
+        "ruleId": finding.rule,
+        "ruleIndex": rules.index(finding.rule),
+        "level": finding.severity,
+        "message": {"text": f"{finding.message} [{where(finding)}] Fix: {finding.fix}"},
+        "locations": [
+            {
+                "physicalLocation": {
+                    "artifactLocation": {"uri": quote(anchor), "uriBaseId": "%SRCROOT%"},
+                    "region": {"startLine": 1},
+                },
+                "logicalLocations": [{"name": finding.place or finding.file, "fullyQualifiedName": where(finding)}],
+            }
+        ],
+        "partialFingerprints": {"shapeAuditFinding/v1": finding.fingerprint},
+    }

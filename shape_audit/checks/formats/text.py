@@ -1,0 +1,41 @@
+"""Plain text for a terminal, the worst first."""
+
+from __future__ import annotations
+
+from rich.console import Group, RenderableType
+from rich.table import Table
+from rich.text import Text
+
+from shape_audit.checks.formats.wording import subject, verdict, where
+from shape_audit.records import SEVERITIES, CheckReport, Finding
+
+_STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
+
+
+def as_text(report: CheckReport) -> RenderableType:
+    """Each finding in three lines: what, where, what to do; then what was accepted, and the verdict."""
+    parts: list[RenderableType] = [Text(f"shape-audit check {subject(report)}", style="bold"), Text("")]
+    for severity in SEVERITIES:
+        for finding in report.findings:
+            if finding.severity == severity:
+                parts += [*_lines(finding), Text("")]
+    if report.accepted:
+        parts.append(Text("accepted", style="dim"))
+        for accepted in report.accepted:
+            line = f"  {accepted.finding.rule} {where(accepted.finding)}: {accepted.reason}"
+            parts.append(Text(line, style="dim"))
+        parts.append(Text(""))
+    parts.append(Text(verdict(report), style="bold red" if report.failing else "bold green"))
+    return Group(*parts)
+
+
+def _lines(finding: Finding) -> list[RenderableType]:
+    head = Table.grid(padding=(0, 1))  # wrapped lines stay in their column
+    head.add_column(width=7)
+    head.add_column(width=5)
+    head.add_column()
+    head.add_row(Text(finding.severity, style=_STYLES[finding.severity]), Text(finding.rule, style="bold"),
+                 Text(finding.message))  # fmt: skip
+    head.add_row("", Text("at", style="dim"), Text(where(finding), style="dim"))
+    head.add_row("", Text("fix", style="dim"), Text(finding.fix, style="dim"))
+    return [head]

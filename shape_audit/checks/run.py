@@ -1,0 +1,256 @@
+"""A check: read the model's files once, let every rule look, and sort what they saw by the policy and the baseline."""
+
+from __future__ import annotations
+
+import hashlib
+from collections import Counter
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from datetime import date
+from pathlib import Path
+from typing import Any
+
+import shape_audit.checks.rules  # noqa: F401 (registers them)
+from shape_audit.auditing import DEFAULT_SEQ_LEN, AuditOptions, audit
+from shape_audit.checks.architecture import Expected, compare_with_architecture
+from shape_audit.checks.baseline import read_baseline
+from shape_audit.checks.checked_model import CheckedModel
+from shape_audit.checks.policy import Ignored, Policy
+from shape_audit.checks.rule import RULES, Need, Rule, Seen
+from shape_audit.checks.weight_scan import TensorNumbers, scan_file
+from shape_audit.errors import IncompleteError, MissingExtraError, NonFiniteError, UsageError, explained
+from shape_audit.hub import DEFAULT_RETRIES, Inspection, inspect_model, read_checkpoint, with_retries
+from shape_audit.records import Accepted, AuditRecord, CheckReport, Finding, Severity, read_record
+
+MOST_OF_A_RULE = 20
+"""Findings of one rule that are shown one by one; the rest are counted in one more."""
+
+
+@dataclass(frozen=True)
+class CheckOptions:
+    """What to look at, and by what to judge.
+
+    Attributes:
+        deep: compare the tensors with the architecture that transformers builds (needs the extra `measure`).
+        weights: look at every number.
+        verify_hashes: compare files with the Hub's sha256.
+        measure: make a measured audit, with its default windows; `record` takes one that was made before.
+        baseline: fingerprints of findings that are accepted; None for none.
+        select, ignore: ids of rules, or beginnings of ids (SA3); ignore wins.
+    """
+
+    policy: Policy = field(default_factory=Policy)
+    deep: bool = False
+    weights: bool = False
+    verify_hashes: bool = False
+    measure: bool = False
+    record: Path | None = None
+    baseline: Path | None = None
+    select: tuple[str, ...] = ()
+    ignore: tuple[str, ...] = ()
+    fail_on: Severity = "error"
+    subfolder: str | None = None
+    variant: str | None = None
+    retries: int = DEFAULT_RETRIES
+
+
+def check(model: str, options: CheckOptions | None = None, **changes: Any) -> CheckReport:
+    """Check a model before it is released, without loading its weights.
+
+        report = shape_audit.check("./my-model", deep=True)
+        report.failing
+
+    Args:
+        model: `org/name`, `org/name@revision`, a folder, or `builtin:NAME`.
+        options: all options at once; None for the defaults.
+        **changes: single options by name, see `CheckOptions`; only where `options` is not given.
+
+    Raises:
+        IncompleteError: the model cannot be reached at all, or an option needs what is not there.
+        NotAuditableError: --deep or --measure of what cannot be built or measured.
+        UsageError: options that cannot be meant.
+    """
+    if options is None:
+        try:
+            options = CheckOptions(**changes)
+        except TypeError as error:
+            raise UsageError(f"check(): {str(error).partition(') ')[2] or error}") from error
+    elif changes:
+        raise UsageError("check(): give options or single changes, not both")
+    try:
+        return _check(model, options)
+    except Exception as error:
+        known = explained(error, model)
+        if known is None:
+            raise
+        raise known from error
+
+
+def _check(model: str, options: CheckOptions) -> CheckReport:
+    from shape_audit import __version__
+
+    rules = _chosen_rules(options)
+    accepted = read_baseline(options.baseline) if options.baseline else {}
+    files = inspect_model(model, subfolder=options.subfolder, variant=options.variant, retries=options.retries)
+    checked = _looked_at(model, files, options)
+    findings = [finding for rule in rules for finding in _findings(rule, checked, options.policy)]
+    counted, left = [], []
+    for finding in findings:
+        reason = _reason(finding, options.policy.ignore) or accepted.get(finding.fingerprint)
+        if reason is None:
+            counted.append(finding)
+        else:
+            left.append(Accepted(finding=finding, reason=reason))
+    return CheckReport(
+        repo_id=files.repo_id,
+        revision=files.revision,
+        tool_version=__version__,
+        rules_run=[rule.id for rule in rules],
+        findings=counted,
+        accepted=left,
+        fail_on=options.fail_on,
+    )
+
+
+def _chosen_rules(options: CheckOptions) -> list[Rule]:
+    """Those selected, not ignored, not switched off, and given what they look at."""
+    for prefix in (*options.select, *options.ignore):
+        if not any(id.startswith(prefix) for id in RULES) or not prefix:
+            raise UsageError(f"no rule is called {prefix}; see shape-audit rules")
+    there: dict[Need, bool] = {
+        "headers": True,
+        "deep": options.deep,
+        "weights": options.weights,
+        "hashes": options.verify_hashes,
+        "record": options.measure or options.record is not None,
+    }
+    return [
+        rule
+        for rule in sorted(RULES.values(), key=lambda rule: rule.id)
+        if there[rule.needs]
+        and (not options.select or rule.id.startswith(options.select))
+        and not (options.ignore and rule.id.startswith(options.ignore))
+        and options.policy.severity.get(rule.id) != "off"
+    ]
+
+
+def _looked_at(model: str, files: Inspection, options: CheckOptions) -> CheckedModel:
+    """The model with all that the options ask to have looked at."""
+    expected = _expected(files) if options.deep else None
+    numbers = _numbers(files) if options.weights else None
+    record, not_finite = None, None
+    if options.record is not None:
+        record = _fitting_record(model, options)
+    elif options.measure:
+        try:
+            record = audit(model, _measurement(files, options))
+        except NonFiniteError as error:
+            not_finite = str(error)
+    return CheckedModel(
+        files=files,
+        expected=expected,
+        numbers=numbers,
+        hash_mismatches=_hash_mismatches(files) if options.verify_hashes else None,
+        record=record,
+        not_finite=not_finite,
+    )
+
+
+def _measurement(files: Inspection, options: CheckOptions) -> AuditOptions:
+    """The audit's defaults, in windows that the model has positions for."""
+    facts = CheckedModel(files).facts
+    positions = (facts and facts.max_position_embeddings) or DEFAULT_SEQ_LEN
+    return AuditOptions(
+        seq_len=min(DEFAULT_SEQ_LEN, positions),
+        subfolder=options.subfolder,
+        variant=options.variant,
+        retries=options.retries,
+    )
+
+
+def _expected(files: Inspection) -> Expected | None:
+    if files.config is None or not any(file in files.headers for file in files.weight_files):
+        return None  # findings of other rules say why
+    try:
+        return compare_with_architecture(files)
+    except ImportError as error:
+        raise MissingExtraError("--deep needs transformers; pip install 'shape-audit[measure]'") from error
+
+
+def _numbers(files: Inspection) -> dict[str, TensorNumbers]:
+    """Of every tensor of the files that are loaded and sound."""
+    found: dict[str, TensorNumbers] = {}
+    for file in files.weight_files:
+        if file in files.headers:
+            found |= scan_file(with_retries(lambda file=file: files.local(file), 0), files.headers[file])  # type: ignore[misc]
+    return found
+
+
+def _hash_mismatches(files: Inspection) -> dict[str, str]:
+    if not files.hub_sha256:
+        where = "offline" if files.source == "hub" else "of a folder"
+        raise UsageError(f"--verify-hashes compares with the Hub's hashes, and there are none {where}")
+    found = {}
+    for name, expected in sorted(files.hub_sha256.items()):
+        if "/" in name:
+            continue
+        with files.local(name).open("rb") as stream:
+            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        if digest != expected:
+            found[name] = digest
+    return found
+
+
+def _fitting_record(model: str, options: CheckOptions) -> AuditRecord:
+    """The record given, if it is of this model."""
+    assert options.record is not None
+    record = read_record(options.record)
+    checkpoint = read_checkpoint(model, subfolder=options.subfolder, variant=options.variant, retries=options.retries)
+    if record.model.revision != checkpoint.revision:
+        raise IncompleteError(
+            f"{options.record}: a record of {record.model.repo_id} at {record.model.revision[:12]}, "
+            f"but {model} is at {checkpoint.revision[:12]}; audit it again"
+        )
+    if record.interaction is None:
+        raise IncompleteError(f"{options.record}: a shape-only record; it has no interaction profile")
+    return record
+
+
+def _findings(rule: Rule, model: CheckedModel, policy: Policy) -> Iterator[Finding]:
+    """What a rule sees, as findings; beyond the first few, as one that counts the others."""
+    seen = list(rule.look(model, policy))
+    counts: Counter[tuple[str, str]] = Counter()
+    for one in _abridged(seen):
+        counts[one.file, one.place] += 1
+        key = f"{rule.id}\0{one.file}\0{one.place}\0{counts[one.file, one.place]}"
+        level = policy.severity.get(rule.id)
+        yield Finding(
+            rule=rule.id,
+            name=rule.name,
+            severity=level if level is not None and level != "off" else one.severity or rule.severity,
+            message=_one_line(one.message),
+            file=_one_line(one.file),
+            place=_one_line(one.place),
+            fix=one.fix or rule.fix,
+            fingerprint=hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16],
+        )
+
+
+def _abridged(seen: Sequence[Seen]) -> Iterator[Seen]:
+    yield from seen[:MOST_OF_A_RULE]
+    if len(seen) > MOST_OF_A_RULE:
+        yield Seen(f"and {len(seen) - MOST_OF_A_RULE} more of the same kind", file=seen[-1].file, place="more")
+
+
+def _one_line(text: str) -> str:
+    """Names and messages may come from anywhere: no line ends, no control characters, no half surrogates, an end."""
+    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
+    return line if len(line) <= 500 else line[:496] + " ..."
+
+
+def _reason(finding: Finding, ignored: Sequence[Ignored]) -> str | None:
+    """The policy's reason to accept a finding; None where there is none, or none any more."""
+    for entry in ignored:
+        if entry.covers(finding) and (entry.expires is None or date.today() <= entry.expires):
+            return entry.reason
+    return None

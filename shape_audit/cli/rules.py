@@ -1,0 +1,62 @@
+"""`shape-audit rules` and `shape-audit explain RULE`"""
+
+from __future__ import annotations
+
+import difflib
+from typing import Annotated
+
+import typer
+from rich.console import Group
+from rich.table import Table
+from rich.text import Text
+
+from shape_audit.checks import RULES, Rule
+from shape_audit.cli.failures import failed
+from shape_audit.cli.sink import emit
+from shape_audit.errors import ExitCode, UsageError
+from shape_audit.reports import Table as PlainTable
+from shape_audit.reports import rich_table
+
+NEEDS = {"headers": "", "deep": "--deep", "weights": "--weights", "hashes": "--verify-hashes", "record": "--measure"}
+
+
+def list_rules() -> int:
+    """List the rules of `shape-audit check`."""
+    rows = tuple((rule.id, rule.name, rule.severity, NEEDS[rule.needs], rule.summary) for rule in _in_order())
+    try:
+        columns = ("rule", "name", "default", "needs", "what it looks for")
+        emit(rich_table(PlainTable("Rules", columns, rows, numeric=False)), None)
+    except Exception as error:
+        return failed(error, subject="shape-audit rules", debug=False)
+    return ExitCode.CLEAN
+
+
+def explain(rule: Annotated[str, typer.Argument(metavar="RULE", help="SA101, or a rule's name.")]) -> int:
+    """Say what a rule looks for, why that matters and what to do."""
+    try:
+        found = _named(rule)
+        needs = f", with {NEEDS[found.needs]}" if NEEDS[found.needs] else ""
+        rows = Table.grid(padding=(0, 2))
+        for head, text in ("what", found.summary), ("why", found.why), ("fix", found.fix):
+            rows.add_row(Text(head, style="dim"), Text(text))
+        head_line = Text(f"{found.id} {found.name}", style="bold")
+        emit(Group(head_line, Text(f"{found.severity} by default{needs}"), Text(""), rows), None)
+    except Exception as error:
+        return failed(error, subject=rule, debug=False)
+    return ExitCode.CLEAN
+
+
+def _in_order() -> list[Rule]:
+    return sorted(RULES.values(), key=lambda rule: rule.id)
+
+
+def _named(text: str) -> Rule:
+    by_name = {name: rule for rule in RULES.values() for name in (rule.id, rule.name)}
+    found = by_name.get(text) or by_name.get(text.upper())
+    if found is None:
+        near = difflib.get_close_matches(text.upper(), list(RULES), n=1)
+        near = near or difflib.get_close_matches(text, list(by_name), n=1)
+        raise UsageError(
+            f"no rule is called {text}; " + (f"did you mean {near[0]}?" if near else "see shape-audit rules")
+        )
+    return found
