@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from shape_audit.hub import TensorHeader
 
-_IN_BLOCK = re.compile(r"(?P<prefix>(?:[^.]+\.)*?[^.\d][^.]*)\.(?P<index>\d{1,6})\.(?P<rest>.+)")
+_IN_BLOCK = re.compile(r"(?P<prefix>(?:[^.]+\.)*?[^.\d][^.]*)\.(?P<index>\d{1,6})\.(?P<rest>.+)", re.DOTALL)
 
 
 @dataclass(frozen=True)

@@ -139,7 +139,7 @@ class _Reader:
     def _known(self, table: Mapping[str, Any], names: Collection[str], of: str) -> None:
         for key in table:
             if key not in names:
-                near = difflib.get_close_matches(key, list(names), n=1)
+                near = difflib.get_close_matches(key, list(names), n=1, cutoff=0.5)
                 advice = f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(names))}"
                 raise self._wrong(f"{of}unknown {key}; {advice}")
 

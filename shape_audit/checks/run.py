@@ -188,8 +188,7 @@ def _numbers(files: Inspection) -> dict[str, TensorNumbers]:
 
 def _hash_mismatches(files: Inspection) -> dict[str, str]:
     if not files.hub_sha256:
-        where = "offline" if files.source == "hub" else "of a folder"
-        raise UsageError(f"--verify-hashes compares with the Hub's hashes, and there are none {where}")
+        raise UsageError(f"--verify-hashes: the Hub has no hashes for {files.repo_id}")
     found = {}
     for name, expected in sorted(files.hub_sha256.items()):
         if "/" in name:

@@ -8,6 +8,7 @@ offline.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -114,11 +115,13 @@ class HubFiles:
         Raises:
             IncompleteError; huggingface_hub and httpx2 errors.
         """
+        cache = HeaderCache(model.repo_id, model.subfolder, model.variant)
         inside = f"{model.subfolder}/" if model.subfolder else ""
         if is_offline_mode():
-            sha, repo_id = _cached_commit(model, HeaderCache(model.repo_id, model.subfolder, model.variant))
-            return cls(repo_id, sha, inside, _cached_files(repo_id, sha), {}, 0)
+            sha, repo_id = _cached_commit(model, cache)
+            return cls(repo_id, sha, inside, _cached_files(repo_id, sha), _cached_sha256(repo_id, sha), 0)
         sha, repo_id, sizes, sha256 = _commit(model, retries)
+        cache.remember(model.revision or DEFAULT_REVISION, sha, repo_id)
         return cls(repo_id, sha, inside, sizes, sha256, retries)
 
     def read(self, name: str) -> bytes:
@@ -230,9 +233,21 @@ def _cached_commit(model: ModelName, cache: HeaderCache) -> tuple[str, str]:
     raise IncompleteError(f"{model.repo_id}: not in the cache, and offline mode is on. Run once without HF_HUB_OFFLINE")
 
 
-def _cached_files(repo_id: str, sha: str) -> dict[str, int | None]:
-    """Name -> size of the files of a commit that the Hub's cache holds."""
+def _snapshot(repo_id: str, sha: str) -> Path:
+    """Where the Hub's cache has a commit."""
     config = try_to_load_from_cache(repo_id, CONFIG_FILE, revision=sha)
     snapshot = Path(HF_HUB_CACHE) / repo_folder_name(repo_id=repo_id, repo_type="model") / "snapshots" / sha
-    root = Path(config).parent if isinstance(config, str) else snapshot
+    return Path(config).parent if isinstance(config, str) else snapshot
+
+
+def _cached_files(repo_id: str, sha: str) -> dict[str, int | None]:
+    """Name -> size of the files of a commit that the Hub's cache holds."""
+    root = _snapshot(repo_id, sha)
     return {path.relative_to(root).as_posix(): path.stat().st_size for path in root.rglob("*") if path.is_file()}
+
+
+def _cached_sha256(repo_id: str, sha: str) -> dict[str, str]:
+    """Name -> the Hub's hash of large files, after which the cache names what its links lead to."""
+    root = _snapshot(repo_id, sha)
+    links = {path.relative_to(root).as_posix(): path.resolve().name for path in root.rglob("*") if path.is_symlink()}
+    return {name: blob for name, blob in links.items() if re.fullmatch("[0-9a-f]{64}", blob)}

@@ -11,7 +11,8 @@ from shape_audit.checks.rule import Seen, rule
 
 _PICKLED = re.compile(
     r"(pytorch_model|model|consolidated|training_args|optimizer|scheduler|rng_state)[\w.-]*\.(bin|pt|pth|ckpt)"
-    r"|[\w.-]+\.(pt|pth|ckpt|pkl)"
+    r"|.+\.(pt|pth|ckpt|pkl)",
+    re.DOTALL,
 )
 _LIKE_WEIGHTS = re.compile(r"(model|consolidated|pytorch_model)[^/]*\.safetensors")
 
