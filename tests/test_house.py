@@ -5,13 +5,15 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
 import shape_audit
 
 PACKAGE = Path(shape_audit.__file__).parent
 ROOMS = ("records", "hub", "shape", "calibration", "interaction", "scores", "linking", "reports", "auditing", "checks",
          "leaderboard", "sweep", "cli")  # fmt: skip
 HEAVY = {"torch", "transformers", "datasets", "accelerate", "lm_eval"}
-LIGHT_ROOMS = ("records", "hub", "shape", "reports", "cli")
+LIGHT_ROOMS = ("records", "hub", "shape", "reports", "checks", "cli")
 FRONT_DOORS = ("calibration", "interaction", "auditing")
 
 
@@ -75,10 +77,14 @@ def test_light_files_do_not_import_what_is_heavy() -> None:
         assert not heavy, f"{file.relative_to(PACKAGE)} imports {heavy} at import time"
 
 
-def test_shape_only_loads_nothing_heavy(tiny_llama: Path, clean_environment: dict[str, str]) -> None:
+@pytest.mark.parametrize("arguments", [["audit", "MODEL", "--shape-only"], ["check", "MODEL", "--weights"], ["rules"]])
+def test_what_is_light_loads_nothing_heavy(
+    tiny_llama: Path, clean_environment: dict[str, str], arguments: list[str]
+) -> None:
+    given = [str(tiny_llama) if argument == "MODEL" else argument for argument in arguments]
     script = (
         "import sys; from shape_audit.cli import main; "
-        f"code = main(['audit', {str(tiny_llama)!r}, '--shape-only']); "
+        f"code = main({given!r}); "
         f"print(code, sorted({HEAVY | {'pyarrow', 'scipy', 'huggingface_hub'}!r} & set(sys.modules)), file=sys.stderr)"
     )
     done = subprocess.run([sys.executable, "-c", script], env=clean_environment, capture_output=True, text=True)

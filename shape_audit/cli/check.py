@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated, Literal, cast
 
 import typer
 
 from shape_audit.checks import (
+    FORMATS,
     RULES,
     CheckOptions,
     Format,
@@ -64,6 +65,9 @@ def command(
     retries: Annotated[int, option(help="Tries again after a passing fault of the network.")] = 3,
     format: Annotated[Format, option("--format", "-f", help="Form of the report.")] = "text",
     output: Annotated[Path | None, option("--output", "-o", metavar="FILE", help="Write the report here.")] = None,
+    also: Annotated[
+        list[str] | None, option(metavar="FORMAT=FILE", help="Write another form of the report too; may be repeated.")
+    ] = None,
     debug: Annotated[bool, option("--debug", help="Show tracebacks.")] = False,
 ) -> int:  # fmt: skip
     """Check a model before it is released: files, tensors, sizes, shape. Loads no weights; made for CI.
@@ -78,6 +82,7 @@ def command(
             record=record, baseline=baseline, select=_ids(select), ignore=_ids(ignore), fail_on=fail_on,
             subfolder=subfolder, variant=variant, retries=retries,
         )  # fmt: skip
+        others = [_other(text) for text in also or ()]
         if writes_baseline and baseline is not None and not baseline.exists():
             options = replace(options, baseline=None)
         report = check(model, options)
@@ -85,6 +90,8 @@ def command(
             path = baseline or DEFAULT_BASELINE
             note(f"{write_baseline(report, path)} findings accepted in {path}")
             return ExitCode.CLEAN
+        for form, file in others:
+            emit(formatted(report, form, anchor=anchor), file)
         emit(formatted(report, format, anchor=anchor), output)
     except Exception as error:
         return failed(error, subject=model, debug=debug)
@@ -95,6 +102,14 @@ def _policy(path: Path | None) -> Policy:
     """The policy named, else that of the nearest pyproject.toml, else the default one."""
     found = path or policy_in_pyproject(Path.cwd())
     return read_policy(found, RULES) if found else Policy()
+
+
+def _other(text: str) -> tuple[Format, Path]:
+    """A form of the report and the file it goes to."""
+    form, _, file = text.partition("=")
+    if form not in FORMATS or not file:
+        raise UsageError(f"--also {text}: it must be FORMAT=FILE, with one of {', '.join(FORMATS)}")
+    return cast(Format, form), Path(file)
 
 
 def _ids(text: str | None) -> tuple[str, ...]:

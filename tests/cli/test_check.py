@@ -1,0 +1,154 @@
+"""`shape-audit check` as a process: exit codes, settings, files; and what CI systems run."""
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import pytest
+import yaml
+
+from shape_audit.checks import RULES
+from tests.checks.checkpoints import set_config, set_tensors, write_clean
+from tests.conftest import Program
+
+ROOT = Path(__file__).resolve().parents[2]
+UP = "model.layers.2.mlp.up_proj.weight"
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    return write_clean(tmp_path / "model")
+
+
+def test_exit_codes_follow_fail_on(program: Program, model: Path) -> None:
+    assert program("check", model).returncode == 0
+    set_config(dtype="float16")(model)
+    for level, code in (("error", 0), ("warning", 1), ("note", 1)):
+        done = program("check", model, "--fail-on", level)
+        assert done.returncode == code and "SA312" in done.stdout
+    set_tensors(lambda tensors: tensors.pop(UP))(model)
+    done = program("check", model)
+    assert done.returncode == 1 and "block 2 lacks mlp.up_proj.weight" in done.stdout and done.stderr == ""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        (("--select", "SA9"), "no rule is called SA9"),
+        (("--measure", "--record", "r.json"), "choose one"),
+        (("--policy", "none.toml"), "none.toml: No such file"),
+        (("--baseline", "none.json"), "none.json: No such file"),
+        (("--also", "pdf=x"), "--also pdf=x: it must be FORMAT=FILE"),
+        (("--format", "pdf"), "Invalid value for '--format'"),
+        (("-o", "no/folder/report"), "no such folder"),
+    ],
+)
+def test_what_cannot_be_meant_is_said_in_a_line(
+    program: Program, model: Path, arguments: tuple[str, ...], says: str
+) -> None:
+    done = program("check", model, *arguments)
+    assert done.returncode in (2, 4) and says in done.stderr and done.stderr.count("\n") == 1
+
+
+def test_a_baseline_is_written_and_kept_to(program: Program, model: Path, tmp_path: Path) -> None:
+    set_tensors(lambda tensors: tensors.pop(UP))(model)
+    written = program("check", model, "--write-baseline")
+    assert written.returncode == 0 and "1 findings accepted in shape-audit-baseline.json" in written.stderr
+    assert program("check", model).returncode == 1
+    assert program("check", model, "--baseline", "shape-audit-baseline.json").returncode == 0
+    again = program("check", model, "--baseline", "other.json", "--write-baseline")
+    assert again.returncode == 0 and (tmp_path / "other.json").exists()
+
+
+def test_policy_and_options_of_pyproject_hold(program: Program, model: Path, tmp_path: Path) -> None:
+    set_config(dtype="float16")(model)
+    (tmp_path / "pyproject.toml").write_text(
+        '[tool.shape-audit.check]\nfail-on = "warning"\n[tool.shape-audit.check.policy.severity]\nSA312 = "note"\n'
+    )
+    done = program("check", model)
+    assert done.returncode == 0 and "note    SA312" in done.stdout
+    (tmp_path / "pyproject.toml").write_text("[tool.shape-audit.check.policy]\nseverities = 1\n")
+    done = program("check", model)
+    assert done.returncode == 4 and "unknown severities; did you mean severity?" in done.stderr
+
+
+def test_rules_are_listed_and_explained(program: Program) -> None:
+    listed = program("rules").stdout
+    assert all(rule in listed for rule in RULES)
+    for rule in RULES.values():
+        assert rule.why.endswith((".", ")")) and rule.fix.endswith((".", ")")) and rule.summary.endswith(".")
+    done = program("explain", "missing-tensor")
+    assert done.returncode == 0 and "SA301" in done.stdout and "random numbers" in done.stdout
+    unknown = program("explain", "SA30l")
+    assert unknown.returncode == 4 and "did you mean SA3" in unknown.stderr
+
+
+def test_several_forms_in_one_run(program: Program, model: Path, tmp_path: Path) -> None:
+    done = program("check", model, "-f", "json", "--also", "junit=r.xml", "--also", "sarif=r.sarif")
+    assert json.loads(done.stdout)["findings"] == []
+    assert (tmp_path / "r.xml").read_text().startswith("<?xml") and json.loads((tmp_path / "r.sarif").read_text())
+
+
+def test_the_schema_of_a_report_is_printed(program: Program) -> None:
+    assert json.loads(program("schema", "check").stdout)["title"] == "CheckReport"
+
+
+def test_the_pre_commit_hook_is_one_and_runs(model: Path, clean_environment: dict[str, str]) -> None:
+    manifest = ROOT / ".pre-commit-hooks.yaml"
+    subprocess.run([sys.executable, "-m", "pre_commit", "validate-manifest", str(manifest)], check=True, cwd=ROOT)
+    (hook,) = yaml.safe_load(manifest.read_text())
+    path = {"PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"}
+    for spoil, code in ((lambda folder: None, 0), (set_tensors(lambda tensors: tensors.pop(UP)), 1)):
+        spoil(model)
+        done = subprocess.run([*hook["entry"].split(), str(model)], env=clean_environment | path, capture_output=True)
+        assert done.returncode == code, done.stderr
+
+
+Step = Callable[..., subprocess.CompletedProcess[str]]
+
+
+@pytest.fixture
+def action_step(clean_environment: dict[str, str], tmp_path: Path) -> Step:
+    """Runs one step of action.yml as a runner does: inputs filled in, bash with -e and pipefail."""
+    action = yaml.safe_load((ROOT / "action.yml").read_text())
+
+    def run(name: str, **given: str) -> subprocess.CompletedProcess[str]:
+        """Keyword arguments are inputs in small letters, variables of the environment in capitals."""
+        inputs = {key: value for key, value in given.items() if key.islower()}
+        values = {key: entry.get("default", "") for key, entry in action["inputs"].items()} | inputs
+        (step,) = [step for step in action["runs"]["steps"] if step["name"] == name]
+        environment = {
+            key: value.replace("${{ inputs.", "").replace(" }}", "") for key, value in step.get("env", {}).items()
+        }
+        bin = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
+        runner = {"GITHUB_ACTION_PATH": str(ROOT), "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"), "PATH": bin}
+        filled = {key: values[value] for key, value in environment.items()}
+        return subprocess.run(
+            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
+            env=clean_environment | runner | filled | {key: given[key] for key in given.keys() - inputs.keys()}, cwd=tmp_path, capture_output=True, text=True,
+        )  # fmt: skip
+
+    return run
+
+
+def test_the_action_checks(action_step: Step, model: Path, tmp_path: Path) -> None:
+    done = action_step("Check", model="./model")
+    assert done.returncode == 0 and "passes: nothing found" in done.stdout, done.stderr
+    set_tensors(lambda tensors: tensors.pop(UP))(model)
+    done = action_step("Check", model="./model", sarif="found.sarif", args="--fail-on warning --select SA3")
+    assert done.returncode == 1
+    assert done.stdout.startswith("::error file=model/config.json,line=1,title=SA301 missing-tensor::block 2 lacks")
+    assert "SA301" in (tmp_path / "summary.md").read_text()
+    assert json.loads((tmp_path / "found.sarif").read_text())["runs"][0]["results"]
+
+
+def test_the_action_installs(action_step: Step, tmp_path: Path) -> None:
+    """Into a folder of its own, without what the project depends on."""
+    run = (ROOT / "action.yml").read_text()
+    assert '"$GITHUB_ACTION_PATH/constraints.txt"' in run
+    done = action_step("Install shape-audit", PIP_TARGET=str(tmp_path / "site"), PIP_NO_DEPS="1")
+    assert done.returncode == 0, done.stderr
+    assert (tmp_path / "site" / "shape_audit" / "data" / "ntp_sweep.csv").is_file()
