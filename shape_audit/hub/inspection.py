@@ -102,7 +102,7 @@ def inspect_model(
 
 
 def _inspected(files: RepositoryFiles, model: ModelName) -> Inspection:
-    faults = [Fault(name, "outside" if "link" in what else "unreadable", what) for name, what in files.odd.items()]
+    faults = [Fault(name, "outside" if name in files.sizes else "unreadable", what) for name, what in files.odd.items()]
     documents: dict[str, Mapping[str, Any]] = {}
     index = index_file(model.variant)
     for name in (*JSON_FILES, index):

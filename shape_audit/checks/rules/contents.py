@@ -53,6 +53,10 @@ def missing_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
                 have = len(stack.blocks) - len(lacking)
                 yield Seen(f"block {index} lacks {rest}, which {have} of {len(stack.blocks)} blocks have",
                            file=_anchor(model, name), place=name)  # fmt: skip
+    depth = model.facts.num_hidden_layers if model.facts else None
+    if depth and model.tensors and model.stack is None:
+        seen_nothing = f"config.json promises {depth} blocks, but no tensor belongs to one"
+        yield Seen(seen_nothing, file=_anchor(model, ""), place="blocks")
     if model.tensor_facts and model.tensor_facts.blocks and model.tensor_facts.ledger.embedding == 0:
         yield Seen("there are blocks, but no token embedding", file=_anchor(model, ""), place="embedding")
     for name in model.expected.missing if model.expected else ():

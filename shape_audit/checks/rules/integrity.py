@@ -78,14 +78,14 @@ def wrong_hash(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 @rule("SA409", "unreadable-file", "error", why="What cannot be read cannot be released.",
       fix="Check its permissions and that it is a file.")  # fmt: skip
 def unreadable_file(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """A file may not be read, or is a folder or a pipe."""
+    """A file may not be read, or is a folder, a pipe or a broken link."""
     yield from _faults(model, "unreadable")
 
 
 @rule("SA410", "link-out-of-folder", "warning", why="An upload takes what the link points to, which others cannot see.",
       fix="Replace the link by the file.")  # fmt: skip
 def link_out_of_folder(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """A file is a link that leads out of the folder, or nowhere."""
+    """A file is a link that leads out of the folder."""
     yield from _faults(model, "outside")
 
 

@@ -71,7 +71,10 @@ def weights_twice(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     fix="Save the model with save_pretrained(), which writes safetensors.",
 )  # fmt: skip
 def no_weights(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """There are no safetensors weights that transformers would load."""
+    """There are no safetensors weights that transformers would load, or no tensors in them."""
+    for file in model.files.weight_files:
+        if file in model.files.headers and not model.files.headers[file]:
+            yield Seen(f"{file} holds no tensor", file=file, place="weights")
     faulty = any(
         fault.file.endswith(".safetensors") or fault.file == model.files.index_file for fault in model.files.faults
     )
