@@ -47,3 +47,13 @@ def test_the_python_example_runs() -> None:
     exec(example[1], names)
     record = names["record"]
     assert record.placement.side == "inside"  # type: ignore[attr-defined]
+
+
+def test_the_policy_example_is_a_policy(tmp_path: Path) -> None:
+    from shape_audit.checks import RULES, read_policy
+
+    example = re.search(r"```toml\n(.*?)```", README.read_text(encoding="utf-8"), re.DOTALL)
+    assert example is not None
+    (tmp_path / "policy.toml").write_text(example[1])
+    policy = read_policy(tmp_path / "policy.toml", RULES)
+    assert policy.interval and policy.severity and policy.aofe_ratio and policy.feed_forward_ratio and policy.ignore
