@@ -11,10 +11,11 @@ from shape_audit.checks.baseline import write_baseline
 from shape_audit.checks.formats import FORMATS, Format, formatted
 from shape_audit.checks.policy import Policy, policy_in_pyproject, read_policy
 from shape_audit.checks.rule import RULES, Rule
-from shape_audit.checks.run import CheckOptions, check
+from shape_audit.checks.run import OPTIONS, CheckOptions, check
 
 __all__ = [
     "FORMATS",
+    "OPTIONS",
     "RULES",
     "CheckOptions",
     "Format",

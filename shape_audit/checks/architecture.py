@@ -12,8 +12,12 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
+from shape_audit.checks.blocks import largest_stack
 from shape_audit.errors import NotAuditableError
 from shape_audit.hub import CONFIG_FILE, Inspection, raw_header
+
+_LIMITS = ((("layer", "block"), 200), (("experts",), 1024), (("num_labels",), 1_000_000))
+"""Words in keys of a config that say how many of something are built, and how many there may be."""
 
 
 @dataclass(frozen=True)
@@ -38,11 +42,27 @@ def compare_with_architecture(files: Inspection) -> Expected:
     Raises:
         NotAuditableError: there is no config or no sound weight file to compare.
     """
+    absurd = _absurd(files)
+    if absurd is not None:
+        return Expected(refusal=absurd)
     if files.config is None or not any(file in files.headers for file in files.weight_files):
         raise NotAuditableError(f"{files.repo_id}: --deep needs a config.json and safetensors files that can be read")
     with TemporaryDirectory(prefix="shape-audit-deep-") as folder:
         _write_empty_checkpoint(files, Path(folder))
         return _loading_report(Path(folder))
+
+
+def _absurd(files: Inspection) -> str | None:
+    """Why not to build what the config describes: it would take hours, and all memory."""
+    config = files.config or {}
+    stack = largest_stack(files.tensors)
+    stored = len(stack.blocks) if stack else 0
+    for part in (config, *(value for value in config.values() if isinstance(value, dict))):
+        for key, value in part.items():
+            limit = next((limit for words, limit in _LIMITS if any(word in key for word in words)), None)
+            if limit is not None and type(value) is int and value > max(limit, 2 * stored):
+                return f"{key} = {value} cannot be meant; it was not built"
+    return None
 
 
 def _write_empty_checkpoint(files: Inspection, folder: Path) -> None:

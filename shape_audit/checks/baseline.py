@@ -38,10 +38,12 @@ def read_baseline(path: Path) -> dict[str, str]:
     """
     try:
         content = json.loads(read_small_file(path).decode("utf-8"))
-        if content["version"] != VERSION:
-            raise ValueError
+        if type(content["version"]) is int and content["version"] != VERSION:
+            raise CorruptFileError(f"{path}: a baseline of version {content['version']}, not {VERSION}; write it again")
         found = [entry["fingerprint"] for entry in content["accepted"]]
-        if not all(re.fullmatch("[0-9a-f]{16}", fingerprint) for fingerprint in found):
+        if not isinstance(content["accepted"], list) or not all(
+            re.fullmatch("[0-9a-f]{16}", fingerprint) for fingerprint in found
+        ):
             raise ValueError
     except (ValueError, RecursionError, KeyError, TypeError) as error:
         raise CorruptFileError(f"{path}: not a baseline; write one with --write-baseline") from error

@@ -78,7 +78,7 @@ class CheckedModel:
         if self.facts is None or not self.tensors:
             return None
         try:
-            return shape_of(self.files.repo_id, self.facts, self.tensors)
+            return shape_of(self.files.repo_id, self.facts, self.tensors, self.tensor_facts)
         except (CorruptFileError, NotAuditableError):
             return None
 
@@ -89,4 +89,4 @@ class CheckedModel:
 
     @property
     def is_quantized(self) -> bool:
-        return "quantization_config" in self.config
+        return self.facts is not None and self.facts.quantization is not None

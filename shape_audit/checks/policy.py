@@ -100,8 +100,11 @@ def read_policy(path: Path, rules: Collection[str]) -> Policy:
         for part in ("tool", "shape-audit", "check", "policy"):
             content = content.get(part, {})
             if not isinstance(content, dict):
-                raise UsageError(f"{path}: [tool.shape-audit.check.policy] is not a table")
-    return _Reader(str(path), rules, path.parent).policy(content)
+                raise UsageError(f"{path}: {part} in [tool.shape-audit.check.policy] is not a table")
+    try:
+        return _Reader(str(path), rules, path.parent).policy(content)
+    except (OverflowError, ValueError) as error:  # numbers of thousands of digits, which TOML may write
+        raise UsageError(f"{path}: holds a number that cannot be meant") from error
 
 
 @dataclass(frozen=True)

@@ -8,7 +8,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from datetime import date
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import shape_audit.checks.rules  # noqa: F401 (registers them)
 from shape_audit.auditing import DEFAULT_SEQ_LEN, AuditOptions, audit
@@ -17,13 +17,20 @@ from shape_audit.checks.baseline import read_baseline
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Ignored, Policy
 from shape_audit.checks.rule import RULES, Need, Rule, Seen
-from shape_audit.checks.weight_scan import TensorNumbers, scan_file
 from shape_audit.errors import IncompleteError, MissingExtraError, NonFiniteError, UsageError, explained
 from shape_audit.hub import DEFAULT_RETRIES, Inspection, inspect_model, read_checkpoint, with_retries
 from shape_audit.records import Accepted, AuditRecord, CheckReport, Finding, Severity, read_record
 
-MOST_OF_A_RULE = 20
-"""Findings of one rule that are shown one by one; the rest are counted in one more."""
+if TYPE_CHECKING:
+    from shape_audit.checks.weight_scan import TensorNumbers
+
+MOST_OF_A_RULE = 1000
+"""Findings of one rule that are kept one by one; the rest are counted in one more."""
+
+OPTIONS: dict[Need, str] = {
+    "headers": "", "deep": "--deep", "weights": "--weights", "hashes": "--verify-hashes", "record": "--measure",
+}  # fmt: skip
+"""What has a rule look."""
 
 
 @dataclass(frozen=True)
@@ -89,7 +96,7 @@ def check(model: str, options: CheckOptions | None = None, **changes: Any) -> Ch
 def _check(model: str, options: CheckOptions) -> CheckReport:
     from shape_audit import __version__
 
-    rules = _chosen_rules(options)
+    rules, not_run = _chosen_rules(options)
     accepted = read_baseline(options.baseline) if options.baseline else {}
     files = inspect_model(model, subfolder=options.subfolder, variant=options.variant, retries=options.retries)
     checked = _looked_at(model, files, options)
@@ -98,25 +105,30 @@ def _check(model: str, options: CheckOptions) -> CheckReport:
     for finding in findings:
         reason = _reason(finding, options.policy.ignore) or accepted.get(finding.fingerprint)
         if reason is None:
-            counted.append(finding)
+            counted.append(_reminding(finding, options.policy.ignore))
         else:
             left.append(Accepted(finding=finding, reason=reason))
     return CheckReport(
-        repo_id=files.repo_id,
+        repo_id=_one_line(files.repo_id),
         revision=files.revision,
         tool_version=__version__,
         rules_run=[rule.id for rule in rules],
+        rules_not_run=not_run,
         findings=counted,
         accepted=left,
         fail_on=options.fail_on,
     )
 
 
-def _chosen_rules(options: CheckOptions) -> list[Rule]:
-    """Those selected, not ignored, not switched off, and given what they look at."""
+def _chosen_rules(options: CheckOptions) -> tuple[list[Rule], dict[str, str]]:
+    """Those selected, not ignored and not switched off; and of the others among these, the option they wait for.
+
+    Raises:
+        UsageError: an unknown id, or nothing is left to run.
+    """
     for prefix in (*options.select, *options.ignore):
         if not any(id.startswith(prefix) for id in RULES) or not prefix:
-            raise UsageError(f"no rule is called {prefix}; see shape-audit rules")
+            raise UsageError(f"no rule is called {prefix or 'nothing'}; see shape-audit rules")
     there: dict[Need, bool] = {
         "headers": True,
         "deep": options.deep,
@@ -124,14 +136,21 @@ def _chosen_rules(options: CheckOptions) -> list[Rule]:
         "hashes": options.verify_hashes,
         "record": options.measure or options.record is not None,
     }
-    return [
+    wanted = [
         rule
         for rule in sorted(RULES.values(), key=lambda rule: rule.id)
-        if there[rule.needs]
-        and (not options.select or rule.id.startswith(options.select))
+        if (not options.select or rule.id.startswith(options.select))
         and not (options.ignore and rule.id.startswith(options.ignore))
         and options.policy.severity.get(rule.id) != "off"
     ]
+    rules = [rule for rule in wanted if there[rule.needs]]
+    not_run = {rule.id: OPTIONS[rule.needs] for rule in wanted if not there[rule.needs]}
+    if not rules:
+        needed = " or ".join(sorted(set(not_run.values())))
+        raise UsageError(
+            f"no rule is left to run; those selected need {needed}" if needed else "no rule is left to run"
+        )
+    return rules, not_run
 
 
 def _looked_at(model: str, files: Inspection, options: CheckOptions) -> CheckedModel:
@@ -169,7 +188,7 @@ def _measurement(files: Inspection, options: CheckOptions) -> AuditOptions:
 
 
 def _expected(files: Inspection) -> Expected | None:
-    if files.config is None or not any(file in files.headers for file in files.weight_files):
+    if files.config is None or not any(files.headers.get(file) for file in files.weight_files):
         return None  # findings of other rules say why
     try:
         return compare_with_architecture(files)
@@ -179,6 +198,8 @@ def _expected(files: Inspection) -> Expected | None:
 
 def _numbers(files: Inspection) -> dict[str, TensorNumbers]:
     """Of every tensor of the files that are loaded and sound."""
+    from shape_audit.checks.weight_scan import scan_file  # with numpy, a fifth of the time of a plain check
+
     found: dict[str, TensorNumbers] = {}
     for file in files.weight_files:
         if file in files.headers:
@@ -219,7 +240,7 @@ def _findings(rule: Rule, model: CheckedModel, policy: Policy) -> Iterator[Findi
     """What a rule sees, as findings; beyond the first few, as one that counts the others."""
     seen = list(rule.look(model, policy))
     counts: Counter[tuple[str, str]] = Counter()
-    for one in _abridged(seen):
+    for one in _bounded(seen):
         counts[one.file, one.place] += 1
         key = f"{rule.id}\0{one.file}\0{one.place}\0{counts[one.file, one.place]}"
         level = policy.severity.get(rule.id)
@@ -235,10 +256,11 @@ def _findings(rule: Rule, model: CheckedModel, policy: Policy) -> Iterator[Findi
         )
 
 
-def _abridged(seen: Sequence[Seen]) -> Iterator[Seen]:
+def _bounded(seen: Sequence[Seen]) -> Iterator[Seen]:
     yield from seen[:MOST_OF_A_RULE]
     if len(seen) > MOST_OF_A_RULE:
-        yield Seen(f"and {len(seen) - MOST_OF_A_RULE} more of the same kind", file=seen[-1].file, place="more")
+        left = len(seen) - MOST_OF_A_RULE
+        yield Seen(f"and {left} more of the same kind", file=seen[-1].file, place=f"{left} more")
 
 
 def _one_line(text: str) -> str:
@@ -253,3 +275,11 @@ def _reason(finding: Finding, ignored: Sequence[Ignored]) -> str | None:
         if entry.covers(finding) and (entry.expires is None or date.today() <= entry.expires):
             return entry.reason
     return None
+
+
+def _reminding(finding: Finding, ignored: Sequence[Ignored]) -> Finding:
+    """The finding; where a policy once accepted it, with a word that this is over."""
+    entry = next((entry for entry in ignored if entry.covers(finding)), None)
+    if entry is None:
+        return finding
+    return finding.model_copy(update={"message": f"{finding.message} (accepted until {entry.expires}: {entry.reason})"})

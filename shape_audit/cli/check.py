@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import replace
 from pathlib import Path
 from typing import Annotated, Literal, cast
@@ -86,15 +87,19 @@ def command(
         if writes_baseline and baseline is not None and not baseline.exists():
             options = replace(options, baseline=None)
         report = check(model, options)
+    except Exception as error:
+        return failed(error, subject=model, debug=debug)
+    try:
         if writes_baseline:
             path = baseline or DEFAULT_BASELINE
             note(f"{write_baseline(report, path)} findings accepted in {path}")
             return ExitCode.CLEAN
+        anchor = os.fsencode(anchor).decode("utf-8", "replace")
         for form, file in others:
             emit(formatted(report, form, anchor=anchor), file)
         emit(formatted(report, format, anchor=anchor), output)
     except Exception as error:
-        return failed(error, subject=model, debug=debug)
+        return failed(error, subject=str(output or "stdout"), debug=debug)
     return ExitCode.FINDINGS if report.failing else ExitCode.CLEAN
 
 
@@ -113,4 +118,5 @@ def _other(text: str) -> tuple[Format, Path]:
 
 
 def _ids(text: str | None) -> tuple[str, ...]:
-    return tuple(part.strip() for part in text.split(",")) if text else ()
+    """Ids of rules, from a list with commas."""
+    return tuple(part.strip().upper() for part in text.split(",") if part.strip()) if text else ()

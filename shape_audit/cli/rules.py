@@ -10,19 +10,17 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from shape_audit.checks import RULES, Rule
+from shape_audit.checks import OPTIONS, RULES, Rule
 from shape_audit.cli.failures import failed
 from shape_audit.cli.sink import emit
 from shape_audit.errors import ExitCode, UsageError
 from shape_audit.reports import Table as PlainTable
 from shape_audit.reports import rich_table
 
-NEEDS = {"headers": "", "deep": "--deep", "weights": "--weights", "hashes": "--verify-hashes", "record": "--measure"}
-
 
 def list_rules() -> int:
     """List the rules of `shape-audit check`."""
-    rows = tuple((rule.id, rule.name, rule.severity, NEEDS[rule.needs], rule.summary) for rule in _in_order())
+    rows = tuple((rule.id, rule.name, rule.severity, OPTIONS[rule.needs], rule.summary) for rule in _in_order())
     try:
         columns = ("rule", "name", "default", "needs", "what it looks for")
         emit(rich_table(PlainTable("Rules", columns, rows, numeric=False)), None)
@@ -35,7 +33,7 @@ def explain(rule: Annotated[str, typer.Argument(metavar="RULE", help="SA101, or 
     """Say what a rule looks for, why that matters and what to do."""
     try:
         found = _named(rule)
-        needs = f", with {NEEDS[found.needs]}" if NEEDS[found.needs] else ""
+        needs = f", with {OPTIONS[found.needs]}" if OPTIONS[found.needs] else ""
         rows = Table.grid(padding=(0, 2))
         for head, text in ("what", found.summary), ("why", found.why), ("fix", found.fix):
             rows.add_row(Text(head, style="dim"), Text(text))

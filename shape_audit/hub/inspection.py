@@ -13,7 +13,15 @@ from shape_audit.hub.names import ModelName, Source, parse_model_name
 from shape_audit.hub.repository_files import FolderFiles, RepositoryFiles
 from shape_audit.hub.retrying import DEFAULT_RETRIES
 from shape_audit.hub.safetensors_header import HeaderError, TensorHeader
-from shape_audit.hub.weight_files import ADAPTER_CONFIG, CONFIG_FILE, index_file, parse_json_object, single_file
+from shape_audit.hub.weight_files import (
+    ADAPTER_CONFIG,
+    CONFIG_FILE,
+    index_file,
+    parse_json_object,
+    repeated_key,
+    single_file,
+)
+from shape_audit.records import MAX_SMALL_FILE
 
 FaultKind = Literal[
     "not-safetensors", "size", "offsets", "hole", "duplicate-key", "entry", "json", "unreadable", "outside"
@@ -24,6 +32,11 @@ JSON_FILES = (
     CONFIG_FILE, "generation_config.json", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.json",
     "added_tokens.json", ADAPTER_CONFIG,
 )  # fmt: skip
+
+
+LARGEST_SETTINGS = 4 * 2**20
+LARGEST = {"tokenizer.json": MAX_SMALL_FILE, "model.safetensors.index.json": MAX_SMALL_FILE}
+"""Bytes of JSON files; those not named here are settings, which a megabyte holds."""
 
 
 @dataclass(frozen=True)
@@ -108,7 +121,12 @@ def _inspected(files: RepositoryFiles, model: ModelName) -> Inspection:
     for name in (*JSON_FILES, index):
         if name in files.sizes:
             try:
-                documents[name] = parse_json_object(files.read(name), file=name)
+                text = files.read(name)
+                if len(text) > LARGEST.get(name, LARGEST_SETTINGS):
+                    raise CorruptFileError(f"{len(text):,} bytes: no such file is so large")
+                documents[name] = parse_json_object(text, file=name)
+                if name not in LARGEST and (key := repeated_key(text)) is not None:
+                    faults.append(Fault(name, "duplicate-key", f"names the key {key!a:.80} twice"))
             except CorruptFileError as error:
                 faults.append(Fault(name, "json", _without(str(error), name)))
             except IncompleteError as error:
@@ -123,7 +141,8 @@ def _inspected(files: RepositoryFiles, model: ModelName) -> Inspection:
                 headers[name] = found
     weight_map = _weight_map(documents.get(index), index, faults)
     single = single_file(model.variant)
-    shards = [shard for shard in sorted(set(weight_map.values())) if shard in files.sizes]
+    listed = sorted(set(weight_map.values()))
+    shards = [shard for shard in listed if shard in files.sizes and shard.endswith(".safetensors")]
     return Inspection(
         repo_id=files.repo_id or model.repo_id,
         source=model.source,

@@ -20,8 +20,8 @@ MAX_HEADER_BYTES = 100_000_000
 """The limit of the safetensors library itself."""
 
 MAX_DIMENSIONS = 16
-MAX_NAME = 1024
-MAX_TENSORS = 200_000
+MAX_NAME = 256
+MAX_TENSORS = 100_000
 """No file of a model holds more tensors, no tensor more dimensions or a longer name: such a header would only cost
 minutes."""
 
@@ -94,6 +94,8 @@ def parse_header(raw: bytes, *, file: str, file_size: int | None) -> dict[str, T
     Raises:
         CorruptFileError: not JSON, duplicate keys, impossible shapes or offsets, holes, overlaps, wrong total.
     """
+    if raw.count(b"[") + raw.count(b"{") > 4 * MAX_TENSORS:  # three for each tensor
+        raise HeaderError(f"{file}: its header holds millions of lists or objects", "entry")
     try:
         content = json.loads(raw.decode("utf-8"), object_pairs_hook=lambda pairs: _unique(pairs, file))
     except (ValueError, RecursionError) as error:

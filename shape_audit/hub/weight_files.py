@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import re
+from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Any
 
@@ -25,12 +26,18 @@ def index_file(variant: str | None) -> str:
     return f"model.safetensors.index.{variant}.json" if variant else "model.safetensors.index.json"
 
 
+MAX_CONTAINERS = 1_000_000
+"""Lists and objects in a file: millions of empty ones would take gigabytes of memory."""
+
+
 def parse_json_object(text: bytes, *, file: str) -> dict[str, Any]:
     """A JSON object from bytes nobody has checked yet.
 
     Raises:
         CorruptFileError: not UTF-8, not JSON, nested beyond reason, or no object.
     """
+    if text.count(b"[") + text.count(b"{") > MAX_CONTAINERS:
+        raise CorruptFileError(f"{file}: holds millions of lists or objects; the file is damaged")
     try:
         content = json.loads(text.decode("utf-8"))
         json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair can be parsed, and nothing else
@@ -39,6 +46,18 @@ def parse_json_object(text: bytes, *, file: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise CorruptFileError(f"{file}: not a JSON object")
     return content
+
+
+def repeated_key(text: bytes) -> str | None:
+    """A key that an object of this JSON text names twice: which of the two counts depends on the reader."""
+    repeated: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        counts = Counter(key for key, _ in pairs)
+        repeated.extend(key for key, count in counts.items() if count > 1)
+
+    json.loads(text, object_pairs_hook=look)
+    return repeated[0] if repeated else None
 
 
 def refuse_what_is_no_model(files: Collection[str], subject: str, read: Callable[[str], bytes]) -> None:

@@ -47,7 +47,9 @@ class CheckReport(Frozen):
     """Commit sha of a Hub model; None of a folder."""
     tool_version: str
     rules_run: list[str]
-    """Ids of the rules that had what they need; those for which an option was not given are not among them."""
+    """Ids of the rules that looked."""
+    rules_not_run: dict[str, str]
+    """Id -> the option that was not given, of rules that look at more than headers."""
     findings: list[Finding]
     accepted: list[Accepted]
     fail_on: Severity

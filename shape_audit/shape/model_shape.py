@@ -35,14 +35,20 @@ def describe(checkpoint: Checkpoint) -> ShapeReading:
     return shape_of(checkpoint.repo_id, read_config(checkpoint.config), checkpoint.tensors)
 
 
-def shape_of(repo_id: str, config: ConfigFacts, headers: Mapping[str, TensorHeader]) -> ShapeReading:
+def shape_of(
+    repo_id: str, config: ConfigFacts, headers: Mapping[str, TensorHeader], tensors: TensorFacts | None = None
+) -> ShapeReading:
     """The shape that a config and tensor headers tell. Where they disagree, the config stands and a note says so.
+
+    Args:
+        tensors: what `read_tensors` says of the headers, where that is known.
 
     Raises:
         CorruptFileError: a config field has an impossible value.
         NotAuditableError: neither config nor tensors tell the depth or the width.
     """
-    tensors = read_tensors(headers, packed_bits=config.quantization.bits if config.quantization else None)
+    if tensors is None:
+        tensors = read_tensors(headers, packed_bits=config.quantization.bits if config.quantization else None)
     depth = config.num_hidden_layers or (tensors.blocks if tensors.stacks == 1 else None)
     width = config.hidden_size or next(iter(tensors.widths), None) or tensors.embedding_width
     if not depth or not width:

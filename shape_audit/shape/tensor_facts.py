@@ -149,7 +149,7 @@ def _block_width(block: Mapping[str, TensorHeader]) -> int | None:
 def _intermediate_size(block: Mapping[str, TensorHeader], width: tuple[int, ...]) -> int | None:
     """The smallest dimension the feed-forward matrices have besides the width (fused gate and up have twice it)."""
     matrices = [h.shape for n, h in block.items() if _role(f"block.0.{n}") == "feed_forward" and len(h.shape) == 2]
-    if not matrices or not width:
+    if not matrices or not width or not width[0]:
         return None
     others = [a * b // width[0] for a, b in matrices if width[0] in (a, b)]
     return min(others) if others else None

@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 
 import shape_audit
-from shape_audit.checks import RULES, CheckOptions, Policy
+from shape_audit.checks import RULES, CheckOptions, Policy, formatted
 from shape_audit.records import Interval, sealed, write_record
 from tests.checks.checkpoints import (
     BLOCKS,
@@ -178,6 +178,8 @@ CASES: dict[str, tuple[Spoil, str, str]] = {
     "SA310": (set_tensors(without("lm_head.weight")), "config.json", "tie_word_embeddings"),
     "SA311": (set_tensors(lambda t: t.update({GATE: t[GATE].astype("<f2")})), "model.safetensors", "dtype"),
     "SA312": (set_config(dtype="bfloat16"), "config.json", "dtype"),
+    "SA314": (set_tensors(without(*(f"model.layers.{i}.mlp.up_proj.weight" for i in (0, 1)))),
+              "model.safetensors", "mlp.up_proj.weight"),
     "SA401": (write("model.safetensors", b"\xff" * 8 + b"{}"), "model.safetensors", ""),
     "SA402": (lambda folder: (folder / "model.safetensors").write_bytes(
               (folder / "model.safetensors").read_bytes()[:-1]) and None, "model.safetensors", ""),
@@ -296,8 +298,10 @@ def test_many_findings_of_one_kind_are_counted(tmp_path: Path) -> None:
     folder = write_clean(tmp_path / "model")
     set_tensors(lambda t: [t[name].reshape(-1).__setitem__(0, np.nan) for name in t])(folder)
     found = rules_found(folder)["SA501"]
-    assert len(found) == 21 and found[-1].message == "and 19 more of the same kind"
-    assert len({finding.fingerprint for finding in found}) == 21
+    assert len(found) == len({finding.fingerprint for finding in found}) == 39
+    (report,) = [shape_audit.check(str(folder), select=("SA501",), weights=True)]
+    lines = str(formatted(report, "github", anchor="x")).splitlines()
+    assert len(lines) == 22 and "::and 19 more of the same kind" in lines[-2]
 
 
 def test_what_was_not_asked_for_is_not_among_the_rules_run(clean: Path) -> None:
@@ -307,6 +311,13 @@ def test_what_was_not_asked_for_is_not_among_the_rules_run(clean: Path) -> None:
         *(f"SA30{i}" for i in range(1, 10)), "SA401"]  # fmt: skip
     with pytest.raises(shape_audit.UsageError, match="no rule is called SA99"):
         shape_audit.check(str(clean), select=("SA99",))
+    with pytest.raises(shape_audit.UsageError, match="those selected need --weights"):
+        shape_audit.check(str(clean), select=("SA5",))
+    with pytest.raises(shape_audit.UsageError, match=r"no rule is left to run$"):
+        shape_audit.check(str(clean), ignore=("SA",))
+    assert shape_audit.check(str(clean)).rules_not_run == {
+        **dict.fromkeys(("SA313",), "--deep"), "SA408": "--verify-hashes",
+        **{f"SA50{i}": "--weights" for i in range(1, 7)}, "SA801": "--measure", "SA802": "--measure"}  # fmt: skip
 
 
 def test_an_interval_of_the_policy_makes_a_warning_of_the_note(clean: Path) -> None:

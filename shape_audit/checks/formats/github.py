@@ -5,7 +5,7 @@ Format: docs.github.com, Workflow commands for GitHub Actions (what must be esca
 
 from __future__ import annotations
 
-from shape_audit.checks.formats.wording import subject, verdict, where
+from shape_audit.checks.formats.wording import shown, subject, verdict, where
 from shape_audit.records import CheckReport
 
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
@@ -17,7 +17,7 @@ def as_github(report: CheckReport, anchor: str) -> str:
         f"::{_COMMANDS[finding.severity]} file={_property(anchor)},line=1,"
         f"title={_property(f'{finding.rule} {finding.name}')}::"
         f"{_data(f'{finding.message} [{where(finding)}] Fix: {finding.fix}')}"
-        for finding in report.findings
+        for finding in shown(report)
     ]
     return "\n".join([*lines, _harmless(f"shape-audit check {subject(report)}: {verdict(report)}")]) + "\n"
 
@@ -32,4 +32,4 @@ def _property(text: str) -> str:
 
 def _harmless(text: str) -> str:
     """A line that is no command, whatever a model is called."""
-    return text.replace("::", ": :")
+    return text.replace("::", ": :").replace("##[", "# #[")

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shape_audit.checks.formats.wording import subject, verdict, where
-from shape_audit.records import SEVERITIES, CheckReport
+from shape_audit.checks.formats.wording import looked, shown, subject, verdict, where
+from shape_audit.records import CheckReport
 
 _MARKS = {"error": "❌ error", "warning": "⚠️ warning", "note": "ℹ️ note"}
 
@@ -12,13 +12,11 @@ def as_markdown(report: CheckReport) -> str:
     lines = [f"## shape-audit check {_plain(subject(report))}", "", f"**{verdict(report)}**", ""]
     if report.findings:
         lines += ["| | rule | what | where | what to do |", "| --- | --- | --- | --- | --- |"]
-        for severity in SEVERITIES:
-            lines += [
-                f"| {_MARKS[severity]} | {finding.rule} {finding.name} | {_plain(finding.message)} "
-                f"| {_plain(where(finding))} | {_plain(finding.fix)} |"
-                for finding in report.findings
-                if finding.severity == severity
-            ]
+        lines += [
+            f"| {_MARKS[finding.severity]} | {finding.rule} {finding.name} | {_plain(finding.message)} "
+            f"| {_plain(where(finding))} | {_plain(finding.fix)} |"
+            for finding in shown(report)
+        ]
         lines.append("")
     if report.accepted:
         lines += ["Accepted:", ""]
@@ -27,6 +25,7 @@ def as_markdown(report: CheckReport) -> str:
             for accepted in report.accepted
         ]
         lines.append("")
+    lines += [_plain(looked(report)), ""]
     return "\n".join(lines)
 
 

@@ -6,8 +6,8 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from shape_audit.checks.formats.wording import subject, verdict, where
-from shape_audit.records import SEVERITIES, CheckReport, Finding
+from shape_audit.checks.formats.wording import looked, shown, subject, verdict, where
+from shape_audit.records import CheckReport, Finding
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
@@ -15,10 +15,8 @@ _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 def as_text(report: CheckReport) -> RenderableType:
     """Each finding in three lines: what, where, what to do; then what was accepted, and the verdict."""
     parts: list[RenderableType] = [Text(f"shape-audit check {subject(report)}", style="bold"), Text("")]
-    for severity in SEVERITIES:
-        for finding in report.findings:
-            if finding.severity == severity:
-                parts += [*_lines(finding), Text("")]
+    for finding in shown(report):
+        parts += [*_lines(finding), Text("")]
     if report.accepted:
         parts.append(Text("accepted", style="dim"))
         for accepted in report.accepted:
@@ -26,6 +24,7 @@ def as_text(report: CheckReport) -> RenderableType:
             parts.append(Text(line, style="dim"))
         parts.append(Text(""))
     parts.append(Text(verdict(report), style="bold red" if report.failing else "bold green"))
+    parts.append(Text(looked(report), style="dim"))
     return Group(*parts)
 
 

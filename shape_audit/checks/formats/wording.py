@@ -16,6 +16,36 @@ def verdict(report: CheckReport) -> str:
     return f"{'fails' if report.failing else 'passes'}: {found}{accepted} (fails on {report.fail_on})"
 
 
+SHOWN = 20
+"""Findings of one rule that a person is shown."""
+
+
+def shown(report: CheckReport) -> list[Finding]:
+    """The findings, the worst first; of a rule with very many the first ones, and one that counts the others."""
+    found: list[Finding] = []
+    counts: Counter[str] = Counter()
+    for finding in sorted(report.findings, key=lambda finding: SEVERITIES.index(finding.severity)):
+        counts[finding.rule] += 1
+        if counts[finding.rule] <= SHOWN:
+            found.append(finding)
+    for rule, count in counts.items():
+        if count > SHOWN:
+            last = next(index for index in reversed(range(len(found))) if found[index].rule == rule)
+            more = {"message": f"and {count - SHOWN} more of the same kind", "place": "", "fingerprint": ""}
+            found.insert(last + 1, found[last].model_copy(update=more))
+    return found
+
+
+def looked(report: CheckReport) -> str:
+    """How many rules looked, and which did not for want of an option."""
+    options: dict[str, list[str]] = {}
+    for rule, option in report.rules_not_run.items():
+        options.setdefault(option, []).append(rule)
+    left = [f"{', '.join(rules) if len(rules) < 3 else f'{rules[0]}-{rules[-1]}'} ({option})"
+            for option, rules in options.items()]  # fmt: skip
+    return f"{len(report.rules_run)} rules looked" + (f"; not run: {'; '.join(left)}" if left else "")
+
+
 def subject(report: CheckReport) -> str:
     """The model, with its commit where it has one."""
     return f"{report.repo_id}@{report.revision[:12]}" if report.revision else report.repo_id

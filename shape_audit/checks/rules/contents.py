@@ -136,10 +136,12 @@ def config_disagrees(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     fix="Add the file, or save the model again: index and shards are written together.",
 )  # fmt: skip
 def shard_absent(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """The index lists a file that is not there."""
-    for shard in sorted(set(model.files.weight_map.values()) - set(model.files.files)):
-        count = sum(file == shard for file in model.files.weight_map.values())
-        yield Seen(f"{shard} is not there; {count} tensors are listed in it", file=model.files.index_file, place=shard)
+    """The index lists a file that is not there, or is no safetensors file."""
+    faulty = {fault.file for fault in model.files.faults}
+    for shard, count in sorted(Counter(model.files.weight_map.values()).items()):
+        if shard not in model.files.headers and shard not in faulty:
+            what = "is no safetensors file" if shard in model.files.files else "is not there"
+            yield Seen(f"{shard} {what}; {count} tensors are listed in it", file=model.files.index_file, place=shard)
 
 
 @rule(
@@ -150,9 +152,10 @@ def shard_absent(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 def index_does_not_match(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """The index lists a tensor in a file that lacks it, or does not list one that is stored."""
     listed, headers = model.files.weight_map, model.files.headers
+    stored_in = {name: file for file, tensors in headers.items() for name in tensors}
     for name, shard in listed.items():
         if shard in headers and name not in headers[shard]:
-            other = next((file for file in headers if name in headers[file]), None)
+            other = stored_in.get(name)
             where = f"it is in {other}" if other else "it is in none"
             yield Seen(f"{name} is listed in {shard}; {where}", file=model.files.index_file, place=name)
     for shard in sorted(set(listed.values()) & set(headers)):
@@ -251,6 +254,22 @@ def dtype_disagrees(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     stored = _DTYPES.get(counts.most_common(1)[0][0]) if counts else None
     if stored and stored != promised.removeprefix("torch."):
         yield Seen(f"dtype is {promised}, but most parameters are stored in {stored}", place="dtype")
+
+
+@rule(
+    "SA314", "uneven-blocks", "warning",
+    why="So many blocks differ that it may be a design; only the architecture knows, and it was not asked.",
+    fix="Run with --deep: transformers then says which of them are missing.",
+)  # fmt: skip
+def uneven_blocks(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """Several blocks lack a tensor that others have, and --deep was not asked for."""
+    if model.expected is not None or model.stack is None or not _comparable(model):
+        return
+    stack = model.stack
+    counts = Counter(rest for block in stack.blocks.values() for rest in block)
+    for rest, count in counts.items():
+        if _few(model) < count < len(stack.blocks) - _few(model):
+            yield Seen(f"{rest} is in {count} of {len(stack.blocks)} blocks", file=_anchor(model, ""), place=rest)
 
 
 @rule("SA313", "cannot-be-built", "error", needs="deep",

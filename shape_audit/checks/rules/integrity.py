@@ -47,7 +47,7 @@ def hole_in_data(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 
 @rule("SA405", "duplicate-key", "error", why="Which of the two entries counts depends on the reader.", fix=_AGAIN)
 def duplicate_key(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """A header names a key twice."""
+    """A header or a JSON file names a key twice."""
     yield from _faults(model, "duplicate-key")
 
 
@@ -57,13 +57,38 @@ def malformed_entry(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     yield from _faults(model, "entry")
 
 
+_TEXT, _NUMBER, _TRUTH, _TABLE = "a text", "a whole number", "true or false", "an object"
+_KINDS: dict[str, tuple[str, ...]] = {
+    "model_type": (_TEXT,), "dtype": (_TEXT,), "torch_dtype": (_TEXT,), "tie_word_embeddings": (_TRUTH,),
+    "rope_scaling": (_TABLE,), "rope_parameters": (_TABLE,), "quantization_config": (_TABLE,),
+    "vocab_size": (_NUMBER,), "num_hidden_layers": (_NUMBER,), "hidden_size": (_NUMBER,), "num_labels": (_NUMBER,),
+    "bos_token_id": (_NUMBER, "a list"), "eos_token_id": (_NUMBER, "a list"), "pad_token_id": (_NUMBER, "a list"),
+    "architectures": ("a list",),
+}  # fmt: skip
+"""What keys of config.json may hold, null besides."""
+
+
+def _kind(value: object) -> str:
+    kinds = {str: _TEXT, int: _NUMBER, bool: _TRUTH, dict: _TABLE, list: "a list", float: "a fraction"}
+    return kinds.get(type(value), "null")
+
+
 @rule("SA407", "damaged-json", "error", why="transformers stops at it, or goes on without what it should have said.",
       fix="Write the file again; `python -m json.tool FILE` shows where it breaks.")  # fmt: skip
 def damaged_json(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """A JSON file cannot be read as one, or config.json has a value of an impossible kind."""
+    """A JSON file cannot be read as one, or config.json has a value of an impossible kind, or names no model type."""
     yield from _faults(model, "json")
     if isinstance(model.reading, str):
         yield Seen(model.reading, place=model.reading.partition(" ")[0])
+    for key, kinds in _KINDS.items():
+        value = model.config.get(key)
+        if value is not None and _kind(value) not in kinds and not isinstance(model.reading, str):
+            yield Seen(f"{key} is {_kind(value)}, not {' or '.join(kinds)}", place=key)
+    if model.files.config is not None and not model.config.get("model_type"):
+        yield Seen("it names no model_type, so no client knows what to build", place="model_type")
+    tokenizer = model.files.documents.get("tokenizer.json")
+    if tokenizer is not None and not isinstance(tokenizer.get("model"), dict):
+        yield Seen("it has no model with a vocabulary", file="tokenizer.json", place="model")
 
 
 @rule("SA408", "wrong-hash", "error", needs="hashes",

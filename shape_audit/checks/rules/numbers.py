@@ -3,11 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from typing import TYPE_CHECKING
 
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
-from shape_audit.checks.weight_scan import TensorNumbers
+
+if TYPE_CHECKING:
+    from shape_audit.checks.weight_scan import TensorNumbers
 
 _LOOK_BACK = "Go back to the last checkpoint without them; look at the loss and gradient norms around that step."
 

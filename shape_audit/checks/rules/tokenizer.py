@@ -116,14 +116,20 @@ def rope_against_positions(model: CheckedModel, policy: Policy) -> Iterator[Seen
     if type(original) is int and original > positions:
         yield Seen(f"max_position_embeddings = {positions}, less than the {original} that rope was trained on",
                    place="max_position_embeddings")  # fmt: skip
-    elif _is_number(factor) and type(original) is int and 0 < 1.01 * factor * original < positions:
+    elif (
+        _is_number(factor)
+        and type(original) is int
+        and _is_number(original)
+        and 0 < 1.01 * factor * original < positions
+    ):
         scaled = f"{factor:g} x {original} = {factor * original:g}"
         seen = f"max_position_embeddings = {positions}, but rope is scaled to {scaled}"
         yield Seen(seen, place="max_position_embeddings")
 
 
 def _is_number(value: Any) -> TypeGuard[float]:
-    return isinstance(value, int | float) and not isinstance(value, bool)
+    """A number that can be multiplied by another one."""
+    return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**53
 
 
 @rule("SA605", "no-tokenizer", "note", why="Nobody can use a language model without its tokenizer.",
