@@ -171,8 +171,8 @@ class _Reader:
         return low, high
 
     def _degrees(self, value: Any) -> tuple[int, ...]:
-        if not isinstance(value, list) or any(type(degree) is not int or degree < 2 for degree in value):
-            raise self._wrong(f"tensor-parallel must be whole numbers from 2 on, not {value!r}")
+        if not isinstance(value, list) or any(type(n) is not int or not 2 <= n <= 4096 for n in value):
+            raise self._wrong(f"tensor-parallel must be whole numbers from 2 to 4096, not {value!r}")
         return tuple(value)
 
     def _ignored(self, entry: Mapping[str, Any]) -> Ignored:

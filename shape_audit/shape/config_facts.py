@@ -120,7 +120,7 @@ def _string(value: Any) -> str | None:
 
 
 def _quantization(entry: Any) -> Quantization | None:
-    if not isinstance(entry, dict):
+    if not isinstance(entry, dict) or not entry:
         return None
     method = _string(entry.get("quant_method")) or ("bitsandbytes" if "load_in_4bit" in entry else "unknown method")
     bits = entry.get("bits", entry.get("w_bit"))

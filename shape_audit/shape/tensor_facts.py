@@ -6,7 +6,7 @@ import re
 from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from shape_audit.hub import TensorHeader, element_bits
 from shape_audit.records import Ledger
@@ -116,6 +116,7 @@ def _is_position_embedding(name: str) -> bool:
     return bool(_pattern(facts("tensor_roles")["position_embedding"]).search(name))
 
 
+@lru_cache(maxsize=2**17)
 def _role(name: str) -> str:
     in_block = _IN_BLOCK.fullmatch(name) is not None
     for rule in facts("tensor_roles")["roles"]:

@@ -6,13 +6,23 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import numpy as np
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 import shape_audit
-from shape_audit.checks import FORMATS, formatted
-from tests.checks.checkpoints import CONFIG, safetensors_bytes, set_config, write_clean, write_sharded
+from shape_audit.checks import FORMATS, RULES, formatted, read_policy, write_baseline
+from tests.checks.checkpoints import (
+    CONFIG,
+    Tensors,
+    clean_tensors,
+    safetensors_bytes,
+    set_config,
+    set_tensors,
+    write_clean,
+    write_sharded,
+)
 
 ODD: list[Any] = [None, -1, 0, 1, 10**400, -0.5, 1e308, float("nan"), "", "x", "\ud800", True, False, [], [1], [[]], {},
                   {"a": 1}, [None] * 3, {"factor": "x", "original_max_position_embeddings": -1}]  # fmt: skip
@@ -26,6 +36,7 @@ BYTES: dict[str, bytes] = {
     "largest header": b"\xff" * 8, "surrogate": b'{"a": "\\ud800"}',
 }  # fmt: skip
 WEIGHTS = "model.safetensors"
+UP = "model.layers.1.mlp.up_proj.weight"
 
 
 def checked(folder: Path, **how: Any) -> shape_audit.CheckReport:
@@ -120,6 +131,103 @@ def test_names_that_are_no_text_are_survived(model: Path) -> None:
     with open(path, "wb"):
         pass
     assert [found.rule for found in checked(model).findings] == ["SA701"]
+
+
+def without_target(path: Path) -> None:
+    path.symlink_to("/nonexistent/blob")
+
+
+def a_link_to_a_folder(path: Path) -> None:
+    path.symlink_to("/tmp")
+
+
+@pytest.mark.parametrize("make", [without_target, a_link_to_a_folder])
+@pytest.mark.parametrize("file", ["config.json", WEIGHTS])
+def test_links_to_nothing_that_can_be_read_fail_the_check(make: Callable[[Path], None], file: str, model: Path) -> None:
+    (model / file).unlink()
+    make(model / file)
+    assert checked(model).failing
+
+
+@pytest.mark.parametrize("weight_map", [{"a": "config.json"}, {"a": "tokenizer.json"}, {}])
+def test_an_index_of_no_weights_fails_the_check(weight_map: dict[str, str], model: Path) -> None:
+    (model / WEIGHTS).unlink()
+    (model / "model.safetensors.index.json").write_text(json.dumps({"weight_map": weight_map}))
+    assert checked(model).failing
+
+
+@pytest.mark.parametrize("names", [[], ["a"], ["model.norm.weight"], ["model.embed_tokens.weight", "lm_head.weight"]])
+def test_weights_without_a_block_fail_the_check(names: list[str], model: Path) -> None:
+    tensors = {name: values for name, values in clean_tensors().items() if name in names}
+    (model / WEIGHTS).write_bytes(safetensors_bytes(tensors))
+    assert checked(model).failing
+
+
+@pytest.mark.parametrize("quantization", [None, "x", {}, []])
+def test_a_quantisation_that_is_none_hides_nothing(quantization: Any, model: Path) -> None:
+    def shorten(tensors: Tensors) -> None:
+        tensors[UP] = tensors[UP][1:]
+
+    set_tensors(shorten)(model)
+    set_config(quantization_config=quantization)(model)
+    assert "SA303" in [found.rule for found in checked(model).failing]
+
+
+def test_empty_weights_dimensions_are_survived(model: Path) -> None:
+    names = ("model.layers.0.input_layernorm.weight", "model.layers.0.mlp.up_proj.weight", "model.embed_tokens.weight")
+    shapes = [(0,), (0, 64), (0, 64)]
+    tensors = {name: np.zeros(shape, "<f4") for name, shape in zip(names, shapes, strict=True)}
+    (model / WEIGHTS).write_bytes(safetensors_bytes(tensors))
+    assert checked(model).failing
+
+
+@pytest.mark.parametrize(
+    ("key", "value"),
+    [("model_type", None), ("tie_word_embeddings", "false"), ("bos_token_id", "abc"), ("eos_token_id", {}),
+     ("dtype", 5), ("rope_scaling", "x"), ("vocab_size", [256]), ("num_hidden_layers", [4]), ("architectures", "x")],
+)  # fmt: skip
+def test_a_value_of_the_wrong_kind_fails_the_check(key: str, value: Any, model: Path) -> None:
+    set_config(**{key: value})(model)
+    assert [(found.rule, found.place) for found in checked(model).failing] == [("SA407", key)]
+
+
+def test_a_key_that_is_there_twice_fails_the_check(model: Path) -> None:
+    text = (model / "config.json").read_text()
+    (model / "config.json").write_text('{"hidden_size": 1, ' + text[1:])
+    assert [found.rule for found in checked(model).failing] == ["SA405"]
+
+
+def test_millions_of_lists_are_not_parsed(model: Path) -> None:
+    (model / "config.json").write_text('{"a": [' + "[]," * 1_200_000 + "[]]}")
+    assert "holds millions of lists" in checked(model).failing[0].message
+
+
+def test_an_absurd_depth_is_not_built(model: Path) -> None:
+    set_config(num_hidden_layers=10**6)(model)
+    (found,) = [found for found in checked(model, deep=True).failing if found.rule == "SA313"]
+    assert "num_hidden_layers = 1000000 cannot be meant" in found.message
+
+
+def test_new_damage_of_a_kind_is_not_hidden_by_a_baseline(model: Path) -> None:
+    baseline = model.parent / "baseline.json"
+
+    def poison(count: int) -> None:
+        set_tensors(
+            lambda tensors: [tensors[name].reshape(-1).__setitem__(0, np.nan) for name in list(tensors)[:count]]
+        )(model)
+
+    poison(25)
+    assert write_baseline(checked(model), baseline) == 25
+    assert not checked(model, baseline=baseline).failing
+    poison(39)
+    assert len(checked(model, baseline=baseline).failing) == 14
+
+
+def test_a_policys_huge_numbers_are_refused(model: Path) -> None:
+    for text in (f"interval = [0, 1{'0' * 400}]", f"[bounds]\ntensor-parallel = [0x{'f' * 5000}]"):
+        (model.parent / "policy.toml").write_text(text)
+        with pytest.raises(shape_audit.UsageError, match=r"a number that cannot be meant|no range"):
+            read_policy(model.parent / "policy.toml", RULES)
 
 
 Json = st.recursive(

@@ -59,7 +59,7 @@ def test_a_pyproject_holds_a_policy_too(tmp_path: Path) -> None:
         ("interval = [true, 2]", "must be \\[lowest, highest\\]"),
         ("interval = [nan, 2]", "is no range"),
         ("[bounds]\naofe = [0, 1]", "bounds: unknown aofe; did you mean aofe-ratio?"),
-        ("[bounds]\ntensor-parallel = [1]", "whole numbers from 2 on"),
+        ("[bounds]\ntensor-parallel = [1]", "whole numbers from 2 to 4096"),
         ("ignore = 'SA101'", "ignore must be tables"),
         ("[[ignore]]\nrule = 'SA101'", "SA101 has no reason"),
         ("[[ignore]]\nreason = 'so'", "names no rule"),
