@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from shape_audit.auditing.environment import environment, installed_versions
 from shape_audit.auditing.measurement_notes import measurement_notes
@@ -28,6 +29,9 @@ from shape_audit.records import (
     safe_file_name,
     sha256_of,
 )
+
+if TYPE_CHECKING:
+    from shape_audit.interaction import Alone
 
 
 @dataclass(frozen=True)
@@ -87,13 +91,10 @@ def measure(
             retries=options.retries,
         )
         progress.step("measuring gradients")
-        a_pass = ProfilePass(
-            loaded, shape, sites, protocol, seq_len=source.seq_len, micro_batch=settled.plan.micro_batch, world=world
-        )
         hash_of_protocol = protocol_hash(
             protocol=protocol.name,
             parameters=protocol.parameters,
-            sites=tuple(a_pass.sums),
+            sites=tuple(protocol.widths(sites, shape)),
             dtype=loaded.dtype_name,
             attn_implementation=loaded.attn_implementation,
             calibration=windows.facts,
@@ -101,13 +102,22 @@ def measure(
         partial = None
         if options.partial is not None:
             facts = {
-                "micro-batch": a_pass.micro_batch,
+                "micro-batch": options.micro_batch or "chosen by memory",
                 "processes": world.size,
                 "device": loaded.device_name,
                 "threads": torch.get_num_threads(),
                 **installed_versions(),
             }
             partial = PartialResults(options.partial / _partial_name(checkpoint, hash_of_protocol, options), facts)
+        a_pass = ProfilePass(
+            loaded,
+            shape,
+            sites,
+            protocol,
+            seq_len=source.seq_len,
+            micro_batch=_micro_batch(settled.plan.micro_batch, partial, options, world),
+            world=world,
+        )
         finished = run_pass(a_pass, source, options, progress, checkpoint.repo_id, partial)
     windows, profile = finished.windows, finished.profile
     if options.save_windows is not None and options.tolerance is not None and world.rank == 0:
@@ -150,6 +160,18 @@ def measure(
             tokens_per_second=windows.facts.tokens / profile.pass_seconds,
         ),
     )
+
+
+def _micro_batch(planned: int, partial: PartialResults | None, options: AuditOptions, world: Alone) -> int:
+    """What there is memory for; where it was chosen, as a killed run had it if that was no more.
+
+    Memory that is free differs from one start to the next; with the same micro-batches a run that goes on ends in the
+    same record bit for bit.
+    """
+    if partial is None or options.micro_batch is not None or not options.resume:
+        return planned
+    saved = world.from_first(partial.saved_micro_batch() if world.rank == 0 else None)
+    return saved if saved is not None and saved <= planned else planned
 
 
 def _partial_name(checkpoint: Checkpoint, hash_of_protocol: str, options: AuditOptions) -> str:

@@ -90,15 +90,29 @@ class PartialResults:
             os.replace(path, self.folder / DAMAGED)
             return None, f"saved partial results were damaged; set aside as {self.folder / DAMAGED}, started over"
 
-    def save(self, state: PassState) -> None:
+    def saved_micro_batch(self) -> int | None:
+        """Windows a forward pass of the run that was saved; None where there is none, or its file is damaged."""
+        from safetensors import SafetensorError, safe_open
+
+        try:
+            with safe_open(self.folder / STATE, "pt") as stream:
+                saved = json.loads((stream.metadata() or {})["saved"])["micro_batch"]
+        except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+            return None
+        return saved if type(saved) is int and saved > 0 else None
+
+    def save(self, state: PassState, micro_batch: int) -> None:
         """Replace what was saved.
+
+        Args:
+            micro_batch: windows a forward pass, for whoever goes on.
 
         Raises:
             IncompleteError: the file cannot be written; what was saved before is still there.
         """
         from safetensors.torch import save
 
-        saved = {"facts": self.facts, "numbers": state.numbers()}
+        saved = {"facts": self.facts, "numbers": state.numbers(), "micro_batch": micro_batch}
         path = self.folder / STATE
         try:
             write_bytes_atomically(path, save(state.tensors(), metadata={"saved": json.dumps(saved)}))

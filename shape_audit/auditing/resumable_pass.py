@@ -86,7 +86,7 @@ def _run(
             return
         state = a_pass.state()
         if a_pass.world.rank == 0:
-            partial.save(state)
+            partial.save(state, a_pass.micro_batch)
         saved_at = done
 
     for count in [count for count in counts if count >= saved_at]:

@@ -179,7 +179,7 @@ def test_restored_sums_lie_in_memory_as_fresh_ones_do(tmp_path: Path) -> None:
     for length in range(1, 65, 8):  # the header's length decides where tensors lie
         partial = PartialResults(tmp_path / str(length), {"padding": "x" * length})
         partial.folder.mkdir()
-        partial.save(PassState(4, 4, torch.zeros(4, dtype=torch.float64), {site: sums}))
+        partial.save(PassState(4, 4, torch.zeros(4, dtype=torch.float64), {site: sums}), 4)
         size = int.from_bytes((partial.folder / STATE).read_bytes()[:8], "little")
         offsets.add((size + 8) % 64)
         state, note = partial.load([site])
@@ -188,3 +188,27 @@ def test_restored_sums_lie_in_memory_as_fresh_ones_do(tmp_path: Path) -> None:
         tensors = [restored.upper_DD, restored.reference_DD, restored.reference_diagonal_D, state.losses_K]
         assert [tensor.data_ptr() % 64 for tensor in tensors if tensor is not None] == [0, 0, 0, 0]
     assert len(offsets) > 1
+
+
+def test_a_run_goes_on_though_another_micro_batch_would_fit_now(tiny_llama: Path, tmp_path: Path) -> None:
+    """Its own is taken where there is memory for it, else a smaller one: the same numbers up to rounding."""
+    from shape_audit.interaction import memory_estimate
+
+    (tmp_path / "a").mkdir()
+    straight = finished(tiny_llama, tmp_path / "a", micro_batch=None, windows=60)
+    partial = tmp_path / "b" / "partial"
+    how = {**LONG, "micro_batch": None, "partial": partial}
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory_estimate, "MAX_MICRO_BATCH", 5)
+        shape_audit.audit(str(tiny_llama), **{**how, "windows": 30})
+    again = shape_audit.audit(str(tiny_llama), **{**how, "windows": 60})
+    assert again.environment.micro_batch == 5 and straight.environment.micro_batch == 16
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(memory_estimate, "MAX_MICRO_BATCH", 2)
+        smaller = shape_audit.audit(str(tiny_llama), **{**how, "windows": 80})
+    assert smaller.environment.micro_batch == 2
+    for record in (again, smaller):
+        assert not any("partial" in note for note in record.notes)
+    assert again.interaction and straight.interaction
+    for site, expected in zip(again.interaction.sites, straight.interaction.sites, strict=True):
+        assert site.aofe_plugin == pytest.approx(expected.aofe_plugin, rel=1e-5)
