@@ -3,8 +3,8 @@
 Random bfloat16 weights in shards of 500 MB with a byte tokenizer, made in a temporary folder. Llama-3.2-1B's shape
 (2.5 GB): the same 4 windows and all 17 sites, in memory and from the disk. With `--large` Llama-3.1-8B's (16 GB), from
 the disk only, `--sites embedding` and all 33. Each run is a process of its own; those from the disk run in a memory
-control group (Linux, as root) whose limit is the target, so that one that needs more is killed: pages of weight files
-count there too, but go when room is needed.
+control group (Linux, as root) whose limit is the target, so that one that needs more is killed. Pages of weight files
+that it brings in count there too, but go when room is needed; those that were cached before do not count.
 
 .venv/bin/python benchmarks/offload_memory.py [--seq-len 256] [--dtype bfloat16] [--large] [--save]
 
@@ -177,8 +177,8 @@ def report(runs: dict[str, dict[str, Any]], seq_len: int) -> str:
 {WINDOWS} windows of {seq_len} tokens, {one["dtype"]}, all sites unless said. 1B: 2.47 GB of random bfloat16 weights, of
 which the blocks' 1.95 GB stay on the disk; 8B: 16.1 GB and 14.0 GB. Peak: the process's largest resident memory. Own:
 without pages of weight files, which the system may take back (transformers looks at every weight once while it loads).
-Limit: of the control group the process ran in. Weights brought in: handed to blocks by Accelerate, from the page cache
-or the disk. Device read: what the kernel fetched for the process.
+Limit: of the control group the process ran in, which counts all but pages that were cached before. Weights brought in:
+handed to blocks by Accelerate, from the page cache or the disk. Device read: what the kernel fetched for the process.
 
 | | limit | micro-batch | peak | own | estimated | seconds, all | pass | tokens/s | weights brought in | device read |
 | --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |

@@ -2,6 +2,7 @@
 
 AuditRecord                  one audit; `AuditRecord.model_json_schema()` is its JSON Schema
 CheckReport                  findings of one `shape-audit check`
+ScoreRecord                  one score of one model, with its protocol
 IntervalDerivation           what `shape-audit interval` derives from a sweep table
 sealed, write_record, read_record      hash, write atomically, read and verify
 """
@@ -24,6 +25,7 @@ from shape_audit.records.files import check_writable, read_record, record_file_n
 from shape_audit.records.hashing import canonical_json, sealed, sha256_of
 from shape_audit.records.interval_derivation import BudgetRange, Edge, IntervalDerivation, ToleranceRow
 from shape_audit.records.reading import MAX_SMALL_FILE, read_small_file
+from shape_audit.records.score_record import Provider, ScoreRecord
 from shape_audit.records.shape_facts import Interval, Ledger, ModelShape, Placement
 
 __all__ = [
@@ -46,6 +48,8 @@ __all__ = [
     "ModelIdentity",
     "ModelShape",
     "Placement",
+    "Provider",
+    "ScoreRecord",
     "Severity",
     "SiteInteraction",
     "ToleranceRow",

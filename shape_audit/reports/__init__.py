@@ -11,8 +11,10 @@ from shape_audit.reports.audit_text import audit_text
 from shape_audit.reports.comparison import comparison_markdown, comparison_text
 from shape_audit.reports.interval_reports import interval_markdown, interval_text
 from shape_audit.reports.json_form import as_json
+from shape_audit.reports.markdown_tables import escaped
 from shape_audit.reports.memory import memory_json, memory_markdown, memory_sentence, memory_text, shortage
 from shape_audit.reports.rich_tables import rich_table
+from shape_audit.reports.scores import scores_json, scores_markdown, scores_text
 from shape_audit.reports.tables import Table
 
 __all__ = [
@@ -22,6 +24,7 @@ __all__ = [
     "audit_text",
     "comparison_markdown",
     "comparison_text",
+    "escaped",
     "interval_markdown",
     "interval_text",
     "memory_json",
@@ -29,5 +32,8 @@ __all__ = [
     "memory_sentence",
     "memory_text",
     "rich_table",
+    "scores_json",
+    "scores_markdown",
+    "scores_text",
     "shortage",
 ]

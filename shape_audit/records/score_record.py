@@ -1,0 +1,41 @@
+"""One score of one model, with all that decides what it may be compared with."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import Field
+
+from shape_audit.records.frozen import Frozen
+
+Provider = Literal["run", "import", "posted", "published"]
+
+
+class ScoreRecord(Frozen):
+    """A score without its protocol is not a score."""
+
+    model: str
+    """As its source names it; of a folder, the folder's name."""
+    revision: str | None
+    """Commit sha, where the source says it."""
+    benchmark: Literal["mmlu-pro"] = "mmlu-pro"
+    protocol: str
+    """See `scores.protocols`; only scores of equal protocol may be compared."""
+    value: Annotated[float, Field(ge=0, le=1)]
+    """Accuracy, a fraction of the questions."""
+    stderr: Annotated[float, Field(ge=0)] | None
+    """Standard error over questions."""
+    n: Annotated[int, Field(gt=0)] | None
+    """Questions asked."""
+    is_limited: bool
+    """Whether fewer questions were asked than there are: such a score enters no comparison."""
+    provider: Provider
+    """How it came here: run by this program, imported from a file, posted on the Hub, in the shipped table."""
+    source: str
+    """Where exactly."""
+    date: str | None
+    """ISO date of the run or the posting."""
+    is_verified: bool | None = None
+    """Of a posted score, whether the Hub says it was verified; None where that is not a question."""
+    notes: list[str] = Field(default_factory=list)
+    """What a reader should know about this number."""

@@ -1,0 +1,93 @@
+"""All scores that can be had of a model: published, posted in its repository, in files of lm-eval."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+from shape_audit.errors import explained
+from shape_audit.hub import DEFAULT_RETRIES, read_texts
+from shape_audit.records import ScoreRecord
+from shape_audit.scores.lm_eval_files import read_lm_eval
+from shape_audit.scores.posted import CARD, EVAL_RESULTS, posted_scores
+from shape_audit.scores.published import published_for
+
+
+@dataclass(frozen=True)
+class KnownScores:
+    """Scores of one model, by protocol.
+
+    Attributes:
+        to_mind: what was passed over, and scores that do not agree.
+    """
+
+    model: str
+    scores: tuple[ScoreRecord, ...]
+    to_mind: tuple[str, ...] = field(default=())
+
+
+def known_scores(
+    model: str, files: Sequence[Path] = (), *, posted: bool = True, retries: int = DEFAULT_RETRIES
+) -> KnownScores:
+    """The scores of a model.
+
+    Args:
+        files: result files or folders of lm-eval; of other models in them nothing is taken.
+        posted: look into the model's repository too.
+
+    Raises:
+        IncompleteError, UsageError: the model cannot be reached, a file cannot be read.
+        CorruptFileError: a file is no result file.
+    """
+    name, revision = model.partition("@")[0], model.partition("@")[2] or None
+    scores, to_mind = list(published_for(name)), []
+    for path in files:
+        imported = read_lm_eval(path)
+        own = [score for score in imported if _same_model(score.model, name)]
+        scores += own
+        others = len(imported) - len(own)
+        if others:
+            to_mind.append(f"{path}: {others} scores of other models were passed over")
+    if posted:
+        try:
+            texts = read_texts(model, lambda file: file == CARD or bool(EVAL_RESULTS.fullmatch(file)), retries=retries)
+        except Exception as error:
+            known = explained(error, model)
+            if known is None:
+                raise
+            raise known from error
+        found, passed_over = posted_scores(texts.repo_id, texts.revision, texts.texts)
+        scores += found
+        to_mind += passed_over
+        revision = texts.revision or revision
+    scores.sort(key=lambda score: (score.protocol, score.provider, score.source))
+    return KnownScores(name, tuple(scores), (*to_mind, *_disagreements(scores), *_other_revisions(scores, revision)))
+
+
+def _same_model(named: str, model: str) -> bool:
+    """Whether a result file's name means this model. Of a folder it may be another path that ends in its name; a Hub
+    name is itself alone: org/name and other/name are two models."""
+    if named == model:
+        return True
+    return Path(model).is_dir() and Path(named).name == Path(model).resolve().name
+
+
+def _disagreements(scores: Sequence[ScoreRecord]) -> list[str]:
+    """Scores of one protocol that differ by more than their errors: all are shown, none is chosen."""
+    found = []
+    for protocol in dict.fromkeys(score.protocol for score in scores if not score.is_limited):
+        values = [score for score in scores if score.protocol == protocol and not score.is_limited]
+        spread = max(score.value for score in values) - min(score.value for score in values)
+        if protocol != "posted:unknown" and spread > 2 * max(score.stderr or 0.0 for score in values) and spread > 1e-6:
+            found.append(f"{len(values)} scores of {protocol} disagree by {100 * spread:.2f} points; none was chosen")
+    return found
+
+
+def _other_revisions(scores: Sequence[ScoreRecord], revision: str | None) -> list[str]:
+    """Scores of another commit than the one asked for."""
+    return [
+        f"{score.source}: of commit {score.revision[:12]}, not {revision[:12]}"
+        for score in scores
+        if revision and score.revision and score.provider != "posted" and not score.revision.startswith(revision)
+    ]

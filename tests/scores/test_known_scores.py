@@ -1,0 +1,77 @@
+"""All scores of a model, side by side: none chosen, none pooled, what does not fit said."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from shape_audit.scores import LM_EVAL_LETTERS, known_scores
+from tests.conftest import Program
+from tests.loopback_hub import LoopbackHub
+from tests.scores.test_lm_eval_files import SHA, letters
+from tests.scores.test_published_and_posted import CARD, EVAL_RESULTS
+
+
+def results(folder: Path, name: str, **changes: object) -> Path:
+    folder.mkdir(exist_ok=True)
+    (folder / f"results_{name}.json").write_text(json.dumps(letters() | changes))
+    return folder
+
+
+def test_scores_that_disagree_are_both_shown(tmp_path: Path) -> None:
+    folder = results(tmp_path / "runs", "a")
+    other = letters()["results"]
+    other["leaderboard_mmlu_pro"]["acc,none"] = 0.35
+    results(folder, "b", results=other)
+    known = known_scores("org/name", [folder], posted=False)
+    assert [score.value for score in known.scores] == [0.3125, 0.35]
+    assert known.to_mind == (f"2 scores of {LM_EVAL_LETTERS} disagree by 3.75 points; none was chosen",)
+
+
+def test_other_models_and_other_revisions_are_told_apart(tmp_path: Path) -> None:
+    folder = results(results(tmp_path / "runs", "a"), "b", model_name="other/name")
+    known = known_scores("org/name@" + "f" * 40, [folder], posted=False)
+    assert [score.model for score in known.scores] == ["org/name"]
+    assert known.to_mind == (
+        f"{folder}: 1 scores of other models were passed over",
+        f"results_a.json: of commit {SHA[:12]}, not ffffffffffff",
+    )
+
+
+def test_a_folder_is_known_by_its_name(tmp_path: Path) -> None:
+    model = tmp_path / "name"
+    model.mkdir()
+    (model / "README.md").write_text(CARD)
+    (model / ".eval_results").mkdir()
+    (model / ".eval_results" / "a.yaml").write_text(EVAL_RESULTS)
+    known = known_scores(str(model), [results(tmp_path / "runs", "a", model_name="data/name")])
+    assert [score.provider for score in known.scores] == ["import", "posted", "posted", "posted"]
+
+
+@pytest.fixture
+def hub() -> Iterator[LoopbackHub]:
+    with LoopbackHub() as hub:
+        yield hub
+
+
+def test_posted_scores_come_from_the_hub(hub: LoopbackHub, program: Program) -> None:
+    files = {"config.json": b"{}", "README.md": CARD.encode(), ".eval_results/mmlu.yaml": EVAL_RESULTS.encode()}
+    sha = hub.add_model("org/name", files)
+    done = program("scores", "org/name", "-f", "json", HF_ENDPOINT=hub.endpoint)
+    found = json.loads(done.stdout)["scores"]
+    assert done.returncode == 0 and {score["revision"] for score in found} == {sha}
+    assert sorted(score["value"] for score in found) == pytest.approx([0.315, 0.4, 0.412])
+    text = program("scores", "org/name", HF_ENDPOINT=hub.endpoint).stdout
+    assert "posted, unverified" in text and "posted, verified" in text and "cannot be compared" in text
+    missing = program("scores", "org/none", HF_ENDPOINT=hub.endpoint)
+    assert missing.returncode == 2 and "not found on the Hub" in missing.stderr
+
+
+def test_published_scores_need_no_network(program: Program) -> None:
+    done = program("scores", "meta-llama/Llama-3.1-8B", "--no-posted", "-f", "markdown", HF_HUB_OFFLINE="1")
+    assert done.returncode == 0 and "official-cot" in done.stdout and "32.88 %" in done.stdout
+    unknown = program("scores", "org/name", "--no-posted")
+    assert unknown.returncode == 0 and "No MMLU-Pro score of org/name is known." in unknown.stdout
+    wrong = program("scores", "org/name", "--no-posted", "--scores", "none.json")
+    assert wrong.returncode == 2 and "No such file" in wrong.stderr

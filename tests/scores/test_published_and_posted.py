@@ -1,0 +1,111 @@
+"""The shipped table, and what stands in repositories."""
+
+import statistics
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from shape_audit.scores import (
+    LM_EVAL_LETTERS,
+    OFFICIAL_COT,
+    posted_scores,
+    published_for,
+    published_scores,
+    raw_accuracy,
+)
+from shape_audit.scores.published import TABLE
+from tests.conftest import MATERIALS
+
+ROOT = Path(__file__).resolve().parents[2]
+
+
+def test_the_shipped_table_keeps_protocols_apart() -> None:
+    scores = published_scores()
+    assert {score.protocol for score in scores} == {LM_EVAL_LETTERS, OFFICIAL_COT}
+    assert len({(score.model, score.protocol) for score in scores}) == len(scores) == 277
+    assert all(0.1 < score.value < 0.7 and score.n == 12032 and score.source for score in scores)
+    (letters, cot) = sorted(published_for("meta-llama/Llama-3.1-8B"), key=lambda score: score.protocol)
+    assert (letters.protocol, cot.protocol) == (LM_EVAL_LETTERS, OFFICIAL_COT)
+    assert cot.value == pytest.approx(0.366, abs=1e-3) and letters.value == pytest.approx(0.329, abs=2e-3)
+
+
+def test_the_protocols_differ_by_points_on_the_same_models() -> None:
+    by_protocol = {
+        protocol: {score.model: score.value for score in published_scores() if score.protocol == protocol}
+        for protocol in (LM_EVAL_LETTERS, OFFICIAL_COT)
+    }
+    both = by_protocol[LM_EVAL_LETTERS].keys() & by_protocol[OFFICIAL_COT].keys()
+    gaps = [by_protocol[LM_EVAL_LETTERS][model] - by_protocol[OFFICIAL_COT][model] for model in both]
+    assert len(both) >= 5 and max(gaps) - min(gaps) > 0.03 and statistics.mean(gaps) != 0
+
+
+def test_the_table_is_what_its_script_makes(tmp_path: Path) -> None:
+    reference = MATERIALS.parent / "reference"
+    if not reference.is_dir():
+        pytest.skip("the reference tables (../shared/reference) are not at hand")
+    before = TABLE.read_bytes()
+    subprocess.run([sys.executable, ROOT / "scripts" / "make_mmlu_pro_scores", reference], check=True)
+    assert TABLE.read_bytes() == before
+
+
+def test_the_leaderboards_normalised_form_is_undone() -> None:
+    assert raw_accuracy(0.0) is None
+    assert raw_accuracy(1.660387) == pytest.approx(0.114943, abs=1e-6)
+
+
+EVAL_RESULTS = """
+- dataset: {id: TIGER-Lab/MMLU-Pro, task_id: mmlu_pro}
+  value: 41.2
+  date: 2026-02-03
+  verified: true
+  source: {url: "https://example.org/run", name: run}
+- dataset: {id: openai/gsm8k}
+  value: 80
+- dataset: {id: TIGER-Lab/MMLU-Pro}
+  value: 0.4
+  notes: lm-eval:leaderboard_mmlu_pro@0.1
+"""
+CARD = """---
+license: mit
+model-index:
+- name: x
+  results:
+  - task: {type: text-generation}
+    dataset: {name: MMLU-PRO (5-shot), type: TIGER-Lab/MMLU-Pro, args: {num_few_shot: 5}}
+    metrics:
+    - {type: acc, value: 31.5, name: accuracy}
+    source: {url: "https://example.org/board", name: Open LLM Leaderboard}
+  - dataset: {name: MMLU-ProX, type: li-lab/MMLU-ProX}
+    metrics: [{type: acc, value: 99}]
+---
+# A card
+"""
+
+
+def test_posted_scores_are_marked_as_such() -> None:
+    found, passed_over = posted_scores("org/name", "abc", {".eval_results/a.yaml": EVAL_RESULTS, "README.md": CARD})
+    assert passed_over == []
+    assert [(round(score.value, 6), score.protocol, score.is_verified) for score in found] == [
+        (0.412, "posted:unknown", True), (0.4, LM_EVAL_LETTERS, False), (0.315, "posted:unknown", False)]  # fmt: skip
+    assert found[0].source == "https://example.org/run" and found[0].date == "2026-02-03"
+    assert "5-shot" in found[2].notes and all(score.provider == "posted" for score in found)
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["", "- [", "x: !!python/object/apply:os.system ['true']", "- {dataset: MMLU-Pro, value: N/A}", "null", "5",
+     "- {dataset: MMLU-Pro, value: -3}", "- {dataset: MMLU-Pro, value: 400}", "- {dataset: MMLU-Pro, value: .nan}",
+     "[" * 5000, "a: &a [x]\nb: [" + "*a, " * 3 + "]", "- {dataset: [MMLU-Pro], value: {}}",
+     "- value: 3\n  dataset: 5"],
+)  # fmt: skip
+def test_hostile_files_give_no_score(text: str) -> None:
+    assert posted_scores("org/name", None, {".eval_results/a.yaml": text})[0] == []
+    assert posted_scores("org/name", None, {"README.md": f"---\nmodel-index: {text}\n---\n"})[0] == []
+
+
+def test_aliases_of_aliases_are_not_expanded() -> None:
+    bomb = "a0: &a0 x\n" + "".join(f"a{i}: &a{i} [{', '.join([f'*a{i - 1}'] * 9)}]\n" for i in range(1, 2000))
+    found, passed_over = posted_scores("org/name", None, {".eval_results/a.yaml": bomb})
+    assert found == [] and "too large" in passed_over[0]
