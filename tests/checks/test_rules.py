@@ -333,6 +333,20 @@ def test_real_stories_model_is_judged_as_its_makers_would_expect(materials: Path
     assert not report.failing
 
 
+@pytest.mark.parametrize(
+    "rope",
+    [{"rope_type": "llama3", "factor": 8.0, "original_max_position_embeddings": 8192},
+     {"rope_type": "yarn", "factor": 4.0, "original_max_position_embeddings": 32768},
+     {"type": "longrope", "original_max_position_embeddings": 4096},
+     {"full_attention": {"rope_type": "linear", "factor": 8.0}}],
+)  # fmt: skip
+def test_rope_settings_of_real_models_are_no_fault(rope: dict[str, Any], tmp_path: Path) -> None:
+    """Llama-3.1, Qwen2.5, Phi-3, Gemma-3."""
+    folder = write_clean(tmp_path / "model")
+    set_config(rope_scaling=rope, max_position_embeddings=131072)(folder)
+    assert rules_found(folder) == {}
+
+
 def test_options_and_changes_are_either_or(clean: Path) -> None:
     with pytest.raises(shape_audit.UsageError, match="options or single changes"):
         shape_audit.check(str(clean), CheckOptions(), deep=True)

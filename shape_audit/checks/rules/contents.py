@@ -58,7 +58,8 @@ def missing_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
         seen_nothing = f"config.json promises {depth} blocks, but no tensor belongs to one"
         yield Seen(seen_nothing, file=_anchor(model, ""), place="blocks")
     if model.tensor_facts and model.tensor_facts.blocks and model.tensor_facts.ledger.embedding == 0:
-        yield Seen("there are blocks, but no token embedding", file=_anchor(model, ""), place="embedding")
+        seen_none = "there are blocks, but no tensor that is known as a token embedding"
+        yield Seen(seen_none, file=_anchor(model, ""), place="embedding", severity="warning")
     for name in model.expected.missing if model.expected else ():
         if name not in seen:
             yield Seen(f"the architecture has {name}, which is not stored", file=_anchor(model, name), place=name)

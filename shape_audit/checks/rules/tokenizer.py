@@ -10,6 +10,8 @@ from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
 
 SPECIAL = ("bos_token_id", "eos_token_id", "pad_token_id")
+SCALED_BY_FACTOR = ("linear", "dynamic", "yarn")
+"""Rope types whose factor says how far they reach; llama3 and longrope are trained to reach further."""
 GENERATION = "generation_config.json"
 TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
 
@@ -111,17 +113,14 @@ def rope_against_positions(model: CheckedModel, policy: Policy) -> Iterator[Seen
     positions = model.facts.max_position_embeddings if model.facts else None
     if not isinstance(rope, dict) or positions is None:
         return
+    kind, factor = rope.get("rope_type") or rope.get("type"), rope.get("factor")
     original = rope.get("original_max_position_embeddings", model.config.get("original_max_position_embeddings"))
-    factor = rope.get("factor")
-    if type(original) is int and original > positions:
+    if not _is_number(original):
+        return
+    if original > positions:
         yield Seen(f"max_position_embeddings = {positions}, less than the {original} that rope was trained on",
                    place="max_position_embeddings")  # fmt: skip
-    elif (
-        _is_number(factor)
-        and type(original) is int
-        and _is_number(original)
-        and 0 < 1.01 * factor * original < positions
-    ):
+    elif kind in SCALED_BY_FACTOR and _is_number(factor) and 0 < 1.01 * factor * original < positions:
         scaled = f"{factor:g} x {original} = {factor * original:g}"
         seen = f"max_position_embeddings = {positions}, but rope is scaled to {scaled}"
         yield Seen(seen, place="max_position_embeddings")
