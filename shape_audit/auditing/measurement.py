@@ -31,7 +31,7 @@ from shape_audit.records import (
 )
 
 if TYPE_CHECKING:
-    from shape_audit.interaction import Alone
+    from shape_audit.interaction import Alone, LoadedModel
 
 
 @dataclass(frozen=True)
@@ -99,16 +99,7 @@ def measure(
             attn_implementation=loaded.attn_implementation,
             calibration=windows.facts,
         )
-        partial = None
-        if options.partial is not None:
-            facts = {
-                "micro-batch": options.micro_batch or "chosen by memory",
-                "processes": world.size,
-                "device": loaded.device_name,
-                "threads": torch.get_num_threads(),
-                **installed_versions(),
-            }
-            partial = PartialResults(options.partial / _partial_name(checkpoint, hash_of_protocol, options), facts)
+        partial = _partial_results(checkpoint, loaded, hash_of_protocol, options, world)
         a_pass = ProfilePass(
             loaded,
             shape,
@@ -160,6 +151,24 @@ def measure(
             tokens_per_second=windows.facts.tokens / profile.pass_seconds,
         ),
     )
+
+
+def _partial_results(
+    checkpoint: Checkpoint, loaded: LoadedModel, hash_of_protocol: str, options: AuditOptions, world: Alone
+) -> PartialResults | None:
+    """Where sums of this audit are saved on the way, and what must be equal for them to be used again."""
+    if options.partial is None:
+        return None
+    import torch
+
+    facts = {
+        "micro-batch": options.micro_batch or "chosen by memory",
+        "processes": world.size,
+        "device": loaded.device_name,
+        "threads": torch.get_num_threads(),
+        **installed_versions(),
+    }
+    return PartialResults(options.partial / _partial_name(checkpoint, hash_of_protocol, options), facts)
 
 
 def _micro_batch(planned: int, partial: PartialResults | None, options: AuditOptions, world: Alone) -> int:
