@@ -24,6 +24,7 @@ from shape_audit.records.check_report import SEVERITIES, Accepted, CheckReport, 
 from shape_audit.records.files import check_writable, read_record, record_file_name, safe_file_name, write_record
 from shape_audit.records.hashing import canonical_json, sealed, sha256_of
 from shape_audit.records.interval_derivation import BudgetRange, Edge, IntervalDerivation, ToleranceRow
+from shape_audit.records.link_evidence import Association, Contrast, LinkEvidence, Optimum, Predictor
 from shape_audit.records.reading import MAX_SMALL_FILE, read_small_file
 from shape_audit.records.score_record import Provider, ScoreRecord
 from shape_audit.records.shape_facts import Interval, Ledger, ModelShape, Placement
@@ -33,10 +34,12 @@ __all__ = [
     "SCHEMA_VERSION",
     "SEVERITIES",
     "Accepted",
+    "Association",
     "AuditRecord",
     "BudgetRange",
     "Calibration",
     "CheckReport",
+    "Contrast",
     "Edge",
     "Environment",
     "Finding",
@@ -44,10 +47,13 @@ __all__ = [
     "Interval",
     "IntervalDerivation",
     "Ledger",
+    "LinkEvidence",
     "Loss",
     "ModelIdentity",
     "ModelShape",
+    "Optimum",
     "Placement",
+    "Predictor",
     "Provider",
     "ScoreRecord",
     "Severity",

@@ -9,6 +9,7 @@ as_json(record)                                                                 
 from shape_audit.reports.audit_markdown import audit_markdown
 from shape_audit.reports.audit_text import audit_text
 from shape_audit.reports.comparison import comparison_markdown, comparison_text
+from shape_audit.reports.evidence import evidence_markdown, evidence_text
 from shape_audit.reports.interval_reports import interval_markdown, interval_text
 from shape_audit.reports.json_form import as_json
 from shape_audit.reports.markdown_tables import escaped
@@ -25,6 +26,8 @@ __all__ = [
     "comparison_markdown",
     "comparison_text",
     "escaped",
+    "evidence_markdown",
+    "evidence_text",
     "interval_markdown",
     "interval_text",
     "memory_json",

@@ -19,6 +19,11 @@ class KnownModel:
     """Model type, as in config.json."""
     r_dw: float
     is_base: bool
+    params: float | None
+    """Parameters; of models whose blocks differ in width, those of the published closed form."""
+    train_tokens: float | None
+    domain: str
+    derived_from: str
     hidden_size: int
     intermediate_size: int | None
     vocab_size: int | None
@@ -41,6 +46,10 @@ def known_models() -> dict[str, KnownModel]:
                 architecture=row["architecture"],
                 r_dw=int(row["num_hidden_layers"]) / int(row["hidden_size"]),
                 is_base=row["base_or_instruct"] == "base",
+                params=float(row["params_total"] or row["params_equivalent"] or 0) or None,
+                train_tokens=float(row["train_tokens"] or 0) or None,
+                domain=row["domain"],
+                derived_from=row["derived_from"],
                 hidden_size=int(row["hidden_size"]),
                 **{field: int(row[field]) if row[field] else None for field in _OPTIONAL},
             )

@@ -1,0 +1,91 @@
+"""`shape-audit link`"""
+
+from __future__ import annotations
+
+import json
+from importlib.util import find_spec
+from pathlib import Path
+from typing import Annotated, Literal
+
+from shape_audit.cli.failures import failed
+from shape_audit.cli.option import option
+from shape_audit.cli.progress_bar import ProgressBar
+from shape_audit.cli.sink import emit, note
+from shape_audit.errors import ExitCode, MissingExtraError, UsageError
+from shape_audit.linking import link_evidence, make_points, parse_params, write_figures
+from shape_audit.records import AuditRecord, read_record
+from shape_audit.reports import evidence_markdown, evidence_text
+from shape_audit.scores import LM_EVAL_LETTERS, published_scores, read_lm_eval
+from shape_audit.shape import read_interval, shipped_interval
+
+PACKAGES = ("statsmodels", "matplotlib")
+
+
+def command(
+    records: Annotated[
+        Path | None, option(metavar="DIR", help="Records of measured audits: what they measured is linked too.")
+    ] = None,
+    scores: Annotated[
+        list[Path] | None, option(metavar="PATH", help="Result files or folders of lm-eval, beside the shipped table.")
+    ] = None,
+    protocol: Annotated[str, option(help="Of the scores; others are not looked at.")] = LM_EVAL_LETTERS,
+    params: Annotated[str, option(metavar="LOW:HIGH", help="Parameters of the models.")] = "1e8:1.5e10",
+    base_only: Annotated[
+        bool, option("--base-only/--all", help="Without models tuned on instructions.")
+    ] = True,
+    interval: Annotated[Path | None, option(metavar="FILE", help="Another interval than the shipped one.")] = None,
+    draws: Annotated[int, option(help="Resamples and permutations.")] = 10_000,
+    seed: Annotated[int, option(help="Of both.")] = 0,
+    figures: Annotated[Path | None, option(metavar="DIR", help="Write two figures there, PNG and SVG.")] = None,
+    format: Annotated[
+        Literal["text", "json", "markdown"], option("--format", "-f", help="Form of the report.")
+    ] = "text",
+    output: Annotated[Path | None, option("--output", "-o", metavar="FILE", help="Write the report here.")] = None,
+    debug: Annotated[bool, option("--debug", help="Show tracebacks.")] = False,
+) -> int:  # fmt: skip
+    """Say what the shapes of real models have to do with their MMLU-Pro scores: evidence for and against.
+
+    Without options: the shipped table of shapes and published scores; no network.
+    """
+    try:
+        if missing := [name for name in PACKAGES if find_spec(name) is None]:
+            raise MissingExtraError(f"link needs {', '.join(missing)}; pip install 'shape-audit[board]'")
+        if not 100 <= draws <= 1_000_000:
+            raise UsageError(f"--draws must be between 100 and 1,000,000, not {draws}")
+        against = read_interval(interval) if interval else shipped_interval()
+        imported = [score for path in scores or () for score in read_lm_eval(path)]
+        points, left_out = make_points(
+            [*published_scores(), *imported], against, protocol=protocol, params=parse_params(params),
+            base_only=base_only, records=_records(records),
+        )  # fmt: skip
+        found = []
+        has_floor = any(point.is_at_floor for point in points)
+        with ProgressBar() as progress:
+            for with_floor in (True, False) if has_floor else (True,):
+                if with_floor or sum(not point.is_at_floor for point in points) >= 2:
+                    found.append(
+                        link_evidence(
+                            points, protocol=protocol, interval=against, left_out=left_out, with_floor=with_floor,
+                            draws=draws, seed=seed, progress=progress.step,
+                        )
+                    )  # fmt: skip
+        if figures is not None:
+            for path in write_figures(found[0], points, figures):
+                note(f"figure: {path}")
+        if format == "json":
+            emit(json.dumps([evidence.model_dump() for evidence in found], indent=2) + "\n", output)
+        else:
+            emit({"text": evidence_text, "markdown": evidence_markdown}[format](found), output)
+    except Exception as error:
+        return failed(error, subject="shape-audit link", debug=debug)
+    return ExitCode.CLEAN
+
+
+def _records(folder: Path | None) -> list[AuditRecord]:
+    """The measured records of a folder; shape-only ones add nothing to the shipped table."""
+    if folder is None:
+        return []
+    if not folder.is_dir():
+        raise UsageError(f"--records {folder}: no such folder")
+    found = [read_record(path) for path in sorted(folder.glob("*.json"))]
+    return [record for record in found if record.interaction is not None]

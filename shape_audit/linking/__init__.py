@@ -1,0 +1,32 @@
+"""Shapes x scores -> evidence, and its uncertainty said plainly.
+
+make_points(scores, interval, protocol=...)   -> the models, each with one score of one protocol
+write_figures(evidence, points, folder)       two figures, PNG and SVG
+link_evidence(points, ...)                    -> LinkEvidence: correlations, contrast, optimum, verdict, a paragraph
+
+Only the front door is light: the statistics need numpy and statsmodels (the extra `board`).
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shape_audit.linking.points import DEFAULT_PARAMS, Point, make_points, parse_params
+
+if TYPE_CHECKING:
+    from shape_audit.linking.evidence import link_evidence
+    from shape_audit.linking.figures import write_figures
+
+__all__ = ["DEFAULT_PARAMS", "Point", "link_evidence", "make_points", "parse_params", "write_figures"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "link_evidence":
+        from shape_audit.linking.evidence import link_evidence
+
+        return link_evidence
+    if name == "write_figures":
+        from shape_audit.linking.figures import write_figures
+
+        return write_figures
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

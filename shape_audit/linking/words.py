@@ -1,0 +1,103 @@
+"""Evidence in words, by thresholds that are stated here and nowhere else.
+
+supported: log-distance to the interval goes with lower scores given size, its interval by family and by shape both
+lying below 0, and models inside score higher given size, that interval above 0.
+not enough data: fewer than 20 models, or fewer than 5 on either side of the interval's ends.
+not supported: everything else.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from shape_audit.records import Association, Contrast, Interval, Optimum, Predictor
+
+FEWEST_MODELS = 20
+FEWEST_A_SIDE = 5
+
+SUPPORTED, NOT_SUPPORTED, TOO_FEW = "supported", "not supported", "not enough data"
+
+
+def verdict(predictors: Sequence[Predictor], contrast: Contrast | None, n_models: int) -> str:
+    """Whether models near the interval do better, given their size."""
+    if n_models < FEWEST_MODELS or contrast is None or min(contrast.n_inside, contrast.n_outside) < FEWEST_A_SIDE:
+        return TOO_FEW
+    distance = given_size(predictors, "log_distance")
+    if distance is None:
+        return TOO_FEW
+    ends = [distance.ci_families, distance.ci_shapes]
+    falls = all(interval is not None and interval[1] < 0 for interval in ends)
+    higher = contrast.ci_families is not None and contrast.ci_families[0] > 0
+    return SUPPORTED if falls and higher else NOT_SUPPORTED
+
+
+def given_size(predictors: Sequence[Predictor], name: str) -> Association | None:
+    """The association of a quantity given parameters."""
+    for predictor in predictors:
+        if predictor.name == name:
+            return next((one for one in predictor.associations if one.given == ["params"]), None)
+    return None
+
+
+def summary(
+    predictors: Sequence[Predictor],
+    contrast: Contrast | None,
+    optimum: Optimum | None,
+    *,
+    interval: Interval,
+    n_models: int,
+) -> str:
+    """One paragraph: the verdict, the numbers it rests on, and what confounds them."""
+    found = verdict(predictors, contrast, n_models)
+    parts = [f"That models inside the interval ({interval.name}) score higher given their size is {found}."]
+    if found == TOO_FEW:
+        few = (
+            f"{n_models} models are"
+            if n_models < FEWEST_MODELS
+            else f"{contrast.n_inside if contrast else 0} inside are"
+        )
+        parts[0] = f"{few} not enough to say whether models inside the interval ({interval.name}) score higher."
+    distance = given_size(predictors, "log_distance")
+    if distance is not None and distance.rho is not None:
+        parts.append(
+            f"Given parameters, the score's rank correlation with the distance to the interval is {distance.rho:+.2f} "
+            f"({_ends(distance.ci_models)} over models, {_ends(distance.ci_families)} over families, "
+            f"{_ends(distance.ci_shapes)} over shapes)."
+        )
+    if contrast is not None and contrast.difference is not None:
+        parts.append(
+            f"The {contrast.n_inside} models inside score {100 * contrast.difference:+.1f} points given size "
+            f"({_ends(contrast.ci_families, 100, 1)} over families) against the {contrast.n_outside} outside; raw "
+            f"means are {100 * contrast.mean_inside:.1f} and {100 * contrast.mean_outside:.1f} %."
+        )
+    ratio = given_size(predictors, "r_dw")
+    if ratio is not None and ratio.rho is not None:
+        parts.append(_direction(ratio))
+    if optimum is not None:
+        parts.append(
+            f"A best R_D/W is {'located' if optimum.is_located else 'not located'}: centres from "
+            f"{optimum.compatible[0]:.4f} to {optimum.compatible[1]:.4f} of {optimum.scanned[0]:.4f} to "
+            f"{optimum.scanned[1]:.4f} fit as well as any."
+        )
+    parts.append(
+        "Training data, its amount and the recipe differ between families and go along with shape; a correlation "
+        "across published models cannot tell them apart."
+    )
+    return " ".join(parts)
+
+
+def _direction(ratio: Association) -> str:
+    ends = [one for one in (ratio.ci_families, ratio.ci_shapes) if one is not None]
+    is_clear = bool(ends) and (all(low > 0 for low, _ in ends) or all(high < 0 for _, high in ends))
+    word = "deeper" if (ratio.rho or 0) > 0 else "wider"
+    if is_clear:
+        said = f"Of R_D/W itself, {word} models of a size score higher"
+    else:
+        said = f"For R_D/W itself no direction is clear (at most, {word} is better)"
+    return f"{said}: {ratio.rho:+.2f} ({_ends(ratio.ci_families)} over families, {_ends(ratio.ci_shapes)} over shapes)."
+
+
+def _ends(interval: tuple[float, float] | None, scale: float = 1, digits: int = 2) -> str:
+    if interval is None:
+        return "no interval"
+    return f"{scale * interval[0]:+.{digits}f} to {scale * interval[1]:+.{digits}f}"
