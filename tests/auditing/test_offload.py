@@ -176,16 +176,21 @@ def test_a_model_that_drops_out_when_checkpointed_is_refused(name: str) -> None:
     assert all(block.training for block in blocks)
 
 
-def test_blocks_lie_on_the_disk_and_only_there(tiny_llama: Path, tmp_path: Path) -> None:
-    checkpoint = read_checkpoint(str(tiny_llama))
+@pytest.mark.parametrize(
+    ("case", "there"), [("llama", ("model.layers.", "model.embed_tokens.")), ("llama-tied", ("model.layers.",))]
+)
+def test_blocks_and_an_embedding_tied_to_nothing_lie_on_the_disk(
+    case: str, there: tuple[str, ...], tmp_path: Path
+) -> None:
+    checkpoint = read_checkpoint(str(save_tiny(tmp_path / "model", case)))
     shape, protocol = describe(checkpoint).shape, protocol_of("loss-gradient")
     settled = settle_memory(checkpoint, shape, (Site(0),), protocol, seq_len=8, windows=4, device_map="disk")
     assert settled.placement is not None and settled.plan.is_checkpointed
-    loaded = load_model(checkpoint, placement=settled.placement, offload_folder=tmp_path)
+    loaded = load_model(checkpoint, placement=settled.placement, offload_folder=tmp_path / "offload")
     model = loaded.model
     model(torch.zeros(1, 4, dtype=torch.long))
     for name, parameter in model.named_parameters():
-        assert parameter.is_meta == name.startswith("model.layers."), name
+        assert parameter.is_meta == name.startswith(there), name
     weights = {memory.device: memory.weights for memory in settled.plan.devices}
     on_disk = sum(p.numel() for name, p in model.named_parameters() if p.is_meta)
     assert weights["disk"] == 4 * on_disk
