@@ -8,8 +8,7 @@ that it brings in count there too, but go when room is needed; those that were c
 
 .venv/bin/python benchmarks/offload_memory.py [--seq-len 256] [--dtype bfloat16] [--large] [--save]
 
-The pass is float32 unless told otherwise: a CPU without bfloat16 instructions multiplies it 200 times slower backward
-(0.3 instead of 60 GFLOP/s on the machine of the first result), and a pass would take an hour.
+The pass is float32 unless told otherwise: a CPU without bfloat16 instructions takes far longer over a product in it.
 """
 
 from __future__ import annotations

@@ -6,6 +6,7 @@ import re
 from collections import Counter, defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cached_property
 
 from shape_audit.hub import TensorHeader
 
@@ -24,7 +25,7 @@ class BlockStack:
     prefix: str
     blocks: Mapping[int, Mapping[str, TensorHeader]]
 
-    @property
+    @cached_property
     def usual(self) -> dict[str, tuple[int, ...]]:
         """Name inside a block -> its most frequent shape, of names that more than half of the blocks have."""
         shapes: dict[str, Counter[tuple[int, ...]]] = defaultdict(Counter)

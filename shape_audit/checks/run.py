@@ -18,7 +18,7 @@ from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Ignored, Policy
 from shape_audit.checks.rule import RULES, Need, Rule, Seen
 from shape_audit.errors import IncompleteError, MissingExtraError, NonFiniteError, UsageError, explained
-from shape_audit.hub import DEFAULT_RETRIES, Inspection, inspect_model, read_checkpoint, with_retries
+from shape_audit.hub import DEFAULT_RETRIES, Inspection, inspect_model, read_checkpoint
 from shape_audit.records import Accepted, AuditRecord, CheckReport, Finding, Severity, read_record
 
 if TYPE_CHECKING:
@@ -198,12 +198,12 @@ def _expected(files: Inspection) -> Expected | None:
 
 def _numbers(files: Inspection) -> dict[str, TensorNumbers]:
     """Of every tensor of the files that are loaded and sound."""
-    from shape_audit.checks.weight_scan import scan_file  # with numpy, a fifth of the time of a plain check
+    from shape_audit.checks.weight_scan import scan_file  # brings numpy, which a plain check does without
 
     found: dict[str, TensorNumbers] = {}
     for file in files.weight_files:
         if file in files.headers:
-            found |= scan_file(with_retries(lambda file=file: files.local(file), 0), files.headers[file])  # type: ignore[misc]
+            found |= scan_file(files.local(file), files.headers[file])
     return found
 
 

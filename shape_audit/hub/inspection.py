@@ -33,10 +33,9 @@ JSON_FILES = (
     "added_tokens.json", ADAPTER_CONFIG,
 )  # fmt: skip
 
-
 LARGEST_SETTINGS = 4 * 2**20
 LARGEST = {"tokenizer.json": MAX_SMALL_FILE, "model.safetensors.index.json": MAX_SMALL_FILE}
-"""Bytes of JSON files; those not named here are settings, which a megabyte holds."""
+"""Bytes of JSON files; those not named here hold settings."""
 
 
 @dataclass(frozen=True)

@@ -35,7 +35,7 @@ def window_losses(logits_BTV: Tensor, targets_BT: Tensor) -> Tensor:
     """
     losses = F.cross_entropy(logits_BTV.flatten(0, 1), targets_BT.flatten(), reduction="none")
     losses_B = losses.view(len(targets_BT), -1).sum(1)
-    if not torch.isfinite(losses_B).all():  # a logit that is not finite makes it so; to look at all costs 4 % of a pass
+    if not torch.isfinite(losses_B).all():  # a logit that is not finite makes it so; to look at all takes long
         all_finite = torch.isfinite(logits_BTV).all()
         raise NonFiniteError("the loss overflows" if all_finite else "the model's logits hold NaN or infinity")
     return losses_B

@@ -1,8 +1,8 @@
 """Having the C library give freed memory back at once, for passes that bring weights in and drop them again.
 
 glibc keeps blocks of up to 32 MB for later (the threshold grows with what was freed), and between the sums, gradients
-and weights of a streamed pass they end up in pieces that fit nothing: 1 GB of 4 with a model of 1B parameters. With a
-threshold set by hand it stays what it is, and every large tensor has pages of its own.
+and weights of a streamed pass they end up in pieces that fit nothing (benchmarks/offload_memory.py shows what a pass
+keeps). With a threshold set by hand it stays what it is, and every large tensor has pages of its own.
 """
 
 from __future__ import annotations
