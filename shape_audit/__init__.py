@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from shape_audit.auditing import AuditOptions, audit, plan_memory
     from shape_audit.checks import CheckOptions, check
     from shape_audit.records import AuditRecord, CheckReport, read_record
+    from shape_audit.scores import ScoreOptions, score
     from shape_audit.shape import derive_interval
 
 __version__ = "0.1.0"
@@ -36,11 +37,13 @@ _HOME = {
     "AuditRecord": "records",
     "CheckOptions": "checks",
     "CheckReport": "records",
+    "ScoreOptions": "scores",
     "audit": "auditing",
     "check": "checks",
     "derive_interval": "shape",
     "plan_memory": "auditing",
     "read_record": "records",
+    "score": "scores",
 }
 
 __all__ = [
@@ -54,6 +57,7 @@ __all__ = [
     "MissingExtraError",
     "NonFiniteError",
     "NotAuditableError",
+    "ScoreOptions",
     "ShapeAuditError",
     "UsageError",
     "audit",
@@ -61,6 +65,7 @@ __all__ = [
     "derive_interval",
     "plan_memory",
     "read_record",
+    "score",
 ]
 
 

@@ -8,6 +8,7 @@ from pathlib import Path
 from shape_audit.errors import UsageError
 from shape_audit.hub import DEFAULT_RETRIES
 from shape_audit.interaction import PROTOCOL_NAMES, parse_device_map, parse_max_memory
+from shape_audit.scores import ScoreOptions
 
 DEVICES = ("auto", "cpu", "cuda", "mps")
 DTYPES = ("auto", "float32", "bfloat16", "float16", "float64")
@@ -47,6 +48,10 @@ class AuditOptions:
         device_map: auto, balanced, cpu, disk, or a JSON file module -> device: weights spread over GPUs, CPU memory
             and disk, instead of all on one device. None for that.
         max_memory: how much of each memory weights may take, `cuda:0=20GiB,cpu=4GiB`; with auto and balanced.
+        scores: result files or folders of lm-eval to look for scores of the model in.
+        posted: look for scores posted in a Hub model's repository.
+        score: run MMLU-Pro with lm-eval too, with these options; None runs nothing.
+        runs: folder with what `score` has saved before; None looks at none.
         retries: how often to try again after a passing fault of the network.
         records: folder the record is written to; None writes none.
         partial: folder for partial sums, from which a run that was killed goes on; None keeps none.
@@ -79,6 +84,10 @@ class AuditOptions:
     micro_batch: int | None = None
     device_map: str | None = None
     max_memory: str | None = None
+    scores: tuple[Path, ...] = ()
+    posted: bool = True
+    score: ScoreOptions | None = None
+    runs: Path | None = None
     retries: int = DEFAULT_RETRIES
     records: Path | None = None
     partial: Path | None = None

@@ -15,6 +15,7 @@ from shape_audit.auditing.environment import environment
 from shape_audit.auditing.measurement import measure, planned_memory
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.progress import Progress, Silent
+from shape_audit.auditing.scores import scores_of
 from shape_audit.errors import (
     IncompleteError,
     MissingExtraError,
@@ -135,6 +136,9 @@ def _audit(model: str, options: AuditOptions, progress: Progress) -> AuditRecord
     )
     if reading.refusal and not reading.is_causal_lm:
         raise NotAuditableError(f"{checkpoint.repo_id}: {reading.refusal}")
+    progress.step("looking for known scores")
+    known, to_mind = scores_of(model, checkpoint, reading.shape.params_total, options)
+    record = record.model_copy(update={"scores": known or None, "notes": [*record.notes, *to_mind]})
     if options.shape_only:
         if reading.refusal:
             note = f"only the shape can be audited: {reading.refusal}"

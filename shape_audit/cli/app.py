@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from shape_audit.cli import audit, check, interval, link, rules, schema, scores
+from shape_audit.cli import audit, check, interval, link, rules, schema, score, scores
 from shape_audit.cli.failures import failed
 from shape_audit.cli.option import option
 from shape_audit.cli.settings import read_settings
@@ -27,6 +27,7 @@ app.command("audit")(audit.command)
 app.command("check")(check.command)
 app.command("rules")(rules.list_rules)
 app.command("explain")(rules.explain)
+app.command("score")(score.command)
 app.command("scores")(scores.command)
 app.command("link")(link.command)
 app.command("interval")(interval.command)

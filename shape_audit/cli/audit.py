@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
@@ -20,6 +19,7 @@ from shape_audit.auditing import (
     end_with_launcher,
     launch,
 )
+from shape_audit.cli.assets import assets_folder
 from shape_audit.cli.dry_run import dry_run
 from shape_audit.cli.failures import failed
 from shape_audit.cli.option import option
@@ -29,6 +29,7 @@ from shape_audit.errors import ExitCode, UsageError
 from shape_audit.interaction import rank, world_size
 from shape_audit.records import AuditRecord, record_file_name
 from shape_audit.reports import as_json, audit_markdown, audit_text, comparison_markdown, comparison_text
+from shape_audit.scores import ScoreOptions
 
 Format = Literal["text", "json", "markdown"]
 
@@ -119,6 +120,16 @@ def command(
     is_dry_run: Annotated[
         bool, option("--dry-run", help="Say what memory the measurement would take, and stop; exit code 2 if too much.")
     ] = False,
+    scores: Annotated[
+        list[Path] | None,
+        option(metavar="PATH", help="Look for scores in result files or folders of lm-eval too; may be repeated."),
+    ] = None,
+    posted: Annotated[
+        bool, option("--posted/--no-posted", help="Look for scores posted in the model's repository.")
+    ] = True,
+    score: Annotated[
+        bool, option("--score", help="Run MMLU-Pro (letters) with lm-eval too; see shape-audit score.")
+    ] = False,
     retries: Annotated[int, option(help="Tries again after a passing fault of the network.")] = 3,
     records: Annotated[
         Path | None, option(metavar="DIR", help="Record folder.  [default: in the Hub's assets cache]")
@@ -141,7 +152,7 @@ def command(
                 return launch(context.obj, num_processes)
             check_launched(num_processes)
             end_with_launcher()
-        folder = records or default_record_folder()
+        folder, runs = records or assets_folder("records"), assets_folder("scores")
         options = AuditOptions(
             shape_only=shape_only, subfolder=subfolder, variant=variant, interval=interval, dataset=dataset,
             text_column=text_column, split=split, seq_len=seq_len,
@@ -151,6 +162,8 @@ def command(
             dtype=dtype,
             attn_implementation=attn_implementation, micro_batch=micro_batch,
             device_map=device_map, max_memory=max_memory,
+            scores=tuple(scores or ()), posted=posted, runs=runs,
+            score=ScoreOptions(results=runs, device=device, retries=retries) if score else None,
             retries=retries, records=folder, partial=folder / "partial", save_every=save_every, resume=resume,
         )  # fmt: skip
     except Exception as error:
@@ -201,17 +214,6 @@ def _show(found: list[AuditRecord], format: Format, output: Path | None, *, seve
     except Exception as error:
         return failed(error, subject=str(output or "stdout"), debug=debug)
     return ExitCode.CLEAN
-
-
-def default_record_folder() -> Path:
-    """Where records go unless told otherwise: the Hub's assets cache, found as huggingface_hub finds it.
-
-    Worked out here, because that library is not loaded for a local folder.
-    """
-    cache = os.environ.get("XDG_CACHE_HOME") or os.path.join("~", ".cache")
-    home = os.environ.get("HF_HOME") or os.path.join(cache, "huggingface")
-    assets = os.environ.get("HF_ASSETS_CACHE") or os.path.join(home, "assets")
-    return Path(os.path.expanduser(os.path.expandvars(assets))) / "shape-audit" / "records"
 
 
 def _emit(found: list[AuditRecord], format: Format, output: Path | None, *, several: bool) -> None:

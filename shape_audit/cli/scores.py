@@ -7,10 +7,12 @@ from typing import Annotated, Literal
 
 import typer
 
+from shape_audit.cli.assets import assets_folder
 from shape_audit.cli.failures import failed
 from shape_audit.cli.option import option
 from shape_audit.cli.sink import emit
 from shape_audit.errors import ExitCode
+from shape_audit.linking import among_size
 from shape_audit.reports import scores_json, scores_markdown, scores_text
 from shape_audit.scores import known_scores
 
@@ -35,9 +37,9 @@ def command(
     From the table that ships, from the model's repository, and from files that lm-eval wrote.
     """
     try:
-        known = known_scores(model, scores or (), posted=posted, retries=retries)
+        known = known_scores(model, scores or (), runs=assets_folder("scores"), posted=posted, retries=retries)
         forms = {"text": scores_text, "json": scores_json, "markdown": scores_markdown}
-        emit(forms[format](known.model, known.scores, known.to_mind), output)
+        emit(forms[format](known.model, among_size(known.scores), known.to_mind), output)
     except Exception as error:
         return failed(error, subject=model, debug=debug)
     return ExitCode.CLEAN

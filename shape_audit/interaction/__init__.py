@@ -55,6 +55,7 @@ _HEAVY = {
     "SettledMemory": "settling",
     "settle_memory": "settling",
     "check_supported": "loading",
+    "weights_folder": "loading",
     "chosen_device": "loading",
     "Alone": "world",
     "join": "world",
@@ -99,6 +100,7 @@ __all__ = [
     "settle_memory",
     "weight_energies",
     "weight_interactions",
+    "weights_folder",
     "world_size",
 ]
 

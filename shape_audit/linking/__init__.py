@@ -1,5 +1,6 @@
 """Shapes x scores -> evidence, and its uncertainty said plainly.
 
+among_size(scores)                            -> each score with its residual among models of its size
 make_points(scores, interval, protocol=...)   -> the models, each with one score of one protocol
 write_figures(evidence, points, folder)       two figures, PNG and SVG
 link_evidence(points, ...)                    -> LinkEvidence: correlations, contrast, optimum, verdict, a paragraph
@@ -11,13 +12,14 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
+from shape_audit.linking.among_size import among_size
 from shape_audit.linking.points import DEFAULT_PARAMS, Point, make_points, parse_params
 
 if TYPE_CHECKING:
     from shape_audit.linking.evidence import link_evidence
     from shape_audit.linking.figures import write_figures
 
-__all__ = ["DEFAULT_PARAMS", "Point", "link_evidence", "make_points", "parse_params", "write_figures"]
+__all__ = ["DEFAULT_PARAMS", "Point", "among_size", "link_evidence", "make_points", "parse_params", "write_figures"]
 
 
 def __getattr__(name: str) -> Any:

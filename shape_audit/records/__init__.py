@@ -26,7 +26,7 @@ from shape_audit.records.hashing import canonical_json, sealed, sha256_of
 from shape_audit.records.interval_derivation import BudgetRange, Edge, IntervalDerivation, ToleranceRow
 from shape_audit.records.link_evidence import Association, Contrast, LinkEvidence, Optimum, Predictor
 from shape_audit.records.reading import MAX_SMALL_FILE, read_small_file
-from shape_audit.records.score_record import Provider, ScoreRecord
+from shape_audit.records.score_record import AmongSize, Provider, ScoreRecord
 from shape_audit.records.shape_facts import Interval, Ledger, ModelShape, Placement
 
 __all__ = [
@@ -34,6 +34,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "SEVERITIES",
     "Accepted",
+    "AmongSize",
     "Association",
     "AuditRecord",
     "BudgetRange",

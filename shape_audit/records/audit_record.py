@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shape_audit.records.frozen import Frozen
+from shape_audit.records.score_record import ScoreRecord
 from shape_audit.records.shape_facts import ModelShape, Placement
 
 SCHEMA_VERSION: Literal[1] = 1
@@ -194,5 +195,6 @@ class AuditRecord(Frozen):
     interaction: Interaction | None
     weights: list[WeightInteraction] | None = None
     """The matrices that read the residual stream; null where they were not asked for, or are not known."""
-    scores: None = None
+    scores: list[ScoreRecord] | None = None
+    """MMLU-Pro scores known for the model, by protocol and source; null where none is."""
     environment: Environment

@@ -31,17 +31,20 @@ def record_file_name(record: AuditRecord) -> str:
     return "__".join(parts) + ".json"
 
 
-def check_writable(folder: Path) -> None:
+def check_writable(folder: Path, *, what: str = "records", option: str = "--records") -> None:
     """Say early what `write_record` would say late.
+
+    Args:
+        what, option: what is to be written there, and how the user chooses another folder.
 
     Raises:
         IncompleteError: the folder is a file, or may not be made or written to.
     """
     nearest = next((place for place in (folder, *folder.parents) if place.exists()), folder)
     if not nearest.is_dir():
-        raise IncompleteError(f"{nearest}: records could not be written there (not a folder); see --records")
+        raise IncompleteError(f"{nearest}: {what} could not be written there (not a folder); see {option}")
     if not os.access(nearest, os.W_OK | os.X_OK):
-        raise IncompleteError(f"{nearest}: records could not be written there (no permission); see --records")
+        raise IncompleteError(f"{nearest}: {what} could not be written there (no permission); see {option}")
 
 
 def write_record(record: AuditRecord, folder: Path) -> Path:

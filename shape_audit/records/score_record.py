@@ -11,6 +11,23 @@ from shape_audit.records.frozen import Frozen
 Provider = Literal["run", "import", "posted", "published"]
 
 
+class AmongSize(Frozen):
+    """A score beside what models of its size reach; see `linking.among_size`."""
+
+    expected: float
+    """Accuracy that a straight line in log10 parameters gives at this size."""
+    residual: float
+    """The score minus that."""
+    spread: float
+    """Standard deviation of the other models about the line."""
+    n: int
+    """Models the line was fitted to."""
+    params_range: tuple[float, float]
+    """Their least and most parameters allowed."""
+    kind: Literal["base", "instruct"]
+    """What they are."""
+
+
 class ScoreRecord(Frozen):
     """A score without its protocol is not a score."""
 
@@ -39,3 +56,5 @@ class ScoreRecord(Frozen):
     """Of a posted score, whether the Hub says it was verified; None where that is not a question."""
     notes: list[str] = Field(default_factory=list)
     """What a reader should know about this number."""
+    among_size: AmongSize | None = None
+    """Null where too few models of its size have a score of this protocol."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shape_audit.records import AuditRecord
 from shape_audit.reports.markdown_tables import escaped, markdown_table
+from shape_audit.reports.scores import MIND, scores_table
 from shape_audit.reports.tables import interaction_table, ledger_table, provenance_table, shape_table, spectrum_table
 from shape_audit.reports.verdict import headline, sentences
 from shape_audit.reports.weights_table import WEIGHTS_CAVEAT, weights_table
@@ -16,6 +17,8 @@ def audit_markdown(record: AuditRecord) -> str:
     parts += [markdown_table(table) for table in tables if table is not None]
     if (weights := weights_table(record)) is not None:
         parts += [markdown_table(weights), escaped(WEIGHTS_CAVEAT)]
+    if record.scores:
+        parts += [markdown_table(scores_table(record.model.repo_id, record.scores)), escaped(MIND)]
     if record.notes:
         parts.append("## Notes\n\n" + "\n".join(f"- {escaped(note)}" for note in record.notes))
     parts.append(markdown_table(provenance_table(record)))

@@ -8,6 +8,7 @@ from rich.text import Text
 
 from shape_audit.records import AuditRecord
 from shape_audit.reports.rich_tables import plain, rich_table
+from shape_audit.reports.scores import MIND, scores_table
 from shape_audit.reports.tables import interaction_table, ledger_table, provenance_table, shape_table, spectrum_table
 from shape_audit.reports.verdict import headline, sentences
 from shape_audit.reports.weights_table import WEIGHTS_CAVEAT, weights_table
@@ -32,6 +33,8 @@ def audit_text(record: AuditRecord) -> RenderableType:
         parts += [Text(), rich_table(table)]
     if (table := weights_table(record)) is not None:
         parts += [Text(), rich_table(table), plain(WEIGHTS_CAVEAT, style="dim")]
+    if record.scores:
+        parts += [Text(), rich_table(scores_table(record.model.repo_id, record.scores)), plain(MIND, style="dim")]
     if record.notes:
         parts += [Text(), plain("Notes", style="bold")]
         parts += [Padding(plain(f"- {note}"), (0, 0, 0, 2)) for note in record.notes]

@@ -9,27 +9,27 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from shape_audit.records import ScoreRecord
+from shape_audit.records import AmongSize, ScoreRecord
 from shape_audit.reports.markdown_tables import escaped, markdown_table
+from shape_audit.reports.numbers import rounded_count
 from shape_audit.reports.rich_tables import plain, rich_table
-from shape_audit.reports.tables import Table
+from shape_audit.reports.tables import Cell, Table
 
 MIND = "Scores of different protocols cannot be compared: the same model moves by up to 6 points between two of them."
-
-_VERIFIED = {None: "", True: ", verified", False: ", unverified"}
 
 
 def scores_text(model: str, scores: Sequence[ScoreRecord], to_mind: Sequence[str]) -> RenderableType:
     """A table by protocol, and what is to be minded."""
     if not scores:
         return Group(plain(f"No MMLU-Pro score of {model} is known.", style="bold"), *_lines(to_mind))
-    return Group(rich_table(_table(model, scores)), Text(), *_lines([MIND, *to_mind]))
+    return Group(rich_table(scores_table(model, scores)), Text(), *_lines([*_mind(scores), *to_mind]))
 
 
 def scores_markdown(model: str, scores: Sequence[ScoreRecord], to_mind: Sequence[str]) -> str:
     """Markdown with a final line end."""
-    table = markdown_table(_table(model, scores)) if scores else f"No MMLU-Pro score of {escaped(model)} is known."
-    return "\n".join([table, "", *(f"- {escaped(line)}" for line in ([MIND] if scores else []) + list(to_mind)), ""])
+    none = f"No MMLU-Pro score of {escaped(model)} is known."
+    table = markdown_table(scores_table(model, scores)) if scores else none
+    return "\n".join([table, "", *(f"- {escaped(line)}" for line in (*_mind(scores), *to_mind)), ""])
 
 
 def scores_json(model: str, scores: Sequence[ScoreRecord], to_mind: Sequence[str]) -> str:
@@ -38,16 +38,23 @@ def scores_json(model: str, scores: Sequence[ScoreRecord], to_mind: Sequence[str
     return json.dumps(content, indent=2) + "\n"
 
 
+def _mind(scores: Sequence[ScoreRecord]) -> list[str]:
+    return [MIND] if len({score.protocol for score in scores}) > 1 else []
+
+
 def _lines(lines: Sequence[str]) -> list[RenderableType]:
     return [Padding(plain(f"- {line}"), (0, 0, 0, 2)) for line in lines]
 
 
-def _table(model: str, scores: Sequence[ScoreRecord]) -> Table:
+def scores_table(model: str, scores: Sequence[ScoreRecord]) -> Table:
+    """One row a score."""
+    has_sizes = any(score.among_size for score in scores)
     rows = [
         (
-            score.protocol,
+            _at_departures(score.protocol),
             f"{100 * score.value:.2f} %" + (f" ± {196 * score.stderr:.2f}" if score.stderr else ""),
             f"{score.n:,}{' (limited)' if score.is_limited else ''}" if score.n else "not said",
+            *((_against_size(score.among_size),) if has_sizes else ()),
             score.provider
             + (", verified" if score.is_verified else ", unverified" if score.is_verified is False else ""),
             score.date or "",
@@ -55,5 +62,23 @@ def _table(model: str, scores: Sequence[ScoreRecord]) -> Table:
         )
         for score in scores
     ]
-    columns = ("protocol", "accuracy", "questions", "from", "date", "source")
+    against = ("against its size",) if has_sizes else ()
+    columns = ("protocol", "accuracy", "questions", *against, "from", "date", "source")
     return Table(f"MMLU-Pro scores known for {model}", columns, tuple(rows), numeric=False)
+
+
+def _against_size(place: AmongSize | None) -> Cell:
+    """The residual in points, and what it was held against."""
+    if place is None:
+        return "–"
+    low, high = (rounded_count(round(end)) for end in place.params_range)
+    return (
+        f"{100 * place.residual:+.1f} points (s.d. {100 * place.spread:.1f})",
+        f"{place.n} {place.kind} models, {low}-{high}",
+    )
+
+
+def _at_departures(protocol: str) -> Cell:
+    """The name, what departs from it on lines of its own."""
+    name, *departures = protocol.split("+")
+    return (name, *(f" +{departure}" for departure in departures))

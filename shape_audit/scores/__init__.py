@@ -1,6 +1,7 @@
 """MMLU-Pro scores of a model, each with its protocol: published, posted on the Hub, imported from lm-eval's files.
 
 known_scores(model, files)                        -> KnownScores: all of the following
+score(model, options)                             -> ScoreRun: runs MMLU-Pro with lm-eval
 published_scores(), published_for(model)          -> the shipped table
 read_lm_eval(path)                                -> result files or folders of lm-eval
 posted_scores(model, revision, documents)         -> what stands in a model's repository
@@ -19,6 +20,7 @@ from shape_audit.scores.protocols import (
     raw_accuracy,
 )
 from shape_audit.scores.published import published_for, published_scores
+from shape_audit.scores.running import ScoreOptions, ScoreRun, score
 
 __all__ = [
     "CHANCE",
@@ -28,10 +30,13 @@ __all__ = [
     "LM_EVAL_LETTERS",
     "OFFICIAL_COT",
     "KnownScores",
+    "ScoreOptions",
+    "ScoreRun",
     "known_scores",
     "posted_scores",
     "published_for",
     "published_scores",
     "raw_accuracy",
     "read_lm_eval",
+    "score",
 ]

@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shape_audit.errors import explained
-from shape_audit.hub import DEFAULT_RETRIES, read_texts
-from shape_audit.records import ScoreRecord
+from shape_audit.errors import IncompleteError, explained
+from shape_audit.hub import DEFAULT_RETRIES, parse_model_name, read_texts
+from shape_audit.records import ScoreRecord, safe_file_name
 from shape_audit.scores.lm_eval_files import read_lm_eval
 from shape_audit.scores.posted import CARD, EVAL_RESULTS, posted_scores
 from shape_audit.scores.published import published_for
@@ -28,12 +28,18 @@ class KnownScores:
 
 
 def known_scores(
-    model: str, files: Sequence[Path] = (), *, posted: bool = True, retries: int = DEFAULT_RETRIES
+    model: str,
+    files: Sequence[Path] = (),
+    *,
+    runs: Path | None = None,
+    posted: bool = True,
+    retries: int = DEFAULT_RETRIES,
 ) -> KnownScores:
     """The scores of a model.
 
     Args:
         files: result files or folders of lm-eval; of other models in them nothing is taken.
+        runs: folder that `score` has saved its results to; what cannot be read there is said and passed over.
         posted: look into the model's repository too.
 
     Raises:
@@ -49,6 +55,10 @@ def known_scores(
         others = len(imported) - len(own)
         if others:
             to_mind.append(f"{path}: {others} scores of other models were passed over")
+    if runs is not None:
+        found, passed_over = _runs(runs, name)
+        scores += found
+        to_mind += passed_over
     if posted:
         try:
             texts = read_texts(model, lambda file: file == CARD or bool(EVAL_RESULTS.fullmatch(file)), retries=retries)
@@ -63,6 +73,19 @@ def known_scores(
         revision = texts.revision or revision
     scores.sort(key=lambda score: (score.protocol, score.provider, score.source))
     return KnownScores(name, tuple(scores), (*to_mind, *_disagreements(scores), *_other_revisions(scores, revision)))
+
+
+def _runs(folder: Path, model: str) -> tuple[list[ScoreRecord], list[str]]:
+    """What this program has run for a model, and what of that is damaged."""
+    found: list[ScoreRecord] = []
+    damaged: list[str] = []
+    own = parse_model_name(model).repo_id
+    for file in sorted((folder / safe_file_name(own)).glob("*/results_*.json")):
+        try:
+            found += [score for score in read_lm_eval(file) if score.model == own]
+        except IncompleteError as error:
+            damaged.append(str(error))
+    return found, damaged
 
 
 def _same_model(named: str, model: str) -> bool:

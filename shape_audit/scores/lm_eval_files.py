@@ -26,6 +26,8 @@ from shape_audit.scores.protocols import QUESTIONS, SUBJECTS, lm_eval_protocol
 
 DATA = Path(__file__).resolve().parent.parent / "data"
 COT, LETTERS = "mmlu_pro", "leaderboard_mmlu_pro"
+MADE_BY = "shape_audit"
+"""Key under which `shape-audit score` says what lm-eval does not: which model and revision a folder was."""
 _LEAF = re.compile(r"mmlu_pro_(?!plus)[a-z_]+")
 _RESULTS = re.compile(r"results(_.*)?\.json")
 _SETTINGS_THAT_MATTER = ("chat_template_sha", "system_instruction_sha", "fewshot_as_multiturn")
@@ -80,6 +82,7 @@ class _File:
             is_limited = True
         protocol = lm_eval_protocol(task, self._version(task, leaves), self._departures(leaves, stock))
         model, revision = self._model()
+        notes += [note for note in self._made_by().get("notes") or () if isinstance(note, str)]
         try:
             return ScoreRecord(
                 model=model,
@@ -89,7 +92,7 @@ class _File:
                 stderr=stderr,
                 n=n if n is not None else asked[0] if asked else None,
                 is_limited=is_limited,
-                provider="import",
+                provider="run" if self._made_by() else "import",
                 source=self.path.name,
                 date=self._date(),
                 notes=notes,
@@ -184,6 +187,9 @@ class _File:
 
     def _model(self) -> tuple[str, str | None]:
         """(name, commit sha where it is one)."""
+        named = self._made_by()
+        if isinstance(named.get("model"), str) and isinstance(named.get("revision"), str):
+            return named["model"], named["revision"]
         config = self._part("config")
         arguments = config.get("model_args")
         if isinstance(arguments, str):
@@ -195,6 +201,10 @@ class _File:
         sha = config.get("model_sha")
         is_sha = isinstance(sha, str) and re.fullmatch("[0-9a-f]{40}", sha)
         return name, str(sha) if is_sha else None
+
+    def _made_by(self) -> Mapping[str, Any]:
+        """What `shape-audit score` has added; empty where lm-eval ran by itself."""
+        return self._part(MADE_BY)
 
     def _date(self) -> str | None:
         seconds = self.content.get("date")

@@ -1,0 +1,36 @@
+"""The MMLU-Pro scores of an audit: those known of the model, and one more where it was asked to be run."""
+
+from __future__ import annotations
+
+from shape_audit.auditing.options import AuditOptions
+from shape_audit.errors import CorruptFileError, IncompleteError
+from shape_audit.hub import Checkpoint
+from shape_audit.interaction import rank
+from shape_audit.linking import among_size
+from shape_audit.records import ScoreRecord
+from shape_audit.scores import known_scores, score
+
+
+def scores_of(
+    model: str, checkpoint: Checkpoint, params_total: int, options: AuditOptions
+) -> tuple[list[ScoreRecord], list[str]]:
+    """Scores by protocol and source, each with its residual among models of its size, and what a reader should mind.
+
+    Raises:
+        IncompleteError, UsageError, NotAuditableError: a file of the user's cannot be read, or the run failed. That
+            the posted scores cannot be had is only said.
+    """
+    if options.score is not None:
+        score(model, options.score)
+    is_hub = checkpoint.source == "hub"
+    name = f"{checkpoint.repo_id}@{checkpoint.revision}" if is_hub else model
+    to_mind: list[str] = []
+    try:
+        known = known_scores(name, options.scores, runs=options.runs, posted=options.posted, retries=options.retries)
+    except IncompleteError as error:
+        if isinstance(error, CorruptFileError) or not is_hub:
+            raise
+        to_mind.append(f"scores posted on the Hub could not be looked at: {error}")
+        known = known_scores(name, options.scores, runs=options.runs, posted=False)
+    found = among_size(known.scores, {score.model: float(params_total) for score in known.scores})
+    return found, [*to_mind, *known.to_mind] if rank() == 0 else []

@@ -1,0 +1,193 @@
+"""Running lm-eval's stock MMLU-Pro tasks. The one file that calls lm_eval; it is imported when a run begins."""
+
+from __future__ import annotations
+
+import logging
+import sqlite3
+from collections import Counter
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shape_audit.errors import IncompleteError, UsageError, explained
+
+DATASET = "TIGER-Lab/MMLU-Pro"
+REPETITIVE = ("exceeds model's maximum length", "Left truncation applied", "specified through cli")
+"""What lm-eval says again for every answer or batch; `prompts_cut` counts, and the protocol's name says, the same."""
+
+
+@dataclass(frozen=True)
+class HarnessRun:
+    """What lm-eval found, before anything is saved.
+
+    Attributes:
+        results: its result object, without samples.
+        samples: task -> one object a question.
+        tracker: lm-eval's EvaluationTracker, which knows how its files are named.
+    """
+
+    results: dict[str, Any]
+    samples: dict[str, list[dict[str, Any]]]
+    tracker: Any
+
+
+def questions_a_subject() -> Counter[str]:
+    """How many questions lm-eval will find of each subject: on the Hub, in its cache, or in a folder of that name here.
+
+    Raises:
+        IncompleteError: there are none.
+    """
+    from datasets import load_dataset
+
+    try:
+        return Counter(load_dataset(DATASET, split="test")["category"])
+    except Exception as error:  # whatever the network and the cache do
+        known = explained(error, DATASET)
+        raise known or IncompleteError(f"{DATASET}: the questions cannot be read ({error})") from error
+
+
+def run_harness(
+    task: str,
+    model_args: Mapping[str, Any],
+    *,
+    device: str,
+    batch_size: str,
+    limit: int | None,
+    max_gen_toks: int | None,
+    output: Path,
+    answers: Path | None,
+) -> HarnessRun | None:
+    """Run one stock task or group with the `hf` backend, as `lm-eval run` does.
+
+    Args:
+        model_args: of HFLM: pretrained, revision, dtype ...
+        limit: questions a task, the first ones; None for all.
+        max_gen_toks: of tasks that generate; None for the task's own.
+        output: folder the tracker will save to.
+        answers: file that keeps answers as they come, so that a killed run goes on; None keeps none. It must be of
+            this model and these settings alone: lm-eval's own key holds nothing but the question.
+
+    Returns:
+        None in all processes but the first.
+
+    Raises:
+        UsageError: several processes, but lm-eval would not share the questions among them.
+        IncompleteError: lm-eval failed.
+    """
+    from lm_eval import simple_evaluate
+    from lm_eval.loggers import EvaluationTracker
+
+    _check_world()
+    if answers is not None:
+        _forget_if_damaged(Path(f"{answers}_rank0.db"))
+    tracker = EvaluationTracker(output_path=str(output))
+    with _with_progress_of_questions_alone():
+        try:
+            found = simple_evaluate(
+                model="hf",
+                model_args=dict(model_args),
+                tasks=[task],
+                batch_size=batch_size,
+                device=device,
+                limit=limit,
+                gen_kwargs={"max_gen_toks": max_gen_toks} if max_gen_toks is not None else None,
+                use_cache=None if answers is None else str(answers),
+                evaluation_tracker=tracker,
+                log_samples=True,
+                fewshot_as_multiturn=False,
+            )
+        except Exception as error:  # whatever a model and 12,000 prompts make of it
+            model = str(model_args["pretrained"])
+            known = explained(error, model)
+            raise known or IncompleteError(f"{model}: lm-eval failed: {type(error).__name__}: {error}") from error
+    if found is None:
+        return None
+    results: dict[str, Any] = dict(found)
+    return HarnessRun(results, results.pop("samples"), tracker)
+
+
+def save(run: HarnessRun) -> Path:
+    """Write the result file and samples as lm-eval does, and return where the result file should be now.
+
+    lm-eval says nothing, and goes on, where it could not save.
+    """
+    run.tracker.save_results_aggregated(results=run.results, samples=run.samples)
+    date = getattr(run.tracker, "date_id", None)
+    if date is None:
+        raise IncompleteError(f"{run.tracker.output_path}: lm-eval could not save its results there")
+    for task, samples in run.samples.items():
+        run.tracker.save_results_samples(task_name=task, samples=samples)
+    folder = Path(run.tracker.output_path) / str(run.tracker.general_config_tracker.model_name_sanitized)
+    return folder / f"results_{date}.json"
+
+
+def prompts_cut(run: HarnessRun, tokenizer_folder: Path, room: int) -> tuple[int, int]:
+    """(prompts of more than `room` tokens, prompts): the harness cuts those from the left, examples first."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=True)
+    prompts = [sample["arguments"][0][0] for samples in run.samples.values() for sample in samples]
+    lengths = [len(ids) for start in range(0, len(prompts), 256)
+               for ids in tokenizer(prompts[start : start + 256], verbose=False)["input_ids"]]  # fmt: skip
+    return sum(length > room for length in lengths), len(prompts)
+
+
+def special_tokens(tokenizer_folder: Path) -> tuple[int | None, int | None]:
+    """Ids of BOS and EOS, where the tokenizer has them."""
+    from transformers import AutoTokenizer
+
+    tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=True)
+    return tokenizer.bos_token_id, tokenizer.eos_token_id
+
+
+def _check_world() -> None:
+    import torch
+
+    from shape_audit.interaction import world_size
+
+    if world_size() > 1 and torch.cuda.device_count() < world_size():
+        raise UsageError(
+            f"lm-eval shares questions among GPUs only, and {world_size()} processes have "
+            f"{torch.cuda.device_count()} of them here; start one process"
+        )
+
+
+def _forget_if_damaged(answers: Path) -> None:
+    """Answers of a killed run that cannot be read any more are no use."""
+    if not answers.exists():
+        return
+    try:
+        with sqlite3.connect(answers) as connection:
+            is_good = connection.execute("pragma quick_check").fetchone() == ("ok",)
+    except sqlite3.DatabaseError:
+        is_good = False
+    if not is_good:
+        answers.unlink()
+
+
+@contextmanager
+def _with_progress_of_questions_alone() -> Iterator[None]:
+    """lm-eval's own bars and warnings, without a bar for every filter and file and a line for every answer."""
+    import datasets
+    from transformers.utils import logging as transformers_logging
+
+    def is_news(entry: logging.LogRecord) -> bool:
+        return not any(words in entry.getMessage() for words in REPETITIVE)
+
+    loggers = [logging.getLogger(f"lm_eval.{name}") for name in ("evaluator", "models.huggingface", "models.utils")]
+    verbosity, had_bars = transformers_logging.get_verbosity(), datasets.are_progress_bars_disabled()
+    for logger in loggers:
+        logger.addFilter(is_news)
+    transformers_logging.set_verbosity_error()
+    transformers_logging.disable_progress_bar()
+    datasets.disable_progress_bars()
+    try:
+        yield
+    finally:
+        for logger in loggers:
+            logger.removeFilter(is_news)
+        transformers_logging.set_verbosity(verbosity)
+        if not had_bars:
+            datasets.enable_progress_bars()

@@ -1,0 +1,232 @@
+"""`shape-audit score`: the real lm-eval on a real model, its files, and what becomes of runs that went wrong."""
+
+import json
+import os
+import re
+import resource
+import shutil
+import signal
+import sqlite3
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import datasets
+import pytest
+
+from shape_audit.errors import IncompleteError, NotAuditableError, UsageError
+from shape_audit.scores import ScoreOptions, known_scores, score
+from tests.conftest import Program
+from tests.scores.questions import SUBJECTS, write_questions
+
+OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
+
+
+def lm_eval(task: str, model: str, where: Path, environment: dict[str, str], *more: str) -> float:
+    """The accuracy that lm-eval's own command prints."""
+    done = subprocess.run(
+        [sys.executable, "-m", "lm_eval", "run", "--model", "hf", "--model_args", f"pretrained={model}", "--tasks",
+         task, "--batch_size", "16", "--device", "cpu", *more],
+        cwd=where, env=environment | OFFLINE, capture_output=True, text=True, timeout=600, check=True,
+    )  # fmt: skip
+    line = [line for line in done.stdout.splitlines() if re.match(rf"\|{task} *\|", line)][-1]
+    return float(line.split("|")[7])  # tasks, version, filter, n-shot, metric, direction, value
+
+
+@pytest.fixture
+def questions(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A working directory with a question a subject, and a cache of its own."""
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    write_questions(tmp_path)
+    return tmp_path
+
+
+def test_letters_of_our_own_questions(
+    questions: Path, tiny_llama: Path, program: Program, clean_environment: dict[str, str]
+) -> None:
+    results = questions / "results"
+    done = program("score", tiny_llama, "--results", results, "-f", "json", **OFFLINE)
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(done.stdout)["scores"]
+    expected = lm_eval("leaderboard_mmlu_pro", f"{tiny_llama},prefix_token_id=0", questions, clean_environment)
+    assert found["value"] == pytest.approx(expected, abs=5e-5)
+    assert found["protocol"] == "lm-eval:leaderboard_mmlu_pro@0.1" and found["provider"] == "run"
+    assert found["model"] == "tiny-llama" and len(found["revision"]) == 64
+    assert found["n"] == len(SUBJECTS) and found["is_limited"], "14 of MMLU-Pro's 12,032 questions are no score"
+    assert "14 of 14 prompts were longer than the 64 tokens" in found["notes"][0]
+    assert not list((results / "partial").iterdir()), "answers are kept until the results are saved"
+    known = known_scores(str(tiny_llama), runs=results, posted=False)
+    assert [known.model_dump(exclude={"among_size"}) for known in known.scores] == [
+        {key: value for key, value in found.items() if key != "among_size"}
+    ]
+
+
+def test_chain_of_thought_and_its_protocol(questions: Path, tiny_llama: Path, program: Program) -> None:
+    from transformers import AutoTokenizer
+
+    endless = program("score", tiny_llama, "--protocol", "cot", "--max-gen-toks", "8", **OFFLINE)
+    assert endless.returncode == 3 and "no EOS token" in endless.stderr
+    model = questions / "with-eos"
+    shutil.copytree(tiny_llama, model)
+    tokenizer = AutoTokenizer.from_pretrained(model)
+    tokenizer.eos_token = "~"
+    tokenizer.save_pretrained(model)
+    done = program("score", model, "--protocol", "cot", "--max-gen-toks", "8", "--results", "runs", **OFFLINE)
+    assert done.returncode == 0 and " +max_gen_toks=8 " in done.stdout.replace("\n", " "), done.stderr
+    (file,) = (questions / "runs").glob("with-eos/*/results_*.json")
+    assert json.loads(file.read_text())["results"]["mmlu_pro"]["exact_match,custom-extract"] == 0
+    assert len(list(file.parent.glob("samples_mmlu_pro_*.jsonl"))) == len(SUBJECTS)
+
+
+@pytest.mark.parametrize(
+    ("protocol", "task", "limit"),
+    [
+        ("letters", "leaderboard_mmlu_pro", 20),
+        ("cot", "mmlu_pro", 1),
+        pytest.param("cot", "mmlu_pro", 20, marks=pytest.mark.long),
+    ],
+)
+def test_real_questions(
+    materials: Path, tmp_path: Path, program: Program, clean_environment: dict[str, str],
+    protocol: str, task: str, limit: int,
+) -> None:  # fmt: skip
+    (tmp_path / "TIGER-Lab").mkdir()
+    (tmp_path / "TIGER-Lab" / "MMLU-Pro").symlink_to(materials / "mmlu-pro")
+    model = materials / "tiny-stories-260k"
+    ours, theirs = (("--max-gen-toks", "64"), ("--gen_kwargs", "max_gen_toks=64")) if protocol == "cot" else ((), ())
+    arguments = ("--protocol", protocol, "--limit", str(limit), *ours, "--batch-size", "32", "-f", "json")
+    done = program("score", model, *arguments, "--results", "runs", **OFFLINE)
+    assert done.returncode == 0, done.stderr
+    (found,) = json.loads(done.stdout)["scores"]
+    expected = lm_eval(task, str(model), tmp_path, clean_environment, "--limit", str(limit), *theirs)
+    assert found["value"] == pytest.approx(expected, abs=5e-5)
+    assert found["is_limited"] and found["n"] == limit * (len(SUBJECTS) if protocol == "cot" else 1)
+
+
+def test_a_killed_run_goes_on(
+    tmp_path: Path, tiny_llama: Path, clean_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
+    write_questions(tmp_path, of_each_subject=6)
+    started = subprocess.Popen(
+        [sys.executable, "-m", "shape_audit", "score", tiny_llama, "--results", "runs"],
+        cwd=tmp_path, env=clean_environment | OFFLINE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
+    )  # fmt: skip
+    deadline, kept = time.monotonic() + 120, 0
+    while kept < 50 and time.monotonic() < deadline and started.poll() is None:
+        time.sleep(0.02)
+        kept = sum(answers(file) for file in (tmp_path / "runs" / "partial").glob("*.db"))
+    started.send_signal(signal.SIGKILL)
+    started.wait()
+    (file,) = (tmp_path / "runs" / "partial").glob("*.db")
+    assert 50 <= answers(file) < 6 * 14 * 8, "it was killed before its end"
+    again = score(str(tiny_llama), results=Path("runs"))
+    anew = score(str(tiny_llama), results=Path("anew"), resume=False)
+    assert again is not None and anew is not None
+    assert again.record.value == anew.record.value and again.record.n == 6 * 14
+    assert not file.exists()
+
+
+def answers(file: Path) -> int:
+    try:
+        with sqlite3.connect(file) as connection:  # also takes back what a killed writer has left half done
+            return int(connection.execute("select count(*) from unnamed").fetchone()[0])
+    except sqlite3.OperationalError:
+        return 0
+
+
+def test_damaged_answers_are_forgotten(questions: Path, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from shape_audit.hub import read_checkpoint
+    from shape_audit.scores.running import _answers
+
+    monkeypatch.chdir(questions)
+    options = ScoreOptions(results=questions / "runs", limit=2)
+    file = Path(f"{_answers(read_checkpoint(str(tiny_llama)), options)}_rank0.db")
+    file.parent.mkdir(parents=True)
+    file.write_bytes(b"SQLite format 3\0" + os.urandom(5000))
+    run = score(str(tiny_llama), options)
+    assert run is not None and run.record.n == 2 and not file.exists()
+
+
+def test_results_that_were_not_saved_are_no_success(tmp_path: Path) -> None:
+    from lm_eval.loggers import EvaluationTracker
+
+    from shape_audit.errors import CorruptFileError
+    from shape_audit.scores.harness import HarnessRun, save
+    from shape_audit.scores.running import _verified
+    from tests.scores.test_lm_eval_files import letters
+
+    def saved(folder: Path) -> tuple[Path, HarnessRun]:
+        tracker = EvaluationTracker(output_path=str(folder))
+        tracker.general_config_tracker.log_experiment_args("hf", "pretrained=org/name", None, None, False)
+        run = HarnessRun(letters(), {}, tracker)
+        return save(run), run
+
+    path, run = saved(tmp_path)
+    assert _verified(path, run, time.time(), 1).model == "org/name"
+    limits = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1000, limits[1]))  # a disk that is full after 1,000 bytes
+    try:
+        path, run = saved(tmp_path / "full")
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, limits)
+    with pytest.raises(CorruptFileError, match="not a JSON file"):
+        _verified(path, run, time.time(), 1)
+    (tmp_path / "file").write_text("")
+    path, run = saved(tmp_path / "file" / "folder")
+    with pytest.raises(IncompleteError, match="were not saved"):
+        _verified(path, run, time.time(), 1)
+
+
+def test_what_cannot_be_scored(
+    questions: Path, tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(questions)
+    results = tmp_path / "runs"
+    for changes, words in (
+        ({"max_gen_toks": 8}, "goes with --protocol cot"),
+        ({"limit": 0}, "--limit must be at least 1"),
+        ({"batch_size": "many"}, "--batch-size must be auto"),
+        ({"protocol": "guess"}, "--protocol must be one of"),
+        ({"protocol": "cot"}, "generates up to 2,048 tokens, and the model has 64 positions"),
+        ({"device": "mps"}, "sees no MPS device"),
+    ):
+        with pytest.raises(UsageError, match=words):
+            score(str(tiny_llama), results=results, **changes)
+    pickled = tmp_path / "pickled"
+    pickled.mkdir()
+    (pickled / "config.json").write_text("{}")
+    (pickled / "pytorch_model.bin").write_text("")
+    with pytest.raises(NotAuditableError, match="pickled weights only"):
+        score(str(pickled), results=results)
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    with pytest.raises(UsageError, match="among GPUs only, and 2 processes have 0"):
+        score(str(tiny_llama), results=results)
+
+
+def test_questions_that_cannot_be_had(tiny_llama: Path, program: Program) -> None:
+    done = program("score", tiny_llama, **OFFLINE)
+    assert done.returncode == 2 and done.stdout == ""
+    assert done.stderr.startswith("shape-audit: TIGER-Lab/MMLU-Pro: ") and done.stderr.count("\n") == 1
+
+
+def test_a_file_of_an_earlier_run_is_not_taken_for_this_one(questions: Path, tiny_llama: Path) -> None:
+    from shape_audit.scores.harness import HarnessRun
+    from shape_audit.scores.running import _verified
+    from tests.scores.test_lm_eval_files import letters
+
+    file = questions / "results_x.json"
+    file.write_text(json.dumps(letters()))
+    run = HarnessRun({}, {}, None)
+    assert _verified(file, run, time.time(), 0).value == 0.3125
+    with pytest.raises(IncompleteError, match="of an earlier run"):
+        _verified(file, run, time.time() + 10, 0)
+    with pytest.raises(IncompleteError, match="questions were scored of 99999"):
+        _verified(file, run, time.time(), 99_999)
+    with pytest.raises(IncompleteError, match="samples were not saved"):
+        _verified(file, HarnessRun({}, {"leaderboard_mmlu_pro": [{}]}, None), time.time(), 0)
+    (questions / "samples_leaderboard_mmlu_pro_x.jsonl").write_text("{}\n")
+    with pytest.raises(IncompleteError, match="1 samples were saved of 2"):
+        _verified(file, HarnessRun({}, {"leaderboard_mmlu_pro": [{}, {}]}, None), time.time(), 0)
