@@ -5,9 +5,20 @@ read_config(config), read_tensors(headers), shape_of(...)     -> the two sources
 shipped_interval(), read_interval(file)   -> Interval
 place(r_dw, interval)            -> Placement
 derive_interval(table)           -> IntervalDerivation
+TILE, unsplit(size) ...          the sizes that hardware likes
 """
 
 from shape_audit.shape.config_facts import ConfigFacts, read_config
+from shape_audit.shape.hardware_sizes import (
+    LARGE_TILE,
+    LARGEST_HEAD,
+    NEEDED,
+    TENSOR_PARALLEL,
+    TILE,
+    is_fused_head,
+    next_multiple,
+    unsplit,
+)
 from shape_audit.shape.interval import derive_interval, interval_of, read_interval, shipped_interval
 from shape_audit.shape.known_models import KnownModel, known_models
 from shape_audit.shape.model_shape import ShapeReading, describe, disagreements, shape_of
@@ -15,6 +26,11 @@ from shape_audit.shape.placement import place
 from shape_audit.shape.tensor_facts import TensorFacts, read_tensors
 
 __all__ = [
+    "LARGEST_HEAD",
+    "LARGE_TILE",
+    "NEEDED",
+    "TENSOR_PARALLEL",
+    "TILE",
     "ConfigFacts",
     "KnownModel",
     "ShapeReading",
@@ -23,11 +39,14 @@ __all__ = [
     "describe",
     "disagreements",
     "interval_of",
+    "is_fused_head",
     "known_models",
+    "next_multiple",
     "place",
     "read_config",
     "read_interval",
     "read_tensors",
     "shape_of",
     "shipped_interval",
+    "unsplit",
 ]
