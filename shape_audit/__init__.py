@@ -4,6 +4,7 @@
     record = shape_audit.audit("builtin:bytes-1m")        # AuditRecord
     shape_audit.check("./my-model").failing                # findings that a release should not have
     shape_audit.derive_interval()                          # IntervalDerivation of the shipped sweep
+    shape_audit.suggest("1.2B").shapes[0].config           # a config.json inside it
 
 Nothing heavy is imported before it is needed: `audit(..., shape_only=True)` runs without torch.
 """
@@ -26,8 +27,8 @@ from shape_audit.errors import (
 if TYPE_CHECKING:
     from shape_audit.auditing import AuditOptions, audit, plan_memory
     from shape_audit.checks import CheckOptions, check
-    from shape_audit.records import AuditRecord, CheckReport, read_record
-    from shape_audit.shape import derive_interval
+    from shape_audit.records import AuditRecord, CheckReport, ShapeSuggestion, read_record
+    from shape_audit.shape import derive_interval, suggest
 
 __version__ = "0.1.0"
 
@@ -36,11 +37,13 @@ _HOME = {
     "AuditRecord": "records",
     "CheckOptions": "checks",
     "CheckReport": "records",
+    "ShapeSuggestion": "records",
     "audit": "auditing",
     "check": "checks",
     "derive_interval": "shape",
     "plan_memory": "auditing",
     "read_record": "records",
+    "suggest": "shape",
 }
 
 __all__ = [
@@ -55,12 +58,14 @@ __all__ = [
     "NonFiniteError",
     "NotAuditableError",
     "ShapeAuditError",
+    "ShapeSuggestion",
     "UsageError",
     "audit",
     "check",
     "derive_interval",
     "plan_memory",
     "read_record",
+    "suggest",
 ]
 
 
