@@ -25,7 +25,9 @@ def command(
     vocab: Annotated[
         int | None, option(help="Tokens, padded to a multiple of 64.  [default: the family's]")
     ] = None,
-    head_dim: Annotated[int | None, option(help="A multiple of 8.  [default: 128 or 64, whichever fits; gemma: 256 or 128]")] = None,
+    head_dim: Annotated[
+        int | None, option(help="A multiple of 8.  [default: 128 or 64, whichever fits; gemma: 256 or 128]")
+    ] = None,
     tied: Annotated[
         bool | None,
         option("--tied/--untied", help="Embedding and output matrix are one.  [default: as the family at this size]"),

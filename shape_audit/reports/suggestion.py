@@ -54,11 +54,13 @@ def _neighbours(suggestion: ShapeSuggestion) -> str:
     near = suggestion.size_neighbours
     if near.r_dw_lowest is None or near.r_dw_median is None or near.r_dw_highest is None:
         return f"The shipped table has no base model within a factor of {near.factor:g} of this size."
-    some = "The 1 base model" if near.n == 1 else f"Of the {near.n} base models"
-    inside = f"{'lies' if near.n_inside == 1 else 'lie'} inside"
-    where = f"{near.n_inside or 'none'} {inside}" if near.n > 1 else f"{'lies inside' if near.n_inside else 'does not'}"
+    table = f"of the shipped table within a factor of {near.factor:g} of this size"
+    if near.n == 1:
+        where = "inside" if near.n_inside else "outside"
+        return f"The one base model {table} lies {where}: R_D/W {near.r_dw_median:.4f}."
+    inside = f"{near.n_inside or 'none'} {'lies' if near.n_inside < 2 else 'lie'} inside"
     spread = f"R_D/W {near.r_dw_lowest:.4f} to {near.r_dw_highest:.4f}, median {near.r_dw_median:.4f}"
-    return f"{some} of the shipped table within a factor of {near.factor:g} of this size, {where}: {spread}."
+    return f"Of the {near.n} base models {table}, {inside}: {spread}."
 
 
 def _tables(suggestion: ShapeSuggestion) -> list[Table]:

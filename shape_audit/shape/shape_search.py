@@ -132,7 +132,7 @@ def _depths(width: int, interval: Interval) -> range:
 
 
 def _feed_forward_widths(family: Family, width: int, *, usual_only: bool) -> Sequence[int]:
-    """The usual width, or also multiples of 64 near it whose ratio some known model of the type has or exceeds."""
+    """The usual width, or multiples of 64 near it, as far as known models of the type go in proportion."""
     usual = family.usual_feed_forward(width)
     if usual_only:
         return [usual]

@@ -90,12 +90,24 @@ def test_the_config_of_the_chosen_one(capsys: pytest.CaptureFixture[str], tmp_pa
     assert re.findall(r"SA\d{3}", capsys.readouterr().out.partition("\nfails:")[0]) == ["SA705"]
 
 
+@pytest.mark.parametrize(
+    ("params", "line"),
+    [
+        ("2m", "The shipped table has no base model within a factor of 1.5 of this size."),
+        ("30m", "The one base model of the shipped table within a factor of 1.5 of this size lies inside: R_D/W 0.0"),
+        ("8B", "of this size, none lies inside: R_D/W 0.0026 to 0.0146"),
+    ],
+)  # fmt: skip
+def test_what_is_said_of_existing_models(capsys: pytest.CaptureFixture[str], params: str, line: str) -> None:
+    code, out, _ = outcome(capsys, "--params", params, "--vocab", "512")
+    assert code == 0 and line in " ".join(out.split())
+
+
 def test_every_family_is_named_in_the_help(capsys: pytest.CaptureFixture[str]) -> None:
-    assert outcome(capsys, "--help")[0] == 0
-    main(["suggest", "--help"])
-    shown = " ".join(capsys.readouterr().out.split())
+    code, out, _ = outcome(capsys, "--help")
+    shown = " ".join(out.split())
     *some, last = families()
-    assert f"{', '.join(some)} or {last}" in shown
+    assert code == 0 and f"{', '.join(some)} or {last}" in shown
 
 
 @pytest.mark.parametrize(

@@ -258,6 +258,19 @@ def test_a_written_config_builds_and_check_finds_no_fault(family: str, tmp_path:
     assert shown == suggested
 
 
+@pytest.mark.parametrize("head_dim", [None, 16])
+def test_a_small_model_inside_the_shipped_interval_is_clean(head_dim: int | None, tmp_path: Path) -> None:
+    """With heads of 16 there are eight of them, and check has nothing to say of shape and sizes at all."""
+    found = suggest("2m", vocab_size=512, head_dim=head_dim)
+    write_config(found.shapes[0].config, tmp_path / "config")
+    config = transformers.AutoConfig.from_pretrained(tmp_path / "config")
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(tmp_path / "model")
+    report = shape_audit.check(str(tmp_path / "model"), deep=True, weights=True)
+    rules = {finding.rule for finding in report.findings if not finding.rule.startswith(("SA6", "SA7"))}
+    assert rules == ({"SA206"} if head_dim is None else set()), report.findings
+    assert not report.failing
+
+
 def _wide() -> Interval:
     return Interval(name="own", low=0.01, high=0.07, source="test")
 
