@@ -4,6 +4,7 @@
     record = shape_audit.audit("builtin:bytes-1m")        # AuditRecord
     shape_audit.check("./my-model").failing                # findings that a release should not have
     shape_audit.derive_interval()                          # IntervalDerivation of the shipped sweep
+    shape_audit.suggest("1.2B").shapes[0].config           # a config.json inside it
 
 Nothing heavy is imported before it is needed: `audit(..., shape_only=True)` runs without torch.
 """
@@ -26,9 +27,9 @@ from shape_audit.errors import (
 if TYPE_CHECKING:
     from shape_audit.auditing import AuditOptions, audit, plan_memory
     from shape_audit.checks import CheckOptions, check
-    from shape_audit.records import AuditRecord, CheckReport, read_record
+    from shape_audit.records import AuditRecord, CheckReport, ShapeSuggestion, read_record
     from shape_audit.scores import ScoreOptions, score
-    from shape_audit.shape import derive_interval
+    from shape_audit.shape import derive_interval, suggest
 
 __version__ = "0.1.0"
 
@@ -38,12 +39,14 @@ _HOME = {
     "CheckOptions": "checks",
     "CheckReport": "records",
     "ScoreOptions": "scores",
+    "ShapeSuggestion": "records",
     "audit": "auditing",
     "check": "checks",
     "derive_interval": "shape",
     "plan_memory": "auditing",
     "read_record": "records",
     "score": "scores",
+    "suggest": "shape",
 }
 
 __all__ = [
@@ -59,6 +62,7 @@ __all__ = [
     "NotAuditableError",
     "ScoreOptions",
     "ShapeAuditError",
+    "ShapeSuggestion",
     "UsageError",
     "audit",
     "check",
@@ -66,6 +70,7 @@ __all__ = [
     "plan_memory",
     "read_record",
     "score",
+    "suggest",
 ]
 
 

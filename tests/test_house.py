@@ -77,7 +77,10 @@ def test_light_files_do_not_import_what_is_heavy() -> None:
         assert not heavy, f"{file.relative_to(PACKAGE)} imports {heavy} at import time"
 
 
-@pytest.mark.parametrize("arguments", [["audit", "MODEL", "--shape-only"], ["check", "MODEL", "--weights"], ["rules"]])
+@pytest.mark.parametrize(
+    "arguments",
+    [["audit", "MODEL", "--shape-only"], ["check", "MODEL", "--weights"], ["rules"], ["suggest", "--params", "1B"]],
+)
 def test_what_is_light_loads_nothing_heavy(
     tiny_llama: Path, clean_environment: dict[str, str], arguments: list[str]
 ) -> None:

@@ -49,6 +49,15 @@ def test_the_python_example_runs() -> None:
     assert record.placement.side == "inside"  # type: ignore[attr-defined]
 
 
+def test_the_suggested_shapes_are_those_shown() -> None:
+    section = README.read_text(encoding="utf-8").partition("## Suggest a shape")[2].partition("\n## ")[0]
+    example = section.partition("(shortened):")[2].partition("\nThe sizes")[0]
+    shown = [line[4:] for line in example.splitlines() if line.strip()]
+    command = [sys.executable, "-m", "shape_audit", "suggest", "--params", "1.2B"]
+    done = subprocess.run(command, env=os.environ | {"COLUMNS": "100"}, capture_output=True, text=True)
+    assert len(shown) > 10 and not set(shown) - set(done.stdout.splitlines())
+
+
 def test_the_policy_example_is_a_policy(tmp_path: Path) -> None:
     from shape_audit.checks import RULES, read_policy
 

@@ -32,9 +32,8 @@ from typing import Any, Literal, get_args
 
 from shape_audit.errors import UsageError
 from shape_audit.records import Finding, Interval, Severity, read_small_file
-from shape_audit.shape import read_interval
+from shape_audit.shape import TENSOR_PARALLEL, read_interval
 
-DEFAULT_TENSOR_PARALLEL = (2, 4, 8)
 _KEYS = ("interval", "severity", "bounds", "ignore")
 _BOUNDS = ("aofe-ratio", "feed-forward-ratio", "tensor-parallel")
 _IGNORE = ("rule", "place", "file", "reason", "expires")
@@ -78,7 +77,7 @@ class Policy:
     severity: Mapping[str, Severity | Literal["off"]] = field(default_factory=dict)
     aofe_ratio: tuple[float, float] | None = None
     feed_forward_ratio: tuple[float, float] | None = None
-    tensor_parallel: tuple[int, ...] = DEFAULT_TENSOR_PARALLEL
+    tensor_parallel: tuple[int, ...] = TENSOR_PARALLEL
     ignore: tuple[Ignored, ...] = ()
 
 
@@ -132,7 +131,7 @@ class _Reader:
             severity=severity,
             aofe_ratio=self._pair(bounds, "aofe-ratio"),
             feed_forward_ratio=self._pair(bounds, "feed-forward-ratio"),
-            tensor_parallel=self._degrees(bounds.get("tensor-parallel", list(DEFAULT_TENSOR_PARALLEL))),
+            tensor_parallel=self._degrees(bounds.get("tensor-parallel", list(TENSOR_PARALLEL))),
             ignore=tuple(self._ignored(entry) for entry in ignore),
         )
 

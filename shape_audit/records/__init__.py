@@ -3,6 +3,7 @@
 AuditRecord                  one audit; `AuditRecord.model_json_schema()` is its JSON Schema
 CheckReport                  findings of one `shape-audit check`
 ScoreRecord                  one score of one model, with its protocol
+ShapeSuggestion              shapes that `shape-audit suggest` found for a number of parameters
 IntervalDerivation           what `shape-audit interval` derives from a sweep table
 sealed, write_record, read_record      hash, write atomically, read and verify
 """
@@ -27,7 +28,14 @@ from shape_audit.records.interval_derivation import BudgetRange, Edge, IntervalD
 from shape_audit.records.link_evidence import Association, Contrast, LinkEvidence, Optimum, Predictor
 from shape_audit.records.reading import MAX_SMALL_FILE, read_small_file
 from shape_audit.records.score_record import AmongSize, Provider, ScoreRecord
-from shape_audit.records.shape_facts import Interval, Ledger, ModelShape, Placement
+from shape_audit.records.shape_facts import Interval, Ledger, ModelShape, Placement, Side
+from shape_audit.records.shape_suggestion import (
+    Counted,
+    ExistingModel,
+    ShapeSuggestion,
+    SizeNeighbours,
+    SuggestedShape,
+)
 
 __all__ = [
     "MAX_SMALL_FILE",
@@ -41,8 +49,10 @@ __all__ = [
     "Calibration",
     "CheckReport",
     "Contrast",
+    "Counted",
     "Edge",
     "Environment",
+    "ExistingModel",
     "Finding",
     "Interaction",
     "Interval",
@@ -58,7 +68,11 @@ __all__ = [
     "Provider",
     "ScoreRecord",
     "Severity",
+    "ShapeSuggestion",
+    "Side",
     "SiteInteraction",
+    "SizeNeighbours",
+    "SuggestedShape",
     "ToleranceRow",
     "WallSeconds",
     "WeightInteraction",

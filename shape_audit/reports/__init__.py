@@ -2,6 +2,7 @@
 
 audit_text(record), comparison_text(records), interval_text(derivation)                     rich renderables
 audit_markdown(record), comparison_markdown(records), interval_markdown(derivation)         str
+suggestion_text(suggestion), suggestion_markdown(suggestion)                                likewise
 memory_text(plan), memory_markdown(plan), memory_json(plan)                                  likewise
 as_json(record)                                                                             str
 """
@@ -16,6 +17,7 @@ from shape_audit.reports.markdown_tables import escaped
 from shape_audit.reports.memory import memory_json, memory_markdown, memory_sentence, memory_text, shortage
 from shape_audit.reports.rich_tables import rich_table
 from shape_audit.reports.scores import scores_json, scores_markdown, scores_text
+from shape_audit.reports.suggestion import suggestion_markdown, suggestion_text
 from shape_audit.reports.tables import Table
 
 __all__ = [
@@ -39,4 +41,6 @@ __all__ = [
     "scores_markdown",
     "scores_text",
     "shortage",
+    "suggestion_markdown",
+    "suggestion_text",
 ]

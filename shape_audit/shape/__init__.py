@@ -5,9 +5,24 @@ read_config(config), read_tensors(headers), shape_of(...)     -> the two sources
 shipped_interval(), read_interval(file)   -> Interval
 place(r_dw, interval)            -> Placement
 derive_interval(table)           -> IntervalDerivation
+suggest(params)                  -> ShapeSuggestion; write_config(config, folder) writes one of it
+TILE, unsplit(size) ...          the sizes that hardware likes
 """
 
+from shape_audit.shape.advisor import DEFAULT_FAMILY, DEFAULT_TOP, suggest
 from shape_audit.shape.config_facts import ConfigFacts, read_config
+from shape_audit.shape.config_file import write_config
+from shape_audit.shape.families import Family, Sizes, families
+from shape_audit.shape.hardware_sizes import (
+    LARGE_TILE,
+    LARGEST_HEAD,
+    NEEDED,
+    TENSOR_PARALLEL,
+    TILE,
+    is_fused_head,
+    next_multiple,
+    unsplit,
+)
 from shape_audit.shape.interval import derive_interval, interval_of, read_interval, shipped_interval
 from shape_audit.shape.known_models import KnownModel, known_models
 from shape_audit.shape.model_shape import ShapeReading, describe, disagreements, shape_of
@@ -15,19 +30,34 @@ from shape_audit.shape.placement import place
 from shape_audit.shape.tensor_facts import TensorFacts, read_tensors
 
 __all__ = [
+    "DEFAULT_FAMILY",
+    "DEFAULT_TOP",
+    "LARGEST_HEAD",
+    "LARGE_TILE",
+    "NEEDED",
+    "TENSOR_PARALLEL",
+    "TILE",
     "ConfigFacts",
+    "Family",
     "KnownModel",
     "ShapeReading",
+    "Sizes",
     "TensorFacts",
     "derive_interval",
     "describe",
     "disagreements",
+    "families",
     "interval_of",
+    "is_fused_head",
     "known_models",
+    "next_multiple",
     "place",
     "read_config",
     "read_interval",
     "read_tensors",
     "shape_of",
     "shipped_interval",
+    "suggest",
+    "unsplit",
+    "write_config",
 ]

@@ -24,6 +24,7 @@ class KnownModel:
     train_tokens: float | None
     domain: str
     derived_from: str
+    num_hidden_layers: int
     hidden_size: int
     intermediate_size: int | None
     vocab_size: int | None
@@ -50,8 +51,20 @@ def known_models() -> dict[str, KnownModel]:
                 train_tokens=float(row["train_tokens"] or 0) or None,
                 domain=row["domain"],
                 derived_from=row["derived_from"],
+                num_hidden_layers=int(row["num_hidden_layers"]),
                 hidden_size=int(row["hidden_size"]),
                 **{field: int(row[field]) if row[field] else None for field in _OPTIONAL},
             )
             for row in csv.DictReader(stream)
         }
+
+
+@cache
+def feed_forward_range(model_type: str) -> tuple[float, float] | None:
+    """Lowest and highest intermediate_size / hidden_size of the known models of a type; None where there are none."""
+    ratios = [
+        model.intermediate_size / model.hidden_size
+        for model in known_models().values()
+        if model.architecture == model_type and model.intermediate_size
+    ]
+    return (min(ratios), max(ratios)) if ratios else None

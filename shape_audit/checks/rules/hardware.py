@@ -1,5 +1,4 @@
-"""SA2: sizes that hardware likes. Matrix units work on tiles; a size that is no multiple of them is padded or slow
-(NVIDIA, Matrix Multiplication Background User's Guide: multiples of 8 in 16-bit formats, better of 64 or 128)."""
+"""SA2: sizes that hardware likes. The sizes themselves, and where they are from: `shape/hardware_sizes.py`."""
 
 from __future__ import annotations
 
@@ -9,20 +8,16 @@ from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
 from shape_audit.records import Severity
-
-TILE, NEEDED = 64, 8
-"""Multiples that are good, and below which tensor cores do not work on 16-bit numbers without padding."""
-LARGEST_HEAD = 256
-"""Of fused attention (FlashAttention 2, README: head dimensions up to 256)."""
+from shape_audit.shape import LARGE_TILE, LARGEST_HEAD, NEEDED, TILE, is_fused_head, next_multiple, unsplit
 
 
 def _off_tile(name: str, size: int | None) -> Iterator[Seen]:
     """A size that is no multiple of a tile: a warning where not even of the least that is needed."""
     if size and size % TILE:
         severity: Severity = "warning" if size % NEEDED else "note"
-        down, up = size // TILE * TILE, -(-size // TILE) * TILE
+        down, up, large = size // TILE * TILE, next_multiple(size), next_multiple(size, LARGE_TILE)
         near = f"{up}" if down == 0 else f"{down} or {up}"
-        wide = f" (of 128: {-(-size // 128) * 128})" if -(-size // 128) * 128 != up else ""
+        wide = f" (of {LARGE_TILE}: {large})" if large != up else ""
         least = f", not even of {NEEDED}" if size % NEEDED else ""
         yield Seen(
             f"{name} = {size} is no multiple of {TILE}{least}; the next ones are {near}{wide}",
@@ -60,10 +55,8 @@ def vocabulary_multiple(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """vocab_size is no multiple of 8."""
     size = model.facts.vocab_size if model.facts else None
     if size and size % NEEDED:
-        up = -(-size // TILE) * TILE
-        yield Seen(
-            f"vocab_size = {size} is no multiple of {NEEDED}; of {TILE}, the next one is {up}", place="vocab_size"
-        )
+        seen = f"vocab_size = {size} is no multiple of {NEEDED}; of {TILE}, the next one is {next_multiple(size)}"
+        yield Seen(seen, place="vocab_size")
 
 
 @rule(
@@ -80,8 +73,8 @@ def head_dim_not_fused(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     if head_dim is None and heads and shape.hidden_size % heads:
         seen = f"hidden_size = {shape.hidden_size} does not divide by {heads} heads, and there is no head_dim"
         yield Seen(seen, place="head_dim")
-    elif head_dim and (head_dim % 8 or head_dim > LARGEST_HEAD):
-        yield Seen(f"head_dim = {head_dim} is no multiple of 8 up to {LARGEST_HEAD}", place="head_dim")
+    elif head_dim and not is_fused_head(head_dim):
+        yield Seen(f"head_dim = {head_dim} is no multiple of {NEEDED} up to {LARGEST_HEAD}", place="head_dim")
 
 
 @rule(
@@ -109,6 +102,6 @@ def tensor_parallel(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
         return
     for name in ("num_attention_heads", "intermediate_size"):
         size = getattr(model.facts, name)
-        degrees = [str(degree) for degree in policy.tensor_parallel if size and size % degree]
+        degrees = [str(degree) for degree in unsplit(size or 0, policy.tensor_parallel)]
         if degrees:
             yield Seen(f"{name} = {size} does not split into {' or '.join(degrees)} equal parts", place=name)

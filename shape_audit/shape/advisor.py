@@ -1,0 +1,170 @@
+"""Shapes inside an interval for a number of parameters: what `suggest` gives."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from pathlib import Path
+
+from shape_audit.errors import UsageError
+from shape_audit.records import Interval, ModelShape, ShapeSuggestion, SuggestedShape
+from shape_audit.shape.families import Family, family_named
+from shape_audit.shape.hardware_sizes import LARGEST_HEAD, NEEDED, TILE, is_fused_head, next_multiple
+from shape_audit.shape.interval import read_interval, shipped_interval
+from shape_audit.shape.nearest_models import nearest_in_params, nearest_in_shape, size_neighbours
+from shape_audit.shape.parameter_budget import parse_budget
+from shape_audit.shape.placement import place
+from shape_audit.shape.shape_search import DEEPEST, WIDEST, Candidate, Request, search
+
+DEFAULT_FAMILY = "llama"
+DEFAULT_TOLERANCE = 0.03
+DEFAULT_TOP = 5
+MOST_SHOWN = 1000
+LARGEST_VOCABULARY = 10_000_000
+EXISTING = 4
+"""Reference models of each kind."""
+RANKING = (
+    "ranked by the sizes that hardware dislikes, fewest first, then by the smallest miss of the budget, and not by how "
+    "well a shape would train: the evidence locates no best shape inside the interval"
+)
+ON_REAL_MODELS = ", and published MMLU-Pro scores of real models do not support the interval (shape-audit link)"
+
+
+def suggest(
+    params: str | int | float,
+    *,
+    non_embedding: bool = False,
+    family: str = DEFAULT_FAMILY,
+    vocab_size: int | None = None,
+    head_dim: int | None = None,
+    tied: bool | None = None,
+    interval: Interval | str | Path | None = None,
+    tolerance: float = DEFAULT_TOLERANCE,
+    top: int = DEFAULT_TOP,
+) -> ShapeSuggestion:
+    """Shapes of a family inside an interval of R_D/W that have so many parameters, ranked.
+
+        suggestion = shape_audit.suggest("1.2B")
+        suggestion.shapes[0].config         # the content of config.json
+
+    Sizes are those that `check` has nothing against: widths and feed-forward widths are multiples of 64, and heads
+    are such that fused attention serves them. At most one shape a width.
+
+    Args:
+        params: the budget: 300k, 1.2B, 1e9, or a number.
+        non_embedding: the budget leaves token and position embeddings and the unembedding out.
+        family: llama, mistral, qwen2 ..., see `data/model_families.json`.
+        vocab_size: padded to a multiple of 64; None for the family's.
+        head_dim: None for the family's, whichever fits.
+        tied: whether the output matrix is the embedding; None as the family does at this size.
+        interval: another one than the shipped, or a file that `shape-audit interval -f json` wrote.
+        tolerance: how far a shape may miss the budget, as a fraction of it.
+        top: how many shapes at most.
+
+    Raises:
+        UsageError: arguments that cannot be meant, or no shape inside the interval hits the budget; the nearest one
+            is named.
+        CorruptFileError: the interval's file is not JSON.
+        IncompleteError: it cannot be read.
+    """
+    known = family_named(family)
+    budget = parse_budget(params)
+    if not 0 < tolerance < 1:
+        raise UsageError(f"--tolerance must be a fraction between 0 and 1 (0.03 for 3 %), not {tolerance}")
+    if not 1 <= top <= MOST_SHOWN:
+        raise UsageError(f"--top must be between 1 and {MOST_SHOWN}, not {top}")
+    if vocab_size is not None and not 1 <= vocab_size <= LARGEST_VOCABULARY:
+        raise UsageError(f"--vocab must be between 1 and {LARGEST_VOCABULARY:,}, not {vocab_size}")
+    if head_dim is not None and not is_fused_head(head_dim):
+        raise UsageError(f"--head-dim must be a multiple of {NEEDED} up to {LARGEST_HEAD} (64 or 128), not {head_dim}")
+    if interval is None:
+        interval = shipped_interval()
+    elif not isinstance(interval, Interval):
+        interval = read_interval(interval)
+    request = Request(
+        family=known,
+        budget=budget,
+        non_embedding=non_embedding,
+        interval=interval,
+        vocab_size=next_multiple(known.vocab_size if vocab_size is None else vocab_size),
+        tied=known.ties(budget) if tied is None else tied,
+        head_dims=known.head_dims if head_dim is None else (head_dim,),
+        tolerance=tolerance,
+    )
+    found = search(request)
+    if not found or abs(found[0].miss) > tolerance:
+        raise UsageError(_nothing(request, found))
+    return _suggestion(request, found, top, vocab_size)
+
+
+def _suggestion(request: Request, found: list[Candidate], top: int, vocab_size: int | None) -> ShapeSuggestion:
+    shapes = [_suggested(request.family, candidate, rank) for rank, candidate in enumerate(found[:top], start=1)]
+    first, interval = shapes[0].shape, request.interval
+    is_shipped = interval.source == shipped_interval().source
+    return ShapeSuggestion(
+        family=request.family.name,
+        params=request.budget,
+        counted="non-embedding" if request.non_embedding else "total",
+        tolerance=request.tolerance,
+        interval=interval,
+        caveat=place(first.r_dw, interval).caveat,
+        ranking=RANKING + (ON_REAL_MODELS if is_shipped else ""),
+        found=len(found),
+        shapes=shapes,
+        size_neighbours=size_neighbours(first.params_total, interval),
+        nearest_in_params=nearest_in_params(first, interval, EXISTING),
+        nearest_in_shape=nearest_in_shape(first, interval, EXISTING),
+        notes=_notes(request, found, vocab_size),
+    )
+
+
+def _suggested(family: Family, candidate: Candidate, rank: int) -> SuggestedShape:
+    sizes, ledger = candidate.sizes, family.ledger(candidate.sizes)
+    total = sum(ledger.model_dump().values())
+    shape = ModelShape(
+        **asdict(sizes),
+        r_dw=sizes.num_hidden_layers / sizes.hidden_size,
+        feed_forward_ratio=sizes.intermediate_size / sizes.hidden_size,
+        is_dense=True,
+        params_total=total,
+        params_non_embedding=total - ledger.embedding - ledger.unembedding,
+        ledger=ledger,
+        widths=None,
+    )
+    return SuggestedShape(
+        rank=rank, shape=shape, miss=candidate.miss, hardware=candidate.hardware, config=family.config_of(sizes)
+    )
+
+
+def _notes(request: Request, found: list[Candidate], vocab_size: int | None) -> list[str]:
+    family, padded = request.family, request.vocab_size
+    given = family.vocab_size if vocab_size is None else vocab_size
+    notes = []
+    if vocab_size is None:
+        notes.append(f"vocabulary: {given:,}, as {family.name} has it; --vocab names another")
+    if padded != given:
+        notes.append(f"vocabulary padded from {given:,} to {padded:,}, a multiple of {TILE}")
+    if any(c.sizes.intermediate_size != family.usual_feed_forward(c.sizes.hidden_size) for c in found):
+        usual = family.feed_forward_ratio[0] / family.feed_forward_ratio[1]
+        notes.append(f"no shape hits the budget with the usual feed-forward width ({usual:.3g} × width): others tried")
+    return notes
+
+
+def _nothing(request: Request, nearest: list[Candidate]) -> str:
+    """Why there is no shape, and what would be possible, in one line."""
+    low, high = ("open" if end is None else f"{end:.4g}" for end in (request.interval.low, request.interval.high))
+    inside = f"[{low}, {high}] ({request.interval.name})"
+    if not nearest:
+        return f"no width up to {WIDEST:,} has a depth of 1 to {DEEPEST:,} layers inside {inside}; see --interval"
+    sizes, params, miss = nearest[0].sizes, nearest[0].params, nearest[0].miss
+    kind = "non-embedding parameters" if request.non_embedding else "parameters"
+    off = f" ({miss * 100:+.3g} %)" if abs(miss) < 1 else ""
+    shape = f"{sizes.num_hidden_layers} layers × {sizes.hidden_size:,}"
+    line = (
+        f"no {request.family.name} shape inside {inside} has {request.budget:,} {kind} "
+        f"(±{request.tolerance * 100:g} %); the nearest: {shape}, {params:,}{off}"
+    )
+    ledger = request.family.ledger(sizes)
+    embedding = ledger.embedding + ledger.unembedding
+    if not request.non_embedding and miss > 0 and embedding > request.budget / 2:
+        return f"{line}, of which {embedding:,} are embedding; lower --vocab, or name another --params"
+    return f"{line}; name that as --params, or raise --tolerance"
