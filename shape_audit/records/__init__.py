@@ -1,6 +1,7 @@
 """Frozen result types: what one audit found, as JSON that can be read, hashed and compared.
 
 AuditRecord                  one audit; `AuditRecord.model_json_schema()` is its JSON Schema
+Board                        the comparison leaderboard
 CheckReport                  findings of one `shape-audit check`
 ScoreRecord                  one score of one model, with its protocol
 ShapeSuggestion              shapes that `shape-audit suggest` found for a number of parameters
@@ -21,6 +22,7 @@ from shape_audit.records.audit_record import (
     WallSeconds,
     WeightInteraction,
 )
+from shape_audit.records.board import Board, BoardMeasurement, BoardRow, RowSource
 from shape_audit.records.check_report import SEVERITIES, Accepted, CheckReport, Finding, Severity
 from shape_audit.records.files import check_writable, read_record, record_file_name, safe_file_name, write_record
 from shape_audit.records.hashing import canonical_json, sealed, sha256_of
@@ -45,6 +47,9 @@ __all__ = [
     "AmongSize",
     "Association",
     "AuditRecord",
+    "Board",
+    "BoardMeasurement",
+    "BoardRow",
     "BudgetRange",
     "Calibration",
     "CheckReport",
@@ -66,6 +71,7 @@ __all__ = [
     "Placement",
     "Predictor",
     "Provider",
+    "RowSource",
     "ScoreRecord",
     "Severity",
     "ShapeSuggestion",
