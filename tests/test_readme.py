@@ -49,6 +49,17 @@ def test_the_python_example_runs() -> None:
     assert record.placement.side == "inside"  # type: ignore[attr-defined]
 
 
+def test_the_evidence_is_the_one_shown() -> None:
+    """Every figure, to the last digit: draws are seeded."""
+    section = README.read_text(encoding="utf-8").partition("## What shape has to do with scores")[2]
+    example = section.partition("it begins:\n\n")[2].partition("\n\n43 of")[0]
+    shown = [line[4:] for line in example.splitlines()]
+    command = [sys.executable, "-m", "shape_audit", "link"]
+    done = subprocess.run(command, env=os.environ | {"COLUMNS": "100"}, capture_output=True, text=True)
+    assert len(shown) == 10 and done.stdout.splitlines()[:10] == shown
+    assert "without the 43" in done.stdout
+
+
 def test_the_suggested_shapes_are_those_shown() -> None:
     section = README.read_text(encoding="utf-8").partition("## Suggest a shape")[2].partition("\n## ")[0]
     example = section.partition("(shortened):")[2].partition("\nThe sizes")[0]

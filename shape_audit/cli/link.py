@@ -66,7 +66,7 @@ def command(
                     found.append(
                         link_evidence(
                             points, protocol=protocol, interval=against, left_out=left_out, with_floor=with_floor,
-                            draws=draws, seed=seed, progress=progress.step,
+                            draws=draws, seed=seed, progress=progress.part,
                         )
                     )  # fmt: skip
         if figures is not None:

@@ -40,6 +40,10 @@ class ProgressBar:
         self._started = None
         self._bar.update(self._task, description=text, total=None, detail="")
 
+    def part(self, text: str, done: int, total: int) -> None:
+        """A step of a known number of them begins."""
+        self._bar.update(self._task, description=text, completed=done, total=total, detail=f"{done + 1}/{total}")
+
     def windows(self, done: int, total: int, tokens: int) -> None:
         if self._started is None:  # perhaps not at the first window: a run may go on where another was killed
             self._started, self._tokens_before = time.perf_counter(), tokens

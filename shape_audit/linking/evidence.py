@@ -30,10 +30,13 @@ FEWEST = 20
 STRATA = 5
 """Of size, for permutations."""
 CENTRES = 41
+GIVEN: tuple[tuple[str, ...], ...] = ((), ("params",), ("params", "tokens"))
+"""What each correlation is given, in turn."""
 CHI_SQUARE_95 = 3.841459
 """Of one degree of freedom: scipy.stats.chi2.ppf(0.95, 1)."""
 
-Progress = Callable[[str], None]
+Progress = Callable[[str, int, int], None]
+"""(what is being worked out, steps done, steps in all)"""
 
 
 def link_evidence(
@@ -45,7 +48,7 @@ def link_evidence(
     with_floor: bool = True,
     draws: int = 10_000,
     seed: int = 0,
-    progress: Progress = lambda what: None,
+    progress: Progress = lambda what, done, total: None,
 ) -> LinkEvidence:
     """All evidence from one set of models.
 
@@ -63,7 +66,15 @@ def link_evidence(
         raise UsageError(f"{len(points)} models with a score of {protocol} are left; there is nothing to link")
     generator = np.random.default_rng(seed)
     names = dict.fromkeys(name for point in points for name in point.predictors)
-    predictors = [_predictor(name, points, draws, generator, progress) for name in names]
+    steps = [(name, given) for name in names for given in GIVEN]
+    found: dict[str, list[Association]] = {name: [] for name in names}
+    for done, (name, given) in enumerate(steps):
+        some = _usable(points, name, given)
+        progress(f"{name} given {' and '.join(given) or 'nothing'}: {len(some)} models", done, len(steps) + 1)
+        if len(some) >= 3 + len(given):
+            found[name].append(_association(name, some, given, draws, generator))
+    progress("inside against outside", len(steps), len(steps) + 1)
+    predictors = [Predictor(name=name, associations=associations) for name, associations in found.items()]
     contrast, optimum = _contrast(points, draws, generator), _optimum(points)
     return LinkEvidence(
         protocol=protocol,
@@ -84,18 +95,10 @@ def link_evidence(
     )
 
 
-def _predictor(
-    name: str, points: Sequence[Point], draws: int, generator: np.random.Generator, progress: Progress
-) -> Predictor:
-    found = []
-    for given in ((), ("params",), ("params", "tokens")):
-        some = [point for point in points if name in point.predictors]
-        if "tokens" in given:
-            some = [point for point in some if point.log_tokens is not None]
-        progress(f"{name} given {' and '.join(given) or 'nothing'}: {len(some)} models")
-        if len(some) >= 3 + len(given):
-            found.append(_association(name, some, given, draws, generator))
-    return Predictor(name=name, associations=found)
+def _usable(points: Sequence[Point], name: str, given: Sequence[str]) -> list[Point]:
+    """The models of which all that is needed is known."""
+    some = [point for point in points if name in point.predictors]
+    return [point for point in some if point.log_tokens is not None] if "tokens" in given else some
 
 
 def _association(

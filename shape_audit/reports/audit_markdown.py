@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shape_audit.records import AuditRecord
 from shape_audit.reports.markdown_tables import escaped, markdown_table
-from shape_audit.reports.scores import MIND, scores_table
+from shape_audit.reports.scores import MIND, score_sources, scores_table
 from shape_audit.reports.tables import interaction_table, ledger_table, provenance_table, shape_table, spectrum_table
 from shape_audit.reports.verdict import headline, sentences
 from shape_audit.reports.weights_table import WEIGHTS_CAVEAT, weights_table
@@ -18,7 +18,10 @@ def audit_markdown(record: AuditRecord) -> str:
     if (weights := weights_table(record)) is not None:
         parts += [markdown_table(weights), escaped(WEIGHTS_CAVEAT)]
     if record.scores:
-        parts += [markdown_table(scores_table(record.model.repo_id, record.scores)), escaped(MIND)]
+        parts += [
+            markdown_table(scores_table(record.model.repo_id, record.scores)),
+            "\n".join(f"- {escaped(line)}" for line in (*score_sources(record.scores), MIND)),
+        ]
     if record.notes:
         parts.append("## Notes\n\n" + "\n".join(f"- {escaped(note)}" for note in record.notes))
     parts.append(markdown_table(provenance_table(record)))

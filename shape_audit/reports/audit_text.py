@@ -8,7 +8,7 @@ from rich.text import Text
 
 from shape_audit.records import AuditRecord
 from shape_audit.reports.rich_tables import plain, rich_table
-from shape_audit.reports.scores import MIND, scores_table
+from shape_audit.reports.scores import MIND, score_sources, scores_table
 from shape_audit.reports.tables import interaction_table, ledger_table, provenance_table, shape_table, spectrum_table
 from shape_audit.reports.verdict import headline, sentences
 from shape_audit.reports.weights_table import WEIGHTS_CAVEAT, weights_table
@@ -34,7 +34,8 @@ def audit_text(record: AuditRecord) -> RenderableType:
     if (table := weights_table(record)) is not None:
         parts += [Text(), rich_table(table), plain(WEIGHTS_CAVEAT, style="dim")]
     if record.scores:
-        parts += [Text(), rich_table(scores_table(record.model.repo_id, record.scores)), plain(MIND, style="dim")]
+        parts += [Text(), rich_table(scores_table(record.model.repo_id, record.scores))]
+        parts += [plain(line, style="dim") for line in (*score_sources(record.scores), MIND)]
     if record.notes:
         parts += [Text(), plain("Notes", style="bold")]
         parts += [Padding(plain(f"- {note}"), (0, 0, 0, 2)) for note in record.notes]

@@ -8,7 +8,7 @@ from rich.text import Text
 from shape_audit.reports.tables import Table, lines
 
 SHORT = 34
-"""Characters. A column whose cells are no longer is not broken into lines; the longer ones make room."""
+"""Characters. A first column of names no longer than that is not broken into lines; the others make room."""
 
 
 def plain(text: str, style: str = "") -> Text:
@@ -30,8 +30,8 @@ def rich_table(table: Table) -> RichTable:
     for i, column in enumerate(table.columns):
         right = table.numeric and i > 0
         cells = [line for row in table.rows for line in lines(row[i])]
-        is_short = max(map(len, cells), default=0) <= SHORT  # broken, it would be a riddle
-        drawn.add_column(Text(column), justify="right" if right else "left", overflow="fold", no_wrap=right or is_short)
+        is_whole = right or (i == 0 and not table.numeric and max(map(len, cells), default=0) <= SHORT)
+        drawn.add_column(Text(column), justify="right" if right else "left", overflow="fold", no_wrap=is_whole)
     for row in table.rows:
         drawn.add_row(*(Text("\n").join(plain(line) for line in lines(cell)) for cell in row))
     return drawn

@@ -16,20 +16,25 @@ from shape_audit.reports.rich_tables import plain, rich_table
 from shape_audit.reports.tables import Cell, Table
 
 MIND = "Scores of different protocols cannot be compared: the same model moves by up to 6 points between two of them."
+_VERIFIED = {None: "{}", True: "{}, verified", False: "{}, unverified"}
 
 
 def scores_text(model: str, scores: Sequence[ScoreRecord], to_mind: Sequence[str]) -> RenderableType:
     """A table by protocol, and what is to be minded."""
     if not scores:
         return Group(plain(f"No MMLU-Pro score of {model} is known.", style="bold"), *_lines(to_mind))
-    return Group(rich_table(scores_table(model, scores)), Text(), *_lines([*_mind(scores), *to_mind]))
+    return Group(
+        rich_table(scores_table(model, scores)), *map(plain, score_sources(scores)), Text(),
+        *_lines([*_mind(scores), *to_mind]),
+    )  # fmt: skip
 
 
 def scores_markdown(model: str, scores: Sequence[ScoreRecord], to_mind: Sequence[str]) -> str:
     """Markdown with a final line end."""
     none = f"No MMLU-Pro score of {escaped(model)} is known."
     table = markdown_table(scores_table(model, scores)) if scores else none
-    return "\n".join([table, "", *(f"- {escaped(line)}" for line in (*_mind(scores), *to_mind)), ""])
+    lines = [*score_sources(scores), *_mind(scores), *to_mind]
+    return "\n".join([table, "", *(f"- {escaped(line)}" for line in lines), ""])
 
 
 def scores_json(model: str, scores: Sequence[ScoreRecord], to_mind: Sequence[str]) -> str:
@@ -47,24 +52,30 @@ def _lines(lines: Sequence[str]) -> list[RenderableType]:
 
 
 def scores_table(model: str, scores: Sequence[ScoreRecord]) -> Table:
-    """One row a score."""
+    """One row a score; `score_sources` says where each is from."""
     has_sizes = any(score.among_size for score in scores)
     rows = [
         (
+            f"[{number}]",
             _at_departures(score.protocol),
             f"{100 * score.value:.2f} %" + (f" ± {196 * score.stderr:.2f}" if score.stderr else ""),
             f"{score.n:,}{' (limited)' if score.is_limited else ''}" if score.n else "not said",
             *((_against_size(score.among_size),) if has_sizes else ()),
-            score.provider
-            + (", verified" if score.is_verified else ", unverified" if score.is_verified is False else ""),
-            score.date or "",
-            (score.source, *score.notes),
+            _VERIFIED[score.is_verified].format(score.provider),
         )
-        for score in scores
+        for number, score in enumerate(scores, 1)
     ]
     against = ("against its size",) if has_sizes else ()
-    columns = ("protocol", "accuracy", "questions", *against, "from", "date", "source")
+    columns = ("", "protocol", "accuracy", "questions", *against, "from")
     return Table(f"MMLU-Pro scores known for {model}", columns, tuple(rows), numeric=False)
+
+
+def score_sources(scores: Sequence[ScoreRecord]) -> list[str]:
+    """Where each row of the table is from, and what should be known about it."""
+    return [
+        f"[{number}] {'; '.join([*filter(None, (score.date, score.source)), *score.notes])}"
+        for number, score in enumerate(scores, 1)
+    ]
 
 
 def _against_size(place: AmongSize | None) -> Cell:
