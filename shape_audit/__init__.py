@@ -27,6 +27,8 @@ from shape_audit.errors import (
 if TYPE_CHECKING:
     from shape_audit.auditing import AuditOptions, audit, plan_memory
     from shape_audit.checks import CheckOptions, check
+    from shape_audit.leaderboard import build_leaderboard, read_manifest
+    from shape_audit.linking import link
     from shape_audit.records import AuditRecord, CheckReport, ShapeSuggestion, read_record
     from shape_audit.scores import ScoreOptions, score
     from shape_audit.shape import derive_interval, suggest
@@ -41,9 +43,12 @@ _HOME = {
     "ScoreOptions": "scores",
     "ShapeSuggestion": "records",
     "audit": "auditing",
+    "build_leaderboard": "leaderboard",
     "check": "checks",
     "derive_interval": "shape",
+    "link": "linking",
     "plan_memory": "auditing",
+    "read_manifest": "leaderboard",
     "read_record": "records",
     "score": "scores",
     "suggest": "shape",
@@ -65,9 +70,12 @@ __all__ = [
     "ShapeSuggestion",
     "UsageError",
     "audit",
+    "build_leaderboard",
     "check",
     "derive_interval",
+    "link",
     "plan_memory",
+    "read_manifest",
     "read_record",
     "score",
     "suggest",

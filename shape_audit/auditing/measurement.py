@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -94,7 +94,7 @@ def measure(
         hash_of_protocol = protocol_hash(
             protocol=protocol.name,
             parameters=protocol.parameters,
-            sites=tuple(protocol.widths(sites, shape)),
+            sites=[site.name for site in protocol.widths(sites, shape)],
             dtype=loaded.dtype_name,
             attn_implementation=loaded.attn_implementation,
             calibration=windows.facts,
@@ -219,7 +219,7 @@ def protocol_hash(
     *,
     protocol: str,
     parameters: Mapping[str, float | int | str],
-    sites: tuple[Site, ...],
+    sites: Sequence[str],
     dtype: str,
     attn_implementation: str,
     calibration: Calibration,
@@ -232,7 +232,7 @@ def protocol_hash(
         {
             "protocol": protocol,
             "parameters": dict(parameters),
-            "sites": [site.name for site in sites],
+            "sites": list(sites),
             "dtype": dtype,
             "attn_implementation": attn_implementation,
             "dataset": calibration.dataset,

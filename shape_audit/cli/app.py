@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from shape_audit.cli import audit, check, interval, link, rules, schema, score, scores, suggest
+from shape_audit.cli import audit, check, interval, leaderboard, link, rules, schema, score, scores, suggest
 from shape_audit.cli.failures import failed
 from shape_audit.cli.option import option
 from shape_audit.cli.settings import read_settings
@@ -30,6 +30,7 @@ app.command("explain")(rules.explain)
 app.command("score")(score.command)
 app.command("scores")(scores.command)
 app.command("link")(link.command)
+app.add_typer(leaderboard.app, name="leaderboard")
 app.command("interval")(interval.command)
 app.command("suggest")(suggest.command)
 app.command("schema")(schema.command)

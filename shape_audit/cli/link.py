@@ -12,7 +12,7 @@ from shape_audit.cli.option import option
 from shape_audit.cli.progress_bar import ProgressBar
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, MissingExtraError, UsageError
-from shape_audit.linking import link_evidence, make_points, parse_params, write_figures
+from shape_audit.linking import link_points, make_points, parse_params, write_figures
 from shape_audit.records import AuditRecord, read_record
 from shape_audit.reports import evidence_markdown, evidence_text
 from shape_audit.scores import LM_EVAL_LETTERS, published_scores, read_lm_eval
@@ -50,25 +50,17 @@ def command(
     try:
         if missing := [name for name in PACKAGES if find_spec(name) is None]:
             raise MissingExtraError(f"link needs {', '.join(missing)}; pip install 'shape-audit[board]'")
-        if not 100 <= draws <= 1_000_000:
-            raise UsageError(f"--draws must be between 100 and 1,000,000, not {draws}")
         against = read_interval(interval) if interval else shipped_interval()
         imported = [score for path in scores or () for score in read_lm_eval(path)]
         points, left_out = make_points(
             [*published_scores(), *imported], against, protocol=protocol, params=parse_params(params),
             base_only=base_only, records=_records(records),
         )  # fmt: skip
-        found = []
-        has_floor = any(point.is_at_floor for point in points)
         with ProgressBar() as progress:
-            for with_floor in (True, False) if has_floor else (True,):
-                if with_floor or sum(not point.is_at_floor for point in points) >= 2:
-                    found.append(
-                        link_evidence(
-                            points, protocol=protocol, interval=against, left_out=left_out, with_floor=with_floor,
-                            draws=draws, seed=seed, progress=progress.part,
-                        )
-                    )  # fmt: skip
+            found = link_points(
+                points, protocol=protocol, interval=against, left_out=left_out, draws=draws, seed=seed,
+                progress=progress.part,
+            )  # fmt: skip
         if figures is not None:
             for path in write_figures(found[0], points, figures):
                 note(f"figure: {path}")

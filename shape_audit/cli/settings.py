@@ -13,8 +13,10 @@ TABLES = ("policy",)
 """Tables that stand among a command's options and are none: [tool.shape-audit.check.policy]."""
 
 
-def read_settings(program: Any) -> dict[str, dict[str, Any]]:
+def read_settings(program: Any) -> dict[str, Any]:
     """Command -> parameter -> default, from the pyproject.toml of this folder or the nearest above it.
+
+    Of a command that has commands, command -> command -> parameter -> default: [tool.shape-audit.leaderboard.build].
 
     Args:
         program: the command group, whose commands and parameters are the keys there may be.
@@ -35,10 +37,18 @@ def read_settings(program: Any) -> dict[str, dict[str, Any]]:
     tables = tool.get("shape-audit", {}) if isinstance(tool, dict) else {}
     if not isinstance(tables, dict):
         raise UsageError(f"{file}: [tool.shape-audit] is not a table")
-    settings = {}
+    return _commands(tables, program, f"{file}: [tool.shape-audit")
+
+
+def _commands(tables: dict[str, Any], group: Any, where: str) -> dict[str, Any]:
+    settings: dict[str, Any] = {}
     for name, table in tables.items():
-        where = f"{file}: [tool.shape-audit.{name}]"
-        settings[name] = _options(table, program.commands[_known(name, program.commands, where)], where)
+        here = f"{where}.{name}]"
+        command = group.commands[_known(name, group.commands, here)]
+        if hasattr(command, "commands") and isinstance(table, dict):
+            settings[name] = _commands(table, command, f"{where}.{name}")
+        else:
+            settings[name] = _options(table, command, here)
     return settings
 
 

@@ -3,6 +3,7 @@
 among_size(scores)                            -> each score with its residual among models of its size
 make_points(scores, interval, protocol=...)   -> the models, each with one score of one protocol
 write_figures(evidence, points, folder)       two figures, PNG and SVG
+link(scores), link_points(points)             -> evidence of all models, and without those at the chance floor
 link_evidence(points, ...)                    -> LinkEvidence: correlations, contrast, optimum, verdict, a paragraph
 
 Only the front door is light: the statistics need numpy and statsmodels (the extra `board`).
@@ -18,17 +19,34 @@ from shape_audit.linking.points import DEFAULT_PARAMS, Point, make_points, parse
 if TYPE_CHECKING:
     from shape_audit.linking.evidence import link_evidence
     from shape_audit.linking.figures import write_figures
+    from shape_audit.linking.link import link, link_points
 
-__all__ = ["DEFAULT_PARAMS", "Point", "among_size", "link_evidence", "make_points", "parse_params", "write_figures"]
+__all__ = [
+    "DEFAULT_PARAMS",
+    "Point",
+    "among_size",
+    "link",
+    "link_evidence",
+    "link_points",
+    "make_points",
+    "parse_params",
+    "write_figures",
+]
+
+
+_HEAVY = {
+    "link": "link",
+    "link_evidence": "evidence",
+    "link_points": "link",
+    "write_figures": "figures",
+}
 
 
 def __getattr__(name: str) -> Any:
-    if name == "link_evidence":
-        from shape_audit.linking.evidence import link_evidence
+    if name in _HEAVY:
+        from importlib import import_module
 
-        return link_evidence
-    if name == "write_figures":
-        from shape_audit.linking.figures import write_figures
-
-        return write_figures
+        found = getattr(import_module(f"{__name__}.{_HEAVY[name]}"), name)
+        globals()[name] = found  # a module of the same name would stand in its place from the second time on
+        return found
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -149,9 +149,9 @@ def _strata(size: Floats) -> list[int]:
 
 def residuals(score: Floats, size: Floats) -> Floats:
     """Of scores from a straight line in log10 parameters."""
-    import statsmodels.api as sm
+    from statsmodels.regression.linear_model import OLS
 
-    fit = sm.OLS(score, sm.add_constant(size, has_constant="add")).fit()
+    fit = OLS(score, np.column_stack([np.ones_like(size), size])).fit()
     found: Floats = np.asarray(fit.resid)
     return found
 
@@ -178,7 +178,7 @@ def _contrast(points: Sequence[Point], draws: int, generator: np.random.Generato
 
 def _optimum(points: Sequence[Point]) -> Optimum | None:
     """Profile the centre c of score ~ log10 params + |ln R - c|: which centres fit as well as the best one?"""
-    import statsmodels.api as sm
+    from statsmodels.regression.linear_model import OLS
 
     log_r = np.array([math.log(point.r_dw) for point in points])
     low, high = float(log_r.min()), float(log_r.max())
@@ -186,7 +186,7 @@ def _optimum(points: Sequence[Point]) -> Optimum | None:
         return None
     score, size = np.array([point.score for point in points]), columns_of_size(points)
     centres = np.linspace(low, high, CENTRES)
-    fits = [sm.OLS(score, np.column_stack([np.ones_like(size), size, np.abs(log_r - c)])).fit() for c in centres]
+    fits = [OLS(score, np.column_stack([np.ones_like(size), size, np.abs(log_r - c)])).fit() for c in centres]
     likelihoods = np.array([fit.llf for fit in fits])
     best = int(likelihoods.argmax())
     close = centres[2 * (likelihoods[best] - likelihoods) <= CHI_SQUARE_95]

@@ -13,7 +13,7 @@ from shape_audit.reports.comparison import comparison_markdown, comparison_text
 from shape_audit.reports.evidence import evidence_markdown, evidence_text
 from shape_audit.reports.interval_reports import interval_markdown, interval_text
 from shape_audit.reports.json_form import as_json
-from shape_audit.reports.markdown_tables import escaped
+from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.memory import memory_json, memory_markdown, memory_sentence, memory_text, shortage
 from shape_audit.reports.rich_tables import rich_table
 from shape_audit.reports.scores import scores_json, scores_markdown, scores_text
@@ -32,6 +32,7 @@ __all__ = [
     "evidence_text",
     "interval_markdown",
     "interval_text",
+    "markdown_table",
     "memory_json",
     "memory_markdown",
     "memory_sentence",

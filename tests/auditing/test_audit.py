@@ -23,7 +23,7 @@ from shape_audit.errors import (
     UsageError,
 )
 from shape_audit.hub import read_checkpoint, tokenizer_sha256
-from shape_audit.interaction import Site, load_model, parse_sites
+from shape_audit.interaction import load_model, parse_sites
 from shape_audit.interaction.residual_stream import find_blocks
 from shape_audit.interaction.slow_twin import exact_sites
 from shape_audit.records import Calibration, SiteInteraction, read_record
@@ -125,13 +125,13 @@ def test_every_part_of_the_protocol_is_in_its_hash() -> None:
         dataset="a.txt", config=None, revision=None, split=None, column=None, text_sha256="0", tokenizer_sha256="0",
         adds_bos=False, windows=4, seq_len=8, passage_bytes=96, tokens=32, bytes=30, seed=0,
     )  # fmt: skip
-    given = {"protocol": "a", "parameters": {"seed": 0}, "sites": (Site(0),), "dtype": "float32",
+    given = {"protocol": "a", "parameters": {"seed": 0}, "sites": ["embedding"], "dtype": "float32",
              "attn_implementation": "sdpa", "calibration": facts}  # fmt: skip
     first = protocol_hash(**given)
     changes = [
         {"protocol": "b"},
         {"parameters": {"seed": 1}},
-        {"sites": (Site(1),)},
+        {"sites": ["block.0"]},
         {"dtype": "bfloat16"},
         {"attn_implementation": "eager"},
     ]

@@ -1,0 +1,46 @@
+"""Progress of a leaderboard build on stderr: the models, with the time left, and the audit of the one at work."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+
+
+class BuildBar:
+    """A `leaderboard.BuildProgress` that draws itself while it is open, and leaves nothing behind."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(),
+            MofNCompleteColumn(),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            disable=not Console(stderr=True).is_terminal,
+        )
+        self._models = self._bar.add_task("models", total=None)
+        self._audit = self._bar.add_task("", total=None)
+        self._name = ""
+
+    def __enter__(self) -> BuildBar:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def model(self, name: str, done: int, total: int) -> None:
+        self._bar.update(self._models, completed=done, total=total)
+        self._name = name
+        self._bar.reset(self._audit, description=name, total=None)
+
+    def step(self, text: str) -> None:
+        self._bar.update(self._audit, description=f"{self._name}: {text}")
+
+    def windows(self, done: int, total: int, tokens: int) -> None:
+        self._bar.update(self._audit, completed=done, total=total)

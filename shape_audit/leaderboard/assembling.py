@@ -1,0 +1,124 @@
+"""The files of a leaderboard folder -> the board. Nothing is measured here, and nothing is asked of the network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from importlib.util import find_spec
+from pathlib import Path
+
+from shape_audit.auditing import AuditOptions, answers
+from shape_audit.errors import MissingExtraError
+from shape_audit.leaderboard.manifest import Entry, Order
+from shape_audit.leaderboard.record_folder import KeptRecords, read_failures, read_records
+from shape_audit.leaderboard.rows import row_of_facts, row_of_failure, row_of_record, with_scores
+from shape_audit.leaderboard.sources import Sources
+from shape_audit.linking import Point, among_size, link_points, make_points
+from shape_audit.records import AuditRecord, Board, BoardRow, Interval, LinkEvidence, ScoreRecord
+from shape_audit.scores import published_scores
+from shape_audit.shape import known_models, place
+
+PACKAGES = ("statsmodels", "pyarrow")
+
+
+def assemble(sources: Sources, folder: Path) -> Board:
+    """The board that its sources, the records of the folder and the shipped facts give.
+
+    Raises:
+        MissingExtraError: the extra `board` is not installed.
+    """
+    if missing := [name for name in PACKAGES if find_spec(name) is None]:
+        raise MissingExtraError(f"a leaderboard needs {', '.join(missing)}; pip install 'shape-audit[board]'")
+    manifest, interval = sources.manifest, sources.interval
+    kept, failures = read_records(folder), read_failures(folder)
+    everywhere: dict[str, list[ScoreRecord]] = {}
+    for score in [*(published_scores() if manifest.scores.published else ()), *sources.imported]:
+        everywhere.setdefault(score.model, []).append(score)
+    wanted = manifest.audit_options()
+    rows = []
+    for entry in sources.entries:
+        model = entry.model
+        record = _best(kept.by_model.get(model, []), wanted)
+        row = _row(entry, record, failures.get(entry.name), interval)
+        known = [*everywhere.get(model, []), *((record.scores or []) if record else [])]
+        scores = among_size(known, {model: float(row.params_total)} if row.params_total else None)
+        rows.append(with_scores(row, [score for score in scores if score.protocol in manifest.scores.protocols]))
+    protocols = list(manifest.scores.protocols)
+    return Board(
+        title=manifest.title,
+        manifest_sha256=manifest.sha256,
+        interval=interval,
+        caveat=place(0.03, interval).caveat,
+        protocols=protocols,
+        rows=_ordered(rows, manifest.order, protocols[0]),
+        evidence=_evidence(rows, interval, protocols[0], manifest.scores.draws, _used(rows, kept)),
+        notes=[f"{line}; not used" for line in kept.damaged],
+    )
+
+
+def points_of(
+    rows: Sequence[BoardRow], interval: Interval, protocol: str, records: Sequence[AuditRecord] = ()
+) -> tuple[list[Point], list[str]]:
+    """Models of the board as `link` takes them, and what was left out."""
+    scores = [score for row in rows for score in row.scores]
+    return make_points(scores, interval, protocol=protocol, records=records)
+
+
+def _row(entry: Entry, record: AuditRecord | None, failure: str | None, interval: Interval) -> BoardRow:
+    if record is not None:
+        row = row_of_record(record, entry.group, interval)
+    elif entry.model in known_models():
+        row = row_of_facts(known_models()[entry.model], entry.group, interval)
+    else:
+        return row_of_failure(entry.model, entry.group, failure or "it has not been audited yet")
+    return row.model_copy(update={"failure": failure}) if failure and row.measured is None else row
+
+
+def _best(records: Sequence[AuditRecord], wanted: AuditOptions) -> AuditRecord | None:
+    """Of several records of a model: what the manifest asks for, else a measured one, else any; the latest of those."""
+
+    def rank(record: AuditRecord) -> tuple[bool, bool, str, str]:
+        is_measured = record.interaction is not None
+        return answers(record, wanted), is_measured, record.environment.date, record.record_sha256
+
+    return max(records, key=rank, default=None)
+
+
+def _used(rows: Sequence[BoardRow], kept: KeptRecords) -> list[AuditRecord]:
+    """The measured records behind the rows that can be compared: of the text and protocol that most have."""
+    hashes = {row.record_sha256 for row in rows}
+    by_text: dict[tuple[str, int, str], list[AuditRecord]] = {}
+    for records in kept.by_model.values():
+        for record in records:
+            if record.record_sha256 in hashes and record.calibration and record.interaction:
+                key = record.calibration.text_sha256, record.calibration.seq_len, record.interaction.protocol
+                by_text.setdefault(key, []).append(record)
+    return max(by_text.items(), key=lambda item: (len(item[1]), item[0]), default=((), []))[1]
+
+
+def _ordered(rows: Sequence[BoardRow], order: Order, protocol: str) -> list[BoardRow]:
+    """Rows in the manifest's order; what has no such value stands at the end, by name."""
+    key = order.removeprefix("-")
+
+    def value(row: BoardRow) -> float | str | None:
+        if key == "score":
+            values = [score.value for score in row.scores if score.protocol == protocol]
+            return max(values, default=None)
+        if key == "model":
+            return row.model
+        number = row.params_total if key == "params" else getattr(row, key)
+        return number if number is None or math.isfinite(number) else None
+
+    named = sorted(rows, key=lambda row: row.model)
+    having = [row for row in named if value(row) is not None]
+    having.sort(key=value, reverse=order.startswith("-"))  # type: ignore[arg-type]
+    return having + [row for row in named if value(row) is None]
+
+
+def _evidence(
+    rows: Sequence[BoardRow], interval: Interval, protocol: str, draws: int, records: Sequence[AuditRecord]
+) -> list[LinkEvidence]:
+    points, left_out = points_of(rows, interval, protocol, records)
+    if len(points) < 2:
+        return []
+    return link_points(points, protocol=protocol, interval=interval, left_out=left_out, draws=draws)

@@ -1,0 +1,220 @@
+"""`leaderboard.toml`: which models, which scores, how to measure. Whoever reads the same one gets the same board."""
+
+from __future__ import annotations
+
+import difflib
+import tomllib
+from fnmatch import fnmatchcase
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError
+
+from shape_audit.auditing import AuditOptions
+from shape_audit.errors import CorruptFileError, ShapeAuditError, UsageError
+from shape_audit.hub import parse_model_name
+from shape_audit.linking import parse_params
+from shape_audit.records import read_small_file, sha256_of
+from shape_audit.scores import LM_EVAL_LETTERS, OFFICIAL_COT
+from shape_audit.shape import KnownModel, known_models
+
+SHIPPED_MANIFEST = Path(__file__).resolve().parent.parent / "data" / "leaderboard.toml"
+MOST_MODELS = 100_000
+
+Order = Literal[
+    "params", "r_dw", "log_distance", "score", "model", "-params", "-r_dw", "-log_distance", "-score", "-model"
+]
+
+
+class _Table(BaseModel):
+    model_config = ConfigDict(extra="forbid", frozen=True)
+
+
+class Selection(_Table):
+    """Models of the shipped table; each condition left out lets all through."""
+
+    names: tuple[str, ...] = ("*",)
+    """Patterns of Hub names: `Qwen/*`."""
+    family: tuple[str, ...] = ("*",)
+    kind: Literal["base", "instruct", "any"] = "any"
+    domain: tuple[str, ...] = ("*",)
+    params: str | None = None
+    """LOW:HIGH."""
+    derived: bool | None = None
+    """Whether it is made from another model; null for both."""
+
+    def chosen(self) -> list[str]:
+        """Names, in the table's order."""
+        low, high = parse_params(self.params) if self.params else (0.0, float("inf"))
+        return [name for name, known in known_models().items() if self._holds(known, low, high)]
+
+    def _holds(self, known: KnownModel, low: float, high: float) -> bool:
+        return (
+            _matches(known.repo_id, self.names)
+            and _matches(known.family, self.family)
+            and _matches(known.domain, self.domain)
+            and self.kind in ("any", "base" if known.is_base else "instruct")
+            and (self.derived is None or self.derived == bool(known.derived_from))
+            and (self.params is None or (known.params is not None and low <= known.params <= high))
+        )
+
+
+class Group(_Table):
+    """Models under one heading."""
+
+    group: str = "Models"
+    names: tuple[str, ...] = ()
+    """As for `audit`: org/name[@revision], a folder, builtin:NAME."""
+    select: Selection | None = None
+    exclude: tuple[str, ...] = ()
+    """Patterns of names that `select` must not bring in."""
+
+
+class ScoreSources(_Table):
+    """Where scores come from."""
+
+    protocols: Annotated[tuple[str, ...], Field(min_length=1)] = (LM_EVAL_LETTERS, OFFICIAL_COT)
+    published: bool = True
+    posted: bool = False
+    files: tuple[str, ...] = ()
+    draws: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
+
+
+class Measurement(_Table):
+    """How models are measured; the options of `audit` of the same names."""
+
+    dataset: str = "builtin:python-docs"
+    text_column: str | None = None
+    split: str | None = None
+    seq_len: int | None = None
+    windows: int | None = None
+    tolerance: float | None = None
+    max_windows: int | None = None
+    passage_bytes: int | None = None
+    seed: int = 0
+    protocol: str = "loss-gradient"
+    sites: str = "all"
+    dtype: str = "auto"
+    attn_implementation: str | None = None
+    device_map: str | None = None
+
+
+class Entry(_Table):
+    """One model of a board."""
+
+    name: str
+    """As the manifest has it, revision and all."""
+    model: str
+    """What it is called on the board: its Hub name, a folder's own name, or builtin:NAME."""
+    group: str
+
+
+class Manifest(_Table):
+    """A whole manifest."""
+
+    title: str = "Shapes of small dense language models"
+    order: Order = "params"
+    interval: str | None = None
+    models: Annotated[tuple[Group, ...], Field(min_length=1)]
+    scores: ScoreSources = ScoreSources()
+    measure: Measurement = Measurement()
+
+    def entries(self) -> tuple[Entry, ...]:
+        """The models: names as they stand, then what selections bring in.
+
+        Raises:
+            UsageError: a model listed twice or at two revisions, two of one name, no model at all, or absurdly many.
+        """
+        listed: dict[str, Entry] = {}
+        for group in self.models:
+            for name in group.names:
+                entry = Entry(name=name, model=_model_of(name), group=group.group)
+                other = listed.setdefault(entry.model, entry)
+                if other is entry:
+                    continue
+                if other.name == name:
+                    raise UsageError(f"{name} is listed twice, under {other.group!r} and {group.group!r}")
+                raise UsageError(f"{other.name} and {name} are both {entry.model}: a board has one row of each model")
+        for group in self.models:
+            for name in group.select.chosen() if group.select else ():
+                if not _matches(name, group.exclude):
+                    listed.setdefault(name, Entry(name=name, model=name, group=group.group))
+        if not listed:
+            raise UsageError("the manifest names no model, and its selections fit none of the shipped table")
+        if len(listed) > MOST_MODELS:
+            raise UsageError(f"the manifest names {len(listed):,} models; {MOST_MODELS:,} is the most")
+        return tuple(listed.values())
+
+    def audit_options(self, *, shape_only: bool = False, **common: Any) -> AuditOptions:
+        """How each model is audited.
+
+        Args:
+            **common: options that the manifest does not know.
+
+        Raises:
+            UsageError: settings of [measure] that `audit` would refuse.
+        """
+        given = {"posted": self.scores.posted, "interval": Path(self.interval) if self.interval else None, **common}
+        measured = AuditOptions(**self.measure.model_dump(), **given)
+        if not shape_only:
+            return measured
+        given.pop("device", None)
+        return AuditOptions(shape_only=True, **given)
+
+    @property
+    def sha256(self) -> str:
+        """Of what it says, not of how it is written."""
+        return sha256_of(self.model_dump(mode="json"))
+
+
+def _model_of(name: str) -> str:
+    try:
+        return parse_model_name(name).repo_id
+    except ShapeAuditError:  # it will fail with its reason when it is audited
+        return name
+
+
+def read_manifest(path: Path | None = None) -> Manifest:
+    """Read a manifest; None for the one that ships.
+
+    Raises:
+        IncompleteError: the file cannot be read.
+        CorruptFileError: not TOML.
+        UsageError: a key that is not known (the nearest one is suggested), or a value that cannot be.
+    """
+    path = path or SHIPPED_MANIFEST
+    try:
+        content = tomllib.loads(read_small_file(path, limit=2**24).decode("utf-8"))
+    except (ValueError, RecursionError) as error:
+        raise CorruptFileError(f"{path}: not TOML: {error}") from error
+    try:
+        return Manifest.model_validate(content)
+    except ValidationError as error:
+        raise UsageError(f"{path}: {_said(error)}") from error
+
+
+def _said(error: ValidationError) -> str:
+    """The first thing that is wrong, with the nearest key where one is not known."""
+    first = error.errors()[0]
+    where = ".".join(str(part) for part in first["loc"])
+    if first["type"] != "extra_forbidden":
+        return f"{where}: {first['msg']}"
+    keys = _keys_beside(first["loc"])
+    near = difflib.get_close_matches(str(first["loc"][-1]), keys, n=1)
+    advice = f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(keys))}"
+    return f"unknown key {where}; {advice}"
+
+
+def _keys_beside(location: tuple[Any, ...]) -> list[str]:
+    """The keys of the table that an unknown key stands in."""
+    table: type[BaseModel] = Manifest
+    for part in location[:-1]:
+        field = table.model_fields.get(str(part))
+        if field is not None:
+            inside = [field.annotation, *get_args(field.annotation)]
+            table = next((kind for kind in inside if isinstance(kind, type) and issubclass(kind, BaseModel)), table)
+    return list(table.model_fields)
+
+
+def _matches(name: str, patterns: tuple[str, ...]) -> bool:
+    return any(fnmatchcase(name, pattern) for pattern in patterns)

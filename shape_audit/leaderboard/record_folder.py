@@ -1,0 +1,80 @@
+"""What a leaderboard folder keeps while it is built: records of audits, and the reasons of those that failed.
+
+FOLDER/records/*.json       audit records, one a model and protocol, each written whole or not at all
+FOLDER/failures/NAME.json   why a model could not be audited; gone once it could
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from contextlib import suppress
+from dataclasses import dataclass
+from pathlib import Path
+
+from shape_audit.errors import IncompleteError
+from shape_audit.records import (
+    AuditRecord,
+    read_record,
+    read_small_file,
+    safe_file_name,
+    sha256_of,
+    write_text_atomically,
+)
+
+RECORDS, FAILURES, PARTIAL = "records", "failures", "partial"
+
+
+@dataclass(frozen=True)
+class KeptRecords:
+    """The records of a folder.
+
+    Attributes:
+        by_model: repo_id -> its records, in the order of file names.
+        damaged: one line for each file that is no record, or was edited by hand; nothing of those is used.
+    """
+
+    by_model: Mapping[str, list[AuditRecord]]
+    damaged: tuple[str, ...]
+
+
+def read_records(folder: Path) -> KeptRecords:
+    """All records of a leaderboard folder; there may be none yet."""
+    by_model: dict[str, list[AuditRecord]] = {}
+    damaged = []
+    for path in sorted((folder / RECORDS).glob("*.json")):
+        try:
+            record = read_record(path)
+        except IncompleteError as error:
+            damaged.append(f"{RECORDS}/{path.name}: {str(error).removeprefix(f'{path}: ')}")
+        else:
+            by_model.setdefault(record.model.repo_id, []).append(record)
+    return KeptRecords(by_model, tuple(damaged))
+
+
+def read_failures(folder: Path) -> dict[str, str]:
+    """Model as the manifest names it -> why it could not be audited."""
+    found = {}
+    for path in sorted((folder / FAILURES).glob("*.json")):
+        with suppress(IncompleteError, ValueError, KeyError, TypeError):
+            content = json.loads(read_small_file(path, limit=2**20))
+            found[str(content["model"])] = str(content["reason"])
+    return found
+
+
+def keep_failure(folder: Path, model: str, reason: str) -> None:
+    """Write down why a model could not be audited.
+
+    Raises:
+        OSError: the folder cannot be written to.
+    """
+    write_text_atomically(_failure_file(folder, model), json.dumps({"model": model, "reason": reason}) + "\n")
+
+
+def forget_failure(folder: Path, model: str) -> None:
+    """A model that has been audited has failed no more."""
+    _failure_file(folder, model).unlink(missing_ok=True)
+
+
+def _failure_file(folder: Path, model: str) -> Path:
+    return folder / FAILURES / f"{safe_file_name(model)}-{sha256_of(model)[:8]}.json"

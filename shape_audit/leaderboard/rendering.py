@@ -1,0 +1,88 @@
+"""A board -> the files that people and programs read. The same board, the same files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from pydantic import ValidationError
+
+from shape_audit.errors import CorruptFileError, IncompleteError
+from shape_audit.leaderboard.assembling import points_of
+from shape_audit.leaderboard.dataset_card import dataset_card
+from shape_audit.leaderboard.tables import csv_text, parquet_bytes
+from shape_audit.linking import write_figures
+from shape_audit.records import Board, read_small_file, write_bytes_atomically
+
+BOARD = "board.json"
+MAX_BOARD = 2**30
+FIGURES = "figures"
+
+
+def _page(board: Board) -> bytes:
+    from shape_audit.leaderboard.page import page_html
+
+    return page_html(board).encode()
+
+
+FILES: dict[str, Callable[[Board], bytes]] = {
+    "table.parquet": parquet_bytes,
+    "table.csv": lambda board: csv_text(board).encode(),
+    "README.md": lambda board: dataset_card(board).encode(),
+    "index.html": _page,
+}
+"""File -> its content, of the board alone."""
+
+
+def keep_board(board: Board, folder: Path) -> None:
+    """Write the board into its folder.
+
+    Raises:
+        IncompleteError: it cannot be written.
+    """
+    _write(folder / BOARD, (board.model_dump_json(indent=1) + "\n").encode())
+
+
+def read_board(folder: Path) -> Board:
+    """The board of a folder.
+
+    Raises:
+        IncompleteError: there is none.
+        CorruptFileError: it is not one of this version.
+    """
+    path = folder / BOARD
+    if not path.is_file():
+        raise IncompleteError(f"{folder}: no board there; run shape-audit leaderboard build first")
+    try:
+        return Board.model_validate_json(read_small_file(path, limit=MAX_BOARD))
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise CorruptFileError(f"{path}: not a board: {where}: {first['msg']}; build it again") from error
+
+
+def render(board: Board, folder: Path) -> list[Path]:
+    """Write table, card, page and figures into the folder; each file whole or not at all.
+
+    Raises:
+        IncompleteError: a file cannot be written.
+        MissingExtraError: the extra `board` is not installed.
+    """
+    written = []
+    for name, content in FILES.items():
+        _write(folder / name, content(board))
+        written.append(folder / name)
+    if board.evidence:
+        points, _ = points_of(board.rows, board.interval, board.protocols[0])
+        try:
+            written += write_figures(board.evidence[0], points, folder / FIGURES)
+        except OSError as error:
+            raise IncompleteError(f"{folder / FIGURES}: could not be written ({error.strerror or error})") from error
+    return written
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        write_bytes_atomically(path, content)
+    except OSError as error:
+        raise IncompleteError(f"{path}: could not be written ({error.strerror or error})") from error
