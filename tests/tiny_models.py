@@ -70,12 +70,12 @@ CASES: dict[str, tuple[str, dict[str, Any]]] = {
 """Name -> config class of transformers and what differs from its defaults. Dropout stays at its default."""
 
 
-def tiny_model(name: str, dtype: torch.dtype = torch.float32) -> Any:
-    """A causal LM of random weights in eval mode, the same for the same name."""
+def tiny_model(name: str, dtype: torch.dtype = torch.float32, *, seed: int = 0) -> Any:
+    """A causal LM of random weights in eval mode, the same for the same name and seed."""
     class_name, settings = CASES[name]
     settings = {key: value for key, value in settings.items() if value is not None}
     config = getattr(transformers, class_name)(bos_token_id=None, eos_token_id=None, pad_token_id=None, **settings)
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     model = transformers.AutoModelForCausalLM.from_config(config, dtype=dtype).eval()
     with torch.no_grad():  # biases and norms of a fresh model are zeros and ones, which hides mistakes
         for parameter in model.parameters():
@@ -84,9 +84,9 @@ def tiny_model(name: str, dtype: torch.dtype = torch.float32) -> Any:
     return model.requires_grad_(False)
 
 
-def save_tiny(folder: Path, name: str, **save_options: Any) -> Path:
+def save_tiny(folder: Path, name: str, *, seed: int = 0, **save_options: Any) -> Path:
     """A tiny model as a Hub-style folder, with the byte tokenizer of the built-in model."""
-    tiny_model(name).save_pretrained(folder, **save_options)
+    tiny_model(name, seed=seed).save_pretrained(folder, **save_options)
     (folder / "generation_config.json").unlink(missing_ok=True)
     for file in ("tokenizer.json", "tokenizer_config.json"):
         shutil.copy(builtin_folder("bytes-1m") / file, folder / file)

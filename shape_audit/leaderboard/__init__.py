@@ -7,9 +7,10 @@ verify(folder), remeasure(folder, n)         -> what does not fit
 differences(old, new)                        -> what has changed
 """
 
-from shape_audit.leaderboard.building import BuildOptions, BuildProgress, build_leaderboard, parse_shard
+from shape_audit.leaderboard.building import BuildOptions, build_leaderboard, parse_shard
 from shape_audit.leaderboard.differences import differences
 from shape_audit.leaderboard.manifest import SHIPPED_MANIFEST, Manifest, read_manifest
+from shape_audit.leaderboard.missing_audits import BuildProgress
 from shape_audit.leaderboard.rendering import read_board, render
 from shape_audit.leaderboard.verification import remeasure, verify
 

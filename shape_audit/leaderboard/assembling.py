@@ -38,7 +38,7 @@ def assemble(sources: Sources, folder: Path) -> Board:
     rows = []
     for entry in sources.entries:
         model = entry.model
-        record = _best(kept.by_model.get(model, []), wanted)
+        record = _best(kept.by_model.get(model, []), entry.revision, wanted)
         row = _row(entry, record, failures.get(entry.name), interval)
         known = [*everywhere.get(model, []), *((record.scores or []) if record else [])]
         scores = among_size(known, {model: float(row.params_total)} if row.params_total else None)
@@ -74,8 +74,12 @@ def _row(entry: Entry, record: AuditRecord | None, failure: str | None, interval
     return row.model_copy(update={"failure": failure}) if failure and row.measured is None else row
 
 
-def _best(records: Sequence[AuditRecord], wanted: AuditOptions) -> AuditRecord | None:
-    """Of several records of a model: what the manifest asks for, else a measured one, else any; the latest of those."""
+def _best(records: Sequence[AuditRecord], revision: str | None, wanted: AuditOptions) -> AuditRecord | None:
+    """Of several records of a model: those of the revision it was found at, or else of the latest audit; of these what
+    the manifest asks for, else a measured one, else any; the latest of those."""
+    if revision is None and records:
+        revision = max(records, key=lambda record: (record.environment.date, record.record_sha256)).model.revision
+    records = [record for record in records if record.model.revision == revision]
 
     def rank(record: AuditRecord) -> tuple[bool, bool, str, str]:
         is_measured = record.interaction is not None

@@ -6,45 +6,21 @@ assemble(...)          ->  Board                                (the same from t
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
 from pathlib import Path
-from typing import Protocol
 
-from shape_audit.auditing import AuditOptions, Progress, Silent, answers, audit
-from shape_audit.errors import IncompleteError, NotAuditableError, UsageError, explained
+from shape_audit.auditing import AuditOptions, answers
+from shape_audit.errors import UsageError, explained
 from shape_audit.hub import DEFAULT_RETRIES, read_checkpoint
 from shape_audit.interaction import rank, world_size
 from shape_audit.leaderboard.assembling import assemble
 from shape_audit.leaderboard.manifest import Entry, Manifest
-from shape_audit.leaderboard.record_folder import (
-    PARTIAL,
-    RECORDS,
-    KeptRecords,
-    forget_failure,
-    keep_failure,
-    read_records,
-)
+from shape_audit.leaderboard.missing_audits import BuildProgress, SilentBuild, audit_all
+from shape_audit.leaderboard.record_folder import PARTIAL, RECORDS, KeptRecords, keep_outcome, read_records
 from shape_audit.leaderboard.rendering import keep_board
-from shape_audit.leaderboard.sources import keep_sources, read_sources
+from shape_audit.leaderboard.sources import at_revisions, keep_sources, read_sources
 from shape_audit.records import Board, check_writable
 from shape_audit.shape import known_models
-
-
-class BuildProgress(Progress, Protocol):
-    """Told about the whole build too."""
-
-    def model(self, name: str, done: int, total: int) -> None:
-        """The audit of a model begins; so many are done of all that need one."""
-
-
-class SilentBuild(Silent):
-    """No progress shown."""
-
-    def model(self, name: str, done: int, total: int) -> None: ...
 
 
 @dataclass(frozen=True)
@@ -115,92 +91,33 @@ def build_leaderboard(
         records=folder / RECORDS, partial=folder / PARTIAL,
     )  # fmt: skip
     kept = read_records(folder)
-    missing = [entry.name for entry in needed if not _is_answered(entry, given, kept)]
-    _audit_all(missing, given, folder, options, progress or SilentBuild())
+    revisions = {entry.name: _answered_at(entry, given, kept) for entry in needed}
+    missing = [name for name, revision in revisions.items() if revision is None]
+    for name, outcome in audit_all(missing, given, options.jobs, progress or SilentBuild()):
+        revisions[name] = outcome.revision
+        if rank() == 0:
+            keep_outcome(folder, name, outcome.failure)
+        if outcome.failure and not options.keep_going:
+            break
     if rank() != 0:
         return None
+    sources = at_revisions(sources, revisions)
     board = assemble(sources, folder)
     keep_sources(sources, folder)
     keep_board(board, folder)
     return board
 
 
-def _is_answered(entry: Entry, options: AuditOptions, kept: KeptRecords) -> bool:
-    """Whether a record has what is asked for, of the model's commit of now; where that cannot be asked, of any."""
+def _answered_at(entry: Entry, options: AuditOptions, kept: KeptRecords) -> str | None:
+    """The revision of the record that has what is asked for: of the model's commit of now, or, where that cannot be
+    asked, of the latest audit. None where there is no such record."""
     records = [record for record in kept.by_model.get(entry.model, []) if answers(record, options)]
     if not records:
-        return False
+        return None
     try:
         revision = read_checkpoint(entry.name, retries=options.retries).revision
     except Exception as error:
         if explained(error, entry.name) is None:
             raise
-        return True
-    return any(record.model.revision == revision for record in records)
-
-
-def _audit_all(
-    names: Sequence[str], given: AuditOptions, folder: Path, options: BuildOptions, progress: BuildProgress
-) -> None:
-    """Audit models, one by one or several at a time, and keep what failed with its reason."""
-    if options.jobs == 1:
-        for done, name in enumerate(names):
-            progress.model(name, done, len(names))
-            if _keep(folder, name, _reason(name, given, progress)) and not options.keep_going:
-                return
-        return
-    pool: ThreadPoolExecutor | ProcessPoolExecutor
-    if given.shape_only:
-        pool = ThreadPoolExecutor(options.jobs)
-    else:
-        threads = str(max(1, (os.cpu_count() or 1) // options.jobs))
-        pool = ProcessPoolExecutor(
-            options.jobs, mp_context=get_context("spawn"), initializer=_use_threads, initargs=(threads,)
-        )
-    with pool:
-        running: Mapping[Future[str | None], str] = {pool.submit(_reason, name, given): name for name in names}
-        for done, future in enumerate(as_completed(running)):
-            progress.model(running[future], done, len(names))
-            if _keep(folder, running[future], future.result()) and not options.keep_going:
-                pool.shutdown(wait=True, cancel_futures=True)
-                return
-
-
-def _use_threads(count: str) -> None:
-    os.environ["OMP_NUM_THREADS"] = count
-
-
-def _reason(name: str, options: AuditOptions, progress: Progress | None = None) -> str | None:
-    """Why a model could not be audited; None where it could, and its record lies in the folder.
-
-    Raises:
-        IncompleteError: no record can be written, so that going on would be for nothing.
-    """
-    from shape_audit.auditing import MeasurementNotInstalledError, RecordNotWrittenError
-
-    try:
-        audit(name, options, progress=progress)
-    except (MeasurementNotInstalledError, RecordNotWrittenError):
-        raise
-    except (IncompleteError, NotAuditableError, UsageError) as error:
-        if isinstance(error, NotAuditableError) and not options.shape_only:
-            _reason(name, _shape_only(options))  # what can be said of it is said
-        return str(error)
-    return None
-
-
-def _shape_only(options: AuditOptions) -> AuditOptions:
-    return AuditOptions(
-        shape_only=True, posted=options.posted, retries=options.retries, records=options.records,
-        interval=options.interval,
-    )  # fmt: skip
-
-
-def _keep(folder: Path, name: str, reason: str | None) -> bool:
-    """Write down a failure, or that there is none any more; whether there is one."""
-    if rank() == 0:
-        if reason is None:
-            forget_failure(folder, name)
-        else:
-            keep_failure(folder, name, reason)
-    return reason is not None
+        return max(records, key=lambda record: record.environment.date).model.revision
+    return revision if any(record.model.revision == revision for record in records) else None

@@ -107,6 +107,8 @@ class Entry(_Table):
     model: str
     """What it is called on the board: its Hub name, a folder's own name, or builtin:NAME."""
     group: str
+    revision: str | None = None
+    """Commit or folder hash that a build has found it at; null before, and where nothing was audited."""
 
 
 class Manifest(_Table):

@@ -62,19 +62,17 @@ def read_failures(folder: Path) -> dict[str, str]:
     return found
 
 
-def keep_failure(folder: Path, model: str, reason: str) -> None:
-    """Write down why a model could not be audited.
+def keep_outcome(folder: Path, model: str, failure: str | None) -> None:
+    """Write down why a model could not be audited, or that it could.
 
     Raises:
-        OSError: the folder cannot be written to.
+        IncompleteError: the folder cannot be written to.
     """
-    write_text_atomically(_failure_file(folder, model), json.dumps({"model": model, "reason": reason}) + "\n")
-
-
-def forget_failure(folder: Path, model: str) -> None:
-    """A model that has been audited has failed no more."""
-    _failure_file(folder, model).unlink(missing_ok=True)
-
-
-def _failure_file(folder: Path, model: str) -> Path:
-    return folder / FAILURES / f"{safe_file_name(model)}-{sha256_of(model)[:8]}.json"
+    path = folder / FAILURES / f"{safe_file_name(model)}-{sha256_of(model)[:8]}.json"
+    if failure is None:
+        path.unlink(missing_ok=True)
+        return
+    try:
+        write_text_atomically(path, json.dumps({"model": model, "reason": failure}) + "\n")
+    except OSError as error:
+        raise IncompleteError(f"{path}: could not be written ({error.strerror or error})") from error

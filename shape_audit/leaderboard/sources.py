@@ -4,6 +4,7 @@ where the manifest's files are not."""
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from pathlib import Path
 
 from shape_audit.errors import CorruptFileError, IncompleteError
@@ -38,6 +39,12 @@ def read_sources(manifest: Manifest) -> Sources:
         interval=read_interval(Path(manifest.interval)) if manifest.interval else shipped_interval(),
         imported=[score for path in manifest.scores.files for score in read_lm_eval(Path(path))],
     )
+
+
+def at_revisions(sources: Sources, revisions: Mapping[str, str | None]) -> Sources:
+    """The same, with the revision that each model was found at, by its name in the manifest."""
+    entries = [entry.model_copy(update={"revision": revisions.get(entry.name)}) for entry in sources.entries]
+    return sources.model_copy(update={"entries": entries})
 
 
 def keep_sources(sources: Sources, folder: Path) -> None:

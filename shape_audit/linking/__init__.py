@@ -17,9 +17,9 @@ from shape_audit.linking.among_size import among_size
 from shape_audit.linking.points import DEFAULT_PARAMS, Point, make_points, parse_params
 
 if TYPE_CHECKING:
+    from shape_audit.linking.all_evidence import link, link_points
     from shape_audit.linking.evidence import link_evidence
     from shape_audit.linking.figures import write_figures
-    from shape_audit.linking.link import link, link_points
 
 __all__ = [
     "DEFAULT_PARAMS",
@@ -35,9 +35,9 @@ __all__ = [
 
 
 _HEAVY = {
-    "link": "link",
+    "link": "all_evidence",
     "link_evidence": "evidence",
-    "link_points": "link",
+    "link_points": "all_evidence",
     "write_figures": "figures",
 }
 
@@ -46,7 +46,5 @@ def __getattr__(name: str) -> Any:
     if name in _HEAVY:
         from importlib import import_module
 
-        found = getattr(import_module(f"{__name__}.{_HEAVY[name]}"), name)
-        globals()[name] = found  # a module of the same name would stand in its place from the second time on
-        return found
+        return getattr(import_module(f"{__name__}.{_HEAVY[name]}"), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,102 @@
+"""Auditing the models that no record answers for, one by one or several at a time."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Mapping, Sequence
+from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+from dataclasses import dataclass
+from multiprocessing import get_context
+from typing import Protocol
+
+from shape_audit.auditing import (
+    AuditOptions,
+    MeasurementNotInstalledError,
+    Progress,
+    RecordNotWrittenError,
+    Silent,
+    audit,
+)
+from shape_audit.errors import IncompleteError, NotAuditableError, UsageError
+
+
+class BuildProgress(Progress, Protocol):
+    """Told about the whole build too."""
+
+    def model(self, name: str, done: int, total: int) -> None:
+        """A model is at work, or, of several at a time, done; so many are done of all that need an audit."""
+
+
+class SilentBuild(Silent):
+    """No progress shown."""
+
+    def model(self, name: str, done: int, total: int) -> None: ...
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What became of an audit.
+
+    Attributes:
+        revision: of the record that it has written; None where there is none.
+        failure: why not all that was asked for could be had.
+    """
+
+    revision: str | None
+    failure: str | None = None
+
+
+def audit_all(
+    names: Sequence[str], options: AuditOptions, jobs: int, progress: BuildProgress
+) -> Iterator[tuple[str, Outcome]]:
+    """Audit models, each to a record in `options.records`, and give what became of each as it is done.
+
+    Whoever stops taking outcomes stops the audits that have not begun.
+
+    Raises:
+        MissingExtraError: the extra `measure` is not installed.
+        IncompleteError: no record can be written, so that going on would be for nothing.
+    """
+    if jobs == 1:
+        for done, name in enumerate(names):
+            progress.model(name, done, len(names))
+            yield name, outcome_of(name, options, progress)
+        return
+    pool: ThreadPoolExecutor | ProcessPoolExecutor
+    if options.shape_only:
+        pool = ThreadPoolExecutor(jobs)  # it waits for the network, and torch is not needed
+    else:
+        threads = str(max(1, (os.cpu_count() or 1) // jobs))
+        pool = ProcessPoolExecutor(jobs, get_context("spawn"), _use_threads, (threads,))
+    try:
+        running: Mapping[Future[Outcome], str] = {pool.submit(outcome_of, name, options): name for name in names}
+        for done, future in enumerate(as_completed(running)):
+            progress.model(running[future], done + 1, len(names))
+            yield running[future], future.result()
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def outcome_of(name: str, options: AuditOptions, progress: Progress | None = None) -> Outcome:
+    """Audit one model. What cannot be measured is audited for its shape, if it has one."""
+    try:
+        return Outcome(audit(name, options, progress=progress).model.revision)
+    except (MeasurementNotInstalledError, RecordNotWrittenError):
+        raise
+    except NotAuditableError as error:
+        revision = None if options.shape_only else outcome_of(name, _shape_only(options)).revision
+        return Outcome(revision, str(error))
+    except (IncompleteError, UsageError) as error:
+        return Outcome(None, str(error))
+
+
+def _shape_only(options: AuditOptions) -> AuditOptions:
+    return AuditOptions(
+        shape_only=True, posted=options.posted, retries=options.retries, records=options.records,
+        interval=options.interval,
+    )  # fmt: skip
+
+
+def _use_threads(count: str) -> None:
+    """In a process of several: its share of the cores."""
+    os.environ["OMP_NUM_THREADS"] = count

@@ -1,0 +1,239 @@
+"""Builds: what is audited and what is reused, failures, shards, kills, and that the same files give the same board."""
+
+import json
+import os
+import random
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+
+from shape_audit.errors import UsageError
+from shape_audit.leaderboard import BuildOptions, Manifest, build_leaderboard, parse_shard, read_manifest
+from shape_audit.leaderboard.tables import csv_text, parquet_bytes, read_back
+from shape_audit.records import Board, read_record
+from shape_audit.scores import LM_EVAL_LETTERS
+from tests.conftest import Program
+from tests.loopback_hub import LoopbackHub
+from tests.scores.test_lm_eval_files import letters
+from tests.tiny_models import save_tiny
+
+
+class Noted:
+    """A progress that remembers which models were audited."""
+
+    def __init__(self) -> None:
+        self.models: list[str] = []
+
+    def step(self, text: str) -> None: ...
+
+    def windows(self, done: int, total: int, tokens: int) -> None: ...
+
+    def model(self, name: str, done: int, total: int) -> None:
+        self.models.append(name)
+
+
+@pytest.fixture(scope="module")
+def folders(tmp_path_factory: pytest.TempPathFactory) -> list[Path]:
+    """Five small models."""
+    where = tmp_path_factory.mktemp("models")
+    return [save_tiny(where / f"tiny-{number}", "llama", seed=number) for number in range(5)]
+
+
+def manifest(names: list[object], **more: object) -> Manifest:
+    content = {"models": [{"names": [str(name) for name in names]}], "measure": {"windows": 4, "seq_len": 16}, **more}
+    return Manifest.model_validate(content)
+
+
+def built(found: Manifest, folder: Path, **options: object) -> tuple[Board, list[str]]:
+    noted = Noted()
+    board = build_leaderboard(found, folder, BuildOptions(**options), progress=noted)  # type: ignore[arg-type]
+    assert board is not None
+    return board, noted.models
+
+
+def test_shipped_facts_need_no_audit(tmp_path: Path) -> None:
+    board, audited = built(read_manifest(), tmp_path)
+    assert audited == [] and len(board.rows) > 300 and not (tmp_path / "records").exists()
+    assert {row.source for row in board.rows} == {"shipped table"} and not any(row.failure for row in board.rows)
+    sizes = [row.params_total for row in board.rows]
+    assert None not in sizes and sizes == sorted(sizes)  # type: ignore[type-var]
+    assert board.evidence[0].verdict == "not supported" and board.evidence[0].n_models == 109
+    row = next(row for row in board.rows if row.model == "Qwen/Qwen2.5-0.5B")
+    assert (row.num_hidden_layers, row.hidden_size, row.side) == (24, 896, "inside")
+    assert [score.protocol for score in row.scores] == [LM_EVAL_LETTERS] and row.scores[0].among_size is not None
+
+
+def test_records_are_reused_until_they_do_not_answer(tmp_path: Path, folders: list[Path]) -> None:
+    board, audited = built(manifest(folders[:2]), tmp_path / "board")
+    assert audited == [str(folder) for folder in folders[:2]]
+    assert [row.measured for row in board.rows] == [None, None] and {row.source for row in board.rows} == {"record"}
+    assert built(manifest(folders[:2]), tmp_path / "board")[1] == []
+    measured, audited = built(manifest(folders[:2]), tmp_path / "board", measure=True)
+    assert len(audited) == 2 and all(row.measured and row.measured.windows == 4 for row in measured.rows)
+    assert built(manifest(folders[:2]), tmp_path / "board", measure=True) == (measured, [])
+    assert built(manifest(folders[:2]), tmp_path / "board") == (measured, []), "measured records have the shape too"
+    few = {"windows": 4, "seq_len": 16}
+    settled = {"seq_len": 16, "tolerance": 0.001, "max_windows": 16}
+    changes = ({"windows": 5}, {"seq_len": 17}, {"seed": 1}, {"sites": "embedding"}, {"dtype": "float64"})
+    for change in (*(few | change for change in changes), settled):
+        shutil.copytree(tmp_path / "board", tmp_path / "copy")
+        other, audited = built(manifest(folders[:2], measure=change), tmp_path / "copy", measure=True)
+        assert len(audited) == 2, change
+        assert built(manifest(folders[:2], measure=change), tmp_path / "copy", measure=True) == (other, []), change
+        shutil.rmtree(tmp_path / "copy")
+
+
+def test_a_model_that_has_changed_is_audited_anew(tmp_path: Path, folders: list[Path]) -> None:
+    model = shutil.copytree(folders[0], tmp_path / "model")
+    first, _ = built(manifest([model]), tmp_path / "board")
+    shutil.rmtree(model)
+    save_tiny(model, "llama", seed=9)
+    second, audited = built(manifest([model]), tmp_path / "board")
+    assert audited == [str(model)] and second.rows[0].revision != first.rows[0].revision
+
+
+def test_failures_are_rows_with_their_reason(tmp_path: Path, folders: list[Path], program: Program) -> None:
+    broken = shutil.copytree(folders[0], tmp_path / "broken")
+    (broken / "model.safetensors").write_bytes(b"no header")
+    pickled = tmp_path / "pickled"
+    pickled.mkdir()
+    (pickled / "config.json").write_text("{}")
+    (pickled / "pytorch_model.bin").write_text("")
+    found = manifest([broken, folders[1], pickled, "./gone"])
+    board, audited = built(found, tmp_path / "board", measure=True)
+    assert len(audited) == 4
+    reasons = {row.model: row.failure for row in board.rows}
+    assert reasons["tiny-1"] is None and "pickled weights only" in (reasons["pickled"] or "")
+    assert (
+        reasons["./gone"] == "./gone: no such folder" and reasons["broken"] and "model.safetensors" in reasons["broken"]
+    )
+    (tmp_path / "m.toml").write_text(f"[[models]]\nnames = ['{folders[1]}', './gone']\n")
+    done = program("leaderboard", "build", "m.toml", "-o", "other")
+    assert done.returncode == 2 and "2 models" in done.stdout and "shape-audit: ./gone: no such folder" in done.stderr
+    stopped, audited = built(found, tmp_path / "stopped", keep_going=False)
+    assert audited == [str(broken)]
+    assert {row.model: row.failure for row in stopped.rows}["tiny-1"] == "it has not been audited yet"
+    shutil.rmtree(broken)
+    shutil.copytree(folders[2], broken)
+    mended, _ = built(found, tmp_path / "board")
+    assert next(row for row in mended.rows if row.model == "broken").failure is None
+
+
+def test_what_is_not_dense_keeps_its_shape(tmp_path: Path, folders: list[Path]) -> None:
+    import transformers
+
+    model = shutil.copytree(folders[0], tmp_path / "experts")
+    config = transformers.MixtralConfig(
+        vocab_size=256, hidden_size=16, intermediate_size=16, num_hidden_layers=1, num_attention_heads=2,
+        num_key_value_heads=1, num_local_experts=2,
+    )  # fmt: skip
+    transformers.AutoModelForCausalLM.from_config(config).save_pretrained(model)
+    board, _ = built(manifest([model]), tmp_path / "board", measure=True)
+    (row,) = board.rows
+    assert row.r_dw == 1 / 16 and row.source == "record" and row.measured is None
+    assert row.failure and "experts: " in row.failure
+
+
+def test_shards_and_jobs_give_the_board_of_one_build(tmp_path: Path, folders: list[Path]) -> None:
+    found = manifest(folders, title="shards")
+    whole, _ = built(found, tmp_path / "whole", measure=True)
+    shares = [built(found, tmp_path / "shards", measure=True, shard=(share, 3))[1] for share in (1, 2, 3)]
+    assert sorted(name for share in shares for name in share) == sorted(map(str, folders))
+    assert [len(share) for share in shares] == [2, 2, 1]
+    merged, audited = built(found, tmp_path / "shards", measure=True)
+    several, _ = built(found, tmp_path / "several", measure=True, jobs=2)
+    assert audited == []
+    for other in (merged, several):
+        assert parquet_bytes(other) == parquet_bytes(whole) and csv_text(other) == csv_text(whole) and other == whole
+
+
+def test_shares_that_cannot_be() -> None:
+    assert parse_shard("2/8") == (2, 8)
+    for text in ("0/8", "9/8", "2", "a/b", "-1/3", "/", "1/0"):
+        with pytest.raises(UsageError, match="must be I/K"):
+            parse_shard(text)
+    with pytest.raises(UsageError, match="--jobs must be at least 1"):
+        BuildOptions(jobs=0)
+
+
+def test_a_build_killed_at_any_moment_ends_in_the_same_table(tmp_path: Path, folders: list[Path]) -> None:
+    whole, _ = built(manifest(folders), tmp_path / "whole", measure=True)
+    names = ", ".join(f"'{folder}'" for folder in folders)
+    (tmp_path / "m.toml").write_text(f"[[models]]\nnames = [{names}]\n[measure]\nwindows = 4\nseq_len = 16\n")
+    command = [sys.executable, "-m", "shape_audit", "leaderboard", "build", "m.toml", "-o", "killed", "--measure"]
+    moments = random.Random(0)
+    for _ in range(10):
+        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+        records = len(list((tmp_path / "killed" / "records").glob("*.json")))
+        deadline = time.monotonic() + 20
+        while process.poll() is None and time.monotonic() < deadline:  # until it has begun, then a moment more
+            if len(list((tmp_path / "killed").glob("*"))) > 0 and (records or moments.random() < 0.3):
+                break
+            time.sleep(0.05)
+        time.sleep(moments.uniform(0, 3))
+        process.send_signal(signal.SIGKILL)
+        process.wait()
+    ended, _ = built(read_manifest(tmp_path / "m.toml"), tmp_path / "killed", measure=True)
+    assert parquet_bytes(ended) == parquet_bytes(whole) and csv_text(ended) == csv_text(whole)
+    for path in (tmp_path / "killed" / "records").glob("*.json"):
+        read_record(path)
+
+
+def test_records_edited_by_hand_are_not_used(tmp_path: Path, folders: list[Path]) -> None:
+    built(manifest(folders[:1]), tmp_path / "board")
+    (record,) = (tmp_path / "board" / "records").glob("*.json")
+    honest = record.read_text()
+    record.write_text(honest.replace('"num_hidden_layers": 2', '"num_hidden_layers": 3'))
+    other = record.with_name("other.json")
+    other.write_text(honest.replace('"schema_version": 1', '"schema_version": 0'))
+    board, audited = built(manifest(folders[:1]), tmp_path / "board")
+    assert audited == [str(folders[0])] and board.rows[0].num_hidden_layers == 2
+    assert len(board.notes) == 1 and "not an audit record of schema version 1; not used" in board.notes[0]
+    assert record.read_text() == honest
+
+
+def test_scores_of_result_files_and_of_the_hub(tmp_path: Path, tiny_llama: Path, program: Program) -> None:
+    (tmp_path / "results_x.json").write_text(json.dumps(letters() | {"model_name": "org/name"}))
+    (tmp_path / "m.toml").write_text("[[models]]\nnames = ['org/name@main']\n[scores]\nfiles = ['results_x.json']\n")
+    with LoopbackHub() as hub:
+        hub.add_model("org/name", {path.name: path.read_bytes() for path in tiny_llama.iterdir()})
+        done = program("leaderboard", "build", "m.toml", HF_ENDPOINT=hub.endpoint)
+    assert done.returncode == 0, done.stderr
+    board = Board.model_validate_json((tmp_path / "leaderboard" / "board.json").read_text())
+    (row,) = board.rows
+    assert (row.model, [score.value for score in row.scores]) == ("org/name", [0.3125])
+    (line,) = read_back(parquet_bytes(board))
+    assert line[f"score[{LM_EVAL_LETTERS}]"] == 0.3125 and line[f"score[{LM_EVAL_LETTERS}].known"] == 1
+
+
+def test_a_folder_that_cannot_be_written(tmp_path: Path, program: Program) -> None:
+    (tmp_path / "file").write_text("")
+    done = program("leaderboard", "build", "-o", "file/board")
+    assert done.returncode == 2 and done.stderr.count("\n") == 1 and "could not be written there" in done.stderr
+
+
+def test_settings_and_environment_reach_a_command_of_commands(tmp_path: Path, program: Program) -> None:
+    (tmp_path / "pyproject.toml").write_text("[tool.shape-audit.leaderboard.build]\nshard = '3/2'\n")
+    assert "--shard 3/2: it must be I/K" in program("leaderboard", "build").stderr
+    (tmp_path / "pyproject.toml").write_text("[tool.shape-audit.leaderboard.build]\nshart = '1/2'\n")
+    wrong = program("leaderboard", "build")
+    assert (
+        wrong.returncode == 4
+        and "[tool.shape-audit.leaderboard.build]: unknown key shart; did you mean" in wrong.stderr
+    )
+    (tmp_path / "pyproject.toml").unlink()
+    done = program("leaderboard", "build", SHAPE_AUDIT_LEADERBOARD_BUILD_JOBS="0")
+    assert done.returncode == 4 and "--jobs must be at least 1" in done.stderr
+
+
+def test_init_writes_what_ships_and_never_over_a_file(tmp_path: Path, program: Program) -> None:
+    assert program("leaderboard", "init").returncode == 0
+    assert read_manifest(tmp_path / "leaderboard.toml") == read_manifest()
+    again = program("leaderboard", "init")
+    assert again.returncode == 4 and "is there already" in again.stderr
+    assert os.listdir(tmp_path) == ["leaderboard.toml"]
