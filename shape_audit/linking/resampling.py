@@ -47,7 +47,8 @@ def partial_spearman(columns: Sequence[Floats], counts: Floats) -> Floats:
         some = counts[begin : begin + AT_ONCE]
         ranks = np.stack([mid_ranks(column, some) for column in columns], axis=1)  # (draws, columns, n)
         size = some.sum(1)[:, None]
-        centred = ranks - (ranks * some[:, None]).sum(2, keepdims=True) / size[:, None]
+        with np.errstate(invalid="ignore", divide="ignore"):  # no model left, where the only family is left out
+            centred = ranks - (ranks * some[:, None]).sum(2, keepdims=True) / size[:, None]
         covariance = np.einsum("bin,bn,bjn->bij", centred, some, centred, optimize=True)
         parts.append(_partial(covariance))
     return np.concatenate(parts)

@@ -1,0 +1,147 @@
+"""`leaderboard verify` and `diff`: nothing to say of an honest folder, one line of each thing that was changed."""
+
+import json
+import shutil
+from pathlib import Path
+
+import pytest
+
+from shape_audit.leaderboard import (
+    BuildOptions,
+    Manifest,
+    build_leaderboard,
+    differences,
+    read_board,
+    remeasure,
+    render,
+    verify,
+)
+from shape_audit.records import read_record, sealed
+from tests.conftest import Program
+
+OURS = {"names": ["builtin:bytes-1m", "builtin:books-300k"]}
+QWEN = {"select": {"names": ["Qwen/Qwen2.5-*"]}}
+CONTENT = {"models": [OURS, QWEN], "measure": {"windows": 8, "seq_len": 32}}
+MEASURED = CONTENT | {"models": [OURS]}
+
+
+@pytest.fixture(scope="module")
+def original(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("board")
+    build_leaderboard(Manifest.model_validate(MEASURED), folder, BuildOptions(measure=True))
+    board = build_leaderboard(Manifest.model_validate(CONTENT), folder)
+    assert board is not None
+    render(board, folder)
+    return folder
+
+
+@pytest.fixture
+def folder(original: Path, tmp_path: Path) -> Path:
+    return shutil.copytree(original, tmp_path / "board")
+
+
+def changed(path: Path, old: str, new: str) -> None:
+    text = path.read_text()
+    assert old in text
+    path.write_text(text.replace(old, new, 1))
+
+
+def test_an_honest_folder_verifies_anywhere(folder: Path, program: Program) -> None:
+    assert verify(folder) == []
+    done = program("leaderboard", "verify", folder)
+    assert done.returncode == 0 and "rows: all as the records give them" in done.stdout
+
+
+def test_rendering_again_changes_nothing(folder: Path) -> None:
+    before = {path.name: path.read_bytes() for path in folder.glob("*") if path.is_file()}
+    render(read_board(folder), folder)
+    assert {path.name: path.read_bytes() for path in folder.glob("*") if path.is_file()} == before
+
+
+def test_each_thing_that_was_changed_is_said(folder: Path, program: Program) -> None:
+    board = json.loads((folder / "board.json").read_text())
+    row = next(row for row in board["rows"] if row["model"] == "Qwen/Qwen2.5-7B")
+    row["r_dw"], row["scores"][0]["value"] = 0.05, 0.9
+    (folder / "board.json").write_text(json.dumps(board))
+    changed(folder / "table.csv", "builtin:bytes-1m", "builtin:bytes-2m")
+    (folder / "README.md").unlink()
+    found = verify(folder)
+    assert any(line.startswith("Qwen/Qwen2.5-7B: r_dw is 0.05, and should be 0.0078") for line in found)
+    assert any(line.startswith("Qwen/Qwen2.5-7B: scores is ") for line in found)
+    assert "README.md is missing; run shape-audit leaderboard render" in found
+    assert any(line.startswith("table.csv is not what board.json gives") for line in found)
+    done = program("leaderboard", "verify", folder, "-f", "json")
+    assert done.returncode == 1 and json.loads(done.stdout)["findings"] == found
+
+
+def test_rows_added_lost_or_doubled(folder: Path) -> None:
+    board = json.loads((folder / "board.json").read_text())
+    gone = board["rows"].pop()
+    board["rows"].append(board["rows"][0])
+    board["rows"].append(board["rows"][1] | {"model": "org/new"})
+    (folder / "board.json").write_text(json.dumps(board))
+    found = verify(folder)
+    assert f"{gone['model']}: its row is missing" in found
+    assert f"{board['rows'][0]['model']} has 2 rows" in found
+    assert "org/new: a row that neither the manifest nor a record gives" in found
+
+
+def test_records_edited_by_hand_are_flagged_though_their_hash_was_mended(folder: Path) -> None:
+    path = next((folder / "records").glob("builtin-bytes-1m*"))
+    record = read_record(path)
+    changed(path, '"dataset": "builtin:python-docs"', '"dataset": "builtin:other"')
+    assert any("its content does not fit its record_sha256" in line for line in verify(folder))
+    assert record.interaction is not None
+    site = record.interaction.sites[0].model_copy(update={"aofe_ratio": 0.5})
+    profile = record.interaction.model_copy(update={"sites": [site, *record.interaction.sites[1:]]})
+    path.write_text(sealed(record.model_copy(update={"interaction": profile})).model_dump_json(by_alias=True))
+    found = verify(folder)
+    assert any("builtin:bytes-1m: measured is " in line for line in found), found
+    assert any("builtin:bytes-1m: record_sha256 is " in line for line in found)
+
+
+def test_remeasuring(folder: Path, program: Program) -> None:
+    assert remeasure(folder, 5) == ([], 2)
+    path = next((folder / "records").glob("builtin-bytes-1m*"))
+    record = read_record(path)
+    assert record.interaction is not None
+    site = record.interaction.sites[0].model_copy(update={"aofe_ratio": 0.5, "aofe_ratio_ci": (0.49, 0.51)})
+    profile = record.interaction.model_copy(update={"sites": [site, *record.interaction.sites[1:]]})
+    path.write_text(sealed(record.model_copy(update={"interaction": profile})).model_dump_json(by_alias=True))
+    build_leaderboard(Manifest.model_validate(CONTENT), folder)
+    (line,), measured = remeasure(folder, 5)
+    assert measured == 2 and "AOFE-ratio at embedding is 0.8" in line and "outside 0.49000 to 0.51000" in line
+    render(read_board(folder), folder)
+    done = program("leaderboard", "verify", folder, "--remeasure", "2")
+    assert done.returncode == 1 and done.stdout.count("\n") == 1, (
+        "invented records verify until they are measured again"
+    )
+
+
+def test_damage_is_a_line(folder: Path, tmp_path: Path, program: Program) -> None:
+    (folder / "board.json").write_text("{")
+    done = program("leaderboard", "verify", folder)
+    assert done.returncode == 1 and "board.json: not a board" in done.stdout
+    none = program("leaderboard", "verify", tmp_path / "none")
+    assert none.returncode == 2 and none.stderr.count("\n") == 1 and "no board there" in none.stderr
+    unmeasured = tmp_path / "unmeasured"
+    build_leaderboard(Manifest.model_validate({"models": [QWEN]}), unmeasured)
+    again = program("leaderboard", "verify", unmeasured, "--remeasure", "1")
+    assert again.returncode == 2 and "no row of this board is measured" in again.stderr
+
+
+def test_differences(folder: Path, tmp_path: Path, program: Program) -> None:
+    board = read_board(folder)
+    assert differences(board, board) == []
+    first, second, *others = board.rows
+    moved = second.model_copy(update={"side": "deep-narrow", "scores": []})
+    new = board.model_copy(update={"rows": [moved, *others, first.model_copy(update={"model": "org/new"})]})
+    found = differences(board, new)
+    assert found[0] == f"- {first.model}: gone" and found[1].startswith("+ org/new: new (")
+    assert f"~ {second.model}: side {second.side} -> deep-narrow" in found
+    other = tmp_path / "other"
+    other.mkdir()
+    (other / "board.json").write_text(new.model_dump_json())
+    done = program("leaderboard", "diff", folder, other)
+    assert done.returncode == 0 and done.stdout.splitlines() == found
+    assert program("leaderboard", "diff", folder, folder).stdout == "nothing has changed\n"
