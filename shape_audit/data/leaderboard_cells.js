@@ -6,10 +6,18 @@ const FAILED = "✕ not audited";
 
 const text = (value) => String(value).replace(/[&<>"']/g, (character) => `&#${character.charCodeAt(0)};`);
 const isKnown = (value) => value !== null && value !== undefined;
-const fixed = (value, digits) => (isKnown(value) ? value.toFixed(digits) : DASH);
-const signed = (value, digits) => (value < 0 ? "" : "+") + value.toFixed(digits);
+// As Python writes it, so that a number reads the same here and in reports: of the two neighbours of a tie (24 layers
+// on 768 are exactly .03125) the even one. A double is a tie exactly where its multiple of this power of two is odd.
+function fixed(value, digits) {
+  if (!isKnown(value)) return DASH;
+  if (Math.abs((value * 2 ** (digits + 1)) % 2) !== 1) return value.toFixed(digits);
+  const below = Math.floor(value * 10 ** digits);
+  return ((below % 2 ? below + 1 : below) / 10 ** digits).toFixed(digits);
+}
+const signed = (value, digits) => (value < 0 ? "" : "+") + fixed(value, digits);
+// Through toPrecision, which rounds the number that is held, as Python does; toLocaleString rounds its shortest decimals.
 const significant = (value) =>
-  isKnown(value) ? new Intl.NumberFormat("en", { maximumSignificantDigits: 3 }).format(value) : DASH;
+  isKnown(value) ? Number(value.toPrecision(3)).toLocaleString("en", { minimumSignificantDigits: 3, maximumSignificantDigits: 3 }) : DASH;
 const count = (value) => (typeof value === "number" ? value.toLocaleString("en") : value);
 const people = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
 const rounded = (value) => (isKnown(value) ? people.format(value) : DASH);
@@ -32,9 +40,9 @@ function modelCell(row) {
 function scoreCell(row, protocol) {
   const scores = shown(row, protocol);
   const lines = scores.map((score) => {
-    const error = isKnown(score.stderr) ? small(`± ${(100 * score.stderr).toFixed(1)}`) : "";
+    const error = isKnown(score.stderr) ? small(`± ${fixed(100 * score.stderr, 1)}`) : "";
     const mark = score.floor ? ' <span class="mark">⚑ chance</span>' : "";
-    return `<span class="line">${(100 * score.value).toFixed(1)}${error}${mark}</span>`;
+    return `<span class="line">${fixed(100 * score.value, 1)}${error}${mark}</span>`;
   });
   return lines.length > 1 ? `${lines.join("")}<span class="mark">disagree</span>` : (lines[0] ?? DASH);
 }
@@ -79,10 +87,10 @@ function sourceOf(score) {
 function scoreLine(score, protocols) {
   const size = score.size;
   const against = size
-    ? `${signed(100 * size.residual, 2)} to ${(100 * size.expected).toFixed(2)} (s.d. ${(100 * size.spread).toFixed(2)}` +
+    ? `${signed(100 * size.residual, 2)} to ${fixed(100 * size.expected, 2)} (s.d. ${fixed(100 * size.spread, 2)}` +
       ` of ${size.n} ${size.kind} models, ${rounded(size.range[0])} to ${rounded(size.range[1])})`
     : DASH;
-  const value = (100 * score.value).toFixed(2) + (isKnown(score.stderr) ? ` ± ${(100 * score.stderr).toFixed(2)}` : "");
+  const value = fixed(100 * score.value, 2) + (isKnown(score.stderr) ? ` ± ${fixed(100 * score.stderr, 2)}` : "");
   const verified = isKnown(score.verified) ? (score.verified ? ", verified" : ", unverified") : "";
   return [
     score.protocol ?? protocols[score.p].id,

@@ -37,7 +37,7 @@ function layout(more) {
 
 function hover(row, score) {
   return lines(row.model, `${row.layers} × ${count(row.width)}, R_D/W ${fixed(row.r, 4)}, ${placement(row)}`,
-    score && `${(100 * score.value).toFixed(1)} %${score.floor ? ", at or below the chance floor" : ""}`);
+    score && `${fixed(100 * score.value, 1)} %${score.floor ? ", at or below the chance floor" : ""}`);
 }
 
 function drawShape() {
@@ -78,7 +78,7 @@ function drawPhase() {
       : { symbol: `${FORMS[side]}-open`, size: 10, color: colour("muted") };
     const reach = (end) => some.map(({ measured: m }) => (m.ratio_ci ? Math.abs(m.ratio_ci[end] - m.ratio) : 0));
     return {
-      type: "scatter", mode: "markers", name: scored ? side : `${side}, no one score`, marker,
+      type: "scatter", mode: "markers", name: `${side}, no one score`, marker, showlegend: !scored,
       x: some.map((row) => row.measured.normalized), y: some.map((row) => row.measured.ratio),
       error_y: bars ? { type: "data", symmetric: false, array: reach(1), arrayminus: reach(0), width: 0, thickness: 1,
         color: colour("muted") } : undefined,
@@ -88,6 +88,11 @@ function drawPhase() {
       hoverinfo: "text",
     };
   })).filter((trace) => trace.x.length);
+  // The legend shows forms; a trace of many colours has none to show there.
+  for (const side of new Set(rows.filter(one).map((row) => row.side))) {
+    traces.push({ type: "scatter", mode: "markers", name: side, x: [null], y: [null], showlegend: true,
+      marker: { symbol: FORMS[side], size: 10, color: colour("muted") } });
+  }
   note("phase", data.plots.phase.note);
   plot("phase").hidden = !rows.length;
   if (!rows.length) return;
@@ -130,7 +135,7 @@ function drawProfiles() {
   document.getElementById("profile-numbers").replaceChildren(...rows.map((row) => made("details", [
     made("summary", `Numbers of ${row.model}`),
     tableOf(`AOFE-ratio, ${row.measured.protocol} (${row.measured.setting})`, ["site", "relative depth", "AOFE-ratio", "95 % interval"],
-      row.measured.profile.map(([depth, ratio, interval, name]) => [name, depth.toFixed(3), fixed(ratio, 4),
+      row.measured.profile.map(([depth, ratio, interval, name]) => [name, fixed(depth, 3), fixed(ratio, 4),
         interval ? `[${fixed(interval[0], 4)}, ${fixed(interval[1], 4)}]` : DASH])),
   ])));
   if (!rows.length || typeof Plotly === "undefined") return;

@@ -22,7 +22,7 @@ const byText = (title, words, more = {}) => ({
 function columns() {
   const measured = (title, name, written) => byNumber(title, (row) => measuredCell(row, written), (row) => ranked(row, name));
   const found = [
-    { title: '<span class="hidden">Draw its profile</span>', className: "pick", orderable: false, searchable: false,
+    { title: '<small>Draw<span class="hidden"> its profile</span></small>', className: "pick", orderable: false, searchable: false,
       data: null, render: DataTable.render.select() },
     { title: "Model", className: "model", cellType: "th", type: "string", data: null,
       render: (row, kind) => kind === "display" ? modelCell(row) : kind === "filter"
@@ -30,7 +30,7 @@ function columns() {
     byText("Family", (row) => row.family),
     byText("Kind", (row) => row.kind),
     byNumber("Params", (row) => rounded(row.params), (row) => row.params),
-    byNumber("Layers × width", (row) => isKnown(row.layers) ? `${row.layers} × ${count(row.width)}` : DASH, (row) => row.layers),
+    byNumber("Layers<br>× width", (row) => isKnown(row.layers) ? `${row.layers} × ${count(row.width)}` : DASH, (row) => row.layers),
     byNumber("R<sub>D/W</sub>", (row) => fixed(row.r, 4), (row) => row.r),
     byText("Placement", placement, { className: "side" }),
     byNumber("Log-distance", (row) => fixed(row.distance, 2), (row) => row.distance),
@@ -62,7 +62,7 @@ const table = new DataTable("#board", {
   columns: shape,
   deferRender: true,
   autoWidth: false,
-  pageLength: 50,
+  pageLength: innerWidth < 640 ? 25 : 50,
   lengthMenu: [25, 50, 100, { label: "all", value: -1 }],
   order: firstScore < 0 ? [] : [[firstScore, "desc"]],
   select: { style: "multi", selector: "td.pick", info: false, headerCheckbox: false, selectable: hasProfile },
@@ -77,6 +77,13 @@ const table = new DataTable("#board", {
     if (row.failure) line.classList.add("failed");
   },
 });
+
+// DataTables scrolls the table in a box of its own, which the keyboard must be able to reach.
+const box = table.table().node().parentElement;
+box.id = "table-scroll";
+box.tabIndex = 0;
+box.setAttribute("role", "region");
+box.setAttribute("aria-label", "Table of models, scrolls sideways");
 
 const least = (name) => (field(name).value === "" ? null : 1e9 * Number(field(name).value));
 const chosen = (name) => field(name)?.value ?? "";

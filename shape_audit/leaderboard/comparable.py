@@ -1,4 +1,4 @@
-"""Which measurements of a board may stand beside each other: those of one protocol on one text with windows of one length.
+"""Which measurements of a board may stand beside each other: of one protocol, on one text, with windows of one length.
 
 AGOP numbers depend on all three, so only one such set is ranked and plotted; what it leaves out is said.
 """
@@ -58,7 +58,9 @@ def largest_comparable_set(rows: Sequence[BoardRow]) -> ComparableSet:
     counts = Counter(settings.values())
     chosen = min(counts, key=lambda setting: (-counts[setting], setting))
     members = frozenset(number for number, setting in settings.items() if setting == chosen)
-    others = tuple(f"{counts[setting]} measured by {_words(setting)}" for setting in sorted(counts) if setting != chosen)
+    others = tuple(
+        f"{counts[setting]} measured by {_words(setting)}" for setting in sorted(counts) if setting != chosen
+    )
     return ComparableSet(chosen, members, _words(chosen), others + nowhere)
 
 

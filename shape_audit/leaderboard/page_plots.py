@@ -75,8 +75,8 @@ def _shape_layout(board: Board) -> Json:
         "annotations": [
             {"text": "interval", "x": math.log10(math.sqrt(low * high)), "xref": "x", "y": 1, "yref": "paper",
              "yanchor": "bottom", "showarrow": False},
-            {"text": "at or below: guessing", "x": 1, "xref": "paper", "xanchor": "right", "y": 100 * FLOOR, "yref": "y",
-             "yanchor": "bottom", "showarrow": False},
+            {"text": "at or below: guessing", "x": 0, "xref": "paper", "xanchor": "left", "y": 100 * FLOOR, "yref": "y",
+             "yanchor": "top", "showarrow": False},
         ],
         "shapes": [
             band | {"fillcolor": "band", "line": {"width": 0}, "layer": "below"},
@@ -95,4 +95,3 @@ def _ends(board: Board, ratios: Sequence[float]) -> tuple[float, float]:
     low = low if low is not None else min(least, high or least) / 2
     high = high if high is not None else max(most, low) * 2
     return low, high
-

@@ -84,9 +84,7 @@ def filters_html(board: Board) -> str:
 
 def _select(name: str, label: str, everything: str, options: list[tuple[str, str]]) -> str:
     inner = "".join(f'<option value="{escape(value)}">{escape(text)}</option>' for value, text in options)
-    return (
-        f'<label>{label}<select id="filter-{name}"><option value="">{everything}</option>{inner}</select></label>'
-    )
+    return f'<label>{label}<select id="filter-{name}"><option value="">{everything}</option>{inner}</select></label>'
 
 
 def provenance_html(board: Board) -> str:

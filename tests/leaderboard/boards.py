@@ -30,7 +30,9 @@ def site(name: str, ratio: float, width: int, *, noise: bool = False) -> SiteInt
 
 
 def measurement(number: int, layers: int, width: int, *, protocol: str = "loss-gradient") -> BoardMeasurement:
-    ratios = [0.55 + 0.012 * number + 0.3 * math.sin(math.pi * depth / (layers + 1)) ** 2 for depth in range(layers + 1)]
+    ratios = [
+        0.55 + 0.012 * number + 0.3 * math.sin(math.pi * depth / (layers + 1)) ** 2 for depth in range(layers + 1)
+    ]
     names = ["embedding", *(f"block.{k}" for k in range(layers))]
     return BoardMeasurement(
         protocol=protocol,
@@ -107,7 +109,13 @@ def _thirty() -> list[BoardRow]:
             found.append(row(number, HOSTILE[number - 27]))
         elif number in (25, 26):
             found.append(
-                BoardRow(model=plain.model, revision=None, group="large", source="none", failure="config.json: <404> not found")
+                BoardRow(
+                    model=plain.model,
+                    revision=None,
+                    group="large",
+                    source="none",
+                    failure="config.json: <404> not found",
+                )
             )
         else:
             found.append(row(number, **more))
