@@ -10,6 +10,7 @@ from pydantic import ValidationError
 from shape_audit.errors import CorruptFileError, IncompleteError
 from shape_audit.leaderboard.assembling import points_of
 from shape_audit.leaderboard.dataset_card import dataset_card
+from shape_audit.leaderboard.page import page_html
 from shape_audit.leaderboard.tables import csv_text, parquet_bytes
 from shape_audit.linking import write_figures
 from shape_audit.records import Board, read_small_file, write_bytes_atomically
@@ -19,17 +20,11 @@ MAX_BOARD = 2**30
 FIGURES = "figures"
 
 
-def _page(board: Board) -> bytes:
-    from shape_audit.leaderboard.page import page_html
-
-    return page_html(board).encode()
-
-
 FILES: dict[str, Callable[[Board], bytes]] = {
     "table.parquet": parquet_bytes,
     "table.csv": lambda board: csv_text(board).encode(),
     "README.md": lambda board: dataset_card(board).encode(),
-    "index.html": _page,
+    "index.html": lambda board: page_html(board).encode(),
 }
 """File -> its content, of the board alone."""
 

@@ -75,9 +75,8 @@ def test_no_cell_is_a_formula(board: Board, start: str) -> None:
 def test_scores_that_disagree_are_counted_and_none_is_chosen(board: Board) -> None:
     score = published_for("Qwen/Qwen2.5-7B")[0]
     other = score.model_copy(update={"value": score.value + 0.01, "source": "elsewhere"})
-    row = next(row for row in board.rows if row.model == "Qwen/Qwen2.5-7B").model_copy(
-        update={"scores": [score, other]}
-    )
+    row = next(row for row in board.rows if row.model == "Qwen/Qwen2.5-7B")
+    row = row.model_copy(update={"scores": [score, other]})
     (line,) = read_back(parquet_bytes(board.model_copy(update={"rows": [row]})))
     assert line[f"score[{LM_EVAL_LETTERS}]"] is None and line[f"score[{LM_EVAL_LETTERS}].known"] == 2
     assert line[f"score[{OFFICIAL_COT}].known"] == 0

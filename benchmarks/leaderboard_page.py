@@ -1,0 +1,105 @@
+"""What the leaderboard's page costs: writing it for 10,000 models, and the first sort of 2,000 in a browser.
+
+Writing: a process of its own makes the board's models and then the page; time of `page_html` alone, peak memory of the
+whole process, with a tenth of the models measured at 25 sites. Sorting: headless Chromium opens the page from disk,
+clicks the header of R_D/W and waits for the frame after the table is drawn anew; a fresh page each time.
+
+.venv/bin/python benchmarks/leaderboard_page.py [--save]
+"""
+
+from __future__ import annotations
+
+import json
+import resource
+import shutil
+import statistics
+import subprocess
+import sys
+import time
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from benchmarks.reporting import heading, publish
+from shape_audit.leaderboard import page_html
+from shape_audit.records import Board
+from tests.leaderboard.boards import measurement, row, small_board
+
+WRITTEN = 10_000
+SORTED = 2_000
+REPEATS = 7
+MEASURED_EVERY = 10
+SORT = """() => new Promise((resolve) => {
+  const table = new DataTable.Api("#board");
+  const head = [...document.querySelectorAll("#board thead th")].find((one) => one.textContent.trim() === "RD/W");
+  const started = performance.now();
+  table.one("draw", () => requestAnimationFrame(() => setTimeout(() => resolve(performance.now() - started))));
+  head.querySelector(".dt-column-order").click();
+})"""
+
+
+def board_of(models: int) -> Board:
+    """Invented models with one score each, every tenth of them measured."""
+    return small_board(
+        [
+            row(number, f"lab-{number % 97}/model-{number:05d}",
+                **({"measured": measurement(number % 30, 24, 1024), "num_hidden_layers": 24, "hidden_size": 1024}
+                   if number % MEASURED_EVERY == 0 else {}))
+            for number in range(models)
+        ]
+    )  # fmt: skip
+
+
+def written(models: int) -> dict[str, float]:
+    """Seconds of the first and of a second `page_html`, megabytes of the page and of the process at its peak."""
+    board = board_of(models)
+    took = []
+    for _ in range(2):
+        started = time.perf_counter()
+        page = page_html(board)
+        took.append(time.perf_counter() - started)
+    peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024
+    return {"first": took[0], "second": took[1], "page_mb": len(page.encode()) / 1e6, "peak_mb": peak}
+
+
+def sort_milliseconds(folder: Path) -> tuple[list[float], str]:
+    """Of the first sort, page by page; and the browser's version."""
+    from playwright.sync_api import sync_playwright
+
+    file = folder / "index.html"
+    file.write_text(page_html(board_of(SORTED)), encoding="utf-8")
+    found = []
+    with sync_playwright() as session:
+        browser = session.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
+        for _ in range(REPEATS):
+            page = browser.new_page(viewport={"width": 1280, "height": 900})
+            page.goto(file.as_uri(), wait_until="load")
+            page.wait_for_timeout(1500)  # plotly.js is read after the table stands; a reader's first click comes later
+            found.append(page.evaluate(SORT))
+            page.close()
+        return found, browser.version
+
+
+def main() -> None:
+    if "--written" in sys.argv:
+        print(json.dumps(written(WRITTEN)))
+        return
+    done = subprocess.run([sys.executable, __file__, "--written"], check=True, capture_output=True, text=True)
+    wrote = json.loads(done.stdout)
+    with TemporaryDirectory() as folder:
+        sorting, version = sort_milliseconds(Path(folder))
+    text = heading("The leaderboard's page")
+    text += (
+        f"\nWriting {WRITTEN:,} models (every tenth measured at 25 sites): {wrote['first']:.1f} s with the libraries read "
+        f"for the first time, {wrote['second']:.1f} s again; {wrote['page_mb']:.1f} MB of HTML; the process peaks at "
+        f"{wrote['peak_mb']:,.0f} MB. Target: a few seconds, under 1 GB.\n\n"
+        f"First sort of {SORTED:,} models, click to next frame, Chromium {version}, {REPEATS} fresh pages: median "
+        f"{statistics.median(sorting):.0f} ms, slowest {max(sorting):.0f} ms. Target: under 200 ms.\n\n"
+        f"```json\n{json.dumps({'written': wrote, 'sort_ms': sorting}, sort_keys=True)}\n```"
+    )
+    publish(__file__, text)
+
+
+if __name__ == "__main__":
+    main()

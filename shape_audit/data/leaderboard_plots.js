@@ -1,0 +1,191 @@
+// The plots: plotly.js, from the table's own rows. Each is drawn when it comes near the window, again when the colour
+// scheme changes, and before printing.
+
+const FORMS = { inside: "diamond", "shallow-wide": "triangle-down", "deep-narrow": "triangle-up" };
+const CONFIG = { displayModeBar: false, responsive: true };
+const root = document.documentElement;
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const colour = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).trim() || name;
+const plot = (name) => document.getElementById(`${name}-plot`);
+const note = (name, words) => { document.getElementById(`${name}-note`).textContent = words; };
+const lines = (...parts) => parts.filter(Boolean).map(text).join("<br>");
+
+// Names of colours in layouts from the board become those of the scheme.
+function coloured(part) {
+  if (Array.isArray(part)) return part.map(coloured);
+  if (part === null || typeof part !== "object") return part;
+  return Object.fromEntries(Object.entries(part).map(([key, value]) =>
+    [key, /color$/.test(key) && typeof value === "string" ? colour(value) : coloured(value)]));
+}
+
+function axis(more = {}) {
+  return { gridcolor: colour("line"), linecolor: colour("muted"), zeroline: false, showline: true, ticks: "outside",
+    automargin: true, ...more, title: { standoff: 8, ...more.title } };
+}
+
+function layout(more) {
+  const { xaxis, yaxis, ...rest } = coloured(more);
+  return {
+    paper_bgcolor: "rgba(0,0,0,0)", plot_bgcolor: "rgba(0,0,0,0)", dragmode: false, hovermode: "closest", height: 440,
+    font: { family: getComputedStyle(document.body).fontFamily, size: 12, color: colour("ink") },
+    margin: { l: 56, r: 12, t: 24, b: 48 },
+    legend: { orientation: "h", y: -0.2, yanchor: "top", x: 0, xanchor: "left" },
+    hoverlabel: { bgcolor: colour("page"), bordercolor: colour("muted"), font: { color: colour("ink") }, align: "left" },
+    xaxis: axis(xaxis), yaxis: axis(yaxis), ...rest,
+  };
+}
+
+function hover(row, score) {
+  return lines(row.model, `${row.layers} × ${count(row.width)}, R_D/W ${fixed(row.r, 4)}, ${placement(row)}`,
+    score && `${fixed(100 * score.value, 1)} %${score.floor ? ", at or below the chance floor" : ""}`);
+}
+
+function drawShape() {
+  const points = data.rows.filter((row) => row.r).flatMap((row) =>
+    data.protocols.length ? shown(row, 0).map((score) => ({ row, score })) : []);
+  const traces = Object.keys(FORMS).flatMap((side) => ["base", "instruct"].map((kind) => {
+    const some = points.filter(({ row }) => row.side === side && (row.kind === "instruct") === (kind === "instruct"));
+    return {
+      type: "scatter", mode: "markers", name: kind === "base" ? side : `${side}, tuned`,
+      x: some.map(({ row }) => row.r), y: some.map(({ score }) => 100 * score.value),
+      hovertext: some.map(({ row, score }) => hover(row, score)), hoverinfo: "text",
+      marker: { symbol: FORMS[side] + (kind === "base" ? "" : "-open"), size: 9, color: colour(side), opacity: 0.75 },
+    };
+  })).filter((trace) => trace.x.length);
+  const torn = data.protocols.length ? data.rows.filter((row) => row.r && row.cells[0].length > 1) : [];
+  if (torn.length) {
+    traces.push({ type: "scatter", mode: "lines", name: "scores that disagree", hoverinfo: "skip",
+      x: torn.flatMap((row) => [...row.cells[0].map(() => row.r), null]),
+      y: torn.flatMap((row) => [...shown(row, 0).map((score) => 100 * score.value), null]),
+      line: { color: colour("muted"), width: 1 } });
+  }
+  const models = new Set(points.map(({ row }) => row.model)).size;
+  note("shape", points.length
+    ? `${models} models by ${data.protocols[0].label} (${data.protocols[0].id}). Shaded: the interval. Hollow: tuned on instructions.`
+    : "No model of this board has a score.");
+  Plotly.react(plot("shape"), traces, layout(data.plots.shape.layout), CONFIG);
+}
+
+function drawPhase() {
+  const rows = data.plots.phase.rows.map((number) => data.rows[number]);
+  const one = (row) => (data.protocols.length && row.cells[0].length === 1 ? shown(row, 0)[0] : null);
+  const bars = rows.length <= 80;
+  const traces = Object.keys(FORMS).flatMap((side) => [true, false].map((scored) => {
+    const some = rows.filter((row) => row.side === side && Boolean(one(row)) === scored);
+    const marker = scored
+      ? { symbol: FORMS[side], size: 11, color: some.map((row) => 100 * one(row).value), coloraxis: "coloraxis",
+          line: { color: colour("ink"), width: 1 } }
+      : { symbol: `${FORMS[side]}-open`, size: 10, color: colour("muted") };
+    const reach = (end) => some.map(({ measured: m }) => (m.ratio_ci ? Math.abs(m.ratio_ci[end] - m.ratio) : 0));
+    return {
+      type: "scatter", mode: "markers", name: `${side}, no one score`, marker, showlegend: !scored,
+      x: some.map((row) => row.measured.normalized), y: some.map((row) => row.measured.ratio),
+      error_y: bars ? { type: "data", symmetric: false, array: reach(1), arrayminus: reach(0), width: 0, thickness: 1,
+        color: colour("muted") } : undefined,
+      hovertext: some.map((row) => hover(row, one(row)) + "<br>" + lines(
+        `AOFE-ratio ${fixed(row.measured.ratio, 3)}, AOFE/tr² ${significant(row.measured.normalized)}`,
+        row.measured.noise && "below the noise floor")),
+      hoverinfo: "text",
+    };
+  })).filter((trace) => trace.x.length);
+  // The legend shows forms; a trace of many colours has none to show there.
+  for (const side of new Set(rows.filter(one).map((row) => row.side))) {
+    traces.push({ type: "scatter", mode: "markers", name: side, x: [null], y: [null], showlegend: true,
+      marker: { symbol: FORMS[side], size: 10, color: colour("muted") } });
+  }
+  note("phase", data.plots.phase.note);
+  plot("phase").hidden = !rows.length;
+  if (!rows.length) return;
+  Plotly.react(plot("phase"), traces, {
+    ...layout(data.plots.phase.layout),
+    coloraxis: { colorscale: "Cividis", colorbar: { title: { text: "MMLU-Pro, %", side: "right" }, thickness: 12, outlinewidth: 0 } },
+  }, CONFIG);
+}
+
+const shorter = (name, most) =>
+  name.length <= most ? name : `${name.slice(0, Math.ceil(most / 2) - 1)}…${name.slice(-Math.floor(most / 2))}`;
+
+function panel(row, number) {
+  const tail = number ? String(number + 1) : "";
+  const sites = row.measured.profile;
+  const known = sites.filter(([, , interval]) => interval);
+  const on = { type: "scatter", xaxis: `x${tail}`, yaxis: `y${tail}`, showlegend: false };
+  const band = { ...on, mode: "lines", fill: "toself", line: { width: 0 }, fillcolor: colour("band"), hoverinfo: "skip",
+    x: [...known.map(([depth]) => depth), ...known.map(([depth]) => depth).reverse()],
+    y: [...known.map(([, , [, high]]) => high), ...known.map(([, , [low]]) => low).reverse()] };
+  const line = { ...on, mode: "lines+markers", marker: { size: 5, symbol: FORMS[row.side] ?? "circle" },
+    line: { color: colour(row.side), width: 1.5 }, x: sites.map(([depth]) => depth), y: sites.map(([, ratio]) => ratio),
+    hovertext: sites.map(([, ratio, interval, name]) => lines(name, `${fixed(ratio, 3)}${interval ? ` [${fixed(interval[0], 3)}, ${fixed(interval[1], 3)}]` : ""}`)),
+    hoverinfo: "text" };
+  const head = { text: `<b>${text(shorter(row.model, 36))}</b><br>${row.layers} × ${count(row.width)}, ${text(row.side)}` +
+    (row.measured.comparable ? "" : ", † other protocol"), showarrow: false, xref: `x${tail} domain`,
+    yref: `y${tail} domain`, x: 0, xanchor: "left", y: 1.02, yanchor: "bottom", align: "left" };
+  return { traces: [band, line], head, tail };
+}
+
+function drawProfiles() {
+  const rows = selectedRows();
+  const target = plot("profile");
+  const others = rows.filter((row) => !row.measured.comparable).length;
+  document.getElementById("profiles-status").textContent = !data.rows.some(hasProfile)
+    ? "No model of this board has a measured profile."
+    : `${rows.length} of at most ${MOST} models ticked in the table.` +
+      (others && rows.length > 1 ? ` ${others} marked † measured by another protocol or text: not to be compared with the rest.` : "");
+  target.hidden = !rows.length;
+  document.getElementById("profile-numbers").replaceChildren(...rows.map((row) => made("details", [
+    made("summary", `Numbers of ${row.model}`),
+    tableOf(`AOFE-ratio, ${row.measured.protocol} (${row.measured.setting})`, ["site", "relative depth", "AOFE-ratio", "95 % interval"],
+      row.measured.profile.map(([depth, ratio, interval, name]) => [name, fixed(depth, 3), fixed(ratio, 4),
+        interval ? `[${fixed(interval[0], 4)}, ${fixed(interval[1], 4)}]` : DASH])),
+  ])));
+  if (!rows.length || typeof Plotly === "undefined") return;
+  const width = target.parentElement.clientWidth;
+  const across = Math.min(rows.length, width < 620 ? 1 : width < 1000 ? 2 : 3);
+  const down = Math.ceil(rows.length / across);
+  const panels = rows.map(panel);
+  const axes = Object.fromEntries(panels.flatMap(({ tail }, number) => [
+    [`xaxis${tail}`, axis({ range: [-0.03, 1.03], title: { text: number >= rows.length - across ? "relative depth" : "" } })],
+    [`yaxis${tail}`, axis({ matches: tail ? "y" : undefined, title: { text: number % across ? "" : "AOFE-ratio" } })],
+  ]));
+  Plotly.react(target, panels.flatMap(({ traces }) => traces), {
+    ...layout({}), ...axes, height: 300 * down + 30, margin: { l: 56, r: 12, t: 52, b: 48 },
+    grid: { rows: down, columns: across, pattern: "independent", xgap: 0.12, ygap: 0.34 },
+    annotations: panels.map(({ head }) => head),
+  }, CONFIG);
+}
+
+const DRAW = { shape: drawShape, phase: drawPhase, profile: drawProfiles };
+const drawn = new Set();
+function draw(name) {
+  drawn.add(name);
+  DRAW[name]();
+}
+
+function scheme(isDark) {
+  root.classList.toggle("dark", isDark);
+  drawn.forEach((name) => DRAW[name]());
+}
+
+scheme(dark.matches);
+drawProfiles();
+table.on("select deselect", drawProfiles);
+addEventListener("load", () => {
+  const seen = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => {
+    seen.unobserve(target);
+    draw(target.dataset.plot);
+  }), { rootMargin: "300px" });
+  for (const [name, near] of [["shape", plot("shape")], ["phase", plot("phase")], ["profile", document.getElementById("profiles")]]) {
+    near.dataset.plot = name;
+    seen.observe(near);
+  }
+  dark.addEventListener("change", () => scheme(dark.matches));
+  addEventListener("beforeprint", () => {
+    root.classList.add("paper");
+    Object.keys(DRAW).forEach((name) => drawn.add(name));
+    scheme(false);
+  });
+  addEventListener("afterprint", () => {
+    root.classList.remove("paper");
+    scheme(dark.matches);
+  });
+});

@@ -1,0 +1,129 @@
+// The table: DataTables with its Select extension. Filters are the form's own fields, which a phone and a screen reader
+// know, given to DataTables as one fixed search.
+
+const data = JSON.parse(document.getElementById("data").textContent);
+const field = (name) => document.getElementById(`filter-${name}`);
+const MOST = 6;
+const AT_FIRST = 3;
+
+// Unknown numbers come last in both directions.
+const order = (sign) => (a, b) => (a === b ? 0 : a === null ? 1 : b === null ? -1 : sign * (a - b));
+DataTable.type("number-or-none", "order", { asc: order(1), desc: order(-1) });
+
+const byNumber = (title, display, sort, more = {}) => ({
+  title, className: "num", type: "number-or-none", searchable: false, orderSequence: ["desc", "asc"],
+  data: null, render: (row, kind) => (kind === "display" ? display(row) : (sort(row) ?? null)), ...more,
+});
+const byText = (title, words, more = {}) => ({
+  title, type: "string", searchable: false, data: null,
+  render: (row, kind) => (kind === "display" ? text(words(row) ?? DASH) : (words(row) ?? "\uffff")), ...more,
+});
+
+function columns() {
+  const measured = (title, name, written) => byNumber(title, (row) => measuredCell(row, written), (row) => ranked(row, name));
+  const found = [
+    { title: '<small>Draw<span class="hidden"> its profile</span></small>', className: "pick", orderable: false, searchable: false,
+      data: null, render: DataTable.render.select() },
+    { title: "Model", className: "model", cellType: "th", type: "string", data: null,
+      render: (row, kind) => kind === "display" ? modelCell(row) : kind === "filter"
+        ? [row.model, row.family, row.kind, row.group, row.failure, ...row.notes].filter(Boolean).join("\n") : row.model },
+    byText("Family", (row) => row.family),
+    byText("Kind", (row) => row.kind),
+    byNumber("Params", (row) => rounded(row.params), (row) => row.params),
+    byNumber("Layers<br>× width", (row) => isKnown(row.layers) ? `${row.layers} × ${count(row.width)}` : DASH, (row) => row.layers),
+    byNumber("R<sub>D/W</sub>", (row) => fixed(row.r, 4), (row) => row.r),
+    byText("Placement", placement, { className: "side" }),
+    byNumber("Log-distance", (row) => fixed(row.distance, 2), (row) => row.distance),
+  ];
+  data.protocols.forEach((protocol, number) => {
+    found.push(byNumber(`<span class="line">MMLU-Pro, %</span><small>${text(protocol.label)}</small>`,
+      (row) => scoreCell(row, number), (row) => shown(row, number)[0]?.value, { name: `score-${number}` }));
+    if (protocol.has_size) {
+      found.push(byNumber(`<span class="line">Against size</span><small>${text(protocol.label)}</small>`,
+        (row) => sizeCell(row, number), (row) => shown(row, number).find((score) => score.size)?.size.residual));
+    }
+  });
+  if (data.rows.some((row) => row.measured)) {
+    found.push(
+      measured("Bits / byte", "bits", (m) => fixed(m.bits, 3)),
+      measured('<span class="line">AOFE-ratio</span><small>embedding, 95 %</small>', "ratio",
+        (m) => fixed(m.ratio, 3) + ends(m.ratio_ci, 3) + (m.noise ? ' <span class="mark">≈ noise</span>' : "")),
+      measured('<span class="line">AOFE / tr²</span><small>embedding</small>', "normalized", (m) => significant(m.normalized)),
+      measured('<span class="line">Effective rank</span><small>embedding</small>', "rank", (m) => significant(m.rank)),
+    );
+  }
+  return found;
+}
+
+const shape = columns();
+const firstScore = shape.findIndex((column) => column.name === "score-0");
+const table = new DataTable("#board", {
+  data: data.rows,
+  columns: shape,
+  deferRender: true,
+  autoWidth: false,
+  pageLength: innerWidth < 640 ? 25 : 50,
+  lengthMenu: [25, 50, 100, { label: "all", value: -1 }],
+  order: firstScore < 0 ? [] : [[firstScore, "desc"]],
+  select: { style: "multi", selector: "td.pick", info: false, headerCheckbox: false, selectable: hasProfile },
+  layout: { topStart: "info", topEnd: "pageLength", bottomStart: null, bottomEnd: "paging" },
+  language: {
+    info: "_START_ to _END_ of _TOTAL_ models", infoEmpty: "0 models", infoFiltered: "(_MAX_ without filters)",
+    lengthMenu: "_MENU_ a page", zeroRecords: "No model is left by the filters.", emptyTable: "No models.",
+  },
+  createdRow: (line, row) => {
+    line.querySelector("th").scope = "row";
+    line.querySelector("input")?.setAttribute("aria-label", `Draw the profile of ${row.model}`);
+    if (row.failure) line.classList.add("failed");
+  },
+});
+
+// DataTables scrolls the table in a box of its own, which the keyboard must be able to reach.
+const box = table.table().node().parentElement;
+box.id = "table-scroll";
+box.tabIndex = 0;
+box.setAttribute("role", "region");
+box.setAttribute("aria-label", "Table of models, scrolls sideways");
+
+const least = (name) => (field(name).value === "" ? null : 1e9 * Number(field(name).value));
+const chosen = (name) => field(name)?.value ?? "";
+
+function passes(row) {
+  const [from, to, side, protocol] = [least("from"), least("to"), chosen("side"), chosen("protocol")];
+  if (chosen("family") && row.family !== chosen("family")) return false;
+  if (chosen("group") && row.group !== chosen("group")) return false;
+  if (side === "failed" ? !row.failure : side && row.side !== side) return false;
+  if (protocol !== "" && !row.cells[Number(protocol)].length) return false;
+  if ((from !== null || to !== null) && !isKnown(row.params)) return false;
+  return (from === null || row.params >= from) && (to === null || row.params <= to);
+}
+
+table.search.fixed("filters", (_, row) => passes(row));
+const form = document.getElementById("filters");
+const refilter = () => table.search(field("text").value).draw();
+form.addEventListener("input", refilter);
+form.addEventListener("reset", () => setTimeout(refilter));
+form.addEventListener("submit", (event) => event.preventDefault());
+
+table.on("click", "button.more", (event) => {
+  const button = event.target.closest("button");
+  const line = table.row(button.closest("tr"));
+  const isOpen = line.child.isShown();
+  if (isOpen) line.child.hide();
+  else line.child(detailsOf(line.data(), data.protocols)).show();
+  button.setAttribute("aria-expanded", String(!isOpen));
+});
+
+const status = document.getElementById("status");
+table.on("select", (event, _, kind, places) => {
+  status.textContent = "";
+  if (kind === "row" && table.rows({ selected: true }).count() > MOST) {
+    table.rows(places).deselect();
+    status.textContent = `At most ${MOST} profiles are drawn side by side; untick one first.`;
+  }
+});
+const selectedRows = () => table.rows({ selected: true, order: "index" }).data().toArray();
+table.rows((place) => {
+  const drawn = data.rows.map((row, number) => (hasProfile(row) && row.measured.comparable ? number : -1));
+  return drawn.filter((number) => number >= 0).slice(0, AT_FIRST).includes(place);
+}).select();

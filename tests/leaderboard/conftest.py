@@ -1,0 +1,69 @@
+"""A real browser, without a network; where there is none, the tests that need it say so and are skipped."""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shape_audit.leaderboard import page_html
+from shape_audit.records import Board
+from tests.leaderboard.boards import real_board, small_board
+
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
+
+OpenPage = Callable[..., Any]
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, as the machine has it."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: no browser tests")
+    found = next((path for path in map(shutil.which, BROWSERS) if path), None)
+    if found is None:
+        pytest.skip("no Chromium is installed (scripts/browser installs one): no browser tests")
+    sandbox = [] if hasattr(os, "geteuid") and os.geteuid() else ["--no-sandbox"]  # root's Chromium refuses to have one
+    with playwright.sync_playwright() as session:
+        started = session.chromium.launch(executable_path=found, args=[*sandbox, "--disable-dev-shm-usage"])
+        yield started
+        started.close()
+
+
+@pytest.fixture(scope="session")
+def small() -> Board:
+    return small_board()
+
+
+@pytest.fixture(scope="session")
+def real() -> Board:
+    return real_board()
+
+
+@pytest.fixture
+def open_page(browser: Any, tmp_path: Path) -> Iterator[OpenPage]:
+    """`open_page(board, width=390, scheme="dark")` -> a page from disk; at the end: no error, and nothing asked for."""
+    contexts: list[Any] = []
+    faults: list[str] = []
+    requests: list[str] = []
+
+    def opened(board: Board, *, width: int = 1280, scheme: str = "light") -> Any:
+        file = tmp_path / "index.html"
+        file.write_text(page_html(board), encoding="utf-8")
+        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+        contexts.append(context)
+        page = context.new_page()
+        page.on("console", lambda message: faults.append(f"{message.type}: {message.text}"))
+        page.on("pageerror", lambda error: faults.append(str(error)))
+        page.on("dialog", lambda dialog: faults.append(f"dialog: {dialog.message}"))
+        page.on("request", lambda request: requests.append(request.url))
+        page.goto(file.as_uri())
+        page.wait_for_selector("#board tbody tr")
+        return page
+
+    yield opened
+    for context in contexts:
+        context.close()
+    assert not faults
+    assert not [url for url in requests if not url.startswith(("file:", "data:"))]

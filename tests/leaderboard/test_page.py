@@ -1,0 +1,258 @@
+"""The page in a real browser, from disk, the network off; `open_page` fails a page that logs or asks for anything."""
+
+from typing import Any
+
+import pytest
+
+from shape_audit.records import Board
+from tests.leaderboard.boards import HOSTILE
+from tests.leaderboard.conftest import OpenPage
+
+ROWS = "#board tbody tr"
+COLUMNS = {"model": 1, "family": 2, "params": 4, "layers": 5, "r": 6, "side": 7, "distance": 8, "score": 9, "size": 10,
+           "official": 11, "bits": 12, "ratio": 13, "normalized": 14, "rank": 15}  # fmt: skip
+
+
+def cells(page: Any, name: str) -> list[str]:
+    """The texts of a column, as they stand in the document."""
+    number = COLUMNS[name] + 1
+    found: list[str] = page.locator(f"{ROWS} > :nth-child({number})").all_inner_texts()
+    return found
+
+
+def models(page: Any) -> list[str]:
+    found: list[str] = page.locator(f"{ROWS} .name").all_text_contents()
+    return found
+
+
+def drawn(page: Any, name: str) -> None:
+    """Scroll a plot near, and wait for it to be drawn."""
+    page.locator(f"#{name}-plot").scroll_into_view_if_needed()
+    page.wait_for_selector(f"#{name}-plot .main-svg")
+
+
+def test_what_the_table_shows_is_what_the_board_holds(open_page: OpenPage, small: Board) -> None:
+    page = open_page(small)
+    shown = dict(zip(models(page), range(30), strict=True))
+    assert set(shown) == {row.model for row in small.rows}
+    columns = {name: cells(page, name) for name in COLUMNS}
+    for row in small.rows:
+        at = shown[row.model]
+        if row.failure:
+            assert row.failure in columns["model"][at] and columns["r"][at] == "–"
+            continue
+        assert row.r_dw is not None and row.log_distance is not None and row.side is not None
+        assert columns["layers"][at] == f"{row.num_hidden_layers} × {row.hidden_size:,}"
+        assert columns["r"][at] == f"{row.r_dw:.4f}" and columns["distance"][at] == f"{row.log_distance:.2f}"
+        assert row.side in columns["side"][at]
+        if row.measured:
+            site, mark = row.measured.sites[0], "† other protocol" if row.measured.protocol != "loss-gradient" else ""
+            assert columns["ratio"][at].startswith(f"{site.aofe_ratio:.3f}") and mark in columns["ratio"][at]
+            assert site.aofe_ratio_ci and f"[{site.aofe_ratio_ci[0]:.3f}, " in columns["ratio"][at]
+            assert columns["bits"][at].startswith(f"{row.measured.bits_per_byte:.3f}")
+            assert columns["normalized"][at].startswith(f"{site.aofe_normalized:.3g}")
+            assert columns["rank"][at].startswith(f"{site.effective_rank:.1f}")
+
+
+def test_scores_disagree_are_at_the_floor_or_limited_in_plain_sight(open_page: OpenPage, small: Board) -> None:
+    page = open_page(small)
+    at = {model.rpartition("-")[2]: number for number, model in enumerate(models(page))}
+    score, size, official = (cells(page, name) for name in ("score", "size", "official"))
+    assert score[at["05"]].split() == ["16.2", "±", "0.4"] and size[at["05"]] == "-8.8"
+    assert score[at["11"]].split() == [
+        "31.0",
+        "±",
+        "0.4",
+        "34.0",
+        "±",
+        "0.4",
+        "disagree",
+    ]  # the limited .9 is not there
+    assert size[at["11"]].split() == ["+6.0", "+9.0"] and official[at["11"]] == "40.0 ± 0.4"
+    assert ["⚑ chance" in score[at[name]] for name in ("00", "01", "02")] == [True, True, False]
+    assert score[at["12"]] == "–"
+
+
+def test_sorting_puts_unknown_and_incomparable_numbers_last(open_page: OpenPage, small: Board) -> None:
+    page = open_page(small)
+    ratio = page.locator("#board thead th").nth(COLUMNS["ratio"])
+    for _ in range(2):
+        ratio.locator(".dt-column-order").click()
+        shown = [float(cell.split()[0]) for cell in cells(page, "ratio")[:8]]
+        direction = ratio.get_attribute("aria-sort")
+        assert shown == sorted(shown, reverse=direction == "descending") and len(set(shown)) == 8
+        assert not any("†" in cell for cell in cells(page, "ratio")[:8])
+    page.locator("#board thead th").nth(COLUMNS["model"]).locator(".dt-column-order").click()
+    assert models(page) == sorted((row.model for row in small.rows), key=str.lower)
+
+
+def test_filters_leave_the_rows_they_name(open_page: OpenPage, small: Board) -> None:
+    page = open_page(small)
+
+    def left() -> set[str]:
+        return set(models(page))
+
+    def expected(test: Any) -> set[str]:
+        return {row.model for row in small.rows if test(row)}
+
+    page.select_option("#filter-family", "family 2")
+    assert left() == expected(lambda row: row.family == "family 2")
+    page.select_option("#filter-side", "inside")
+    assert left() == expected(lambda row: row.family == "family 2" and row.side == "inside")
+    page.click("text=Clear")
+    page.select_option("#filter-side", "failed")
+    assert left() == expected(lambda row: row.failure)
+    page.click("text=Clear")
+    page.select_option("#filter-protocol", "1")
+    assert left() == {"b-lab/model-11"}
+    page.click("text=Clear")
+    page.fill("#filter-from", "0.2")
+    page.fill("#filter-to", "0.5")
+    assert left() == expected(lambda row: row.params_total and 2e8 <= row.params_total <= 5e8)
+    page.click("text=Clear")
+    page.fill("#filter-text", "e-lab")
+    assert left() == expected(lambda row: row.model.startswith("e-lab"))
+    page.fill("#filter-text", "no such model")
+    assert page.inner_text("#board tbody") == "No model is left by the filters."
+
+
+def test_ticked_models_have_their_profiles_drawn(open_page: OpenPage, small: Board) -> None:
+    page = open_page(small)
+    drawn(page, "profile")
+    assert page.locator("#profile-plot .subplot").count() == 3
+    row = small.rows[5]
+    assert row.measured
+    box = page.get_by_label(f"Draw the profile of {row.model}", exact=True)
+    box.focus()
+    page.keyboard.press("Space")
+    page.wait_for_function("document.querySelectorAll('#profile-plot .subplot').length === 4")
+    heads = page.locator("#profile-plot .annotation").all_text_contents()
+    assert any(row.model in head and f"{row.num_hidden_layers} × {row.hidden_size:,}" in head for head in heads)
+    lines = page.evaluate(
+        "document.getElementById('profile-plot').data.filter((trace) => trace.hovertext).map((t) => t.y)"
+    )
+    assert lines[3] == [site.aofe_ratio for site in row.measured.sites]
+    page.click(f"text=Numbers of {row.model}")
+    table = page.locator("#profile-numbers details[open] tbody tr").all_inner_texts()
+    site = row.measured.sites[1]
+    assert site.aofe_ratio_ci and len(table) == len(row.measured.sites)
+    low, high = site.aofe_ratio_ci
+    assert table[1].split("\t") == [
+        "block.0", f"{1 / row.num_hidden_layers:.3f}", f"{site.aofe_ratio:.4f}", f"[{low:.4f}, {high:.4f}]",  # type: ignore[operator]
+    ]  # fmt: skip
+
+
+def test_at_most_six_profiles_and_a_word_on_those_measured_otherwise(open_page: OpenPage, small: Board) -> None:
+    page = open_page(small)
+    for number in (8, 3, 4):
+        page.get_by_label(f"Draw the profile of {small.rows[number].model}", exact=True).check()
+    assert "1 marked † measured by another protocol" in page.inner_text("#profiles-status")
+    page.get_by_label(f"Draw the profile of {small.rows[5].model}", exact=True).click()
+    assert "At most 6" in page.inner_text("#status")
+    assert page.locator("#board input:checked").count() == 6
+    assert page.locator("#board input[type=checkbox]").count() == 9  # rows without a profile have nothing to tick
+
+
+def test_plots_show_the_rows_that_may_stand_together(open_page: OpenPage, small: Board) -> None:
+    page = open_page(small)
+    drawn(page, "phase")
+    points = page.evaluate(
+        "document.getElementById('phase-plot').data.flatMap((t) => t.x.map((x, i) => [x, t.y[i]]))"
+        ".filter(([x]) => x !== null)"
+    )
+    sites = [row.measured.sites[0] for row in small.rows[:8] if row.measured]
+    assert sorted(map(tuple, points)) == sorted((site.aofe_normalized, site.aofe_ratio) for site in sites)
+    assert "Left out: 1 measured by output-gradient" in page.inner_text("#phase-note")
+    drawn(page, "shape")
+    forms = page.evaluate("document.getElementById('shape-plot').data.map((t) => [t.name, t.marker?.symbol, t.x])")
+    placed = {row.r_dw: row.side for row in small.rows}
+    for name, form, across in forms:
+        if form:
+            assert {placed[x] for x in across} == {name.partition(",")[0]}
+    assert len({form for _, form, _ in forms if form}) == len([form for _, form, _ in forms if form])
+
+
+def test_details_say_where_each_number_is_from(open_page: OpenPage, small: Board) -> None:
+    page = open_page(small)
+    row = small.rows[11]
+    button = page.get_by_label(f"Details of {row.model}", exact=True)
+    button.focus()
+    page.keyboard.press("Enter")
+    assert button.get_attribute("aria-expanded") == "true"
+    panel = page.locator(".details")
+    words = panel.inner_text()
+    assert row.record and row.record_sha256 and row.revision
+    assert all(word in words for word in (row.record, row.record_sha256, row.revision, "2025-03-01", "limited run"))
+    links = panel.locator("a").evaluate_all("(links) => links.map((link) => [link.getAttribute('href'), link.rel])")
+    assert set(map(tuple, links)) == {("https://example.org/scores?a=1&b=2", "noopener noreferrer")}
+    assert "javascript:alert(4)" in words
+    page.keyboard.press("Enter")
+    assert not panel.count()
+
+
+def test_hostile_names_are_text(open_page: OpenPage, small: Board) -> None:
+    page = open_page(small)
+    assert set(HOSTILE) < set(models(page))
+    for name in HOSTILE:
+        page.get_by_label(f"Details of {name}", exact=True).click()
+    for plot in ("shape", "phase", "profile"):
+        drawn(page, plot)
+    assert page.locator("img[src=x]").count() == 0 and page.locator("#board b").count() == 0
+    assert page.title() == small.title == page.inner_text("h1")
+    assert page.locator("#provenance a").count() == 0
+
+
+def test_the_keyboard_reaches_filters_sorting_and_rows(open_page: OpenPage, small: Board) -> None:
+    page = open_page(small)
+    page.keyboard.press("Tab")
+    assert page.evaluate("document.activeElement.className") == "skip"
+    page.keyboard.press("Enter")
+    seen: list[str] = []
+    for _ in range(60):
+        page.keyboard.press("Tab")
+        seen.append(page.evaluate("document.activeElement.getAttribute('aria-label') ?? document.activeElement.id"))
+        if seen[-1].startswith("Model"):
+            page.keyboard.press("Enter")
+            assert models(page) == sorted((row.model for row in small.rows), key=str.lower)
+        if seen[-1].startswith("Draw the profile of"):
+            break
+    assert "filter-text" in seen and "Table of models, scrolls sideways" in seen
+    assert seen[-1].startswith("Draw the profile of")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+@pytest.mark.parametrize("width", [390, 1280])
+def test_axe_finds_no_fault(open_page: OpenPage, small: Board, width: int, scheme: str) -> None:
+    axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
+    page = open_page(small, width=width, scheme=scheme)
+    for plot in ("shape", "phase", "profile"):
+        drawn(page, plot)
+    page.get_by_label(f"Details of {small.rows[11].model}", exact=True).click()
+    found = axe.Axe().run(page).response["violations"]
+    assert not [(one["id"], [node["html"][:200] for node in one["nodes"]][:3]) for one in found]
+
+
+def test_a_phone_scrolls_the_table_and_not_the_page(open_page: OpenPage, real: Board) -> None:
+    page = open_page(real, width=390)
+    page.locator("button.more").first.click()
+    for plot in ("shape",):
+        drawn(page, plot)
+    assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    assert page.evaluate(
+        "(() => { const box = document.getElementById('table-scroll'); return box.scrollWidth > box.clientWidth })()"
+    )
+
+
+def test_the_real_board_shows_its_evidence_and_every_model(open_page: OpenPage, real: Board) -> None:
+    page = open_page(real)
+    assert page.inner_text("#summary") == real.evidence[0].summary
+    assert page.inner_text("#verdict") == f"{real.evidence[0].verdict.capitalize()}."
+    assert f"of {len(real.rows)} models" in page.inner_text("#models")
+    rests_on = page.locator("#evidence tbody tr").all_inner_texts()
+    assert [line.split("\t")[1] for line in rests_on] == [str(one.n_models) for one in real.evidence]
+    page.fill("#filter-text", "Qwen/Qwen2.5-7B")
+    known = next(row for row in real.rows if row.model == "Qwen/Qwen2.5-7B")
+    at = models(page).index(known.model)
+    assert cells(page, "score")[at].startswith(f"{100 * known.scores[0].value:.1f}")
+    page.get_by_label(f"Details of {known.model}", exact=True).click()
+    assert known.scores[0].source in page.inner_text(".details")
