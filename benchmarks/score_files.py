@@ -76,7 +76,7 @@ Medians of {REPEATS}, with lowest and highest; `import torch` beside them in the
 | {FILES:,} result files ({kind}, {size / 1e6:.0f} MB), neither lm_eval nor torch imported | {shown(reads)} | {ratio(reads, torches)} |
 | evidence on {MODELS} simulated models, {DRAWS:,} draws and permutations | {shown(links)} | {ratio(links, torches)} |
 """
-    )  # noqa: E501
+    )
     publish(__file__, text)
 
 

@@ -79,8 +79,8 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        text = " ".join(value.split("\n"))
-        return f"'{text}" if text.startswith(FORMULA) else text
+        text = " ".join(value.splitlines())
+        return f"'{text}" if value.startswith(FORMULA) else text
     return str(value).lower() if isinstance(value, bool) else repr(value)
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from collections.abc import Mapping
 from typing import Any
 
 from shape_audit.records.audit_record import AuditRecord
@@ -22,6 +23,11 @@ def sha256_of(value: Any) -> str:
 def record_sha256(record: AuditRecord) -> str:
     """Hash of everything a record says, but for the hash itself and `environment`."""
     return sha256_of(record.model_dump(mode="json", by_alias=True, exclude={"record_sha256", "environment"}))
+
+
+def content_sha256(content: Mapping[str, Any]) -> str:
+    """The same of a record's JSON as it stands in its file: equal where the file has every key that there is today."""
+    return sha256_of({key: value for key, value in content.items() if key not in ("record_sha256", "environment")})
 
 
 def sealed(record: AuditRecord) -> AuditRecord:
