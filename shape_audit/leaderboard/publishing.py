@@ -156,6 +156,8 @@ def _made(api: Any, repo_id: str, private: bool, retries: int) -> RepositoryStat
     state = _look(api, repo_id, retries)
     if state is None:
         raise IncompleteError(f"{repo_id}: the Hub has made it, but does not show it; try again later")
+    if private and not state.private:  # somebody else has made it meanwhile
+        raise IncompleteError(f"{repo_id}: is public, though it was to be made private; nothing was sent")
     return state
 
 

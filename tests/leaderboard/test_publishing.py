@@ -19,6 +19,7 @@ from shape_audit.leaderboard.card_check import check_dataset_card
 from tests.leaderboard.rendered import CARD, SENT, row, write_rendered, write_table
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.faults import Close, Fault, Garbage, Lost, StatusFor
+from tests.loopback_hub.server import Incoming
 
 pytest.importorskip("pyarrow")
 
@@ -366,3 +367,26 @@ def test_folders_that_are_none(tmp_path: Path, folder: Path) -> None:
 def test_the_folder_of_a_board_may_hold_a_pipe(folder: Path) -> None:
     os.mkfifo(folder / "figures" / "pipe.svg")
     assert "figures/pipe.svg" in read_rendered(folder).left_out
+
+
+def test_neither_room_nor_commands_load_the_client_before_it_is_needed(run: Run) -> None:
+    script = """
+        import sys
+        import shape_audit.cli.leaderboard_card, shape_audit.cli.leaderboard_push, shape_audit.leaderboard
+        print(sorted({"huggingface_hub", "pyarrow", "torch", "datasets", "scipy"} & set(sys.modules)))
+        """
+    assert run("-c", textwrap.dedent(script)).stdout == "[]\n"
+
+
+def test_who_pushed_meanwhile_is_not_overwritten(hub: LoopbackHub, push: Run, folder: Path) -> None:
+    hub.add_dataset(REPO, {"index.html": b"old"})
+
+    def somebody_else(incoming: Incoming) -> bool:
+        """Commits just before our own commit arrives; meets no request."""
+        if "/commit/" in incoming.path:
+            hub.add_dataset(REPO, {"index.html": b"theirs"})
+        return False
+
+    hub.fault(Lost(), on=somebody_else)
+    assert "Somebody else has changed it meanwhile" in refused(push())
+    assert hub.contents(REPO, "dataset") == {"index.html": b"theirs"}
