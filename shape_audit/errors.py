@@ -79,13 +79,7 @@ def _status(error: BaseException) -> str:
 
 def _advice_on_status(error: BaseException) -> str:
     status = getattr(getattr(error, "response", None), "status_code", None)
-    if status == 401:
-        return "Is your token still valid? See `hf auth login`"
-    if status == 403:
-        words = " ".join(str(getattr(error, "server_message", None) or "").split())[:200].rstrip(".")
-        said = f"It says: {words}. " if words else ""
-        return f"{said}To write, a token needs the write role and a right in that namespace; see `hf auth login`"
-    return "Somebody else has changed it meanwhile; try again" if status in (409, 412) else "Try again later"
+    return "Is your token still valid? See `hf auth login`" if status == 401 else "Try again later"
 
 
 def _why_not_fetched(error: BaseException) -> str:

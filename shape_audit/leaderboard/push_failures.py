@@ -32,6 +32,8 @@ def _said_of(error: BaseException, repo_id: str) -> str | None:
             f"{repo_id}: the connection to the Hub failed ({type(error).__name__}). Nothing is lost: check the network "
             "and push again"
         )
+    if type(error).__name__ == "HfHubHTTPError" and (refusal := _refusal(error)) is not None:
+        return f"{repo_id}: {refusal}"
     reason = " ".join(str(error).split())[:200]
     if isinstance(error, ConnectionError) or type(error).__module__.startswith("hf_xet"):
         return f"{repo_id}: an upload failed ({reason}). Push again, or with HF_HUB_DISABLE_XET=1 if it was Xet"
@@ -40,4 +42,19 @@ def _said_of(error: BaseException, repo_id: str) -> str | None:
     is_odd = isinstance(error, ValueError | TypeError | KeyError | AttributeError)
     if is_odd and explained(error, repo_id) is None:
         return f"{repo_id}: the Hub's answer makes no sense; is there a proxy or a login page in between?"
+    return None
+
+
+def _refusal(error: BaseException) -> str | None:
+    """What to do about statuses that mean something else of a write than of a read; None for all others."""
+    status = getattr(getattr(error, "response", None), "status_code", None)
+    if status == 403:
+        words = " ".join(str(getattr(error, "server_message", None) or "").split())[:200].rstrip(".")
+        said = f" It says: {words}." if words else ""
+        return (
+            f"the Hub answered HTTP 403.{said} To push, a token needs the write role and a right in that namespace; "
+            "see `hf auth login`"
+        )
+    if status in (409, 412):
+        return f"the Hub answered HTTP {status}. Somebody else has changed it meanwhile; push again"
     return None
