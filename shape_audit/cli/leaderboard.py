@@ -1,4 +1,4 @@
-"""`shape-audit leaderboard init | build | render | verify | diff`"""
+"""`shape-audit leaderboard init | build | render | verify | diff | push | card`"""
 
 from __future__ import annotations
 
@@ -9,6 +9,7 @@ from typing import Annotated, Literal
 
 import typer
 
+from shape_audit.cli import leaderboard_card, leaderboard_push
 from shape_audit.cli.build_bar import BuildBar
 from shape_audit.cli.failures import failed
 from shape_audit.cli.option import option
@@ -171,3 +172,5 @@ app.command("build")(build)
 app.command("render")(render_board)
 app.command("verify")(verify_board)
 app.command("diff")(diff)
+app.command("push")(leaderboard_push.command)
+app.command("card")(leaderboard_card.command)

@@ -5,15 +5,23 @@ build_leaderboard(manifest, folder)          -> Board: audits what is missing, r
 render(board, folder)                        table, page, dataset card, figures
 page_html(board)                             -> the page alone
 verify(folder), remeasure(folder, n)         -> what does not fit
+push(folder, "org/name")                     a rendered board -> a dataset repository on the Hub, in one commit
+model_card_section(row, ...)                 one row -> Markdown for that model's card
+model_card_metadata(row)                     its scores -> the YAML header of a model card
 differences(old, new)                        -> what has changed
 """
 
+from shape_audit.leaderboard.board_folder import RenderedBoard, find_row, read_board, read_rendered
 from shape_audit.leaderboard.building import BuildOptions, build_leaderboard, parse_shard
 from shape_audit.leaderboard.differences import differences
 from shape_audit.leaderboard.manifest import SHIPPED_MANIFEST, Manifest, read_manifest
 from shape_audit.leaderboard.missing_audits import BuildProgress
+from shape_audit.leaderboard.model_card import model_card_metadata, model_card_section
 from shape_audit.leaderboard.page import page_html
-from shape_audit.leaderboard.rendering import read_board, render
+from shape_audit.leaderboard.publishing import push
+from shape_audit.leaderboard.push_plan import PlannedFile, PushPlan, PushResult
+from shape_audit.leaderboard.push_report import push_json, push_text
+from shape_audit.leaderboard.rendering import render
 from shape_audit.leaderboard.verification import remeasure, verify
 
 __all__ = [
@@ -21,12 +29,23 @@ __all__ = [
     "BuildOptions",
     "BuildProgress",
     "Manifest",
+    "PlannedFile",
+    "PushPlan",
+    "PushResult",
+    "RenderedBoard",
     "build_leaderboard",
     "differences",
+    "find_row",
+    "model_card_metadata",
+    "model_card_section",
     "page_html",
     "parse_shard",
+    "push",
+    "push_json",
+    "push_text",
     "read_board",
     "read_manifest",
+    "read_rendered",
     "remeasure",
     "render",
     "verify",

@@ -10,7 +10,7 @@ from pathlib import Path
 from shape_audit.auditing import AuditOptions, answers
 from shape_audit.errors import MissingExtraError
 from shape_audit.leaderboard.manifest import Entry, Order
-from shape_audit.leaderboard.record_folder import KeptRecords, read_failures, read_records
+from shape_audit.leaderboard.record_folder import KeptRecords, read_records
 from shape_audit.leaderboard.rows import row_of_facts, row_of_failure, row_of_record, with_scores
 from shape_audit.leaderboard.sources import Sources
 from shape_audit.linking import Point, among_size, link_points, make_points
@@ -30,7 +30,7 @@ def assemble(sources: Sources, folder: Path) -> Board:
     if missing := [name for name in PACKAGES if find_spec(name) is None]:
         raise MissingExtraError(f"a leaderboard needs {', '.join(missing)}; pip install 'shape-audit[board]'")
     manifest, interval = sources.manifest, sources.interval
-    kept, failures = read_records(folder), read_failures(folder)
+    kept = read_records(folder)
     everywhere: dict[str, list[ScoreRecord]] = {}
     for score in [*(published_scores() if manifest.scores.published else ()), *sources.imported]:
         everywhere.setdefault(score.model, []).append(score)
@@ -39,7 +39,7 @@ def assemble(sources: Sources, folder: Path) -> Board:
     for entry in sources.entries:
         model = entry.model
         record = _best(kept.by_model.get(model, []), entry.revision, wanted)
-        row = _row(entry, record, failures.get(entry.name), interval)
+        row = _row(entry, record, interval)
         known = [*everywhere.get(model, []), *((record.scores or []) if record else [])]
         scores = among_size(known, {model: float(row.params_total)} if row.params_total else None)
         rows.append(with_scores(row, [score for score in scores if score.protocol in manifest.scores.protocols]))
@@ -64,14 +64,14 @@ def points_of(
     return make_points(scores, interval, protocol=protocol, records=records)
 
 
-def _row(entry: Entry, record: AuditRecord | None, failure: str | None, interval: Interval) -> BoardRow:
+def _row(entry: Entry, record: AuditRecord | None, interval: Interval) -> BoardRow:
     if record is not None:
         row = row_of_record(record, entry.group, interval)
     elif entry.model in known_models():
         row = row_of_facts(known_models()[entry.model], entry.group, interval)
     else:
-        return row_of_failure(entry.model, entry.group, failure or "it has not been audited yet")
-    return row.model_copy(update={"failure": failure}) if failure and row.measured is None else row
+        return row_of_failure(entry.model, entry.group, entry.failure or "it has not been audited yet")
+    return row.model_copy(update={"failure": entry.failure}) if entry.failure and row.measured is None else row
 
 
 def _best(records: Sequence[AuditRecord], revision: str | None, wanted: AuditOptions) -> AuditRecord | None:

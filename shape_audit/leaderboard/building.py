@@ -16,9 +16,16 @@ from shape_audit.interaction import rank, world_size
 from shape_audit.leaderboard.assembling import assemble
 from shape_audit.leaderboard.manifest import Entry, Manifest
 from shape_audit.leaderboard.missing_audits import BuildProgress, SilentBuild, audit_all
-from shape_audit.leaderboard.record_folder import PARTIAL, RECORDS, KeptRecords, keep_outcome, read_records
+from shape_audit.leaderboard.record_folder import (
+    PARTIAL,
+    RECORDS,
+    KeptRecords,
+    keep_outcome,
+    read_failures,
+    read_records,
+)
 from shape_audit.leaderboard.rendering import keep_board
-from shape_audit.leaderboard.sources import at_revisions, keep_sources, read_sources
+from shape_audit.leaderboard.sources import as_found, keep_sources, read_sources
 from shape_audit.records import Board, check_writable
 from shape_audit.shape import known_models
 
@@ -101,7 +108,7 @@ def build_leaderboard(
             break
     if rank() != 0:
         return None
-    sources = at_revisions(sources, revisions)
+    sources = as_found(sources, revisions, read_failures(folder))
     board = assemble(sources, folder)
     keep_sources(sources, folder)
     keep_board(board, folder)

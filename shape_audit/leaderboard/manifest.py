@@ -109,6 +109,8 @@ class Entry(_Table):
     group: str
     revision: str | None = None
     """Commit or folder hash that a build has found it at; null before, and where nothing was audited."""
+    failure: str | None = None
+    """Why it could not be audited, or not wholly."""
 
 
 class Manifest(_Table):

@@ -5,18 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable
 from pathlib import Path
 
-from pydantic import ValidationError
-
-from shape_audit.errors import CorruptFileError, IncompleteError
+from shape_audit.errors import IncompleteError
 from shape_audit.leaderboard.assembling import points_of
+from shape_audit.leaderboard.board_folder import BOARD_FILE
 from shape_audit.leaderboard.dataset_card import dataset_card
 from shape_audit.leaderboard.page import page_html
 from shape_audit.leaderboard.tables import csv_text, parquet_bytes
 from shape_audit.linking import write_figures
-from shape_audit.records import Board, read_small_file, write_bytes_atomically
+from shape_audit.records import Board, write_bytes_atomically
 
-BOARD = "board.json"
-MAX_BOARD = 2**30
 FIGURES = "figures"
 
 
@@ -35,25 +32,7 @@ def keep_board(board: Board, folder: Path) -> None:
     Raises:
         IncompleteError: it cannot be written.
     """
-    _write(folder / BOARD, (board.model_dump_json(indent=1) + "\n").encode())
-
-
-def read_board(folder: Path) -> Board:
-    """The board of a folder.
-
-    Raises:
-        IncompleteError: there is none.
-        CorruptFileError: it is not one of this version.
-    """
-    path = folder / BOARD
-    if not path.is_file():
-        raise IncompleteError(f"{folder}: no board there; run shape-audit leaderboard build first")
-    try:
-        return Board.model_validate_json(read_small_file(path, limit=MAX_BOARD))
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(str(part) for part in first["loc"])
-        raise CorruptFileError(f"{path}: not a board: {where}: {first['msg']}; build it again") from error
+    _write(folder / BOARD_FILE, (board.model_dump_json(indent=1) + "\n").encode())
 
 
 def render(board: Board, folder: Path) -> list[Path]:

@@ -9,8 +9,7 @@ from pathlib import Path
 
 from shape_audit.errors import CorruptFileError, IncompleteError
 from shape_audit.leaderboard.manifest import Entry, Manifest
-from shape_audit.records import Interval, ScoreRecord, read_small_file, write_text_atomically
-from shape_audit.records.frozen import Frozen
+from shape_audit.records import Frozen, Interval, ScoreRecord, read_small_file, write_text_atomically
 from shape_audit.scores import read_lm_eval
 from shape_audit.shape import read_interval, shipped_interval
 
@@ -41,9 +40,12 @@ def read_sources(manifest: Manifest) -> Sources:
     )
 
 
-def at_revisions(sources: Sources, revisions: Mapping[str, str | None]) -> Sources:
-    """The same, with the revision that each model was found at, by its name in the manifest."""
-    entries = [entry.model_copy(update={"revision": revisions.get(entry.name)}) for entry in sources.entries]
+def as_found(sources: Sources, revisions: Mapping[str, str | None], failures: Mapping[str, str]) -> Sources:
+    """The same, with the revision that each model was found at, and why it failed, by its name in the manifest."""
+    entries = [
+        entry.model_copy(update={"revision": revisions.get(entry.name), "failure": failures.get(entry.name)})
+        for entry in sources.entries
+    ]
     return sources.model_copy(update={"entries": entries})
 
 

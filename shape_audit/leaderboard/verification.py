@@ -11,8 +11,9 @@ from pathlib import Path
 from shape_audit.auditing import AuditOptions, Progress, audit
 from shape_audit.errors import CorruptFileError, IncompleteError, ShapeAuditError
 from shape_audit.leaderboard.assembling import assemble
+from shape_audit.leaderboard.board_folder import BOARD_FILE, read_board
 from shape_audit.leaderboard.record_folder import read_records
-from shape_audit.leaderboard.rendering import BOARD, FILES, read_board
+from shape_audit.leaderboard.rendering import FILES
 from shape_audit.leaderboard.sources import kept_sources
 from shape_audit.records import AuditRecord, Board, BoardRow, read_small_file
 
@@ -34,14 +35,14 @@ def verify(folder: Path) -> list[str]:
     found = [f"{line}" for line in read_records(folder).damaged]
     found += [f"{model} has {count} rows" for model, count in Counter(r.model for r in board.rows).items() if count > 1]
     if board.manifest_sha256 != sources.manifest.sha256:
-        found.append(f"{BOARD} was built from another manifest than the one beside it")
+        found.append(f"{BOARD_FILE} was built from another manifest than the one beside it")
     found += _differences(board, assemble(sources, folder))
     for name, content in FILES.items():
         path = folder / name
         if not path.is_file():
             found.append(f"{name} is missing; run shape-audit leaderboard render")
         elif read_small_file(path, limit=2**30) != content(board):
-            found.append(f"{name} is not what {BOARD} gives; run shape-audit leaderboard render")
+            found.append(f"{name} is not what {BOARD_FILE} gives; run shape-audit leaderboard render")
     return found
 
 

@@ -15,21 +15,27 @@ from shape_audit.reports.interval_reports import interval_markdown, interval_tex
 from shape_audit.reports.json_form import as_json
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.memory import memory_json, memory_markdown, memory_sentence, memory_text, shortage
+from shape_audit.reports.numbers import count, half_width, interval_ends, significant
 from shape_audit.reports.rich_tables import rich_table
 from shape_audit.reports.scores import scores_json, scores_markdown, scores_text
 from shape_audit.reports.suggestion import suggestion_markdown, suggestion_text
 from shape_audit.reports.tables import Table
+from shape_audit.reports.verdict import SIDE_WORDS
 
 __all__ = [
+    "SIDE_WORDS",
     "Table",
     "as_json",
     "audit_markdown",
     "audit_text",
     "comparison_markdown",
     "comparison_text",
+    "count",
     "escaped",
     "evidence_markdown",
     "evidence_text",
+    "half_width",
+    "interval_ends",
     "interval_markdown",
     "interval_text",
     "markdown_table",
@@ -42,6 +48,7 @@ __all__ = [
     "scores_markdown",
     "scores_text",
     "shortage",
+    "significant",
     "suggestion_markdown",
     "suggestion_text",
 ]

@@ -10,7 +10,7 @@ from shape_audit.reports.numbers import half_width, interval_ends
 FEW_WINDOWS = 32
 """Below so many windows, repeated audits with other seeds differ in the second digit."""
 
-_SIDES = {
+SIDE_WORDS = {
     "inside": "inside the efficient interaction interval",
     "shallow-wide": "below the efficient interaction interval: shallow for its width",
     "deep-narrow": "above the efficient interaction interval: deep for its width",
@@ -19,7 +19,7 @@ _SIDES = {
 
 def headline(record: AuditRecord) -> str:
     """The verdict on the shape, in one clause."""
-    return f"{record.model.repo_id} is {_SIDES[record.placement.side]}"
+    return f"{record.model.repo_id} is {SIDE_WORDS[record.placement.side]}"
 
 
 def shape_sentence(record: AuditRecord) -> str:

@@ -128,7 +128,7 @@ def _protocol(metric: str, details: Mapping[str, Any]) -> tuple[str, list[str]]:
     notes = str(details.get("notes") or "")[:200]
     about = f"{metric} {details.get('name')} {details.get('config')} {notes}".lower()
     for name in NAMED:
-        if name.lower() in about:
+        if re.search(rf"(?<![\w:.@-]){re.escape(name.lower())}(?![\w+.@-])", about):  # a departure is another protocol
             return name, [notes] if notes else []
     shots = details.get("num_few_shot", _dict(details.get("args")).get("num_few_shot"))
     said = [f"{shots}-shot"] if isinstance(shots, int) else []

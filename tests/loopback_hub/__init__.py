@@ -1,7 +1,9 @@
 """A small Hugging Face Hub on 127.0.0.1, for tests that run the real clients.
 
-It speaks the part of the Hub's HTTP API that reading needs: repository facts, file trees, downloads with
-ranges, and the Hub's own error codes. huggingface_hub, transformers and datasets work against it unmodified.
+It speaks the part of the Hub's HTTP API that reading needs (repository facts, file trees, downloads with ranges, the
+Hub's own error codes) and what writing needs: making a repository, uploading through plain LFS, commits, pull requests,
+tokens with roles. huggingface_hub, transformers and datasets work against it unmodified; clients that write are run
+with HF_HUB_DISABLE_XET=1.
 Point `HF_ENDPOINT` at `LoopbackHub().endpoint` in a process started afterwards: clients read that variable
 when they are imported.
 

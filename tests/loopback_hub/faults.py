@@ -101,6 +101,16 @@ class Reset(_Break):
 
 
 @dataclass(frozen=True)
+class Lost(Fault):
+    """The request never arrives: the connection is closed, and nothing was done. After `Close()`, what was asked for
+    is done, and only the answer is missing.
+    """
+
+    def answer(self, incoming: Incoming, honest: Honest) -> Response:
+        return Response(200, delivery=Delivery(head=False, ending=Ending.CLOSE))
+
+
+@dataclass(frozen=True)
 class Stall(_Break):
     """Nothing more comes, until the client leaves; after `seconds` without its leaving, the connection is closed."""
 

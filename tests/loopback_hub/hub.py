@@ -5,12 +5,13 @@ from types import TracebackType
 from typing import Self
 from urllib.parse import parse_qs
 
-from tests.loopback_hub import repo_api
-from tests.loopback_hub.access import Visitor, check_files, check_repository
+from tests.loopback_hub import account_api, repo_api, write_api
+from tests.loopback_hub.access import Visitor, check_files, check_repository, check_write
 from tests.loopback_hub.armed_faults import AGENTS_PATH, ArmedFault, ArmedFaults, On
 from tests.loopback_hub.download import download
 from tests.loopback_hub.faults import Fault
 from tests.loopback_hub.hub_error import HubError
+from tests.loopback_hub.lfs_store import LfsStore
 from tests.loopback_hub.repository import Files, Gate, Repository, RepoType
 from tests.loopback_hub.request_log import Request, RequestLog
 from tests.loopback_hub.response import Response, json_response
@@ -24,14 +25,19 @@ class LoopbackHub:
     Attributes:
         token_with_access: Opens every gated and private repository.
         token_without_access: A valid token that was granted access to none. Any other token is refused.
+        token_read_only: Opens what `token_with_access` opens, but may not write.
+        organizations: Where `token_with_access` may make repositories, beside the namespace of its user.
     """
 
     token_with_access = "hf_with_access"
     token_without_access = "hf_without_access"
+    token_read_only = "hf_read_only"
+    organizations = ("org",)
 
     def __init__(self) -> None:
         # Keyed by lower-cased name: the Hub finds names in any case, and keeps old names after a rename.
         self._repositories: dict[tuple[RepoType, str], Repository] = {}
+        self._objects = LfsStore()
         self._log = RequestLog()
         self._faults = ArmedFaults()
         self._server = HubServer(self._answer, self._log)
@@ -100,6 +106,15 @@ class LoopbackHub:
         """`add_model` for a dataset."""
         return self._add("dataset", name, files, revision)
 
+    def repository(self, name: str, repo_type: RepoType = "model") -> Repository | None:
+        """What the hub holds under a name: commits, refs, whether it is private."""
+        return self._repositories.get((repo_type, name.lower()))
+
+    def contents(self, name: str, repo_type: RepoType = "model", revision: str = "main") -> dict[str, bytes]:
+        """Path -> bytes of every file at a revision."""
+        commit = self._repositories[repo_type, name.lower()].resolve(revision)
+        return {path: b"".join(file.read()) for path, file in sorted(commit.files.items())}
+
     def tag(self, name: str, tag: str, sha: str, repo_type: RepoType = "model") -> None:
         """Name a commit."""
         repository = self._repositories[repo_type, name.lower()]
@@ -144,12 +159,18 @@ class LoopbackHub:
         if incoming.path == AGENTS_PATH:
             # Asked first by huggingface_hub, which keeps it in HF_HOME for a day; after a 404 it asks again.
             return json_response({"harnesses": {}, "standardEnvVars": []})
-        route = Route.parse(incoming.path)
         visitor = self._visitor(incoming)
+        elsewhere = self._serve_no_repository(incoming, visitor)
+        if elsewhere is not None:
+            return elsewhere
+        route = Route.parse(incoming.path)
         repository = check_repository(self._repositories.get((route.repo_type, route.repo.lower())), visitor)
         if route.repo != repository.name:
             address = route.at(repository.name) + (f"?{incoming.query}" if incoming.query else "")
             return Response(307, {"Location": address})
+        if route.topic in ("preupload", "commit", "lfs"):
+            check_write(repository.name, visitor)
+            return self._write(route, repository, incoming)
         if route.topic in ("resolve", "auth-check"):
             check_files(repository, visitor)
 
@@ -170,14 +191,56 @@ class LoopbackHub:
         recursive = _is_set(asked, "recursive")
         return json_response(repo_api.tree(commit, route.path, recursive=recursive, expand=expand))
 
+    def _serve_no_repository(self, incoming: Incoming, visitor: Visitor) -> Response | None:
+        """The answer to what is not asked of one repository; None for all else."""
+        if incoming.path == "/api/whoami-v2":
+            return json_response(account_api.whoami(visitor, self.organizations))
+        if incoming.path == "/api/validate-yaml":
+            return json_response(write_api.check_card(write_api.parsed(incoming.body)["content"]))
+        if incoming.path == "/api/repos/create":
+            return self._create(
+                account_api.new_repository(write_api.parsed(incoming.body), visitor, self.organizations)
+            )
+        topic, _, sha256 = incoming.path[1:].partition("/")
+        if topic == "lfs-objects" and incoming.method == "PUT":
+            # As on the Hub, the address itself is the permission: no token is sent here.
+            self._objects.put(sha256, incoming.body)
+            return Response(200)
+        if topic == "lfs-verify":
+            return json_response(write_api.lfs_verify(self._objects, write_api.parsed(incoming.body)))
+        return None
+
+    def _create(self, made: Repository) -> Response:
+        known = self._repositories.setdefault((made.repo_type, made.name.lower()), made)
+        answer = {"url": self.endpoint + known.page, "name": known.name}
+        if known is made:
+            return json_response(answer)
+        return json_response(answer | {"error": f"You already created this {made.repo_type} repo"}, 409)
+
+    def _write(self, route: Route, repository: Repository, incoming: Incoming) -> Response:
+        if route.topic == "lfs":
+            asked = write_api.parsed(incoming.body)
+            return json_response(write_api.lfs_batch(self._objects, asked, self.endpoint))
+        if route.topic == "preupload":
+            asked = write_api.parsed(incoming.body)
+            return json_response(write_api.preupload(repository.resolve(route.revision), asked))
+        create_pr = parse_qs(incoming.query).get("create_pr") == ["1"]
+        answer = write_api.commit(
+            repository, route.revision, incoming.body, self._objects, self.endpoint, create_pr=create_pr
+        )
+        return json_response(answer)
+
     def _visitor(self, incoming: Incoming) -> Visitor:
         authorization = incoming.headers.get("Authorization")
         if authorization is None:
             return Visitor.ANONYMOUS
         token = authorization.removeprefix("Bearer ")
-        if token == self.token_with_access:
-            return Visitor.WITH_ACCESS
-        return Visitor.WITHOUT_ACCESS if token == self.token_without_access else Visitor.UNKNOWN_TOKEN
+        known = {
+            self.token_with_access: Visitor.WITH_ACCESS,
+            self.token_without_access: Visitor.WITHOUT_ACCESS,
+            self.token_read_only: Visitor.READ_ONLY,
+        }
+        return known.get(token, Visitor.UNKNOWN_TOKEN)
 
 
 def _parameters(incoming: Incoming) -> dict[str, list[str]]:

@@ -40,14 +40,22 @@ class Repository:
     refs: dict[str, str] = field(default_factory=dict)
     commits: dict[str, Commit] = field(default_factory=dict)
 
-    def commit(self, files: Files, revision: str) -> Commit:
+    @property
+    def page(self) -> str:
+        """The path of its page, as the Hub's addresses have it."""
+        return f"/datasets/{self.name}" if self.repo_type == "dataset" else f"/{self.name}"
+
+    def commit(self, files: Files, revision: str, *, title: str | None = None, parent: Commit | None = None) -> Commit:
         """Add a commit whose tree is exactly `files` to the branch (or `refs/pr/N`) `revision`.
 
         Dates count hours from a fixed day, so the sha depends on content and history alone.
+
+        Args:
+            parent: the commit before it; by default the branch's last.
         """
         ref = revision if revision.startswith("refs/") else f"refs/heads/{revision}"
-        parent = self.commits.get(self.refs.get(ref, ""))
-        title = "Change files" if parent else "Add files"
+        parent = parent or self.commits.get(self.refs.get(ref, ""))
+        title = title or ("Change files" if parent else "Add files")
         date = parent.date + timedelta(hours=1) if parent else FIRST_COMMIT_AT
         stored = {path: StoredFile.at(path, content) for path, content in _by_path(files).items()}
         tree_oids = _folder_oids(stored)

@@ -87,12 +87,22 @@ class _Connection(BaseHTTPRequestHandler):
         self._send(incoming, response)
         self._end(response)
 
-    do_HEAD = do_POST = do_GET
+    do_HEAD = do_POST = do_PUT = do_GET
 
     def _receive(self) -> Incoming:
         path, _, query = self.path.partition("?")
-        body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
+        is_chunked = self.headers.get("Transfer-Encoding", "").lower() == "chunked"
+        body = self._chunks() if is_chunked else self.rfile.read(int(self.headers.get("Content-Length", 0)))
         return Incoming(self.command, path, query, self.headers, body)
+
+    def _chunks(self) -> bytes:
+        """A body that comes in pieces, each after its length, the last one empty."""
+        body = bytearray()
+        while size := int(self.rfile.readline(), 16):
+            body += self.rfile.read(size)
+            self.rfile.readline()
+        self.rfile.readline()
+        return bytes(body)
 
     def _send(self, incoming: Incoming, response: Response) -> None:
         delivery = response.delivery

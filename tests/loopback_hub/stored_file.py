@@ -43,7 +43,7 @@ class StoredFile:
         """Measure and hash `content`; its name and size decide, as on the Hub, whether it lives in LFS."""
         size = len(content) if isinstance(content, bytes) else content.stat().st_size
         with _open(content) as stream:
-            if PurePosixPath(path_in_repo).suffix not in LFS_SUFFIXES and size <= LFS_ABOVE_BYTES:
+            if not is_large(path_in_repo, size):
                 return cls(content, size, blob_oid(stream, size), lfs=None)
             sha256 = hashlib.file_digest(stream, "sha256").hexdigest()
         pointer = f"version https://git-lfs.github.com/spec/v1\noid sha256:{sha256}\nsize {size}\n".encode()
@@ -63,6 +63,11 @@ class StoredFile:
             while left > 0 and (chunk := stream.read(min(left, CHUNK_BYTES))):
                 left -= len(chunk)
                 yield chunk
+
+
+def is_large(path_in_repo: str, size: int) -> bool:
+    """Whether a file is kept in LFS rather than in git."""
+    return PurePosixPath(path_in_repo).suffix in LFS_SUFFIXES or size > LFS_ABOVE_BYTES
 
 
 def _open(content: bytes | Path) -> io.BufferedIOBase:
