@@ -91,7 +91,7 @@ def main() -> None:
         sorting, version = sort_milliseconds(Path(folder))
     text = heading("The leaderboard's page")
     text += (
-        f"\nWriting {WRITTEN:,} models (every tenth measured at 25 sites): {wrote['first']:.1f} s with the libraries read "
+        f"\nWriting {WRITTEN:,} models (every tenth measured at 25 sites): {wrote['first']:.1f} s, libraries read "
         f"for the first time, {wrote['second']:.1f} s again; {wrote['page_mb']:.1f} MB of HTML; the process peaks at "
         f"{wrote['peak_mb']:,.0f} MB. Target: a few seconds, under 1 GB.\n\n"
         f"First sort of {SORTED:,} models, click to next frame, Chromium {version}, {REPEATS} fresh pages: median "

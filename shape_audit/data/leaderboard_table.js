@@ -62,7 +62,7 @@ const table = new DataTable("#board", {
   columns: shape,
   deferRender: true,
   autoWidth: false,
-  pageLength: innerWidth < 640 ? 25 : 50,
+  pageLength: 25,
   lengthMenu: [25, 50, 100, { label: "all", value: -1 }],
   order: firstScore < 0 ? [] : [[firstScore, "desc"]],
   select: { style: "multi", selector: "td.pick", info: false, headerCheckbox: false, selectable: hasProfile },
