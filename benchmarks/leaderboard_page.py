@@ -10,6 +10,7 @@ clicks the header of R_D/W and waits for the frame after the table is drawn anew
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import statistics
@@ -95,7 +96,8 @@ def main() -> None:
         f"for the first time, {wrote['second']:.1f} s again; {wrote['page_mb']:.1f} MB of HTML; the process peaks at "
         f"{wrote['peak_mb']:,.0f} MB. Target: a few seconds, under 1 GB.\n\n"
         f"First sort of {SORTED:,} models, click to next frame, Chromium {version}, {REPEATS} fresh pages: median "
-        f"{statistics.median(sorting):.0f} ms, slowest {max(sorting):.0f} ms. Target: under 200 ms.\n\n"
+        f"{statistics.median(sorting):.0f} ms, slowest {max(sorting):.0f} ms. Target: under 200 ms. Load of the "
+        f"machine then, over a minute: {os.getloadavg()[0]:.1f}.\n\n"
         f"```json\n{json.dumps({'written': wrote, 'sort_ms': sorting}, sort_keys=True)}\n```"
     )
     publish(__file__, text)

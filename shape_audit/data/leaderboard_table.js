@@ -110,7 +110,7 @@ table.on("click", "button.more", (event) => {
   const line = table.row(button.closest("tr"));
   const isOpen = line.child.isShown();
   if (isOpen) line.child.hide();
-  else line.child(detailsOf(line.data(), data.protocols)).show();
+  else line.child(detailsOf(line.data(), data.protocols), "child").show();
   button.setAttribute("aria-expanded", String(!isOpen));
 });
 

@@ -89,7 +89,7 @@ def _select(name: str, label: str, everything: str, options: list[tuple[str, str
 
 def provenance_html(board: Board) -> str:
     """Where the numbers are from, and what keeps them apart."""
-    sources = Counter(row.source for row in board.rows)
+    sources: Counter[str] = Counter(row.source for row in board.rows)
     comparable = largest_comparable_set(board.rows)
     interval = board.interval
     shapes = [
