@@ -10,6 +10,7 @@ clicks the header of R_D/W and waits for the frame after the table is drawn anew
 from __future__ import annotations
 
 import json
+import os
 import resource
 import shutil
 import statistics
@@ -91,11 +92,12 @@ def main() -> None:
         sorting, version = sort_milliseconds(Path(folder))
     text = heading("The leaderboard's page")
     text += (
-        f"\nWriting {WRITTEN:,} models (every tenth measured at 25 sites): {wrote['first']:.1f} s with the libraries read "
+        f"\nWriting {WRITTEN:,} models (every tenth measured at 25 sites): {wrote['first']:.1f} s, libraries read "
         f"for the first time, {wrote['second']:.1f} s again; {wrote['page_mb']:.1f} MB of HTML; the process peaks at "
         f"{wrote['peak_mb']:,.0f} MB. Target: a few seconds, under 1 GB.\n\n"
         f"First sort of {SORTED:,} models, click to next frame, Chromium {version}, {REPEATS} fresh pages: median "
-        f"{statistics.median(sorting):.0f} ms, slowest {max(sorting):.0f} ms. Target: under 200 ms.\n\n"
+        f"{statistics.median(sorting):.0f} ms, slowest {max(sorting):.0f} ms. Target: under 200 ms. Load of the "
+        f"machine then, over a minute: {os.getloadavg()[0]:.1f}.\n\n"
         f"```json\n{json.dumps({'written': wrote, 'sort_ms': sorting}, sort_keys=True)}\n```"
     )
     publish(__file__, text)

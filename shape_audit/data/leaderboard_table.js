@@ -62,7 +62,7 @@ const table = new DataTable("#board", {
   columns: shape,
   deferRender: true,
   autoWidth: false,
-  pageLength: innerWidth < 640 ? 25 : 50,
+  pageLength: 25,
   lengthMenu: [25, 50, 100, { label: "all", value: -1 }],
   order: firstScore < 0 ? [] : [[firstScore, "desc"]],
   select: { style: "multi", selector: "td.pick", info: false, headerCheckbox: false, selectable: hasProfile },
@@ -110,7 +110,7 @@ table.on("click", "button.more", (event) => {
   const line = table.row(button.closest("tr"));
   const isOpen = line.child.isShown();
   if (isOpen) line.child.hide();
-  else line.child(detailsOf(line.data(), data.protocols)).show();
+  else line.child(detailsOf(line.data(), data.protocols), "child").show();
   button.setAttribute("aria-expanded", String(!isOpen));
 });
 

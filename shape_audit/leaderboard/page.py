@@ -9,7 +9,6 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
-import math
 import re
 from html import escape
 from pathlib import Path
@@ -55,19 +54,8 @@ def page_html(board: Board) -> str:
 
 def _json(content: Any) -> str:
     """JSON that ends no script element and opens none, whatever a name holds."""
-    text = json.dumps(_finite(content), sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
     return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
-
-
-def _finite(content: Any) -> Any:
-    """Records hold finite numbers only; what is computed from them here might not."""
-    if isinstance(content, float) and not math.isfinite(content):
-        return None
-    if isinstance(content, dict):
-        return {key: _finite(value) for key, value in content.items()}
-    if isinstance(content, list | tuple):
-        return [_finite(value) for value in content]
-    return content
 
 
 def _inline(script: str) -> str:

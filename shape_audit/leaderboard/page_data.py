@@ -60,7 +60,7 @@ def protocol_label(protocol: str) -> str:
 
 def link_of(source: str) -> str | None:
     """The source itself where it is an http(s) address and nothing else; None for every other text."""
-    if any(character.isspace() or not character.isprintable() for character in source):
+    if not source.isprintable() or " " in source:  # of white space, only the plain space counts as printable
         return None
     try:
         parts = urlsplit(source)

@@ -89,13 +89,17 @@ def _select(name: str, label: str, everything: str, options: list[tuple[str, str
 
 def provenance_html(board: Board) -> str:
     """Where the numbers are from, and what keeps them apart."""
-    sources = Counter(row.source for row in board.rows)
+    sources: Counter[str] = Counter(row.source for row in board.rows)
     comparable = largest_comparable_set(board.rows)
     interval = board.interval
     shapes = [
-        f"{sources['record']:,} from audit records (file, hash and revision stand in each row's details)",
-        f"{sources['shipped table']:,} from the table of known models that ships with shape-audit",
-        f"{sources['none']:,} could not be audited; the reason stands in the row",
+        f"{sources[source]:,} {words}"
+        for source, words in (
+            ("record", "from audit records (file, hash and revision stand in each row's details)"),
+            ("shipped table", "from the table of known models that ships with shape-audit"),
+            ("none", "could not be audited; the reason stands in the row"),
+        )
+        if sources[source]
     ]
     interaction = (
         f"{len(comparable.rows):,} models were measured by {comparable.measured_as}; only these are sorted and plotted "
@@ -105,7 +109,7 @@ def provenance_html(board: Board) -> str:
     )
     others = f". Not among them: {'; '.join(comparable.left_out)}" if comparable.left_out else ""
     facts = [
-        ("Shapes", "; ".join(shapes) + "."),
+        ("Shapes", ("; ".join(shapes) or "none") + "."),
         ("Interval", f"{interval.name} {_ends(interval)}, {interval.source}; {board.caveat}."),
         ("Scores", "By protocol, never pooled; each with its source and date in its row's details. Protocols: "
          + (", ".join(f"{protocol_label(name)} ({name})" for name in board.protocols) or "none") + "."),

@@ -43,7 +43,7 @@ def real() -> Board:
 
 @pytest.fixture
 def open_page(browser: Any, tmp_path: Path) -> Iterator[OpenPage]:
-    """`open_page(board, width=390, scheme="dark")` -> a page from disk; at the end: no error, and nothing asked for."""
+    """`open_page(board, width=390, scheme="dark")` -> its page, from disk; at the end: no error, and no request."""
     contexts: list[Any] = []
     faults: list[str] = []
     requests: list[str] = []
@@ -60,6 +60,8 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[OpenPage]:
         page.on("request", lambda request: requests.append(request.url))
         page.goto(file.as_uri())
         page.wait_for_selector("#board tbody tr")
+        if len(board.rows) < 100:
+            page.select_option("#models .dt-length select", "-1")
         return page
 
     yield opened

@@ -2,6 +2,8 @@
 
 import json
 import re
+import subprocess
+import sys
 from html.parser import HTMLParser
 from typing import Any
 
@@ -132,3 +134,12 @@ def test_a_board_without_measurements_scores_or_rows_has_a_page() -> None:
 )  # fmt: skip
 def test_relative_depth(site: str, layers: int | None, depth: float | None) -> None:
     assert relative_depth(site, layers) == depth
+
+
+def test_the_front_door_is_light() -> None:
+    script = (
+        "import sys, shape_audit.leaderboard; "
+        "print(sorted({'torch', 'transformers', 'pandas', 'plotly', 'itables', 'pyarrow'} & set(sys.modules)))"
+    )
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "[]"
