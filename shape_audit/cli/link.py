@@ -12,7 +12,7 @@ from shape_audit.cli.option import option
 from shape_audit.cli.progress_bar import ProgressBar
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, MissingExtraError, UsageError
-from shape_audit.linking import link_points, make_points, parse_params, write_figures
+from shape_audit.linking import facts_of_records, link_points, make_points, parse_params, write_figures
 from shape_audit.records import AuditRecord, read_record
 from shape_audit.reports import evidence_markdown, evidence_text
 from shape_audit.scores import LM_EVAL_LETTERS, published_scores, read_lm_eval
@@ -23,7 +23,7 @@ PACKAGES = ("statsmodels", "matplotlib")
 
 def command(
     records: Annotated[
-        Path | None, option(metavar="DIR", help="Records of measured audits: what they measured is linked too.")
+        Path | None, option(metavar="DIR", help="Records of audits: their shapes, scores, and what they measured.")
     ] = None,
     scores: Annotated[
         list[Path] | None, option(metavar="PATH", help="Result files or folders of lm-eval, beside the shipped table.")
@@ -52,9 +52,11 @@ def command(
             raise MissingExtraError(f"link needs {', '.join(missing)}; pip install 'shape-audit[board]'")
         against = read_interval(interval) if interval else shipped_interval()
         imported = [score for path in scores or () for score in read_lm_eval(path)]
+        audits = _records(records)
+        own = [score for record in audits for score in record.scores or ()]
         points, left_out = make_points(
-            [*published_scores(), *imported], against, protocol=protocol, params=parse_params(params),
-            base_only=base_only, records=_records(records),
+            [*published_scores(), *imported, *own], against, protocol=protocol, params=parse_params(params),
+            base_only=base_only, facts=facts_of_records(audits),
         )  # fmt: skip
         with ProgressBar() as progress:
             found = link_points(
@@ -74,10 +76,9 @@ def command(
 
 
 def _records(folder: Path | None) -> list[AuditRecord]:
-    """The measured records of a folder; shape-only ones add nothing to the shipped table."""
+    """The records of a folder."""
     if folder is None:
         return []
     if not folder.is_dir():
         raise UsageError(f"--records {folder}: no such folder")
-    found = [read_record(path) for path in sorted(folder.glob("*.json"))]
-    return [record for record in found if record.interaction is not None]
+    return [read_record(path) for path in sorted(folder.glob("*.json"))]

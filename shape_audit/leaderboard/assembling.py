@@ -9,11 +9,12 @@ from pathlib import Path
 
 from shape_audit.auditing import AuditOptions, answers
 from shape_audit.errors import MissingExtraError
+from shape_audit.leaderboard.comparable import largest_comparable_set
 from shape_audit.leaderboard.manifest import Entry, Order
-from shape_audit.leaderboard.record_folder import KeptRecords, read_records
+from shape_audit.leaderboard.record_folder import read_records
 from shape_audit.leaderboard.rows import row_of_facts, row_of_failure, row_of_record, with_scores
 from shape_audit.leaderboard.sources import Sources
-from shape_audit.linking import Point, among_size, link_points, make_points
+from shape_audit.linking import ModelFacts, Point, among_size, family_of, link_points, make_points, measured_of
 from shape_audit.records import AuditRecord, Board, BoardRow, Interval, LinkEvidence, ScoreRecord
 from shape_audit.scores import published_scores
 from shape_audit.shape import known_models, place
@@ -51,17 +52,28 @@ def assemble(sources: Sources, folder: Path) -> Board:
         caveat=place(0.03, interval).caveat,
         protocols=protocols,
         rows=_ordered(rows, manifest.order, protocols[0]),
-        evidence=_evidence(rows, interval, protocols[0], manifest.scores.draws, _used(rows, kept)),
+        evidence=_evidence(rows, interval, protocols[0], manifest.scores.draws),
         notes=[f"{line}; not used" for line in kept.damaged],
     )
 
 
-def points_of(
-    rows: Sequence[BoardRow], interval: Interval, protocol: str, records: Sequence[AuditRecord] = ()
-) -> tuple[list[Point], list[str]]:
-    """Models of the board as `link` takes them, and what was left out."""
+def points_of(rows: Sequence[BoardRow], interval: Interval, protocol: str) -> tuple[list[Point], list[str]]:
+    """Models of the board as `link` takes them, and what was left out. Of what was measured, only what can be compared
+    is with them."""
+    comparable = largest_comparable_set(rows).rows
+    facts = {
+        row.model: ModelFacts(
+            family=row.family or family_of(row.model),
+            depth=row.num_hidden_layers,
+            width=row.hidden_size,
+            params=float(row.params_total) if row.params_total else None,
+            measured=measured_of(row.measured.sites) if row.measured and number in comparable else {},
+        )
+        for number, row in enumerate(rows)
+        if row.num_hidden_layers and row.hidden_size
+    }
     scores = [score for row in rows for score in row.scores]
-    return make_points(scores, interval, protocol=protocol, records=records)
+    return make_points(scores, interval, protocol=protocol, facts=facts)
 
 
 def _row(entry: Entry, record: AuditRecord | None, interval: Interval) -> BoardRow:
@@ -88,18 +100,6 @@ def _best(records: Sequence[AuditRecord], revision: str | None, wanted: AuditOpt
     return max(records, key=rank, default=None)
 
 
-def _used(rows: Sequence[BoardRow], kept: KeptRecords) -> list[AuditRecord]:
-    """The measured records behind the rows that can be compared: of the text and protocol that most have."""
-    hashes = {row.record_sha256 for row in rows}
-    by_text: dict[tuple[str, int, str], list[AuditRecord]] = {}
-    for records in kept.by_model.values():
-        for record in records:
-            if record.record_sha256 in hashes and record.calibration and record.interaction:
-                key = record.calibration.text_sha256, record.calibration.seq_len, record.interaction.protocol
-                by_text.setdefault(key, []).append(record)
-    return max(by_text.items(), key=lambda item: (len(item[1]), item[0]), default=((), []))[1]
-
-
 def _ordered(rows: Sequence[BoardRow], order: Order, protocol: str) -> list[BoardRow]:
     """Rows in the manifest's order; what has no such value stands at the end, by name."""
     key = order.removeprefix("-")
@@ -119,10 +119,8 @@ def _ordered(rows: Sequence[BoardRow], order: Order, protocol: str) -> list[Boar
     return having + [row for row in named if value(row) is None]
 
 
-def _evidence(
-    rows: Sequence[BoardRow], interval: Interval, protocol: str, draws: int, records: Sequence[AuditRecord]
-) -> list[LinkEvidence]:
-    points, left_out = points_of(rows, interval, protocol, records)
+def _evidence(rows: Sequence[BoardRow], interval: Interval, protocol: str, draws: int) -> list[LinkEvidence]:
+    points, left_out = points_of(rows, interval, protocol)
     if len(points) < 2:
         return []
     return link_points(points, protocol=protocol, interval=interval, left_out=left_out, draws=draws)

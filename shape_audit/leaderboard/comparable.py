@@ -13,8 +13,9 @@ from shape_audit.records import BoardMeasurement, BoardRow, SiteInteraction
 
 EMBEDDING = "embedding"
 
-Setting = tuple[str, str, int, str]
-"""Protocol, its hash, seq_len, sha256 of the text."""
+Setting = tuple[str, int, str]
+"""Protocol, seq_len, sha256 of the text. Not the protocol's hash: that holds the sites and the dtype too, which differ
+from model to model without making their AGOPs another quantity."""
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,7 @@ def embedding_site(measured: BoardMeasurement) -> SiteInteraction | None:
 
 def setting_of(measured: BoardMeasurement) -> Setting:
     """All that decides what a measurement may be compared with."""
-    return (measured.protocol, measured.protocol_hash, measured.seq_len, measured.text_sha256)
+    return (measured.protocol, measured.seq_len, measured.text_sha256)
 
 
 def largest_comparable_set(rows: Sequence[BoardRow]) -> ComparableSet:
@@ -65,5 +66,5 @@ def largest_comparable_set(rows: Sequence[BoardRow]) -> ComparableSet:
 
 
 def _words(setting: Setting) -> str:
-    protocol, protocol_hash, seq_len, text_sha256 = setting
-    return f"{protocol} ({protocol_hash[:8]}) in windows of {seq_len} tokens of text {text_sha256[:8]}"
+    protocol, seq_len, text_sha256 = setting
+    return f"{protocol} in windows of {seq_len} tokens of text {text_sha256[:8]}"

@@ -14,7 +14,16 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shape_audit.linking.among_size import among_size
-from shape_audit.linking.points import DEFAULT_PARAMS, Point, make_points, parse_params
+from shape_audit.linking.points import (
+    DEFAULT_PARAMS,
+    ModelFacts,
+    Point,
+    facts_of_records,
+    family_of,
+    make_points,
+    measured_of,
+    parse_params,
+)
 
 if TYPE_CHECKING:
     from shape_audit.linking.all_evidence import link, link_points
@@ -23,12 +32,16 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_PARAMS",
+    "ModelFacts",
     "Point",
     "among_size",
+    "facts_of_records",
+    "family_of",
     "link",
     "link_evidence",
     "link_points",
     "make_points",
+    "measured_of",
     "parse_params",
     "write_figures",
 ]

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from shape_audit.errors import UsageError
 from shape_audit.linking.evidence import Progress, link_evidence
-from shape_audit.linking.points import Point, make_points, parse_params
+from shape_audit.linking.points import Point, facts_of_records, make_points, parse_params
 from shape_audit.records import AuditRecord, Interval, LinkEvidence, ScoreRecord
 from shape_audit.scores import LM_EVAL_LETTERS, published_scores
 from shape_audit.shape import shipped_interval
@@ -29,7 +29,7 @@ def link(
 
     Args:
         scores: None for those that ship.
-        records: measured audits of the models, whose numbers are linked too.
+        records: audits: their scores, their shapes where the shipped table has none, and what they measured.
         params: LOW:HIGH, of the models.
         base_only: without models tuned on instructions.
         interval: None for the shipped one.
@@ -41,9 +41,10 @@ def link(
         UsageError: too few models, or records that cannot be compared.
     """
     against = interval or shipped_interval()
+    own = [score for record in records for score in record.scores or ()]
     points, left_out = make_points(
-        published_scores() if scores is None else scores, against, protocol=protocol, params=parse_params(params),
-        base_only=base_only, records=records,
+        [*(published_scores() if scores is None else scores), *own], against, protocol=protocol,
+        params=parse_params(params), base_only=base_only, facts=facts_of_records(records),
     )  # fmt: skip
     return link_points(points, protocol=protocol, interval=against, left_out=left_out, draws=draws, seed=seed)
 

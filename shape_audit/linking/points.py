@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from functools import cache
 
 from shape_audit.errors import UsageError
-from shape_audit.records import AuditRecord, Interval, ScoreRecord
+from shape_audit.records import AuditRecord, Interval, ScoreRecord, SiteInteraction
 from shape_audit.scores import FLOOR
-from shape_audit.shape import KnownModel, known_models, place
+from shape_audit.shape import known_models, place
 
 DEFAULT_PARAMS = (1e8, 1.5e10)
 MEASURED = ("aofe_ratio", "aofe_normalized", "effective_rank")
@@ -43,6 +44,26 @@ class Point:
         return self.score <= FLOOR
 
 
+@dataclass(frozen=True)
+class ModelFacts:
+    """What is known of a model, wherever from.
+
+    Attributes:
+        depth, width: layers and hidden size.
+        counts: it is of general text, and not made from another model.
+        measured: predictors by name, of comparable measurements.
+    """
+
+    family: str
+    depth: int
+    width: int
+    params: float | None
+    train_tokens: float | None = None
+    is_base: bool = True
+    counts: bool = True
+    measured: Mapping[str, float] = field(default_factory=dict)
+
+
 def parse_params(text: str) -> tuple[float, float]:
     """`1e8:1.5e10`.
 
@@ -66,7 +87,7 @@ def make_points(
     protocol: str,
     params: tuple[float, float] = DEFAULT_PARAMS,
     base_only: bool = True,
-    records: Sequence[AuditRecord] = (),
+    facts: Mapping[str, ModelFacts] | None = None,
 ) -> tuple[list[Point], list[str]]:
     """Models of the shipped table (and of records) with one score of this protocol each, and what was left out.
 
@@ -76,13 +97,10 @@ def make_points(
     Args:
         base_only: without models that were tuned on instructions; where they are in, a shape's base and tuned models
             count as one.
-        records: of audits; a measured one adds what it measured.
-
-    Raises:
-        UsageError: measured records of different text or seq_len, whose numbers cannot be compared.
+        facts: of models that the shipped table does not know, and what was measured of those that it does; see
+            `facts_of_records`.
     """
-    _check_comparable(records)
-    measured = {record.model.repo_id: record for record in records}
+    given, shipped = facts or {}, _shipped_facts()
     by_model: dict[str, list[ScoreRecord]] = {}
     left_out: list[str] = []
     limited = 0
@@ -95,7 +113,7 @@ def make_points(
         left_out.append(f"{limited} limited runs")
     points, unknown, twice = [], 0, []
     for model, found in sorted(by_model.items()):
-        known = known_models().get(model)
+        known = shipped.get(model) or given.get(model)
         if known is None or known.params is None:
             unknown += 1
         elif not (params[0] <= known.params <= params[1]) or not _counts(known, base_only):
@@ -103,35 +121,85 @@ def make_points(
         elif max(score.value for score in found) - min(score.value for score in found) > 1e-6:
             twice.append(model)
         else:
-            points.append(_point(known, found[0].value, interval, measured.get(model)))
+            measured = given[model].measured if model in given else {}
+            points.append(_point(model, known, found[0].value, interval, measured))
     if unknown:
-        left_out.append(f"{unknown} models whose shape is not in the shipped table")
+        left_out.append(f"{unknown} models whose shape is neither in the shipped table nor in a record")
     left_out += [f"{model}: its scores of this protocol disagree" for model in twice]
     if not base_only:
         points = _one_a_shape_and_family(points)
     return points, left_out
 
 
-def _counts(known: KnownModel, base_only: bool) -> bool:
-    return known.domain == "general" and not known.derived_from and (known.is_base or not base_only)
+@cache
+def _shipped_facts() -> Mapping[str, ModelFacts]:
+    return {
+        name: ModelFacts(
+            family=known.family,
+            depth=known.num_hidden_layers,
+            width=known.hidden_size,
+            params=known.params,
+            train_tokens=known.train_tokens,
+            is_base=known.is_base,
+            counts=known.domain == "general" and not known.derived_from,
+        )
+        for name, known in known_models().items()
+    }
 
 
-def _point(known: KnownModel, score: float, interval: Interval, record: AuditRecord | None) -> Point:
-    placement = place(known.r_dw, interval)
-    predictors = {"r_dw": known.r_dw, "log_distance": placement.log_distance}
-    if record is not None and record.interaction is not None:
-        site = next((site for site in record.interaction.sites if site.name == "embedding"), None)
-        values = {name: getattr(site, name) for name in MEASURED} if site else {}
-        predictors |= {name: value for name, value in values.items() if value is not None}
-    assert known.params is not None
+def facts_of_records(records: Sequence[AuditRecord]) -> dict[str, ModelFacts]:
+    """Model -> facts, from audits: taken for general base models, those of one owner for a family. Of several records
+    of a model a measured one counts, of these the latest.
+
+    Raises:
+        UsageError: measured records of different text or seq_len, whose numbers cannot be compared.
+    """
+    _check_comparable(records)
+    ordered = sorted(records, key=lambda record: (record.interaction is not None, record.environment.date))
+    return {record.model.repo_id: _facts_of_record(record) for record in ordered}
+
+
+def family_of(model: str) -> str:
+    """Of a model that no table knows: its owner on the Hub, else that it is nobody's."""
+    owner, slash, _ = model.partition("/")
+    return owner if slash else "without an owner"
+
+
+def _facts_of_record(record: AuditRecord) -> ModelFacts:
+    sites = record.interaction.sites if record.interaction else []
+    return ModelFacts(
+        family=family_of(record.model.repo_id),
+        depth=record.shape.num_hidden_layers,
+        width=record.shape.hidden_size,
+        params=float(record.shape.params_total),
+        measured=measured_of(sites),
+    )
+
+
+def measured_of(sites: Sequence[SiteInteraction]) -> dict[str, float]:
+    """What is linked of a profile: at the embedding, where it was measured."""
+    site = next((site for site in sites if site.name == "embedding"), None)
+    values = {name: getattr(site, name) for name in MEASURED} if site else {}
+    return {name: value for name, value in values.items() if value is not None}
+
+
+def _counts(facts: ModelFacts, base_only: bool) -> bool:
+    return facts.counts and (facts.is_base or not base_only)
+
+
+def _point(model: str, facts: ModelFacts, score: float, interval: Interval, measured: Mapping[str, float]) -> Point:
+    r_dw = facts.depth / facts.width
+    placement = place(r_dw, interval)
+    predictors = {"r_dw": r_dw, "log_distance": placement.log_distance, **measured}
+    assert facts.params is not None
     return Point(
-        model=known.repo_id,
-        family=known.family,
-        shape=f"{round(known.r_dw * known.hidden_size)}/{known.hidden_size}",
+        model=model,
+        family=facts.family,
+        shape=f"{facts.depth}/{facts.width}",
         score=score,
-        r_dw=known.r_dw,
-        log_params=math.log10(known.params),
-        log_tokens=math.log10(known.train_tokens) if known.train_tokens else None,
+        r_dw=r_dw,
+        log_params=math.log10(facts.params),
+        log_tokens=math.log10(facts.train_tokens) if facts.train_tokens else None,
         is_inside=placement.side == "inside",
         predictors=predictors,
     )

@@ -9,7 +9,7 @@ import pytest
 from scipy import stats
 
 import shape_audit
-from shape_audit.linking import Point, link_evidence, make_points, parse_params
+from shape_audit.linking import Point, facts_of_records, link_evidence, make_points, parse_params
 from shape_audit.linking.resampling import mid_ranks, partial_spearman, resample_counts
 from shape_audit.linking.words import NOT_SUPPORTED, SUPPORTED, TOO_FEW, given_size
 from shape_audit.records import LinkEvidence, ScoreRecord
@@ -132,12 +132,13 @@ def test_measured_records_are_linked_and_never_mixed(record: shape_audit.AuditRe
     records = [
         record.model_copy(update={"model": record.model.model_copy(update={"repo_id": s.model})}) for s in models
     ]
-    points, _ = make_points(models, shipped_interval(), protocol=LM_EVAL_LETTERS, base_only=False, records=records)
+    points, _ = make_points(models, shipped_interval(), protocol=LM_EVAL_LETTERS, base_only=False,
+                            facts=facts_of_records(records))  # fmt: skip
     assert set(points[0].predictors) == {"r_dw", "log_distance", "aofe_ratio", "aofe_normalized", "effective_rank"}
     assert record.calibration is not None
     other = records[0].model_copy(update={"calibration": record.calibration.model_copy(update={"seq_len": 65})})
     with pytest.raises(shape_audit.UsageError, match="2 different texts, window lengths or protocols"):
-        make_points(models, shipped_interval(), protocol=LM_EVAL_LETTERS, records=[*records, other])
+        facts_of_records([*records, other])
 
 
 @pytest.mark.parametrize("text", ["", "1e8", "a:b", "1e9:1e8", "0:5", "1:inf", "nan:2"])
@@ -176,3 +177,23 @@ def test_what_cannot_be_linked_is_said_in_a_line(program: Program, arguments: tu
 
 def test_scores_are_records() -> None:
     assert all(isinstance(score, ScoreRecord) for score in published_scores())
+
+
+def test_records_bring_models_that_no_table_knows(record: shape_audit.AuditRecord) -> None:
+    score = published_scores()[0].model_copy(update={"protocol": LM_EVAL_LETTERS})
+    own = []
+    for name in ("own/a", "own/b", "./folder"):
+        model = record.model.model_copy(update={"repo_id": name})
+        scores = [score.model_copy(update={"model": name, "value": 0.2 + len(own) / 100})]
+        shape = record.shape.model_copy(update={"params_total": 10**9})
+        own.append(record.model_copy(update={"model": model, "scores": scores, "shape": shape}))
+    given = [score for one in own for score in one.scores or ()]
+    without, left_out = make_points(given, shipped_interval(), protocol=LM_EVAL_LETTERS)
+    assert without == [] and left_out == ["3 models whose shape is neither in the shipped table nor in a record"]
+    points, _ = make_points(given, shipped_interval(), protocol=LM_EVAL_LETTERS, facts=facts_of_records(own))
+    assert [(point.model, point.family) for point in points] == [
+        ("./folder", "."), ("own/a", "own"), ("own/b", "own"),
+    ]  # fmt: skip
+    assert {point.r_dw for point in points} == {record.shape.r_dw} and "aofe_ratio" in points[0].predictors
+    found = shape_audit.link([], records=own, draws=100)
+    assert [one.n_models for one in found] == [3] and found[0].verdict == TOO_FEW
