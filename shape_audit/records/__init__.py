@@ -4,6 +4,7 @@ AuditRecord                  one audit; `AuditRecord.model_json_schema()` is its
 Board                        the comparison leaderboard
 CheckReport                  findings of one `shape-audit check`
 ScoreRecord                  one score of one model, with its protocol
+SweepPlan, SweepRow          what a sweep trains, and a line of its table
 ShapeSuggestion              shapes that `shape-audit suggest` found for a number of parameters
 IntervalDerivation           what `shape-audit interval` derives from a sweep table
 sealed, write_record, read_record      hash, write atomically, read and verify
@@ -38,6 +39,7 @@ from shape_audit.records.shape_suggestion import (
     SizeNeighbours,
     SuggestedShape,
 )
+from shape_audit.records.sweep_plan import LeftOutShape, PlannedShape, Precision, SweepPlan, SweepRow
 
 __all__ = [
     "MAX_SMALL_FILE",
@@ -62,6 +64,7 @@ __all__ = [
     "Interaction",
     "Interval",
     "IntervalDerivation",
+    "LeftOutShape",
     "Ledger",
     "LinkEvidence",
     "Loss",
@@ -69,6 +72,8 @@ __all__ = [
     "ModelShape",
     "Optimum",
     "Placement",
+    "PlannedShape",
+    "Precision",
     "Predictor",
     "Provider",
     "RowSource",
@@ -79,6 +84,8 @@ __all__ = [
     "SiteInteraction",
     "SizeNeighbours",
     "SuggestedShape",
+    "SweepPlan",
+    "SweepRow",
     "ToleranceRow",
     "WallSeconds",
     "WeightInteraction",
