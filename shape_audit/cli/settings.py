@@ -1,4 +1,7 @@
-"""Defaults from [tool.shape-audit.<command>] in the nearest pyproject.toml, keys checked."""
+"""Defaults from [tool.shape-audit.<command>] in the nearest pyproject.toml, keys checked.
+
+A command of a group has its table in the group's: [tool.shape-audit.sweep.run].
+"""
 
 from __future__ import annotations
 
@@ -15,6 +18,8 @@ TABLES = ("policy",)
 
 def read_settings(program: Any) -> dict[str, dict[str, Any]]:
     """Command -> parameter -> default, from the pyproject.toml of this folder or the nearest above it.
+
+    Of a group: group -> command -> parameter -> default.
 
     Args:
         program: the command group, whose commands and parameters are the keys there may be.
@@ -35,10 +40,19 @@ def read_settings(program: Any) -> dict[str, dict[str, Any]]:
     tables = tool.get("shape-audit", {}) if isinstance(tool, dict) else {}
     if not isinstance(tables, dict):
         raise UsageError(f"{file}: [tool.shape-audit] is not a table")
+    return _commands(tables, program, f"{file}: ", "tool.shape-audit")
+
+
+def _commands(tables: dict[str, Any], group: Any, file: str, place: str) -> dict[str, dict[str, Any]]:
+    """The settings of a group's commands, and of the groups in it."""
     settings = {}
     for name, table in tables.items():
-        where = f"{file}: [tool.shape-audit.{name}]"
-        settings[name] = _options(table, program.commands[_known(name, program.commands, where)], where)
+        where = f"{file}[{place}.{name}]"
+        command = group.commands[_known(name, group.commands, where)]
+        if isinstance(table, dict) and hasattr(command, "commands"):
+            settings[name] = _commands(table, command, file, f"{place}.{name}")
+        else:
+            settings[name] = _options(table, command, where)
     return settings
 
 

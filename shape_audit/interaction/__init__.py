@@ -26,7 +26,13 @@ from shape_audit.interaction.sample_size import MIN_WINDOWS, RELIABLE_WINDOWS
 from shape_audit.interaction.sites import Site, parse_sites
 
 if TYPE_CHECKING:
-    from shape_audit.interaction.loading import LoadedModel, check_supported, chosen_device, load_model, quiet_transformers
+    from shape_audit.interaction.loading import (
+        LoadedModel,
+        check_supported,
+        chosen_device,
+        load_model,
+        quiet_transformers,
+    )
     from shape_audit.interaction.neural_feature_ansatz import (
         nfa_correlations,
         random_correlations,

@@ -2,6 +2,7 @@
 
 SweepOptions                     what to train and how
 plan_sweep(options)              -> SweepPlan: shapes, operations, time
+plan_shapes(options)             -> shapes, and cells without one: neither text nor torch is needed
 run_sweep(options)               -> [SweepRow], and a folder: table.csv, models/, records/
 ShapeAuditCallback(windows)      for transformers.Trainer: the interaction as it forms
 watch(model, windows)            -> Observation: the same for any other loop
@@ -13,6 +14,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING, Any
 
 from shape_audit.sweep.options import SweepOptions
+from shape_audit.sweep.plan import plan_shapes
 from shape_audit.sweep.progress import SilentSweep, SweepProgress
 from shape_audit.sweep.run import plan_sweep, run_sweep
 
@@ -37,6 +39,7 @@ __all__ = [
     "SweepProgress",
     "byte_tokenizer",
     "fixed_windows",
+    "plan_shapes",
     "plan_sweep",
     "run_sweep",
     "watch",

@@ -11,6 +11,7 @@ import math
 from collections.abc import Callable
 from dataclasses import replace
 
+from shape_audit.errors import UsageError
 from shape_audit.records import LeftOutShape, PlannedShape, Precision, SweepPlan
 from shape_audit.shape import Family, Sizes, family_named
 from shape_audit.sweep.options import SweepOptions
@@ -22,7 +23,11 @@ Trial = Callable[[Sizes], float]
 
 
 def plan_shapes(options: SweepOptions) -> tuple[list[PlannedShape], list[LeftOutShape]]:
-    """The shape of every budget and depth, by budget and then depth; and the cells no shape fits."""
+    """The shape of every budget and depth, by budget and then depth; and the cells no shape fits.
+
+    Raises:
+        UsageError: no shape fits anywhere.
+    """
     family, shapes, left_out = family_named(options.family), [], []
     for budget in options.budgets:
         for depth in options.layers:
@@ -41,6 +46,12 @@ def plan_shapes(options: SweepOptions) -> tuple[list[PlannedShape], list[LeftOut
                     f"({fitted.miss * 100:+.1f} %)"
                 )
                 left_out.append(LeftOutShape(target_params=budget, num_hidden_layers=depth, reason=reason))
+    if not shapes:
+        first = left_out[0]
+        raise UsageError(
+            f"--params, --depths: no {options.family} shape within {options.tolerance * 100:g} %; "
+            f"{first.target_params:,} parameters in {first.num_hidden_layers} layers: {first.reason}"
+        )
     return shapes, left_out
 
 

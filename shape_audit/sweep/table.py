@@ -23,9 +23,7 @@ def model_name(shape: PlannedShape, seed: int) -> str:
     return f"p{shape.target_params}-l{shape.num_hidden_layers}-d{shape.hidden_size}-s{seed}"
 
 
-def row_of(
-    shape: PlannedShape, seed: int, family: str, training: Mapping[str, Any], found: Evaluation
-) -> SweepRow:
+def row_of(shape: PlannedShape, seed: int, family: str, training: Mapping[str, Any], found: Evaluation) -> SweepRow:
     """The line of a model.
 
     Args:

@@ -61,7 +61,9 @@ def save_training(
         write_bytes_atomically(file, save(tensors, metadata={"saved": json.dumps(numbers)}))
     except OSError as error:
         reason = error.strerror or error
-        raise IncompleteError(f"{file}: the training could not be saved ({reason}); the last one saved stays") from error
+        raise IncompleteError(
+            f"{file}: the training could not be saved ({reason}); the last one saved stays"
+        ) from error
 
 
 def restore_training(
