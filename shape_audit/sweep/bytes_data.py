@@ -67,7 +67,8 @@ def read_data(data: str, *, seq_len: int) -> SweepText:
     if data.startswith("builtin:"):
         text = _split_by_position(data, np.frombuffer(read_text(data).content, np.uint8))
     elif path.is_dir():
-        text = SweepText(path.name or data, **{split: _read(_split_file(path, split)) for split in SPLITS})
+        train, validation, test = (_read(_split_file(path, split)) for split in SPLITS)
+        text = SweepText(path.name or data, train, validation, test)
     elif path.is_file():
         if not path.name.endswith((".txt", ".txt.xz")):
             raise UsageError(f"--data {data}: neither a folder nor a .txt or .txt.xz file")
@@ -91,7 +92,8 @@ def batch_starts(seed: int, step: int, *, batch: int, seq_len: int, text_bytes: 
 
 def windows_at(text: Bytes, starts: NDArray[np.int64], seq_len: int) -> NDArray[np.int64]:
     """Token ids (B, seq_len + 1) of the windows that begin there: a token is a byte."""
-    return text[starts[:, None] + np.arange(seq_len + 1)].astype(np.int64)
+    windows: NDArray[np.int64] = text[starts[:, None] + np.arange(seq_len + 1)].astype(np.int64)
+    return windows
 
 
 def _split_file(folder: Path, split: str) -> Path:

@@ -45,7 +45,7 @@ def new_model(family: Family, sizes: Sizes, seed: int) -> Any:
 
 
 def byte_tokenizer(model_max_length: int) -> Any:
-    """A `PreTrainedTokenizerFast` whose token id is the byte's value: byte-level BPE without merges or special tokens."""
+    """A tokenizer whose token id is the byte's value: byte-level BPE without merges or special tokens."""
     from tokenizers import Tokenizer, decoders, models, pre_tokenizers
     from transformers import PreTrainedTokenizerFast
     from transformers.convert_slow_tokenizer import bytes_to_unicode

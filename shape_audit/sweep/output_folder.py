@@ -18,8 +18,8 @@ from shape_audit.sweep.bytes_data import SweepText
 from shape_audit.sweep.options import SweepOptions
 
 FORMAT = 1
-SHARED = ("family", "tokens_per_param", "tolerance", "seq_len", "batch", "learning_rate", "precision", "seed", "eval_bytes",
-          "windows")  # fmt: skip
+SHARED = ("family", "tokens_per_param", "tolerance", "seq_len", "batch", "learning_rate", "precision", "seed",
+          "eval_bytes", "windows")  # fmt: skip
 """Options in which the models of one table must not differ. There may be more budgets, depths and runs later."""
 
 

@@ -112,7 +112,7 @@ def sizes_of(shape: PlannedShape, options: SweepOptions) -> Sizes:
 def training_flops(family: Family, sizes: Sizes, *, tokens: int, seq_len: int) -> float:
     """Operations of training on so many tokens; see the module's docstring."""
     ledger = family.ledger(replace(sizes, tie_word_embeddings=True))
-    multiplied = sum(ledger.model_dump().values()) - ledger.embedding + sizes.vocab_size * sizes.hidden_size
+    multiplied: int = sum(ledger.model_dump().values()) - ledger.embedding + sizes.vocab_size * sizes.hidden_size
     attention = 12 * sizes.num_hidden_layers * sizes.hidden_size * seq_len
     return float(tokens) * (6 * multiplied + attention)
 

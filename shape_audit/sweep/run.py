@@ -1,4 +1,4 @@
-"""A sweep, from options to a table: each model trained, saved, measured, and entered; going on where a run was killed."""
+"""A sweep, from options to a table: each model trained, saved, measured, entered; going on where a run was killed."""
 
 from __future__ import annotations
 

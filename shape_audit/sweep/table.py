@@ -1,4 +1,4 @@
-"""The sweep's table: one line a model, written anew, atomically, as each is finished. `shape-audit interval` reads it."""
+"""The sweep's table: one line a model, written anew as each is finished. `shape-audit interval` reads it."""
 
 from __future__ import annotations
 

@@ -118,7 +118,8 @@ class TrainingLoop:
         accelerator.clip_grad_norm_(self.model.parameters(), CLIP_NORM)
         self.optimizer.step()
         self.optimizer.zero_grad(set_to_none=True)
-        return loss.detach()
+        detached: Tensor = loss.detach()
+        return detached
 
     def _own_windows(self, number: int) -> Tensor:
         """This process's windows (B, L) of a step's batch."""

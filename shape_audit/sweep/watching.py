@@ -46,7 +46,7 @@ class Observation:
     seconds: float
 
     def numbers(self) -> dict[str, float]:
-        """What a logger takes: r_dw, nats_per_token, seconds, and of each site aofe and aofe_ratio with _low and _high."""
+        """What a logger takes: r_dw, nats_per_token, seconds; of each site aofe and aofe_ratio, with _low and _high."""
         found = {"r_dw": self.r_dw, "nats_per_token": self.nats_per_token, "seconds": self.seconds}
         for site in self.sites:
             for name, value, ends in (

@@ -1,12 +1,12 @@
 """The width that fits a parameter budget at a depth, for models far smaller than those `suggest` is about.
 
-Widths are multiples of 8 below 128, of 16 below 256, of 32 below 512, then of 64: at 40, a step of 64 would multiply the
-parameters by six. A head has as near to 32 channels as an even divisor of the width allows (64 from a width of 256 on),
-of 16 or more where that leaves two heads or more: 20 x 2 of 40, 32 x 2 of 64, 36 x 4 of 144. Heads of 8, which divide
-every width, were tried: at 40 to 104 channels the attention of so many heads takes two to three times as long as all
-else. Every head has keys and values of its own: sharing them saves a cache that such models do not need. The
-feed-forward width is a multiple of 8, the family's usual one or up to a quarter off it, which closes the gaps between
-widths.
+Widths are multiples of 8 up to 128, of 16 up to 256, of 32 up to 512, then of 64: at 40, a step of 64 would multiply
+the parameters by six. A head has as near to 32 channels as an even divisor of the width allows (64 from a width of 256
+on), of 16 or more where that leaves two heads or more: 20 x 2 of 40, 32 x 2 of 64, 36 x 4 of 144. Heads of 8, which
+divide every width, were tried: a training step of 3 layers of width 88 took three times as long with 11 heads of 8 as
+with 2 of 44, one of 16 layers of width 40 1.8 times as long with 5 of 8 as with 2 of 20 (one CPU thread). Every head
+has keys and values of its own: sharing them saves a cache that such models do not need. The feed-forward width is a
+multiple of 8, the family's usual one or up to a quarter off it, which closes the gaps between widths.
 """
 
 from __future__ import annotations
