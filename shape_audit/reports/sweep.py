@@ -68,7 +68,6 @@ def _plan_table(plan: SweepPlan) -> Table:
             f"{shape.num_attention_heads} × {shape.head_dim}",
             count(shape.params),
             f"{shape.miss * 100:+.1f} %",
-            f"{shape.learning_rate:.2g}",
             count(shape.steps),
             significant(shape.flops),
             "–" if shape.seconds is None else duration(shape.seconds),
@@ -76,7 +75,7 @@ def _plan_table(plan: SweepPlan) -> Table:
         for shape in plan.shapes
     )
     columns = (
-        "budget", "layers × width", "R_D/W", "feed-forward", "heads", "params", "miss", "lr", "steps", "FLOPs", "time"
+        "budget", "layers × width", "R_D/W", "ffn", "heads", "params", "miss", "steps", "FLOPs", "time"
     )  # fmt: skip
     return Table(f"Shapes ({plan.family}, bytes, windows of {plan.seq_len}, {plan.batch} a step)", columns, rows)
 
@@ -93,6 +92,11 @@ def _to_mind(plan: SweepPlan) -> list[str]:
         f"{plan.tokens_per_param:g} bytes are predicted for each parameter of the budget; FLOPs are 6 N a byte and "
         "the attention"
     )
+    rates = sorted({shape.learning_rate for shape in plan.shapes})
+    if rates:
+        lines.append(
+            f"peak learning rate {rates[0]:.2g}" + (f" (the widest) to {rates[-1]:.2g}" if len(rates) > 1 else "")
+        )
     if plan.seconds is not None:
         lines.append(
             f"times are from three steps of each shape ({plan.device}, {plan.precision}), measuring not counted"

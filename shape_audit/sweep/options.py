@@ -62,6 +62,10 @@ class SweepOptions:
             value = getattr(self, name)
             if value is not None and value < 1:
                 raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+        if self.eval_bytes is not None and self.eval_bytes <= self.seq_len:
+            raise UsageError(
+                f"--eval-bytes {self.eval_bytes}: less than a window of --seq-len {self.seq_len} and its target"
+            )
         if not 0 <= self.seed < 2**32 - self.runs:
             raise UsageError(f"--seed must be a whole number from 0 to 2^32, not {self.seed}")
         if not 0 < self.tokens_per_param <= 1e6:

@@ -17,7 +17,8 @@ from shape_audit.records import check_writable, read_small_file, write_bytes_ato
 from shape_audit.sweep.bytes_data import SweepText
 from shape_audit.sweep.options import SweepOptions
 
-FORMAT = 1
+RECIPE = 1
+"""Raised whenever equal options would train or measure otherwise: such models do not belong into one table."""
 SHARED = ("family", "tokens_per_param", "tolerance", "seq_len", "batch", "learning_rate", "precision", "seed",
           "eval_bytes", "windows")  # fmt: skip
 """Options in which the models of one table must not differ. There may be more budgets, depths and runs later."""
@@ -79,7 +80,7 @@ class OutputFolder:
             IncompleteError: it cannot be written.
         """
         settings = {
-            "format": FORMAT,
+            "recipe": RECIPE,
             **{name: getattr(options, name) for name in SHARED},
             **{f"{split}_sha256": digest for split, digest in text.sha256.items()},
         }
@@ -101,6 +102,8 @@ class OutputFolder:
             was, now = before.get(name), settings.get(name)
             if was == now:
                 continue
+            if name == "recipe":
+                raise UsageError(f"{self.path}: its models were made by another version of `sweep run`; see --output")
             split = name.removesuffix("_sha256")
             if split != name:
                 raise UsageError(f"{self.path}: --data has another {split} text than the models there were made with")
