@@ -120,11 +120,12 @@ def main() -> None:
         print(rows[-1], file=sys.stderr, flush=True)
     text = heading("Training in a sweep")
     text += (
-        f"\nLlama, {OPTIONS.batch} windows of {OPTIONS.seq_len} bytes a step, {torch.get_num_threads()} threads, best of "
-        f"{ROUNDS}. Target for the widest shape of 1M parameters: {TARGET:g} of the peak. Time is shared among matrix "
-        "products, attention, and all else (norms, rotary positions, activations, optimizer). Drawing a batch is done "
-        f"between steps. Watching: {WATCHED_WINDOWS} windows of {WATCHED_TOKENS} bytes, all sites, every {EVERY} steps.\n\n"
-        "| shape | bytes/s | GFLOP/s of peak | share | time in products / attention / else | drawing a batch | watching |\n"
+        f"\nLlama, {OPTIONS.batch} windows of {OPTIONS.seq_len} bytes a step, {torch.get_num_threads()} threads, best "
+        f"of {ROUNDS}. Target for the widest shape of 1M parameters: {TARGET:g} of the peak. Time is shared among "
+        "matrix products, attention, and all else (norms, rotary positions, activations, optimizer). Drawing a batch "
+        f"is done between steps. Watching: {WATCHED_WINDOWS} windows of {WATCHED_TOKENS} bytes, all sites, every "
+        f"{EVERY} steps.\n\n"
+        "| shape | bytes/s | GFLOP/s of peak | share | time in products / attention / else | batch | watching |\n"
         "| --- | ---: | ---: | ---: | ---: | ---: | ---: |\n"
     )
     publish(__file__, text + "\n".join(rows))

@@ -48,7 +48,8 @@ class SweepBar:
 
     def step(self, text: str) -> None:
         description = f"{self._name}: {text}" if self._name else text
-        self._bar.reset(self._model, description=description, total=None, detail="")
+        self._bar.remove_task(self._model)  # a total, once known, cannot be taken back
+        self._model = self._bar.add_task(description, total=None, detail="")
 
     def training(self, step: int, steps: int, tokens_per_second: float, loss: float) -> None:
         detail = f"step {step:,}/{steps:,}, {loss:.3f} nats/byte, {tokens_per_second:,.0f} bytes/s"

@@ -10,6 +10,7 @@ import torch
 from shape_audit.errors import IncompleteError, NonFiniteError
 from shape_audit.shape import family_named
 from shape_audit.sweep import training
+from shape_audit.sweep.model_folder import new_model, save_model, saved_training
 from shape_audit.sweep.recipe import learning_rate_at, learning_rate_of
 from shape_audit.sweep.training import Job, accelerator_for, chosen_precision, train
 from shape_audit.sweep.widths import fit_width
@@ -83,6 +84,18 @@ def test_a_state_that_cannot_be_written_is_said(tmp_path: Path) -> None:
             job_of(), TEXT, accelerator_for(CPU, "float32"),
             state_file=tmp_path / "file" / "state.safetensors", save_seconds=0,
         )  # fmt: skip
+
+
+def test_a_model_that_cannot_be_saved_leaves_nothing_that_looks_like_one(tmp_path: Path) -> None:
+    job = job_of()
+    model = new_model(family_named("llama"), job.sizes, 0)
+    (tmp_path / "model").mkdir()
+    (tmp_path / "model" / "in the way").write_text("")
+    with pytest.raises(IncompleteError, match="the model could not be saved"):
+        save_model(model, tmp_path / "model", {}, positions=32)
+    assert saved_training(tmp_path / "model") is None
+    save_model(model, tmp_path / "other", {"train_ce": 1.5}, positions=32)  # and is tried again
+    assert saved_training(tmp_path / "other") == {"train_ce": 1.5}
 
 
 def test_a_loss_that_is_not_finite_names_its_step(monkeypatch: pytest.MonkeyPatch) -> None:

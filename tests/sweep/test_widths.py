@@ -115,6 +115,7 @@ def test_a_plan_says_what_it_is_about() -> None:
         ({"tokens_per_param": 0}, "--tokens-per-param"),
         ({"tokens_per_param": float("nan")}, "--tokens-per-param"),
         ({"batch": 0}, "--batch"),
+        ({"eval_bytes": 256}, "--eval-bytes 256: less than a window"),
         ({"learning_rate": 2.0}, "--learning-rate"),
         ({"seed": -1}, "--seed"),
         ({"tolerance": 0}, "--tolerance"),
