@@ -70,7 +70,9 @@ class Trained:
 def accelerator_for(device: torch.device, precision: Precision) -> Accelerator:
     """The Accelerate that trains on this device, alone or as one of the processes a launcher has started."""
     from accelerate import Accelerator
+    from accelerate.state import AcceleratorState
 
+    AcceleratorState._reset_state()  # as Trainer does: else the first precision of a Python process were its only one
     return Accelerator(cpu=device.type == "cpu", mixed_precision="bf16" if precision == "bfloat16" else "no")
 
 

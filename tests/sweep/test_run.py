@@ -50,9 +50,11 @@ def start(output: Path, *more: str) -> subprocess.Popen[str]:
 @pytest.fixture(scope="module")
 def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the sweep that nobody interrupted."""
+    before = torch.get_num_threads()
     torch.set_num_threads(1)
     output = tmp_path_factory.mktemp("sweeps") / "straight"
     shape_audit.run_sweep(**FEW, output=output)
+    torch.set_num_threads(before)
     return output
 
 

@@ -119,3 +119,9 @@ def test_the_schedule_warms_up_and_comes_down() -> None:
 def test_precision_is_what_was_asked_for() -> None:
     assert chosen_precision(CPU, "bfloat16") == "bfloat16" and chosen_precision(CPU, "float32") == "float32"
     assert chosen_precision(CPU, "auto") in ("float32", "bfloat16")
+    for precision, mixed in (("bfloat16", "bf16"), ("float32", "no"), ("bfloat16", "bf16")):
+        assert accelerator_for(CPU, precision).mixed_precision == mixed
+    half = train(job_of(precision="bfloat16"), TEXT, accelerator_for(CPU, "bfloat16"))
+    whole = train(job_of(), TEXT, accelerator_for(CPU, "float32"))
+    assert half.train_ce == pytest.approx(whole.train_ce, rel=0.02) and half.train_ce != whole.train_ce
+    assert all(value.dtype == torch.float32 for value in weights(half).values())
