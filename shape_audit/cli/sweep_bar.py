@@ -5,7 +5,7 @@ from __future__ import annotations
 from types import TracebackType
 
 from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
 SPEED_PERIOD = 300.0
 """Seconds over which the speed is averaged for the time left."""
@@ -17,9 +17,8 @@ class SweepBar:
     def __init__(self) -> None:
         self._bar = Progress(
             TextColumn("{task.description}", markup=False),
-            BarColumn(),
+            BarColumn(bar_width=10),
             TextColumn("{task.fields[detail]}", markup=False),
-            TimeElapsedColumn(),
             TimeRemainingColumn(),
             console=Console(stderr=True),
             transient=True,
@@ -52,7 +51,7 @@ class SweepBar:
         self._model = self._bar.add_task(description, total=None, detail="")
 
     def training(self, step: int, steps: int, tokens_per_second: float, loss: float) -> None:
-        detail = f"step {step:,}/{steps:,}, {loss:.3f} nats/byte, {tokens_per_second:,.0f} bytes/s"
+        detail = f"{step:,}/{steps:,}, {loss:.2f} nats, {tokens_per_second / 1000:.1f} kB/s"
         self._bar.update(self._model, completed=step, total=steps, detail=detail)
 
     def windows(self, done: int, total: int, tokens: int) -> None:

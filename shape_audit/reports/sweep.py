@@ -65,7 +65,6 @@ def _plan_table(plan: SweepPlan) -> Table:
             f"{shape.num_hidden_layers} × {shape.hidden_size}",
             f"{shape.r_dw:.4f}",
             str(shape.intermediate_size),
-            f"{shape.num_attention_heads} × {shape.head_dim}",
             count(shape.params),
             f"{shape.miss * 100:+.1f} %",
             count(shape.steps),
@@ -75,7 +74,7 @@ def _plan_table(plan: SweepPlan) -> Table:
         for shape in plan.shapes
     )
     columns = (
-        "budget", "layers × width", "R_D/W", "ffn", "heads", "params", "miss", "steps", "FLOPs", "time"
+        "budget", "shape", "R_D/W", "feed-fwd", "params", "miss", "steps", "FLOPs", "time"
     )  # fmt: skip
     return Table(f"Shapes ({plan.family}, bytes, windows of {plan.seq_len}, {plan.batch} a step)", columns, rows)
 
@@ -116,12 +115,11 @@ def _rows_table(rows: Sequence[SweepRow]) -> Table:
             ratio(row.loss_gradient_last_aofe_ratio),
             ratio(row.projected_output_aofe_ratio),
             ratio(row.wtw_aofe_ratio),
-            duration(row.train_seconds),
         )
         for row in rows
     )
     columns = (
-        "budget", "layers × width", "R_D/W", "seed", "nats/byte", "loss-gradient", "… last", "projected", "WᵀW", "time"
+        "budget", "shape", "R_D/W", "seed", "nats/byte", "loss-grad.", "… last", "projected", "WᵀW"
     )  # fmt: skip
     return Table("Models", columns, cells)
 
@@ -129,7 +127,7 @@ def _rows_table(rows: Sequence[SweepRow]) -> Table:
 def _legend(rows: Sequence[SweepRow]) -> list[str]:
     read = f" of {count(rows[0].test_bytes)} bytes" if rows else ""
     return [
-        f"nats/byte is the cross-entropy{read} of the test text. The next four are AOFE-ratios of different things, "
-        "never to be compared with each other: loss gradients at the input of the first block and the output of the "
-        "last, projected outputs, and the token embedding's WᵀW."
+        f"A shape is layers × width; nats/byte the cross-entropy{read} of the test text. The next four are AOFE-ratios of "
+        "different things, never to be compared with each other: loss gradients at the input of the first block and "
+        "the output of the last, projected outputs, and the token embedding's WᵀW."
     ]

@@ -165,7 +165,7 @@ def test_the_command(capsys: pytest.CaptureFixture[str], straight: Path, tmp_pat
     code, out, err = outcome(*few, "-o", str(straight), "-f", "json")
     assert code == 0 and len(json.loads(out)) == 3 and "table.csv" in err
     code, out, err = outcome(*few, "-o", str(straight))
-    assert code == 0 and "nats/byte is the cross-entropy of 3,968 bytes" in out
+    assert code == 0 and "nats/byte the cross-entropy of 3,968 bytes" in out
     code, out, err = outcome(*few, "--plan")
     assert code == 0 and "1 × 32" in out and "3 × 24" in out and "about" in out
     for arguments, line in (
