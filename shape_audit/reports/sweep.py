@@ -127,7 +127,7 @@ def _rows_table(rows: Sequence[SweepRow]) -> Table:
 def _legend(rows: Sequence[SweepRow]) -> list[str]:
     read = f" of {count(rows[0].test_bytes)} bytes" if rows else ""
     return [
-        f"A shape is layers × width; nats/byte the cross-entropy{read} of the test text. The next four are AOFE-ratios of "
-        "different things, never to be compared with each other: loss gradients at the input of the first block and "
+        f"A shape is layers × width; nats/byte the cross-entropy{read} of the test text. The next four are AOFE-ratios "
+        "of different things, never to be compared with each other: loss gradients at the input of the first block and "
         "the output of the last, projected outputs, and the token embedding's WᵀW."
     ]
