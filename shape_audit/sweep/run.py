@@ -4,21 +4,15 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
 
 from shape_audit.errors import IncompleteError, MissingExtraError, ShapeAuditError, UsageError, explained
-from shape_audit.records import PlannedShape, SweepPlan, SweepRow
+from shape_audit.records import SweepPlan, SweepRow
 from shape_audit.sweep.bytes_data import SweepText, read_data
 from shape_audit.sweep.options import SweepOptions
 from shape_audit.sweep.output_folder import OutputFolder
 from shape_audit.sweep.plan import make_plan, plan_shapes, sizes_of
 from shape_audit.sweep.progress import SilentSweep, SweepProgress
-
-if TYPE_CHECKING:
-    from accelerate import Accelerator
-
-    from shape_audit.interaction import Alone
-    from shape_audit.sweep.training import Job
 
 PACKAGES = ("torch", "transformers", "accelerate", "safetensors", "scipy", "filelock")
 
@@ -92,6 +86,7 @@ def _in_our_words(run: Callable[[], Result]) -> Result:
 
 def _plan(options: SweepOptions, progress: SweepProgress) -> SweepPlan:
     from shape_audit.interaction import chosen_device, quiet_transformers
+    from shape_audit.sweep.one_model import job_of
     from shape_audit.sweep.training import accelerator_for, chosen_precision, seconds_per_step
 
     text = _read_text(options, progress)
@@ -99,12 +94,12 @@ def _plan(options: SweepOptions, progress: SweepProgress) -> SweepPlan:
     precision = chosen_precision(device, options.precision)
     accelerator = accelerator_for(device, precision)
     shapes, _ = plan_shapes(options)
-    job_of = {sizes_of(shape, options): _job(shape, options.seed, options, accelerator) for shape in shapes}
+    jobs = {sizes_of(shape, options): job_of(shape, options.seed, options, accelerator) for shape in shapes}
     progress.step("trying a few steps of each shape")
     with quiet_transformers():
         return make_plan(
             options,
-            trial=lambda sizes: seconds_per_step(job_of[sizes], text.train, accelerator),
+            trial=lambda sizes: seconds_per_step(jobs[sizes], text.train, accelerator),
             device=str(device),
             precision=precision,
             notes=(text.note,) if text.note else (),
@@ -113,6 +108,7 @@ def _plan(options: SweepOptions, progress: SweepProgress) -> SweepPlan:
 
 def _run(options: SweepOptions, progress: SweepProgress) -> list[SweepRow]:
     from shape_audit.interaction import chosen_device, join, quiet_transformers
+    from shape_audit.sweep.one_model import OneModel
     from shape_audit.sweep.table import model_name, read_table
     from shape_audit.sweep.training import accelerator_for, chosen_precision
 
@@ -142,7 +138,7 @@ def _run(options: SweepOptions, progress: SweepProgress) -> list[SweepRow]:
                 progress.model(name, number, len(cells))
                 progress.sweep(behind, total)
                 if name not in done:
-                    one = _OneModel(shape, seed, name, options, text, folder, accelerator, world, progress)
+                    one = OneModel(shape, seed, name, options, text, folder, accelerator, world, progress)
                     rows = one.enter(rows, behind, total)
                 behind += shape.flops
         progress.sweep(total, total)
@@ -165,101 +161,3 @@ def _read_text(options: SweepOptions, progress: SweepProgress) -> SweepText:
             f"{options.windows}; lower --windows or --seq-len"
         )
     return text
-
-
-def _job(shape: PlannedShape, seed: int, options: SweepOptions, accelerator: Accelerator) -> Job:
-    from shape_audit.sweep.training import Job
-
-    return Job(
-        family=options.family,
-        sizes=sizes_of(shape, options),
-        seed=seed,
-        steps=shape.steps,
-        learning_rate=shape.learning_rate,
-        batch=options.batch,
-        seq_len=options.seq_len,
-        precision="bfloat16" if accelerator.mixed_precision == "bf16" else "float32",
-    )
-
-
-class _OneModel:
-    """One model of a sweep on its way into the table."""
-
-    def __init__(
-        self,
-        shape: PlannedShape,
-        seed: int,
-        name: str,
-        options: SweepOptions,
-        text: SweepText,
-        folder: OutputFolder,
-        accelerator: Accelerator,
-        world: Alone,
-        progress: SweepProgress,
-    ) -> None:
-        self._shape, self._seed, self._name, self._options, self._text = shape, seed, name, options, text
-        self._folder, self._accelerator, self._world, self._progress = folder, accelerator, world, progress
-
-    def enter(self, rows: list[SweepRow], behind: float, total: float) -> list[SweepRow]:
-        """Train and measure it, as far as that is not done yet, and write the table with its line.
-
-        Args:
-            rows: the table so far.
-            behind, total: operations of the sweep before this model, and in all.
-
-        Returns:
-            The table with its line.
-        """
-        from shape_audit.sweep.evaluation import evaluate
-        from shape_audit.sweep.model_folder import saved_training
-        from shape_audit.sweep.table import row_of, write_table
-
-        home, is_first = self._folder.models / self._name, self._world.rank == 0
-        training = self._world.from_first(saved_training(home) if is_first else None)
-        if training is None:
-            training = self._train(behind, total)
-        found = evaluate(
-            home, self._text, self._folder.test_file, self._options,
-            records=self._folder.records, world=self._world, progress=self._progress,
-        )  # fmt: skip
-        rows = [*rows, row_of(self._shape, self._seed, self._options.family, training, found)]
-        if is_first:
-            write_table(self._folder.table, rows)
-            self._state_file.unlink(missing_ok=True)
-        return rows
-
-    def _train(self, behind: float, total: float) -> dict[str, Any]:
-        """Train it and save its folder; what is known of the training."""
-        import torch
-
-        from shape_audit.sweep.model_folder import save_model
-        from shape_audit.sweep.training import train
-
-        options, shape = self._options, self._shape
-        job = _job(shape, self._seed, options, self._accelerator)
-        self._progress.step("training")
-
-        def tell(step: int, tokens_per_second: float, loss: float) -> None:
-            self._progress.training(step, job.steps, tokens_per_second, loss)
-            self._progress.sweep(behind + shape.flops * step / job.steps, total)
-
-        trained = train(
-            job, self._text.train, self._accelerator,
-            state_file=self._state_file, save_seconds=options.save_seconds, progress=tell,
-        )  # fmt: skip
-        training = {
-            "train_ce": trained.train_ce,
-            "train_seconds": round(trained.seconds, 3),
-            "precision": job.precision,
-            "device": self._accelerator.device.type,
-            "processes": self._world.size,
-            "threads": torch.get_num_threads(),
-        }
-        if self._world.rank == 0:
-            save_model(trained.model, self._folder.models / self._name, training, positions=options.seq_len)
-        whole: dict[str, Any] = self._world.from_first(training)  # and nobody reads the folder before it is there
-        return whole
-
-    @property
-    def _state_file(self) -> Any:
-        return self._folder.states / f"{self._name}.safetensors"
