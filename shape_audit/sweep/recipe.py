@@ -30,9 +30,9 @@ def learning_rate_of(width: int) -> float:
 
     So 4e-3 is best at all three, and a rate that grows as widths shrink (4e-3 * 64 / width, the first guess, after
     muP's 1 / width) would have been 6.4e-3 where 8e-3 already harms. At 1 layer x 288, 1.8e-3 ended at 2.078 and 4e-3
-    at 2.119: there the rule holds. (The trials were run with a warm-up of 20 steps; those of 1 and 4 layers up to 144 with
-    heads of 16 and feed-forward widths of 408 and 216.) Runs as short as these favour high rates: a sweep that is to
-    compare shapes by less than a percent should try half of it too (`--learning-rate`).
+    at 2.119: there the rule holds. (Warm-up of 20 steps; up to 144, shapes of 1 and 4 layers had heads of 16 and
+    feed-forward widths of 408 and 216.) Runs as short as these favour high rates: a sweep that is to compare shapes by
+    less than a percent should try half of it too (`--learning-rate`).
     """
     return PEAK * min(1.0, PEAK_WIDTH / width)
 
