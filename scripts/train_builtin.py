@@ -31,11 +31,10 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.nn.functional as F
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers
-from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast
-from transformers.convert_slow_tokenizer import bytes_to_unicode
+from transformers import LlamaConfig, LlamaForCausalLM
 
 from shape_audit.calibration import read_text
+from shape_audit.sweep import byte_tokenizer
 
 ROOT = Path(__file__).resolve().parent.parent
 HELD_OUT_ONE_IN = 32
@@ -114,19 +113,6 @@ RECIPES = {
         torch.bfloat16,
     ),
 }  # fmt: skip
-
-
-def byte_tokenizer() -> PreTrainedTokenizerFast:
-    """Token id = byte value: byte-level BPE with no merges, no special tokens."""
-    vocabulary = {character: byte for byte, character in bytes_to_unicode().items()}
-    tokenizer = Tokenizer(models.BPE(vocab=vocabulary, merges=[]))
-    tokenizer.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False, use_regex=False)
-    tokenizer.decoder = decoders.ByteLevel()
-    return PreTrainedTokenizerFast(
-        tokenizer_object=tokenizer,
-        model_max_length=512,
-        clean_up_tokenization_spaces=False,
-    )
 
 
 def unigram_bits(text: bytes) -> float:
@@ -247,7 +233,7 @@ def main() -> None:
     parameters = sum(p.numel() for p in model.parameters())
     output.mkdir(parents=True, exist_ok=True)
     model.to(recipe.dtype).save_pretrained(output)
-    byte_tokenizer().save_pretrained(output)
+    byte_tokenizer(512).save_pretrained(output)
     (output / "generation_config.json").unlink(missing_ok=True)  # no special tokens: nothing to say
     for path in output.iterdir():
         path.chmod(0o644)  # safetensors makes its file private

@@ -4,6 +4,7 @@
     record = shape_audit.audit("builtin:bytes-1m")        # AuditRecord
     shape_audit.check("./my-model").failing                # findings that a release should not have
     shape_audit.derive_interval()                          # IntervalDerivation of the shipped sweep
+    shape_audit.run_sweep(params="300k", depths="1,2,4,8", data="corpus", output="sweep")    # [SweepRow]
     shape_audit.suggest("1.2B").shapes[0].config           # a config.json inside it
 
 Nothing heavy is imported before it is needed: `audit(..., shape_only=True)` runs without torch.
@@ -32,6 +33,7 @@ if TYPE_CHECKING:
     from shape_audit.records import AuditRecord, CheckReport, ShapeSuggestion, read_record
     from shape_audit.scores import ScoreOptions, score
     from shape_audit.shape import derive_interval, suggest
+    from shape_audit.sweep import ShapeAuditCallback, SweepOptions, fixed_windows, plan_sweep, run_sweep, watch
 
 __version__ = "0.1.0"
 
@@ -41,17 +43,23 @@ _HOME = {
     "CheckOptions": "checks",
     "CheckReport": "records",
     "ScoreOptions": "scores",
+    "ShapeAuditCallback": "sweep",
     "ShapeSuggestion": "records",
+    "SweepOptions": "sweep",
     "audit": "auditing",
     "build_leaderboard": "leaderboard",
     "check": "checks",
     "derive_interval": "shape",
     "link": "linking",
+    "fixed_windows": "sweep",
     "plan_memory": "auditing",
     "read_manifest": "leaderboard",
+    "plan_sweep": "sweep",
     "read_record": "records",
+    "run_sweep": "sweep",
     "score": "scores",
     "suggest": "shape",
+    "watch": "sweep",
 }
 
 __all__ = [
@@ -66,19 +74,25 @@ __all__ = [
     "NonFiniteError",
     "NotAuditableError",
     "ScoreOptions",
+    "ShapeAuditCallback",
     "ShapeAuditError",
     "ShapeSuggestion",
+    "SweepOptions",
     "UsageError",
     "audit",
     "build_leaderboard",
     "check",
     "derive_interval",
+    "fixed_windows",
     "link",
     "plan_memory",
+    "plan_sweep",
     "read_manifest",
     "read_record",
+    "run_sweep",
     "score",
     "suggest",
+    "watch",
 ]
 
 

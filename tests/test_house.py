@@ -14,7 +14,7 @@ ROOMS = ("records", "hub", "shape", "calibration", "interaction", "scores", "lin
          "leaderboard", "sweep", "cli")  # fmt: skip
 HEAVY = {"torch", "transformers", "datasets", "accelerate", "lm_eval"}
 LIGHT_ROOMS = ("records", "hub", "shape", "reports", "checks", "scores", "cli")
-FRONT_DOORS = ("calibration", "interaction", "auditing", "leaderboard")
+FRONT_DOORS = ("calibration", "interaction", "auditing", "leaderboard", "sweep")
 
 
 def imported(file: Path) -> set[tuple[str, bool]]:

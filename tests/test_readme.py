@@ -11,13 +11,16 @@ import pytest
 from shape_audit.errors import ExitCode
 
 README = Path(__file__).resolve().parents[1] / "README.md"
-HELP = re.compile(r"(<!-- help: (\w+) -->\n```\n)(.*?)(```)", re.DOTALL)
+HELP = re.compile(r"(<!-- help: ([\w ]+) -->\n```\n)(.*?)(```)", re.DOTALL)
 
 
 def shown_help(command: str) -> str:
     environment = os.environ | {"COLUMNS": "100", "TERMINAL_WIDTH": "100", "NO_COLOR": "1"}
     done = subprocess.run(
-        [sys.executable, "-m", "shape_audit", command, "--help"], env=environment, capture_output=True, text=True
+        [sys.executable, "-m", "shape_audit", *command.split(), "--help"],
+        env=environment,
+        capture_output=True,
+        text=True,
     )
     assert done.returncode == 0, done.stderr
     return done.stdout

@@ -7,7 +7,7 @@ from typing import Annotated
 import typer
 from typer.exceptions import TyperException
 
-from shape_audit.cli import audit, check, interval, leaderboard, link, rules, schema, score, scores, suggest
+from shape_audit.cli import audit, check, interval, leaderboard, link, rules, schema, score, scores, suggest, sweep
 from shape_audit.cli.failures import failed
 from shape_audit.cli.option import option
 from shape_audit.cli.settings import read_settings
@@ -33,6 +33,7 @@ app.command("link")(link.command)
 app.add_typer(leaderboard.app, name="leaderboard")
 app.command("interval")(interval.command)
 app.command("suggest")(suggest.command)
+app.add_typer(sweep.app, name="sweep")
 app.command("schema")(schema.command)
 
 
@@ -54,7 +55,8 @@ def shape_audit(
 
     Exit codes: 0 clean, 1 findings, 2 could not be completed, 3 nothing auditable there, 4 wrong usage,
     130 interrupted. Options may also come from SHAPE_AUDIT_<COMMAND>_<OPTION> or from
-    [tool.shape-audit.<command>] in pyproject.toml.
+    [tool.shape-audit.<command>] in pyproject.toml (sweep run: SHAPE_AUDIT_SWEEP_RUN_<OPTION>,
+    [tool.shape-audit.sweep.run]).
     """
 
 

@@ -1,4 +1,7 @@
-"""Defaults from [tool.shape-audit.<command>] in the nearest pyproject.toml, keys checked."""
+"""Defaults from [tool.shape-audit.<command>] in the nearest pyproject.toml, keys checked.
+
+A command of a group has its table in the group's: [tool.shape-audit.sweep.run].
+"""
 
 from __future__ import annotations
 

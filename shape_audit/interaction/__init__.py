@@ -26,7 +26,13 @@ from shape_audit.interaction.sample_size import MIN_WINDOWS, RELIABLE_WINDOWS
 from shape_audit.interaction.sites import Site, parse_sites
 
 if TYPE_CHECKING:
-    from shape_audit.interaction.loading import LoadedModel, check_supported, chosen_device, load_model
+    from shape_audit.interaction.loading import (
+        LoadedModel,
+        check_supported,
+        chosen_device,
+        load_model,
+        quiet_transformers,
+    )
     from shape_audit.interaction.neural_feature_ansatz import (
         nfa_correlations,
         random_correlations,
@@ -55,6 +61,7 @@ _HEAVY = {
     "SettledMemory": "settling",
     "settle_memory": "settling",
     "check_supported": "loading",
+    "quiet_transformers": "loading",
     "weights_folder": "loading",
     "chosen_device": "loading",
     "Alone": "world",
@@ -95,6 +102,7 @@ __all__ = [
     "parse_max_memory",
     "parse_sites",
     "protocol_of",
+    "quiet_transformers",
     "random_correlations",
     "rank",
     "settle_memory",

@@ -4,6 +4,7 @@ AuditRecord                  one audit; `AuditRecord.model_json_schema()` is its
 Board                        the comparison leaderboard
 CheckReport                  findings of one `shape-audit check`
 ScoreRecord                  one score of one model, with its protocol
+SweepPlan, SweepRow          what a sweep trains, and a line of its table
 ShapeSuggestion              shapes that `shape-audit suggest` found for a number of parameters
 IntervalDerivation           what `shape-audit interval` derives from a sweep table
 sealed, write_record, read_record      hash, write atomically, read and verify
@@ -39,6 +40,7 @@ from shape_audit.records.shape_suggestion import (
     SizeNeighbours,
     SuggestedShape,
 )
+from shape_audit.records.sweep_plan import LeftOutShape, PlannedShape, Precision, SweepPlan, SweepRow
 
 __all__ = [
     "MAX_SMALL_FILE",
@@ -65,12 +67,15 @@ __all__ = [
     "Interval",
     "IntervalDerivation",
     "Ledger",
+    "LeftOutShape",
     "LinkEvidence",
     "Loss",
     "ModelIdentity",
     "ModelShape",
     "Optimum",
     "Placement",
+    "PlannedShape",
+    "Precision",
     "Predictor",
     "Provider",
     "RowSource",
@@ -81,6 +86,8 @@ __all__ = [
     "SiteInteraction",
     "SizeNeighbours",
     "SuggestedShape",
+    "SweepPlan",
+    "SweepRow",
     "ToleranceRow",
     "WallSeconds",
     "WeightInteraction",

@@ -3,6 +3,7 @@
 audit_text(record), comparison_text(records), interval_text(derivation)                     rich renderables
 audit_markdown(record), comparison_markdown(records), interval_markdown(derivation)         str
 suggestion_text(suggestion), suggestion_markdown(suggestion)                                likewise
+sweep_plan_text(plan), sweep_text(rows), their Markdown and JSON                            likewise
 memory_text(plan), memory_markdown(plan), memory_json(plan)                                  likewise
 as_json(record)                                                                             str
 """
@@ -19,6 +20,13 @@ from shape_audit.reports.numbers import count, half_width, interval_ends, signif
 from shape_audit.reports.rich_tables import rich_table
 from shape_audit.reports.scores import scores_json, scores_markdown, scores_text
 from shape_audit.reports.suggestion import suggestion_markdown, suggestion_text
+from shape_audit.reports.sweep import (
+    sweep_json,
+    sweep_markdown,
+    sweep_plan_markdown,
+    sweep_plan_text,
+    sweep_text,
+)
 from shape_audit.reports.tables import Table
 from shape_audit.reports.verdict import SIDE_WORDS
 
@@ -51,4 +59,9 @@ __all__ = [
     "significant",
     "suggestion_markdown",
     "suggestion_text",
+    "sweep_json",
+    "sweep_markdown",
+    "sweep_plan_markdown",
+    "sweep_plan_text",
+    "sweep_text",
 ]

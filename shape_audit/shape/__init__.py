@@ -12,7 +12,7 @@ TILE, unsplit(size) ...          the sizes that hardware likes
 from shape_audit.shape.advisor import DEFAULT_FAMILY, DEFAULT_TOP, suggest
 from shape_audit.shape.config_facts import ConfigFacts, read_config
 from shape_audit.shape.config_file import write_config
-from shape_audit.shape.families import Family, Sizes, families
+from shape_audit.shape.families import Family, Sizes, families, family_named
 from shape_audit.shape.hardware_sizes import (
     LARGE_TILE,
     LARGEST_HEAD,
@@ -26,6 +26,7 @@ from shape_audit.shape.hardware_sizes import (
 from shape_audit.shape.interval import derive_interval, interval_of, read_interval, shipped_interval
 from shape_audit.shape.known_models import KnownModel, known_models
 from shape_audit.shape.model_shape import ShapeReading, describe, disagreements, shape_of
+from shape_audit.shape.parameter_budget import parse_budget
 from shape_audit.shape.placement import place
 from shape_audit.shape.tensor_facts import TensorFacts, read_tensors
 
@@ -47,10 +48,12 @@ __all__ = [
     "describe",
     "disagreements",
     "families",
+    "family_named",
     "interval_of",
     "is_fused_head",
     "known_models",
     "next_multiple",
+    "parse_budget",
     "place",
     "read_config",
     "read_interval",

@@ -1,0 +1,58 @@
+"""Progress of a sweep on stderr: the whole, by operations, and the model at hand; nothing where it is no terminal."""
+
+from __future__ import annotations
+
+from types import TracebackType
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
+
+SPEED_PERIOD = 300.0
+"""Seconds over which the speed is averaged for the time left."""
+
+
+class SweepBar:
+    """A `sweep.SweepProgress` that draws itself while it is open, and leaves nothing behind."""
+
+    def __init__(self) -> None:
+        self._bar = Progress(
+            TextColumn("{task.description}", markup=False),
+            BarColumn(bar_width=10),
+            TextColumn("{task.fields[detail]}", markup=False),
+            TimeRemainingColumn(),
+            console=Console(stderr=True),
+            transient=True,
+            speed_estimate_period=SPEED_PERIOD,
+            disable=not Console(stderr=True).is_terminal,
+        )
+        self._whole = self._bar.add_task("sweep", total=None, detail="")
+        self._model = self._bar.add_task("", total=None, detail="")
+        self._name = ""
+
+    def __enter__(self) -> SweepBar:
+        self._bar.start()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._bar.stop()
+
+    def sweep(self, done: float, total: float) -> None:
+        self._bar.update(self._whole, completed=done, total=total)
+
+    def model(self, name: str, number: int, models: int) -> None:
+        self._name = name
+        self._bar.update(self._whole, detail=f"model {number} of {models}")
+
+    def step(self, text: str) -> None:
+        description = f"{self._name}: {text}" if self._name else text
+        self._bar.remove_task(self._model)  # a total, once known, cannot be taken back
+        self._model = self._bar.add_task(description, total=None, detail="")
+
+    def training(self, step: int, steps: int, tokens_per_second: float, loss: float) -> None:
+        detail = f"{step:,}/{steps:,}, {loss:.2f} nats, {tokens_per_second / 1000:.1f} kB/s"
+        self._bar.update(self._model, completed=step, total=steps, detail=detail)
+
+    def windows(self, done: int, total: int, tokens: int) -> None:
+        self._bar.update(self._model, completed=done, total=total, detail=f"{done}/{total} windows")

@@ -1,0 +1,133 @@
+"""A sweep's plan, and its table, in the terminal and as Markdown."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+
+from rich.console import Group, RenderableType
+from rich.padding import Padding
+from rich.text import Text
+
+from shape_audit.records import SweepPlan, SweepRow
+from shape_audit.reports.markdown_tables import escaped, markdown_table
+from shape_audit.reports.numbers import count, ratio, rounded_count, significant
+from shape_audit.reports.rich_tables import plain, rich_table
+from shape_audit.reports.tables import Table
+
+
+def sweep_plan_text(plan: SweepPlan) -> RenderableType:
+    """How much there is to do, the shapes, what is left out and why."""
+    parts: list[RenderableType] = [plain(_headline(plan), style="bold"), Text(), rich_table(_plan_table(plan)), Text()]
+    return Group(*parts, *(Padding(plain(f"- {line}"), (0, 0, 0, 2)) for line in _to_mind(plan)))
+
+
+def sweep_plan_markdown(plan: SweepPlan) -> str:
+    """Markdown with a final line end."""
+    lines = "\n".join(f"- {escaped(line)}" for line in _to_mind(plan))
+    return "\n\n".join([f"# {escaped(_headline(plan))}", markdown_table(_plan_table(plan)), lines]) + "\n"
+
+
+def sweep_text(rows: Sequence[SweepRow]) -> RenderableType:
+    """One line a model, and what the columns are."""
+    legend = (plain(line) for line in _legend(rows))
+    return Group(rich_table(_rows_table(rows)), Text(), *legend)
+
+
+def sweep_markdown(rows: Sequence[SweepRow]) -> str:
+    """Markdown with a final line end."""
+    return "\n\n".join([markdown_table(_rows_table(rows)), *(escaped(line) for line in _legend(rows))]) + "\n"
+
+
+def sweep_json(rows: Sequence[SweepRow]) -> str:
+    """The lines of the table, a JSON list with a final line end."""
+    return json.dumps([row.model_dump(mode="json") for row in rows], indent=2) + "\n"
+
+
+def duration(seconds: float) -> str:
+    """A time as people say it: 40 s, 12 min, 2.4 h."""
+    if seconds < 90:
+        return f"{seconds:.0f} s"
+    return f"{seconds / 60:.0f} min" if seconds < 90 * 60 else f"{significant(seconds / 3600, 2)} h"
+
+
+def _headline(plan: SweepPlan) -> str:
+    models = len(plan.shapes) * len(plan.seeds)
+    some = "1 model" if models == 1 else f"{models} models"
+    time = f", about {duration(plan.seconds)} of training" if plan.seconds is not None else ""
+    return f"{some} to train on {plan.data}: {significant(plan.flops)} floating-point operations{time}"
+
+
+def _plan_table(plan: SweepPlan) -> Table:
+    rows = tuple(
+        (
+            rounded_count(shape.target_params),
+            f"{shape.num_hidden_layers} × {shape.hidden_size}",
+            f"{shape.r_dw:.4f}",
+            str(shape.intermediate_size),
+            count(shape.params),
+            f"{shape.miss * 100:+.1f} %",
+            count(shape.steps),
+            significant(shape.flops),
+            "–" if shape.seconds is None else duration(shape.seconds),
+        )
+        for shape in plan.shapes
+    )
+    columns = (
+        "budget", "shape", "R_D/W", "feed-fwd", "params", "miss", "steps", "FLOPs", "time"
+    )  # fmt: skip
+    return Table(f"Shapes ({plan.family}, bytes, windows of {plan.seq_len}, {plan.batch} a step)", columns, rows)
+
+
+def _to_mind(plan: SweepPlan) -> list[str]:
+    lines = [
+        f"{rounded_count(cell.target_params)} parameters in {cell.num_hidden_layers} layers is left out: {cell.reason}"
+        for cell in plan.left_out
+    ]
+    lines += plan.notes
+    if len(plan.seeds) > 1:
+        lines.append(f"each shape {len(plan.seeds)} times, seeds {plan.seeds[0]} to {plan.seeds[-1]}")
+    lines.append(
+        f"{plan.tokens_per_param:g} bytes are predicted for each parameter of the budget; FLOPs are 6 N a byte and "
+        "the attention"
+    )
+    rates = sorted({shape.learning_rate for shape in plan.shapes})
+    if rates:
+        lines.append(
+            f"peak learning rate {rates[0]:.2g}" + (f" (the widest) to {rates[-1]:.2g}" if len(rates) > 1 else "")
+        )
+    if plan.seconds is not None:
+        lines.append(
+            f"times are from three steps of each shape ({plan.device}, {plan.precision}), measuring not counted"
+        )
+    return lines
+
+
+def _rows_table(rows: Sequence[SweepRow]) -> Table:
+    cells = tuple(
+        (
+            rounded_count(row.target_params),
+            f"{row.num_hidden_layers} × {row.hidden_size}",
+            f"{row.r_dw:.4f}",
+            str(row.seed),
+            f"{row.test_ce:.4f}",
+            ratio(row.loss_gradient_embedding_aofe_ratio),
+            ratio(row.loss_gradient_last_aofe_ratio),
+            ratio(row.projected_output_aofe_ratio),
+            ratio(row.wtw_aofe_ratio),
+        )
+        for row in rows
+    )
+    columns = (
+        "budget", "shape", "R_D/W", "seed", "nats/byte", "loss-grad.", "… last", "projected", "WᵀW"
+    )  # fmt: skip
+    return Table("Models", columns, cells)
+
+
+def _legend(rows: Sequence[SweepRow]) -> list[str]:
+    read = f" of {count(rows[0].test_bytes)} bytes" if rows else ""
+    return [
+        f"A shape is layers × width; nats/byte the cross-entropy{read} of the test text. The next four are AOFE-ratios "
+        "of different things, never to be compared with each other: loss gradients at the input of the first block and "
+        "the output of the last, projected outputs, and the token embedding's WᵀW."
+    ]

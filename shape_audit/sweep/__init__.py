@@ -1,0 +1,55 @@
+"""Fixed-budget shape sweeps: every shape of a budget trained on the same bytes, measured, and entered in one table.
+
+SweepOptions                     what to train and how
+plan_sweep(options)              -> SweepPlan: shapes, operations, time
+plan_shapes(options)             -> shapes, and cells without one: neither text nor torch is needed
+run_sweep(options)               -> [SweepRow], and a folder: table.csv, models/, records/
+ShapeAuditCallback(windows)      for transformers.Trainer: the interaction as it forms
+watch(model, windows)            -> Observation: the same for any other loop
+fixed_windows(tokenizer)         -> the windows for both
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shape_audit.sweep.options import SweepOptions
+from shape_audit.sweep.plan import plan_shapes
+from shape_audit.sweep.progress import SilentSweep, SweepProgress
+from shape_audit.sweep.run import plan_sweep, run_sweep
+
+if TYPE_CHECKING:
+    from shape_audit.sweep.callback import ShapeAuditCallback
+    from shape_audit.sweep.model_folder import byte_tokenizer
+    from shape_audit.sweep.watching import Observation, fixed_windows, watch
+
+_HEAVY = {
+    "Observation": "watching",
+    "ShapeAuditCallback": "callback",
+    "byte_tokenizer": "model_folder",
+    "fixed_windows": "watching",
+    "watch": "watching",
+}
+
+__all__ = [
+    "Observation",
+    "ShapeAuditCallback",
+    "SilentSweep",
+    "SweepOptions",
+    "SweepProgress",
+    "byte_tokenizer",
+    "fixed_windows",
+    "plan_shapes",
+    "plan_sweep",
+    "run_sweep",
+    "watch",
+]
+
+
+def __getattr__(name: str) -> Any:
+    """The heavy names, imported when first asked for: they bring torch with them."""
+    if name in _HEAVY:
+        from importlib import import_module
+
+        return getattr(import_module(f"{__name__}.{_HEAVY[name]}"), name)
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

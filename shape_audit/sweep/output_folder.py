@@ -1,0 +1,119 @@
+"""A sweep's folder: what lies where, one run at a time, and the settings all its models share."""
+
+from __future__ import annotations
+
+import json
+import os
+import socket
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from shape_audit.errors import CorruptFileError, IncompleteError, UsageError
+from shape_audit.records import check_writable, read_small_file, write_bytes_atomically, write_text_atomically
+from shape_audit.sweep.bytes_data import SweepText
+from shape_audit.sweep.options import SweepOptions
+
+RECIPE = 1
+"""Raised whenever equal options would train or measure otherwise: such models do not belong into one table."""
+SHARED = ("family", "tokens_per_param", "tolerance", "seq_len", "batch", "learning_rate", "precision", "seed",
+          "eval_bytes", "windows")  # fmt: skip
+"""Options in which the models of one table must not differ. There may be more budgets, depths and runs later."""
+
+
+class OutputFolder:
+    """The folder of one sweep.
+
+    Attributes:
+        table: one line a finished model.
+        models: Hub-style folders.
+        records: of the audits.
+        states: trainings under way.
+        test_file: the test text, for audits.
+    """
+
+    def __init__(self, path: Path) -> None:
+        self.path = path
+        self.table = path / "table.csv"
+        self.models = path / "models"
+        self.records = path / "records"
+        self.states = path / "states"
+        self.test_file = path / "test.txt"
+        self._settings = path / "sweep.json"
+        self._lock: Any = None
+
+    def lock(self) -> None:
+        """Keep other runs away until `unlock`, or until this process ends, however it ends.
+
+        Raises:
+            IncompleteError: another run is at work there, or the folder cannot be made.
+        """
+        from filelock import FileLock, Timeout
+
+        check_writable(self.path, what="a sweep", option="--output")
+        try:
+            self.path.mkdir(parents=True, exist_ok=True)
+            lock = FileLock(self.path / "lock")
+            lock.acquire(timeout=0)
+        except Timeout as error:
+            raise IncompleteError(f"{self.path}: another run of this sweep is at work ({self._holder()})") from error
+        except OSError as error:
+            raise IncompleteError(f"{self.path}: {error.strerror or error}; see --output") from error
+        self._lock = lock
+        now = datetime.now(UTC).isoformat(timespec="seconds")
+        (self.path / "holder").write_text(f"process {os.getpid()} on {socket.gethostname()} since {now}")
+
+    def unlock(self) -> None:
+        if self._lock is not None:
+            self._lock.release()
+            self._lock = None
+
+    def settle(self, options: SweepOptions, text: SweepText) -> None:
+        """Write down what all models share, or compare it with what an earlier run has written down.
+
+        Raises:
+            UsageError: an option is another than before; it is named.
+            CorruptFileError: the file of settings is damaged.
+            IncompleteError: it cannot be written.
+        """
+        settings = {
+            "recipe": RECIPE,
+            **{name: getattr(options, name) for name in SHARED},
+            **{f"{split}_sha256": digest for split, digest in text.sha256.items()},
+        }
+        if self._settings.exists():
+            self._compare(settings)
+            return
+        try:
+            write_bytes_atomically(self.test_file, np.asarray(text.test).tobytes())
+            write_text_atomically(self._settings, json.dumps(settings, indent=1) + "\n")
+        except OSError as error:
+            raise IncompleteError(f"{self.path}: {error.strerror or error}; see --output") from error
+
+    def _compare(self, settings: Mapping[str, Any]) -> None:
+        try:
+            before = dict(json.loads(read_small_file(self._settings).decode("utf-8")))
+        except (ValueError, TypeError) as error:
+            raise CorruptFileError(f"{self._settings}: damaged; the sweep needs another --output") from error
+        for name in {**before, **settings}:
+            was, now = before.get(name), settings.get(name)
+            if was == now:
+                continue
+            if name == "recipe":
+                raise UsageError(f"{self.path}: its models were made by another version of `sweep run`; see --output")
+            split = name.removesuffix("_sha256")
+            if split != name:
+                raise UsageError(f"{self.path}: --data has another {split} text than the models there were made with")
+            raise UsageError(
+                f"{self.path}: --{name.replace('_', '-')} was {was if was is not None else 'not given'} for the models "
+                f"there, is {now if now is not None else 'not given'}; keep it, or take another --output"
+            )
+
+    def _holder(self) -> str:
+        try:
+            return (self.path / "holder").read_text()
+        except OSError:
+            return "it does not say which"

@@ -1,0 +1,163 @@
+"""A sweep, from options to a table: each model trained, saved, measured, entered; going on where a run was killed."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from importlib.util import find_spec
+from typing import Any, TypeVar
+
+from shape_audit.errors import IncompleteError, MissingExtraError, ShapeAuditError, UsageError, explained
+from shape_audit.records import SweepPlan, SweepRow
+from shape_audit.sweep.bytes_data import SweepText, read_data
+from shape_audit.sweep.options import SweepOptions
+from shape_audit.sweep.output_folder import OutputFolder
+from shape_audit.sweep.plan import make_plan, plan_shapes, sizes_of
+from shape_audit.sweep.progress import SilentSweep, SweepProgress
+
+PACKAGES = ("torch", "transformers", "accelerate", "safetensors", "scipy", "filelock")
+
+Result = TypeVar("Result")
+
+
+def plan_sweep(
+    options: SweepOptions | None = None, *, progress: SweepProgress | None = None, **changes: Any
+) -> SweepPlan:
+    """What `run_sweep` with the same arguments would train, with times estimated from a few steps of each shape.
+
+        shape_audit.plan_sweep(params="300k", depths="1,2,4,8", data="corpus").seconds
+
+    Raises:
+        UsageError, IncompleteError: as `run_sweep` says.
+    """
+    settled = _options(options, changes, "plan_sweep()")
+    return _in_our_words(lambda: _plan(settled, progress or SilentSweep()))
+
+
+def run_sweep(
+    options: SweepOptions | None = None, *, progress: SweepProgress | None = None, **changes: Any
+) -> list[SweepRow]:
+    """Train and measure every shape; what the folder has already is not done again.
+
+        rows = shape_audit.run_sweep(params="300k", depths="1,2,4,8", data="corpus", output="sweep")
+        shape_audit.derive_interval("sweep/table.csv", min_params=3e5)
+
+    Args:
+        options: all options at once.
+        progress: told what is happening; None for nobody.
+        **changes: single options by name, see `SweepOptions`; only where `options` is not given.
+
+    Returns:
+        The lines of the table for the shapes asked for, by budget, depth and seed.
+
+    Raises:
+        UsageError: options that cannot be meant, or others than the folder's models were made with.
+        IncompleteError: text missing or too short, a full disk, another run at work, a loss that is not finite.
+        MissingExtraError: the extra `measure` is not installed.
+    """
+    settled = _options(options, changes, "run_sweep()")
+    return _in_our_words(lambda: _run(settled, progress or SilentSweep()))
+
+
+def _options(options: SweepOptions | None, changes: dict[str, Any], function: str) -> SweepOptions:
+    if options is None:
+        try:
+            return SweepOptions(**changes)
+        except TypeError as error:
+            raise UsageError(str(error).replace("SweepOptions.__init__()", function)) from error
+    if changes:
+        raise UsageError(f"give {function} either options or single options, not both")
+    return options
+
+
+def _in_our_words(run: Callable[[], Result]) -> Result:
+    missing = next((package for package in PACKAGES if find_spec(package) is None), None)
+    if missing:
+        raise MissingExtraError(f"a sweep needs {missing}: pip install 'shape-audit[measure]'")
+    try:
+        return run()
+    except ShapeAuditError:
+        raise
+    except Exception as error:
+        ours = explained(error, "shape-audit sweep")
+        if ours is None:
+            raise
+        raise ours from error
+
+
+def _plan(options: SweepOptions, progress: SweepProgress) -> SweepPlan:
+    from shape_audit.interaction import chosen_device, quiet_transformers
+    from shape_audit.sweep.one_model import job_of
+    from shape_audit.sweep.training import accelerator_for, chosen_precision, seconds_per_step
+
+    text = _read_text(options, progress)
+    device = chosen_device(options.device)
+    precision = chosen_precision(device, options.precision)
+    accelerator = accelerator_for(device, precision)
+    shapes, _ = plan_shapes(options)
+    jobs = {sizes_of(shape, options): job_of(shape, options.seed, options, accelerator) for shape in shapes}
+    progress.step("trying a few steps of each shape")
+    with quiet_transformers():
+        return make_plan(
+            options,
+            trial=lambda sizes: seconds_per_step(jobs[sizes], text.train, accelerator),
+            device=str(device),
+            precision=precision,
+            notes=(text.note,) if text.note else (),
+        )
+
+
+def _run(options: SweepOptions, progress: SweepProgress) -> list[SweepRow]:
+    from shape_audit.interaction import chosen_device, join, quiet_transformers
+    from shape_audit.sweep.one_model import OneModel
+    from shape_audit.sweep.table import model_name, read_table
+    from shape_audit.sweep.training import accelerator_for, chosen_precision
+
+    if options.output is None:
+        raise UsageError("--output: a sweep needs a folder for its table and models")
+    device = chosen_device(options.device)
+    world = join(device)
+    if world.rank > 0:
+        progress = SilentSweep()
+    text = _read_text(options, progress)
+    accelerator = accelerator_for(device, chosen_precision(device, options.precision))
+    if options.batch < world.size:
+        raise UsageError(f"--batch {options.batch}: fewer windows than the {world.size} processes")
+    folder = OutputFolder(options.output)
+    if world.rank == 0:
+        folder.lock()
+    try:
+        if world.rank == 0:
+            folder.settle(options, text)
+        rows = world.from_first(read_table(folder.table) if world.rank == 0 else None)
+        cells = [(shape, seed) for shape in plan_shapes(options)[0] for seed in options.seeds]
+        done = {row.name for row in rows}
+        total, behind = sum(shape.flops for shape, _ in cells), 0.0
+        with quiet_transformers():
+            for number, (shape, seed) in enumerate(cells, start=1):
+                name = model_name(shape, seed)
+                progress.model(name, number, len(cells))
+                progress.sweep(behind, total)
+                if name not in done:
+                    one = OneModel(shape, seed, name, options, text, folder, accelerator, world, progress)
+                    rows = one.enter(rows, behind, total)
+                behind += shape.flops
+        progress.sweep(total, total)
+    finally:
+        folder.unlock()
+    asked = {model_name(shape, seed) for shape, seed in cells}
+    return [row for row in rows if row.name in asked]
+
+
+def _read_text(options: SweepOptions, progress: SweepProgress) -> SweepText:
+    """The texts, which must hold as many windows as are to be measured: now rather than after the first training."""
+    from shape_audit.sweep.evaluation import passage_bytes
+
+    progress.step("reading the text")
+    text = read_data(options.data, seq_len=options.seq_len)
+    slots = len(text.test) // passage_bytes(options.seq_len)
+    if slots < options.windows:
+        raise IncompleteError(
+            f"--data {options.data}: its test text of {len(text.test):,} bytes makes {slots:,} windows, not "
+            f"{options.windows}; lower --windows or --seq-len"
+        )
+    return text

@@ -1,0 +1,218 @@
+"""A whole sweep: killed and gone on with, read by the other commands, refused where it would mix things up."""
+
+import csv
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+import torch
+from filelock import FileLock
+from safetensors.torch import load_file
+
+import shape_audit
+from shape_audit.cli import main
+from shape_audit.errors import CorruptFileError, IncompleteError, UsageError
+from shape_audit.records import SweepRow, read_record
+from shape_audit.shape import derive_interval
+
+FEW = {
+    "params": "24k", "depths": "1,2,3", "data": "builtin:python-docs", "seq_len": 32, "batch": 8, "windows": 16,
+    "tokens_per_param": 1.5, "eval_bytes": 4000, "tolerance": 0.1,
+}  # fmt: skip
+"""Three shapes of 141 steps each."""
+
+
+@pytest.fixture(autouse=True)
+def _one_thread() -> Iterator[None]:
+    """As the processes have that these tests start: sums of more threads are rounded otherwise."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(before)
+
+
+def flags(options: dict[str, object]) -> list[str]:
+    return [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
+
+
+def start(output: Path, *more: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "shape_audit", "sweep", "run", *flags(FEW), "--output", str(output), *more]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+
+
+@pytest.fixture(scope="module")
+def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """The folder of the sweep that nobody interrupted."""
+    before = torch.get_num_threads()
+    torch.set_num_threads(1)
+    output = tmp_path_factory.mktemp("sweeps") / "straight"
+    shape_audit.run_sweep(**FEW, output=output)
+    torch.set_num_threads(before)
+    return output
+
+
+def lines(folder: Path) -> list[dict[str, str]]:
+    with (folder / "table.csv").open() as stream:
+        return [{k: v for k, v in line.items() if k != "train_seconds"} for line in csv.DictReader(stream)]
+
+
+def test_killed_and_gone_on_with_it_is_the_same(straight: Path, tmp_path: Path) -> None:
+    """SIGKILL while the second model trains: weights, table and measurements come out equal bit for bit."""
+    output = tmp_path / "killed"
+    process = start(output, "--save-seconds", "0")
+    deadline = time.monotonic() + 120
+    while not (output / "table.csv").exists() or not list((output / "states").glob("p24000-l2-*")):
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[1]
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    assert len(lines(output)) == 1
+    rows = shape_audit.run_sweep(**FEW, output=output)
+    assert [row.num_hidden_layers for row in rows] == [1, 2, 3] and rows[1].steps == 141
+    assert lines(output) == lines(straight)
+    for model in (straight / "models").iterdir():
+        killed = output / "models" / model.name / "model.safetensors"
+        assert killed.read_bytes() == (model / "model.safetensors").read_bytes()
+    assert not list((output / "states").iterdir())
+
+
+def test_a_finished_sweep_is_not_done_again_and_may_grow(straight: Path) -> None:
+    before = {path: path.stat().st_mtime_ns for path in (straight / "models").rglob("*")}
+    rows = shape_audit.run_sweep(**FEW, output=straight)
+    assert len(rows) == 3
+    assert len(shape_audit.run_sweep(**(FEW | {"depths": "2"}), output=straight)) == 1
+    assert before == {path: path.stat().st_mtime_ns for path in (straight / "models").rglob("*")}
+
+
+def test_the_table_is_what_the_other_commands_read(straight: Path) -> None:
+    assert derive_interval(straight / "table.csv", min_params=1).budgets[0].shapes == 3
+    (first, *_) = lines(straight)
+    assert tuple(first) == tuple(name for name in SweepRow.model_fields if name != "train_seconds")
+    model = straight / "models" / first["name"]
+    settings = {"dataset": str(straight / "test.txt"), "windows": 16, "seq_len": 32, "passage_bytes": 80}
+    record = shape_audit.audit(str(model), **settings)
+    assert record.model.revision == first["revision"] and record.shape.params_total == int(first["params"])
+    assert record.interaction is not None
+    assert record.interaction.sites[0].aofe_ratio == float(first["loss_gradient_embedding_aofe_ratio"])
+    projected = shape_audit.audit(str(model), **settings, protocol="projected-output")
+    assert projected.interaction is not None
+    assert projected.interaction.sites[0].aofe_ratio == float(first["projected_output_aofe_ratio"])
+    records = [read_record(path) for path in (straight / "records").iterdir()]
+    assert len(records) == 6 and len({r.interaction.protocol_hash for r in records if r.interaction}) == 4
+
+
+def test_the_embedding_of_the_table_is_that_of_the_weights(straight: Path) -> None:
+    """E^T E by the formula of the authors' code, from the file itself."""
+    first = lines(straight)[0]
+    weights = load_file(straight / "models" / first["name"] / "model.safetensors")
+    gram = (weights["model.embed_tokens.weight"].double().T @ weights["model.embed_tokens.weight"].double()) / 256
+    ratio = 1 - float(gram.diagonal().square().sum() / gram.square().sum())
+    assert float(first["wtw_aofe_ratio"]) == pytest.approx(ratio, rel=1e-5)  # products in float32
+
+
+@pytest.mark.parametrize(
+    ("changes", "line"),
+    [
+        ({"batch": 16}, "--batch was 8 for the models there, is 16"),
+        ({"learning_rate": 1e-3}, "--learning-rate was not given for the models there, is 0.001"),
+        ({"seq_len": 16}, "--seq-len was 32"),
+        ({"seed": 1}, "--seed was 0"),
+        ({"family": "gpt2"}, "--family was llama"),
+    ],
+)
+def test_another_option_in_the_same_folder_is_refused(straight: Path, changes: dict[str, object], line: str) -> None:
+    with pytest.raises(UsageError, match=line):
+        shape_audit.run_sweep(**(FEW | changes), output=straight)
+
+
+def test_another_text_in_the_same_folder_is_refused(straight: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.txt").write_bytes(b"Another text than before. " * 4000)
+    with pytest.raises(UsageError, match="--data has another train text"):
+        shape_audit.run_sweep(**(FEW | {"data": str(tmp_path / "other.txt")}), output=straight)
+
+
+def test_two_runs_of_a_folder_do_not_meet(straight: Path) -> None:
+    with FileLock(straight / "lock"), pytest.raises(IncompleteError, match="another run of this sweep is at work"):
+        shape_audit.run_sweep(**FEW, output=straight)
+
+
+def test_a_table_edited_by_hand_is_not_written_over(straight: Path, tmp_path: Path) -> None:
+    import shutil
+
+    copy = tmp_path / "copy"
+    shutil.copytree(straight, copy)
+    content = (copy / "table.csv").read_text()
+    for changed in (content.replace("test_ce", "loss"), content.replace(",24000,", ",many,")):
+        (copy / "table.csv").write_text(changed)
+        with pytest.raises(CorruptFileError):
+            shape_audit.run_sweep(**FEW, output=copy)
+        assert (copy / "table.csv").read_text() == changed
+
+
+def test_the_command(capsys: pytest.CaptureFixture[str], straight: Path, tmp_path: Path) -> None:
+    def outcome(*arguments: str) -> tuple[int, str, str]:
+        code = main(["sweep", "run", *arguments])
+        return code, *capsys.readouterr()
+
+    few = flags(FEW)
+    code, out, err = outcome(*few, "-o", str(straight), "-f", "json")
+    assert code == 0 and len(json.loads(out)) == 3 and "table.csv" in err
+    code, out, err = outcome(*few, "-o", str(straight))
+    assert code == 0 and "nats/byte the cross-entropy of 3,968 bytes" in out
+    code, out, err = outcome(*few, "--plan")
+    assert code == 0 and "1 × 32" in out and "3 × 24" in out and "about" in out
+    for arguments, line in (
+        (few, "--output: a sweep needs a folder"),
+        ([*few, "--params", "no", "--plan"], "--params no"),
+        ([*few, "--windows", "9000", "-o", str(tmp_path / "x")], "lower --windows or --seq-len"),
+        ([*few, "--data", str(tmp_path / "gone"), "--plan"], "no such file or folder"),
+        ([*few, "-o", __file__], "not a folder"),
+        ([*few, "--num-processes", "0", "-o", str(tmp_path / "x")], "--num-processes must be at least 1"),
+    ):
+        code, out, err = outcome(*arguments)
+        assert code in (2, 4) and line in err and err.count("\n") == 1, (arguments, err)
+    assert main(["sweep"]) == 4 and "run" in capsys.readouterr().err
+
+
+def test_settings_of_a_command_in_a_group(
+    capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    file = tmp_path / "pyproject.toml"
+    file.write_text('[tool.shape-audit.sweep.run]\nparams = "none"\ndepths = "1"\ndata = "x"\n')
+    assert main(["sweep", "run", "--plan"]) == 4
+    assert "--params none" in capsys.readouterr().err
+    file.write_text('[tool.shape-audit.sweep.run]\nparam = "20k"\n')
+    assert main(["sweep", "run", "--plan"]) == 4
+    assert "[tool.shape-audit.sweep.run]: unknown key param; did you mean params" in capsys.readouterr().err
+    file.write_text('[tool.shape-audit.sweep]\nparams = "20k"\n')
+    assert main(["sweep", "run", "--plan"]) == 4
+    assert "unknown key params; there are: run" in capsys.readouterr().err
+
+
+def test_processes_started_by_the_command_share_a_sweep(tmp_path: Path) -> None:
+    """A batch of 5 is 2 and 3 windows. Sums in another order: 1e-7 a step, which 25 steps of AdamW amplify."""
+    short = FEW | {"depths": "1", "tokens_per_param": 0.2, "batch": 5}
+    (alone,) = shape_audit.run_sweep(**short, output=tmp_path / "one")
+    command = [sys.executable, "-m", "shape_audit", "sweep", "run", *flags(short), "-o", str(tmp_path / "two")]
+    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    done = subprocess.run(
+        [*command, "--num-processes", "2", "-f", "json"], env=environment, capture_output=True, text=True, timeout=300
+    )
+    assert done.returncode == 0, done.stderr[-3000:]
+    (row,) = json.loads(done.stdout)
+    assert row["processes"] == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert row["test_ce"] == pytest.approx(alone.test_ce, rel=1e-5)
+    assert row["train_ce"] == pytest.approx(alone.train_ce, rel=1e-5)
+    ratio = alone.loss_gradient_embedding_aofe_ratio
+    assert row["loss_gradient_embedding_aofe_ratio"] == pytest.approx(ratio, rel=1e-3)
+    one, two = (load_file(tmp_path / which / "models" / alone.name / "model.safetensors") for which in ("one", "two"))
+    for name, value in one.items():
+        torch.testing.assert_close(two[name], value, rtol=1e-3, atol=1e-4)
