@@ -26,7 +26,10 @@ def scores_of(
     name = f"{checkpoint.repo_id}@{checkpoint.revision}" if is_hub else model
     to_mind: list[str] = []
     try:
-        known = known_scores(name, options.scores, runs=options.runs, posted=options.posted, retries=options.retries)
+        known = known_scores(
+            name, options.scores, runs=options.runs, posted=options.posted, retries=options.retries,
+            checkpoint=checkpoint if is_hub else None,
+        )  # fmt: skip
     except IncompleteError as error:
         if isinstance(error, CorruptFileError) or not is_hub:
             raise

@@ -18,6 +18,7 @@ from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, UsageError
 from shape_audit.interaction import rank
 from shape_audit.leaderboard import (
+    NOT_AUDITED,
     SHIPPED_MANIFEST,
     BuildOptions,
     build_leaderboard,
@@ -80,7 +81,7 @@ def build(
     Without --measure, models of the shipped table need neither network nor torch. It may be killed and started again.
     """
     try:
-        chosen = manifest or (HERE if HERE.is_file() else None)
+        chosen = manifest or (HERE if HERE.exists() else None)
         options = BuildOptions(
             measure=measure, jobs=jobs, shard=parse_shard(shard) if shard else None, keep_going=keep_going,
             device=device, retries=retries,
@@ -91,18 +92,29 @@ def build(
             return ExitCode.CLEAN
         emit(_built(board), None)
         note(f"board: {folder}; next: shape-audit leaderboard render {folder}")
-        failures = [row for row in board.rows if row.failure]
+        for note_on_record in board.notes:
+            note(f"shape-audit: {note_on_record}")
+        # the other shares are other jobs': what has not been tried yet is no failure of this one
+        failures = [row for row in board.rows if row.failure and not (shard and row.failure == NOT_AUDITED)]
         for row in failures:
-            note(f"shape-audit: {row.model}: {(row.failure or '').removeprefix(f'{row.model}: ')}")
+            note(_plain(f"shape-audit: {row.model}: {(row.failure or '').removeprefix(f'{row.model}: ')}"))
     except Exception as error:
         return failed(error, subject="shape-audit leaderboard build", debug=debug)
     return ExitCode.INCOMPLETE if failures else ExitCode.CLEAN
 
 
+def _plain(text: str) -> str:
+    """Without characters that a terminal would obey: names come from anywhere."""
+    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
+
+
 def _built(board: Board) -> str:
-    counts = {side: sum(row.side == side for row in board.rows) for side in ("shallow-wide", "inside", "deep-narrow")}
+    sides = ("shallow-wide", "inside", "deep-narrow")
+    counts: dict[str, int] = {side: sum(row.side == side for row in board.rows) for side in sides}
     measured = sum(row.measured is not None for row in board.rows)
     verdict = f"; evidence: {board.evidence[0].verdict}" if board.evidence else ""
+    if unknown := sum(row.side is None for row in board.rows):
+        counts["not audited"] = unknown
     places = ", ".join(f"{count} {side}" for side, count in counts.items())
     return f"{len(board.rows):,} models: {places}; {measured} measured{verdict}\n"
 

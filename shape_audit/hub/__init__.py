@@ -13,7 +13,7 @@ from shape_audit.hub.inspection import Fault, FaultKind, Inspection, inspect_mod
 from shape_audit.hub.names import ModelName, parse_model_name
 from shape_audit.hub.retrying import DEFAULT_RETRIES, with_retries
 from shape_audit.hub.safetensors_header import TensorHeader, element_bits, raw_header, tensor_offsets
-from shape_audit.hub.texts import ModelTexts, read_texts
+from shape_audit.hub.texts import ModelTexts, read_texts, texts_of
 from shape_audit.hub.tokenizer_files import tokenizer_folder, tokenizer_sha256
 from shape_audit.hub.weight_files import CONFIG_FILE
 
@@ -36,6 +36,7 @@ __all__ = [
     "read_checkpoint",
     "read_texts",
     "tensor_offsets",
+    "texts_of",
     "tokenizer_folder",
     "tokenizer_sha256",
     "with_retries",

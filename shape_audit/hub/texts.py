@@ -6,6 +6,8 @@ from collections.abc import Callable
 from dataclasses import dataclass
 
 from shape_audit.errors import CorruptFileError, IncompleteError
+from shape_audit.hub.checkpoint import Checkpoint
+from shape_audit.hub.downloads import download_files
 from shape_audit.hub.names import parse_model_name
 from shape_audit.hub.retrying import DEFAULT_RETRIES
 from shape_audit.records import read_small_file
@@ -48,6 +50,22 @@ def read_texts(name: str, wanted: Callable[[str], bool], *, retries: int = DEFAU
         None,
         _texts(sorted(filter(wanted, names)), lambda file: read_small_file(folder / file, limit=MAX_TEXT)),
     )
+
+
+def texts_of(checkpoint: Checkpoint, wanted: Callable[[str], bool], *, retries: int = DEFAULT_RETRIES) -> ModelTexts:
+    """The same of a checkpoint that has been read: no request where the repository has no such file, else one a file,
+    at its commit, into the Hub's cache.
+
+    Raises:
+        IncompleteError: offline, and not in the cache.
+        huggingface_hub and httpx2 errors: see `errors.FOREIGN`.
+    """
+    names = sorted(filter(wanted, checkpoint.files))[:MAX_TEXTS]
+    if not names:
+        return ModelTexts(checkpoint.repo_id, checkpoint.revision, {})
+    folder = download_files(checkpoint.repo_id, checkpoint.revision, names, retries=retries)
+    texts = _texts(names, lambda file: read_small_file(folder / file, limit=MAX_TEXT))
+    return ModelTexts(checkpoint.repo_id, checkpoint.revision, texts)
 
 
 def _texts(names: list[str], read: Callable[[str], bytes]) -> dict[str, str]:

@@ -11,6 +11,7 @@ model_card_metadata(row)                     its scores -> the YAML header of a 
 differences(old, new)                        -> what has changed
 """
 
+from shape_audit.leaderboard.assembling import NOT_AUDITED
 from shape_audit.leaderboard.board_folder import RenderedBoard, find_row, read_board, read_rendered
 from shape_audit.leaderboard.building import BuildOptions, build_leaderboard, parse_shard
 from shape_audit.leaderboard.differences import differences
@@ -25,6 +26,7 @@ from shape_audit.leaderboard.rendering import render
 from shape_audit.leaderboard.verification import remeasure, verify
 
 __all__ = [
+    "NOT_AUDITED",
     "SHIPPED_MANIFEST",
     "BuildOptions",
     "BuildProgress",

@@ -20,6 +20,7 @@ from shape_audit.scores import published_scores
 from shape_audit.shape import known_models, place
 
 PACKAGES = ("statsmodels", "pyarrow")
+NOT_AUDITED = "it has not been audited yet"
 
 
 def assemble(sources: Sources, folder: Path) -> Board:
@@ -82,7 +83,7 @@ def _row(entry: Entry, record: AuditRecord | None, interval: Interval) -> BoardR
     elif entry.model in known_models():
         row = row_of_facts(known_models()[entry.model], entry.group, interval)
     else:
-        return row_of_failure(entry.model, entry.group, entry.failure or "it has not been audited yet")
+        return row_of_failure(entry.model, entry.group, entry.failure or NOT_AUDITED)
     return row.model_copy(update={"failure": entry.failure}) if entry.failure and row.measured is None else row
 
 

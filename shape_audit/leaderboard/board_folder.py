@@ -22,8 +22,9 @@ BOARD_FILE: Final = "board.json"
 CARD_FILE: Final = "README.md"
 TABLE_FILE: Final = "table.parquet"
 PAGE_FILE: Final = "index.html"
-REQUIRED = (BOARD_FILE, CARD_FILE, TABLE_FILE, PAGE_FILE)
-FILES = (*REQUIRED, "table.csv", "leaderboard.toml", "sources.json")
+CSV_FILE: Final = "table.csv"
+REQUIRED = (BOARD_FILE, CARD_FILE, TABLE_FILE, CSV_FILE, PAGE_FILE)
+FILES = (*REQUIRED, "leaderboard.toml", "sources.json")
 LARGEST_FILE = 2**30
 """Bytes."""
 RECORDS, FIGURES = "records", "figures"
@@ -69,6 +70,20 @@ def read_board(folder: Path) -> Board:
     if not file.is_file():
         raise IncompleteError(f"{folder}: no board there; see `shape-audit leaderboard build`")
     return _parsed_board(file, read_small_file(file, limit=LARGEST_FILE))
+
+
+def refuse_strange_folder(folder: Path) -> None:
+    """Of a folder that holds no board yet: nothing in it may have a name that a board would write over.
+
+    Raises:
+        UsageError: it has, and may be somebody's project.
+    """
+    if (folder / BOARD_FILE).is_file() or (folder / RECORDS).is_dir():
+        return
+    taken = [name for name in (*REQUIRED, FIGURES) if (folder / name).exists()]
+    if taken:
+        there = ", ".join(taken)
+        raise UsageError(f"{folder}: no leaderboard, but has {there}, which would be written over; see --output")
 
 
 def find_row(board: Board, model: str) -> BoardRow:

@@ -14,6 +14,7 @@ from shape_audit.errors import UsageError, explained
 from shape_audit.hub import DEFAULT_RETRIES, read_checkpoint
 from shape_audit.interaction import rank, world_size
 from shape_audit.leaderboard.assembling import assemble
+from shape_audit.leaderboard.board_folder import refuse_strange_folder
 from shape_audit.leaderboard.manifest import Entry, Manifest
 from shape_audit.leaderboard.missing_audits import BuildProgress, SilentBuild, audit_all
 from shape_audit.leaderboard.record_folder import (
@@ -26,7 +27,7 @@ from shape_audit.leaderboard.record_folder import (
 )
 from shape_audit.leaderboard.rendering import keep_board
 from shape_audit.leaderboard.sources import as_found, keep_sources, read_sources
-from shape_audit.records import Board, check_writable
+from shape_audit.records import Board, check_writable, sha256_of
 from shape_audit.shape import known_models
 
 
@@ -88,6 +89,7 @@ def build_leaderboard(
     """
     options = options or BuildOptions()
     check_writable(folder, what="a leaderboard", option="--output")
+    refuse_strange_folder(folder)
     sources = read_sources(manifest)
     needed = [entry for entry in sources.entries if options.measure or entry.model not in known_models()]
     if options.shard is not None:
@@ -97,18 +99,21 @@ def build_leaderboard(
         shape_only=not options.measure, device=options.device, retries=options.retries,
         records=folder / RECORDS, partial=folder / PARTIAL,
     )  # fmt: skip
+    asked = sha256_of([options.measure, manifest.measure.model_dump(mode="json")] if options.measure else [False])
     kept = read_records(folder)
     revisions = {entry.name: _answered_at(entry, given, kept) for entry in needed}
     missing = [name for name, revision in revisions.items() if revision is None]
     for name, outcome in audit_all(missing, given, options.jobs, progress or SilentBuild()):
         revisions[name] = outcome.revision
         if rank() == 0:
-            keep_outcome(folder, name, outcome.failure)
+            keep_outcome(folder, name, outcome.failure, asked)
         if outcome.failure and not options.keep_going:
             break
     if rank() != 0:
         return None
-    sources = as_found(sources, revisions, read_failures(folder))
+    failures = read_failures(folder, asked)
+    tried = {entry.name for entry in sources.entries} - (revisions.keys() - set(missing))
+    sources = as_found(sources, revisions, {name: failures[name] for name in failures.keys() & tried})
     board = assemble(sources, folder)
     keep_sources(sources, folder)
     keep_board(board, folder)

@@ -8,7 +8,7 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, ValidationError
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
 
 from shape_audit.auditing import AuditOptions
 from shape_audit.errors import CorruptFileError, ShapeAuditError, UsageError
@@ -26,6 +26,10 @@ Order = Literal[
 ]
 
 
+Name = Annotated[str, Field(pattern=r"\S")]
+"""A text with something in it."""
+
+
 class _Table(BaseModel):
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -40,12 +44,15 @@ class Selection(_Table):
     domain: tuple[str, ...] = ("*",)
     params: str | None = None
     """LOW:HIGH."""
-    derived: bool | None = None
+    derived: StrictBool | None = None
     """Whether it is made from another model; null for both."""
 
     def chosen(self) -> list[str]:
         """Names, in the table's order."""
-        low, high = parse_params(self.params) if self.params else (0.0, float("inf"))
+        try:
+            low, high = parse_params(self.params) if self.params is not None else (0.0, float("inf"))
+        except UsageError as error:
+            raise UsageError(f"the manifest's select: {str(error).removeprefix('--')}") from error
         return [name for name, known in known_models().items() if self._holds(known, low, high)]
 
     def _holds(self, known: KnownModel, low: float, high: float) -> bool:
@@ -63,7 +70,7 @@ class Group(_Table):
     """Models under one heading."""
 
     group: str = "Models"
-    names: tuple[str, ...] = ()
+    names: tuple[Name, ...] = ()
     """As for `audit`: org/name[@revision], a folder, builtin:NAME."""
     select: Selection | None = None
     exclude: tuple[str, ...] = ()
@@ -73,11 +80,11 @@ class Group(_Table):
 class ScoreSources(_Table):
     """Where scores come from."""
 
-    protocols: Annotated[tuple[str, ...], Field(min_length=1)] = (LM_EVAL_LETTERS, OFFICIAL_COT)
-    published: bool = True
-    posted: bool = False
-    files: tuple[str, ...] = ()
-    draws: Annotated[int, Field(ge=100, le=1_000_000)] = 2000
+    protocols: Annotated[tuple[Name, ...], Field(min_length=1)] = (LM_EVAL_LETTERS, OFFICIAL_COT)
+    published: StrictBool = True
+    posted: StrictBool = False
+    files: tuple[Name, ...] = ()
+    draws: Annotated[StrictInt, Field(ge=100, le=1_000_000)] = 2000
 
 
 class Measurement(_Table):
@@ -116,9 +123,9 @@ class Entry(_Table):
 class Manifest(_Table):
     """A whole manifest."""
 
-    title: str = "Shapes of small dense language models"
+    title: Name = "Shapes of small dense language models"
     order: Order = "params"
-    interval: str | None = None
+    interval: Name | None = None
     models: Annotated[tuple[Group, ...], Field(min_length=1)]
     scores: ScoreSources = ScoreSources()
     measure: Measurement = Measurement()
@@ -158,6 +165,12 @@ class Manifest(_Table):
         Raises:
             UsageError: settings of [measure] that `audit` would refuse.
         """
+        try:
+            return self._audit_options(shape_only, common)
+        except UsageError as error:
+            raise UsageError(f"the manifest's [measure]: {error}") from error
+
+    def _audit_options(self, shape_only: bool, common: dict[str, Any]) -> AuditOptions:
         given = {"posted": self.scores.posted, "interval": Path(self.interval) if self.interval else None, **common}
         measured = AuditOptions(**self.measure.model_dump(), **given)
         if not shape_only:
@@ -188,7 +201,7 @@ def read_manifest(path: Path | None = None) -> Manifest:
     """
     path = path or SHIPPED_MANIFEST
     try:
-        content = tomllib.loads(read_small_file(path, limit=2**24).decode("utf-8"))
+        content = tomllib.loads(read_small_file(path, limit=2**24).decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise CorruptFileError(f"{path}: not TOML: {error}") from error
     try:

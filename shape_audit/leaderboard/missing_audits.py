@@ -83,11 +83,9 @@ def outcome_of(name: str, options: AuditOptions, progress: Progress | None = Non
         return Outcome(audit(name, options, progress=progress).model.revision)
     except (MeasurementNotInstalledError, RecordNotWrittenError):
         raise
-    except NotAuditableError as error:
+    except (NotAuditableError, IncompleteError, UsageError) as error:
         revision = None if options.shape_only else outcome_of(name, _shape_only(options)).revision
         return Outcome(revision, str(error))
-    except (IncompleteError, UsageError) as error:
-        return Outcome(None, str(error))
 
 
 def _shape_only(options: AuditOptions) -> AuditOptions:

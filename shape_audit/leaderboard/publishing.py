@@ -12,10 +12,11 @@ from typing import Any, Final
 
 from shape_audit.errors import IncompleteError, UsageError, explained
 from shape_audit.hub import DEFAULT_RETRIES, with_retries
-from shape_audit.leaderboard.board_folder import CARD_FILE, RenderedBoard, read_rendered
+from shape_audit.leaderboard.board_folder import CARD_FILE, CSV_FILE, RenderedBoard, read_rendered
 from shape_audit.leaderboard.card_check import check_dataset_card
 from shape_audit.leaderboard.push_failures import in_words_of_a_push
 from shape_audit.leaderboard.push_plan import PushPlan, PushResult, RepositoryState, plan_push
+from shape_audit.leaderboard.tables import csv_text
 
 REPO_TYPE: Final = "dataset"
 
@@ -55,6 +56,8 @@ def push(
 
     _check_name(repo_id)
     rendered = read_rendered(Path(folder))
+    if rendered.contents.get(CSV_FILE, b"") != csv_text(rendered.board).encode():  # the cheapest file to tell it by
+        raise IncompleteError(f"{folder}: {CSV_FILE} is not what board.json gives; run shape-audit leaderboard render")
     check_dataset_card(rendered.contents[CARD_FILE], file=f"{folder}/{CARD_FILE}", paths=rendered.contents)
     api = HfApi()
     if dry_run:

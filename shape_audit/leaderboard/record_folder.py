@@ -52,18 +52,22 @@ def read_records(folder: Path) -> KeptRecords:
     return KeptRecords(by_model, tuple(damaged))
 
 
-def read_failures(folder: Path) -> dict[str, str]:
-    """Model as the manifest names it -> why it could not be audited."""
+def read_failures(folder: Path, asked: str) -> dict[str, str]:
+    """Model as the manifest names it -> why it could not be audited, of failures at what is asked for now."""
     found = {}
     for path in sorted((folder / FAILURES).glob("*.json")):
         with suppress(IncompleteError, ValueError, KeyError, TypeError):
             content = json.loads(read_small_file(path, limit=2**20))
-            found[str(content["model"])] = str(content["reason"])
+            if content["asked"] == asked:
+                found[str(content["model"])] = str(content["reason"])
     return found
 
 
-def keep_outcome(folder: Path, model: str, failure: str | None) -> None:
+def keep_outcome(folder: Path, model: str, failure: str | None, asked: str) -> None:
     """Write down why a model could not be audited, or that it could.
+
+    Args:
+        asked: hash of what was asked for: asked for something else, it may well succeed.
 
     Raises:
         IncompleteError: the folder cannot be written to.
@@ -73,6 +77,6 @@ def keep_outcome(folder: Path, model: str, failure: str | None) -> None:
         path.unlink(missing_ok=True)
         return
     try:
-        write_text_atomically(path, json.dumps({"model": model, "reason": failure}) + "\n")
+        write_text_atomically(path, json.dumps({"model": model, "asked": asked, "reason": failure}) + "\n")
     except OSError as error:
         raise IncompleteError(f"{path}: could not be written ({error.strerror or error})") from error

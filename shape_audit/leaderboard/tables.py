@@ -79,7 +79,7 @@ def _cell(value: Any) -> str:
     if value is None:
         return ""
     if isinstance(value, str):
-        text = " ".join(value.splitlines())
+        text = "".join(c if c.isprintable() else " " for c in value)
         return f"'{text}" if value.startswith(FORMULA) else text
     return str(value).lower() if isinstance(value, bool) else repr(value)
 

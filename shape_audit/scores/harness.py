@@ -134,11 +134,19 @@ def prompts_cut(run: HarnessRun, tokenizer_folder: Path, room: int) -> tuple[int
     return sum(length > room for length in lengths), len(prompts)
 
 
-def special_tokens(tokenizer_folder: Path) -> tuple[int | None, int | None]:
-    """Ids of BOS and EOS, where the tokenizer has them."""
+def special_tokens(tokenizer_folder: Path, model: str) -> tuple[int | None, int | None]:
+    """Ids of BOS and EOS, where the tokenizer has them.
+
+    Raises:
+        IncompleteError: it cannot be loaded.
+    """
     from transformers import AutoTokenizer
 
-    tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=True)
+    try:
+        tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=True)
+    except Exception as error:  # whatever absent or damaged files make transformers raise
+        line = str(error).partition("\n")[0]
+        raise IncompleteError(f"{model}: its tokenizer cannot be loaded ({line})") from error
     return tokenizer.bos_token_id, tokenizer.eos_token_id
 
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 from shape_audit.errors import IncompleteError, explained
-from shape_audit.hub import DEFAULT_RETRIES, parse_model_name, read_texts
+from shape_audit.hub import DEFAULT_RETRIES, Checkpoint, parse_model_name, read_texts, texts_of
 from shape_audit.records import ScoreRecord, safe_file_name
 from shape_audit.scores.lm_eval_files import read_lm_eval
 from shape_audit.scores.posted import CARD, EVAL_RESULTS, posted_scores
@@ -33,6 +33,7 @@ def known_scores(
     *,
     runs: Path | None = None,
     posted: bool = True,
+    checkpoint: Checkpoint | None = None,
     retries: int = DEFAULT_RETRIES,
 ) -> KnownScores:
     """The scores of a model.
@@ -41,6 +42,7 @@ def known_scores(
         files: result files or folders of lm-eval; of other models in them nothing is taken.
         runs: folder that `score` has saved its results to; what cannot be read there is said and passed over.
         posted: look into the model's repository too.
+        checkpoint: of a Hub model that has been read, so that its repository need not be asked for again.
 
     Raises:
         IncompleteError, UsageError: the model cannot be reached, a file cannot be read.
@@ -61,7 +63,11 @@ def known_scores(
         to_mind += passed_over
     if posted:
         try:
-            texts = read_texts(model, lambda file: file == CARD or bool(EVAL_RESULTS.fullmatch(file)), retries=retries)
+            texts = (
+                read_texts(model, _is_posted, retries=retries)
+                if checkpoint is None
+                else texts_of(checkpoint, _is_posted, retries=retries)
+            )
         except Exception as error:
             known = explained(error, model)
             if known is None:
@@ -86,6 +92,10 @@ def _runs(folder: Path, model: str) -> tuple[list[ScoreRecord], list[str]]:
         except IncompleteError as error:
             damaged.append(str(error))
     return found, damaged
+
+
+def _is_posted(file: str) -> bool:
+    return file == CARD or bool(EVAL_RESULTS.fullmatch(file))
 
 
 def _same_model(named: str, model: str) -> bool:

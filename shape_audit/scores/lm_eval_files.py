@@ -28,6 +28,7 @@ DATA = Path(__file__).resolve().parent.parent / "data"
 COT, LETTERS = "mmlu_pro", "leaderboard_mmlu_pro"
 MADE_BY = "shape_audit"
 """Key under which `shape-audit score` says what lm-eval does not: which model and revision a folder was."""
+MOST_QUESTIONS = 1_000_000
 _LEAF = re.compile(r"mmlu_pro_(?!plus)[a-z_]+")
 _RESULTS = re.compile(r"results(_.*)?\.json")
 _SETTINGS_THAT_MATTER = ("chat_template_sha", "system_instruction_sha", "fewshot_as_multiturn")
@@ -139,7 +140,9 @@ class _File:
         if not isinstance(entry, dict):
             return None
         asked, there = entry.get("effective"), entry.get("original")
-        return (asked, there) if type(asked) is int and type(there) is int and asked > 0 else None
+        if type(asked) is not int or type(there) is not int or not 0 < asked <= there <= MOST_QUESTIONS:
+            return None
+        return asked, there
 
     def _asked(self, leaves: list[str]) -> tuple[int, int] | None:
         counts = [self._samples(leaf) for leaf in leaves]

@@ -121,7 +121,7 @@ def score(model: str, options: ScoreOptions | None = None, **changes: Any) -> Sc
     device = _device(options)
     run = harness.run_harness(
         TASKS[options.protocol],
-        _model_args(checkpoint, options, harness.special_tokens(tokenizer)),
+        _model_args(checkpoint, options, harness.special_tokens(tokenizer, checkpoint.repo_id)),
         device=device,
         batch_size=options.batch_size or ("1" if device == "cpu" else "auto"),
         limit=options.limit,

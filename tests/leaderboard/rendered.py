@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from shape_audit.leaderboard.tables import csv_text
 from shape_audit.records import Board, BoardMeasurement, BoardRow, Interval, ScoreRecord, SiteInteraction
 
 CAVEAT = "derived from byte-level models of 1M-10M parameters, one seed a cell"
@@ -88,7 +89,7 @@ def write_rendered(folder: Path, *rows: BoardRow) -> Path:
         "board.json": board(*rows).model_dump_json(indent=2) + "\n",
         "README.md": CARD,
         "index.html": "<!doctype html><title>Shapes and scores</title>\n",
-        "table.csv": "model,r_dw\n" + "".join(f"{row.model},{row.r_dw}\n" for row in rows),
+        "table.csv": csv_text(board(*rows)),
         "leaderboard.toml": 'title = "Shapes and scores"\n',
         "records/org--one__aaaaaaaaaaaa__shape.json": "{}\n",
         "records/org--two__aaaaaaaaaaaa__shape.json": "{}\n",

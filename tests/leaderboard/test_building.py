@@ -231,6 +231,33 @@ def test_settings_and_environment_reach_a_command_of_commands(tmp_path: Path, pr
     assert done.returncode == 4 and "--jobs must be at least 1" in done.stderr
 
 
+def test_a_failed_measurement_keeps_the_shape_and_is_forgotten_when_not_asked_for(
+    tmp_path: Path, folders: list[Path]
+) -> None:
+    too_many = manifest(folders[:1], measure={"windows": 9999, "seq_len": 16})
+    board, _ = built(too_many, tmp_path / "board", measure=True)
+    assert board.rows[0].failure and "too little" in board.rows[0].failure and board.rows[0].r_dw is not None
+    again, audited = built(too_many, tmp_path / "board")
+    assert audited == [] and again.rows[0].failure is None, "shapes alone were asked for, and they are there"
+    measured, _ = built(manifest(folders[:1]), tmp_path / "board", measure=True)
+    assert measured.rows[0].measured and "too little" not in (tmp_path / "board" / "sources.json").read_text()
+
+
+def test_a_share_that_went_well_ends_well(tmp_path: Path, folders: list[Path], program: Program) -> None:
+    names = ", ".join(f"'{folder}'" for folder in folders[:3])
+    (tmp_path / "m.toml").write_text(f"[[models]]\nnames = [{names}]\n")
+    done = program("leaderboard", "build", "m.toml", "--shard", "2/3")
+    assert done.returncode == 0 and "2 not audited" in done.stdout, done.stderr
+    assert "has not been audited yet" not in done.stderr
+
+
+def test_a_strangers_folder_is_left_alone(tmp_path: Path, program: Program) -> None:
+    (tmp_path / "README.md").write_text("mine")
+    done = program("leaderboard", "build", "-o", ".")
+    assert done.returncode == 4 and "no leaderboard, but has README.md" in done.stderr
+    assert (tmp_path / "README.md").read_text() == "mine"
+
+
 def test_init_writes_what_ships_and_never_over_a_file(tmp_path: Path, program: Program) -> None:
     assert program("leaderboard", "init").returncode == 0
     assert read_manifest(tmp_path / "leaderboard.toml") == read_manifest()

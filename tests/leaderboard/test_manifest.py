@@ -62,8 +62,14 @@ def test_selections(tmp_path: Path) -> None:
         ("[[models]]\nnames = ['a/b', 'a/b']", "a/b is listed twice, under 'Models' and 'Models'"),
         ("[[models]]\nnames = ['a/b@x', 'a/b@y']", "a/b@x and a/b@y are both a/b: a board has one row of each model"),
         ("[[models]]\nselect = {names = ['none/*']}", "names no model"),
-        ("[[models]]\nselect = {params = '5'}", "it must be LOW:HIGH"),
-        (OURS + "[measure]\nwindows = 3\ntolerance = 0.1", "--tolerance decides how many windows"),
+        ("[[models]]\nselect = {params = '5'}", "the manifest's select: params 5: it must be LOW:HIGH"),
+        ("[[models]]\nselect = {params = ''}", "it must be LOW:HIGH"),
+        ("[[models]]\nnames = ['a/b', ' ']", "models.0.names.1: String should match pattern"),
+        ("title = ''\n" + OURS, "title: String should match pattern"),
+        ("interval = ''\n" + OURS, "interval: String should match pattern"),
+        (OURS + "[scores]\npublished = 'no'", "scores.published: Input should be a valid boolean"),
+        (OURS + "[scores]\ndraws = '200'", "scores.draws: Input should be a valid integer"),
+        (OURS + "[measure]\nwindows = 3\ntolerance = 0.1", "the manifest's [measure]: --tolerance decides how many"),
         (OURS + "[measure]\nprotocol = 'guess'", "--protocol must be one of loss-gradient"),
     ],
 )
@@ -73,6 +79,12 @@ def test_what_cannot_be_meant(tmp_path: Path, text: str, said: str) -> None:
         manifest.entries()
         manifest.audit_options()
     assert said in str(error.value) and "\n" not in str(error.value)
+
+
+def test_files_of_windows(tmp_path: Path) -> None:
+    path = tmp_path / "leaderboard.toml"
+    path.write_bytes(b"\xef\xbb\xbf" + OURS.replace("\n", "\r\n").encode())
+    assert [entry.model for entry in read_manifest(path).entries()] == ["builtin:bytes-1m"]
 
 
 def test_no_toml(tmp_path: Path) -> None:

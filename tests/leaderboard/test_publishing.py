@@ -152,12 +152,12 @@ def test_files_of_an_earlier_board_go_and_others_stay(hub: LoopbackHub, push: Ru
     mine = {"NOTES.md": b"mine", "data/extra.json": b"{}", "records/old/deep.json": b"{}", FIRST_FILE: b""}
     gone = {"records/org--old__bbbbbbbbbbbb__shape.json": b"{}", "figures/old.svg": b"<svg/>"}
     hub.add_dataset(REPO, mine | gone)
-    (folder / "table.csv").unlink()
+    (folder / "leaderboard.toml").unlink()
     done = push()
     assert done.returncode == 0, done.stderr
     assert all(f"delete  {name}" in done.stdout for name in gone)
     contents = hub.contents(REPO, "dataset")
-    assert set(contents) == (SENT | set(mine)) - {"table.csv"}
+    assert set(contents) == (SENT | set(mine)) - {"leaderboard.toml"}
     assert {name: contents[name] for name in mine} == mine
     assert commits(hub) == 2
 
@@ -390,3 +390,11 @@ def test_who_pushed_meanwhile_is_not_overwritten(hub: LoopbackHub, push: Run, fo
     hub.fault(Lost(), on=somebody_else)
     assert "Somebody else has changed it meanwhile" in refused(push())
     assert hub.contents(REPO, "dataset") == {"index.html": b"theirs"}
+
+
+def test_a_board_edited_after_it_was_rendered_is_not_sent(hub: LoopbackHub, push: Run, folder: Path) -> None:
+    board = (folder / "board.json").read_text()
+    (folder / "board.json").write_text(board.replace('"num_hidden_layers": 24', '"num_hidden_layers": 99', 1))
+    done = push()
+    assert done.returncode == 2 and "table.csv is not what board.json gives; run shape-audit" in done.stderr
+    assert not writes(hub)

@@ -16,7 +16,7 @@ from shape_audit.leaderboard import (
     render,
     verify,
 )
-from shape_audit.records import read_record, sealed
+from shape_audit.records import AuditRecord, read_record, sealed
 from tests.conftest import Program
 
 OURS = {"names": ["builtin:bytes-1m", "builtin:books-300k"]}
@@ -100,22 +100,54 @@ def test_records_edited_by_hand_are_flagged_though_their_hash_was_mended(folder:
     assert any("builtin:bytes-1m: record_sha256 is " in line for line in found)
 
 
-def test_remeasuring(folder: Path, program: Program) -> None:
-    assert remeasure(folder, 5) == ([], 2)
+def invented(folder: Path, **numbers: object) -> AuditRecord:
+    """A record with numbers of somebody's own and a hash that fits them."""
     path = next((folder / "records").glob("builtin-bytes-1m*"))
     record = read_record(path)
     assert record.interaction is not None
-    site = record.interaction.sites[0].model_copy(update={"aofe_ratio": 0.5, "aofe_ratio_ci": (0.49, 0.51)})
+    site = record.interaction.sites[0].model_copy(update=numbers)
     profile = record.interaction.model_copy(update={"sites": [site, *record.interaction.sites[1:]]})
-    path.write_text(sealed(record.model_copy(update={"interaction": profile})).model_dump_json(by_alias=True))
-    build_leaderboard(Manifest.model_validate(CONTENT), folder)
+    record = sealed(record.model_copy(update={"interaction": profile}))
+    path.write_text(record.model_dump_json(by_alias=True))
+    return record
+
+
+def test_remeasuring(folder: Path, program: Program) -> None:
+    assert remeasure(folder, 5) == ([], 2)
+    invented(folder, aofe_ratio=0.85, aofe_ratio_ci=(0.1, 0.99))
+    board = build_leaderboard(Manifest.model_validate(CONTENT), folder)
+    assert board is not None
     (line,), measured = remeasure(folder, 5)
-    assert measured == 2 and "AOFE-ratio at embedding is 0.8" in line and "outside 0.49000 to 0.51000" in line
-    render(read_board(folder), folder)
+    assert measured == 2 and "builtin:bytes-1m: aofe_ratio at embedding is 0.8" in line
+    assert line.endswith("when measured again, and 0.85 in the record"), "a wide interval is no excuse"
+    render(board, folder)
+    assert verify(folder) == [], "an invented number that could be holds until it is measured again"
     done = program("leaderboard", "verify", folder, "--remeasure", "2")
-    assert done.returncode == 1 and done.stdout.count("\n") == 1, (
-        "invented records verify until they are measured again"
-    )
+    assert done.returncode == 1 and done.stdout.count("\n") == 1
+
+
+def test_what_no_audit_gives_is_said_whatever_its_hash_says(folder: Path) -> None:
+    record = invented(folder, aofe_ratio=7.5)
+    assert any("an AOFE-ratio at embedding that cannot be" in line for line in verify(folder))
+    path = next((folder / "records").glob("builtin-bytes-1m*"))
+    for changes, said in (
+        ({"r_dw": 0.5}, "R_D/W is not layers / hidden size"),
+        ({"num_hidden_layers": -5}, "a shape that cannot be"),
+        ({"hidden_size": 0}, "a shape that cannot be"),
+    ):
+        shape = record.shape.model_copy(update=changes)
+        path.write_text(sealed(record.model_copy(update={"shape": shape})).model_dump_json(by_alias=True))
+        assert any(said in line for line in verify(folder))
+    assert record.interaction is not None
+    none = record.interaction.model_copy(update={"sites": []})
+    path.write_text(sealed(record.model_copy(update={"interaction": none})).model_dump_json(by_alias=True))
+    assert any("measured at no site" in line for line in verify(folder))
+
+
+def test_a_lost_record_is_named_first(folder: Path) -> None:
+    path = next((folder / "records").glob("builtin-bytes-1m*"))
+    path.unlink()
+    assert verify(folder)[0] == f"records/{path.name} is missing, the audit of builtin:bytes-1m"
 
 
 def test_damage_is_a_line(folder: Path, tmp_path: Path, program: Program) -> None:

@@ -206,6 +206,17 @@ def test_what_cannot_be_scored(
         score(str(tiny_llama), results=results)
 
 
+def test_a_model_without_a_tokenizer(
+    questions: Path, tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.chdir(questions)
+    model = shutil.copytree(tiny_llama, tmp_path / "speechless")
+    for file in model.glob("tokenizer*"):
+        file.unlink()
+    with pytest.raises(IncompleteError, match="its tokenizer cannot be loaded"):
+        score(str(model), results=tmp_path / "runs")
+
+
 def test_questions_that_cannot_be_had(tiny_llama: Path, program: Program) -> None:
     done = program("score", tiny_llama, **OFFLINE)
     assert done.returncode == 2 and done.stdout == ""
