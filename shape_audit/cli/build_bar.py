@@ -7,6 +7,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
 
+from shape_audit.cli.interruption import stop_if_interrupted
+
 
 class BuildBar:
     """A `leaderboard.BuildProgress` that draws itself while it is open, and leaves nothing behind."""
@@ -35,12 +37,15 @@ class BuildBar:
         self._bar.stop()
 
     def model(self, name: str, done: int, total: int) -> None:
+        stop_if_interrupted()
         self._bar.update(self._models, completed=done, total=total)
         self._name = name
         self._bar.reset(self._audit, description=name, total=None)
 
     def step(self, text: str) -> None:
+        stop_if_interrupted()
         self._bar.update(self._audit, description=f"{self._name}: {text}")
 
     def windows(self, done: int, total: int, tokens: int) -> None:
+        stop_if_interrupted()
         self._bar.update(self._audit, completed=done, total=total)

@@ -27,6 +27,13 @@ def was_interrupted() -> bool:
     return bool(_received)
 
 
+def stop_if_interrupted() -> None:
+    """Raise what a signal has raised before, if somebody has swallowed it: an exception that meets a finaliser or a
+    weak reference's callback is printed or dropped, and the program would go on. Progress asks at every step."""
+    if _received:
+        raise KeyboardInterrupt
+
+
 def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
     _received.append(number)
     raise KeyboardInterrupt

@@ -8,6 +8,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from shape_audit.cli.interruption import stop_if_interrupted
+
 
 class ProgressBar:
     """An `auditing.Progress` that draws itself while it is open, and leaves nothing behind."""
@@ -37,14 +39,17 @@ class ProgressBar:
         self._bar.stop()
 
     def step(self, text: str) -> None:
+        stop_if_interrupted()
         self._started = None
         self._bar.update(self._task, description=text, total=None, detail="")
 
     def part(self, text: str, done: int, total: int) -> None:
         """A step of a known number of them begins."""
+        stop_if_interrupted()
         self._bar.update(self._task, description=text, completed=done, total=total, detail=f"{done + 1}/{total}")
 
     def windows(self, done: int, total: int, tokens: int) -> None:
+        stop_if_interrupted()
         if self._started is None:  # perhaps not at the first window: a run may go on where another was killed
             self._started, self._tokens_before = time.perf_counter(), tokens
         seconds, measured = time.perf_counter() - self._started, tokens - self._tokens_before

@@ -7,6 +7,8 @@ from types import TracebackType
 from rich.console import Console
 from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
 
+from shape_audit.cli.interruption import stop_if_interrupted
+
 SPEED_PERIOD = 300.0
 """Seconds over which the speed is averaged for the time left."""
 
@@ -39,20 +41,25 @@ class SweepBar:
         self._bar.stop()
 
     def sweep(self, done: float, total: float) -> None:
+        stop_if_interrupted()
         self._bar.update(self._whole, completed=done, total=total)
 
     def model(self, name: str, number: int, models: int) -> None:
+        stop_if_interrupted()
         self._name = name
         self._bar.update(self._whole, detail=f"model {number} of {models}")
 
     def step(self, text: str) -> None:
+        stop_if_interrupted()
         description = f"{self._name}: {text}" if self._name else text
         self._bar.remove_task(self._model)  # a total, once known, cannot be taken back
         self._model = self._bar.add_task(description, total=None, detail="")
 
     def training(self, step: int, steps: int, tokens_per_second: float, loss: float) -> None:
+        stop_if_interrupted()
         detail = f"{step:,}/{steps:,}, {loss:.2f} nats, {tokens_per_second / 1000:.1f} kB/s"
         self._bar.update(self._model, completed=step, total=steps, detail=detail)
 
     def windows(self, done: int, total: int, tokens: int) -> None:
+        stop_if_interrupted()
         self._bar.update(self._model, completed=done, total=total, detail=f"{done}/{total} windows")

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from pathlib import Path
 
 import pytest
@@ -208,10 +209,33 @@ def test_a_signal_at_any_moment_leaves_nothing_half_written(long_audit: Start, t
         with long_audit() as process:
             time.sleep(moments.uniform(0, 3.5))
             process.send_signal(number)
-            out, err = process.communicate(timeout=60)
+            try:
+                out, err = process.communicate(timeout=60)
+            finally:
+                process.kill()  # or leaving `with` would wait for a process that goes on
         # before its first line runs, Python itself answers: it dies of the signal
         assert process.returncode in (ExitCode.INTERRUPTED, -number) and out == "", err
         assert leftovers(tmp_path) == []
+
+
+def test_an_interrupt_that_a_library_swallows_stops_at_the_next_step() -> None:
+    """One that meets a finaliser is printed and dropped by Python itself."""
+    from shape_audit.cli.interruption import listen
+    from shape_audit.cli.progress_bar import ProgressBar
+
+    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
+    try:
+        listen()
+        with suppress(KeyboardInterrupt):
+            os.kill(os.getpid(), signal.SIGTERM)
+        with ProgressBar() as progress, pytest.raises(KeyboardInterrupt):
+            progress.step("going on as if nothing had been")
+        listen()
+        with ProgressBar() as progress:
+            progress.step("a new run")
+    finally:
+        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
+            signal.signal(number, handler)
 
 
 def test_a_reader_that_leaves_early_is_no_error(clean_environment: dict[str, str], tiny_llama: Path) -> None:
