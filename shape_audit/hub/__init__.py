@@ -10,7 +10,7 @@ from shape_audit.hub.builtin_models import builtin_names
 from shape_audit.hub.checkpoint import Checkpoint, read_checkpoint
 from shape_audit.hub.downloads import download_files
 from shape_audit.hub.inspection import Fault, FaultKind, Inspection, inspect_model
-from shape_audit.hub.names import ModelName, parse_model_name
+from shape_audit.hub.names import ModelName, is_offline, parse_model_name
 from shape_audit.hub.retrying import DEFAULT_RETRIES, with_retries
 from shape_audit.hub.safetensors_header import TensorHeader, element_bits, raw_header, tensor_offsets
 from shape_audit.hub.texts import ModelTexts, read_texts, texts_of
@@ -31,6 +31,7 @@ __all__ = [
     "download_files",
     "element_bits",
     "inspect_model",
+    "is_offline",
     "parse_model_name",
     "raw_header",
     "read_checkpoint",

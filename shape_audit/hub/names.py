@@ -56,6 +56,13 @@ class ModelName:
         return replace(self, subfolder="/".join(parts), variant=variant)
 
 
+def is_offline() -> bool:
+    """Whether the Hub may not be asked (HF_HUB_OFFLINE)."""
+    from huggingface_hub.constants import is_offline_mode
+
+    return bool(is_offline_mode())
+
+
 def parse_model_name(text: str) -> ModelName:
     """Understand MODEL without any network. A folder wins over a Hub repository of the same name.
 

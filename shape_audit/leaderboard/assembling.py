@@ -5,13 +5,12 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 from importlib.util import find_spec
-from pathlib import Path
 
 from shape_audit.auditing import AuditOptions, answers
 from shape_audit.errors import MissingExtraError
 from shape_audit.leaderboard.comparable import largest_comparable_set
 from shape_audit.leaderboard.manifest import Entry, Order
-from shape_audit.leaderboard.record_folder import read_records
+from shape_audit.leaderboard.record_folder import KeptRecords
 from shape_audit.leaderboard.rows import row_of_facts, row_of_failure, row_of_record, with_scores
 from shape_audit.leaderboard.sources import Sources
 from shape_audit.linking import ModelFacts, Point, among_size, family_of, link_points, make_points, measured_of
@@ -23,8 +22,8 @@ PACKAGES = ("statsmodels", "pyarrow")
 NOT_AUDITED = "it has not been audited yet"
 
 
-def assemble(sources: Sources, folder: Path) -> Board:
-    """The board that its sources, the records of the folder and the shipped facts give.
+def assemble(sources: Sources, kept: KeptRecords) -> Board:
+    """The board that its sources, the records of its folder and the shipped facts give.
 
     Raises:
         MissingExtraError: the extra `board` is not installed.
@@ -32,7 +31,6 @@ def assemble(sources: Sources, folder: Path) -> Board:
     if missing := [name for name in PACKAGES if find_spec(name) is None]:
         raise MissingExtraError(f"a leaderboard needs {', '.join(missing)}; pip install 'shape-audit[board]'")
     manifest, interval = sources.manifest, sources.interval
-    kept = read_records(folder)
     everywhere: dict[str, list[ScoreRecord]] = {}
     for score in [*(published_scores() if manifest.scores.published else ()), *sources.imported]:
         everywhere.setdefault(score.model, []).append(score)

@@ -11,7 +11,7 @@ from pathlib import Path
 
 from shape_audit.auditing import AuditOptions, answers
 from shape_audit.errors import UsageError, explained
-from shape_audit.hub import DEFAULT_RETRIES, read_checkpoint
+from shape_audit.hub import DEFAULT_RETRIES, is_offline, read_checkpoint
 from shape_audit.interaction import rank, world_size
 from shape_audit.leaderboard.assembling import assemble
 from shape_audit.leaderboard.board_folder import refuse_strange_folder
@@ -114,7 +114,7 @@ def build_leaderboard(
     failures = read_failures(folder, asked)
     tried = {entry.name for entry in sources.entries} - (revisions.keys() - set(missing))
     sources = as_found(sources, revisions, {name: failures[name] for name in failures.keys() & tried})
-    board = assemble(sources, folder)
+    board = assemble(sources, read_records(folder) if missing else kept)
     keep_sources(sources, folder)
     keep_board(board, folder)
     return board
@@ -126,10 +126,13 @@ def _answered_at(entry: Entry, options: AuditOptions, kept: KeptRecords) -> str 
     records = [record for record in kept.by_model.get(entry.model, []) if answers(record, options)]
     if not records:
         return None
+    latest = max(records, key=lambda record: record.environment.date).model.revision
+    if records[0].model.source == "hub" and is_offline():
+        return latest
     try:
         revision = read_checkpoint(entry.name, retries=options.retries).revision
     except Exception as error:
         if explained(error, entry.name) is None:
             raise
-        return max(records, key=lambda record: record.environment.date).model.revision
+        return latest
     return revision if any(record.model.revision == revision for record in records) else None

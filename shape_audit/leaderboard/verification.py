@@ -43,7 +43,7 @@ def verify(folder: Path) -> list[str]:
     if board.manifest_sha256 != sources.manifest.sha256:
         found.append(f"{BOARD_FILE} was built from another manifest than the one beside it")
     found += _missing_records(board, folder)
-    found += _differences(board, assemble(sources, folder))
+    found += _differences(board, assemble(sources, kept))
     for name, content in FILES.items():
         path = folder / name
         if not path.is_file():

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import cache
 
 from shape_audit.records import Interval, Placement
 from shape_audit.shape.interval import shipped_interval
@@ -34,6 +35,7 @@ def place(r_dw: float, interval: Interval) -> Placement:
     return Placement(interval=interval, side="inside", log_distance=0.0, caveat=caveat)
 
 
+@cache
 def _shipped_caveat(interval: Interval) -> str:
     """The one clause every report repeats about an interval of the shipped sweep, counted from the shipped table."""
     ratios = [model.r_dw for model in known_models().values() if model.is_base]
