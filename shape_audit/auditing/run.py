@@ -25,7 +25,7 @@ from shape_audit.errors import (
     explained,
 )
 from shape_audit.hub import Checkpoint, read_checkpoint
-from shape_audit.interaction import MemoryPlan, parse_sites, rank
+from shape_audit.interaction import MemoryPlan, Site, parse_sites, rank
 from shape_audit.records import AuditRecord, ModelIdentity, check_writable, sealed, write_record
 from shape_audit.shape import ShapeReading, describe, known_models, place, read_interval, shipped_interval
 
@@ -136,6 +136,10 @@ def _audit(model: str, options: AuditOptions, progress: Progress) -> AuditRecord
     )
     if reading.refusal and not reading.is_causal_lm:
         raise NotAuditableError(f"{checkpoint.repo_id}: {reading.refusal}")
+    sites: tuple[Site, ...] = ()
+    if not options.shape_only:  # before MMLU-Pro is run, which takes hours
+        _refuse_unmeasurable(checkpoint, reading)
+        sites = parse_sites(options.sites, reading.shape.num_hidden_layers)
     progress.step("looking for known scores")
     known, to_mind = scores_of(model, checkpoint, reading.shape.params_total, options)
     record = record.model_copy(update={"scores": known or None, "notes": [*record.notes, *to_mind]})
@@ -144,8 +148,6 @@ def _audit(model: str, options: AuditOptions, progress: Progress) -> AuditRecord
             note = f"only the shape can be audited: {reading.refusal}"
             record = record.model_copy(update={"notes": [*record.notes, note]})
         return _finished(record, options)
-    _refuse_unmeasurable(checkpoint, reading)
-    sites = parse_sites(options.sites, reading.shape.num_hidden_layers)
     missing = _missing_package(options)
     if missing:
         raise MeasurementNotInstalledError(

@@ -12,7 +12,7 @@ from shape_audit.cli.option import option
 from shape_audit.cli.progress_bar import ProgressBar
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, MissingExtraError, UsageError
-from shape_audit.linking import facts_of_records, link_points, make_points, parse_params, write_figures
+from shape_audit.linking import facts_of_records, make_points, parse_params
 from shape_audit.records import AuditRecord, read_record
 from shape_audit.reports import evidence_markdown, evidence_text
 from shape_audit.scores import LM_EVAL_LETTERS, published_scores, read_lm_eval
@@ -50,6 +50,8 @@ def command(
     try:
         if missing := [name for name in PACKAGES if find_spec(name) is None]:
             raise MissingExtraError(f"link needs {', '.join(missing)}; pip install 'shape-audit[board]'")
+        from shape_audit.linking import link_points, write_figures  # they bring numpy: not into every start
+
         against = read_interval(interval) if interval else shipped_interval()
         imported = [score for path in scores or () for score in read_lm_eval(path)]
         audits = _records(records)

@@ -13,7 +13,7 @@ from shape_audit.leaderboard.manifest import Entry, Order
 from shape_audit.leaderboard.record_folder import KeptRecords
 from shape_audit.leaderboard.rows import row_of_facts, row_of_failure, row_of_record, with_scores
 from shape_audit.leaderboard.sources import Sources
-from shape_audit.linking import ModelFacts, Point, among_size, family_of, link_points, make_points, measured_of
+from shape_audit.linking import ModelFacts, Point, among_size, family_of, make_points, measured_of
 from shape_audit.records import AuditRecord, Board, BoardRow, Interval, LinkEvidence, ScoreRecord
 from shape_audit.scores import published_scores
 from shape_audit.shape import known_models, place
@@ -119,6 +119,8 @@ def _ordered(rows: Sequence[BoardRow], order: Order, protocol: str) -> list[Boar
 
 
 def _evidence(rows: Sequence[BoardRow], interval: Interval, protocol: str, draws: int) -> list[LinkEvidence]:
+    from shape_audit.linking import link_points  # brings numpy: not into every start of the program
+
     points, left_out = points_of(rows, interval, protocol)
     if len(points) < 2:
         return []

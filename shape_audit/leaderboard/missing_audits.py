@@ -4,10 +4,8 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor, as_completed
 from dataclasses import dataclass
-from multiprocessing import get_context
-from typing import Protocol
+from typing import TYPE_CHECKING, Protocol
 
 from shape_audit.auditing import (
     AuditOptions,
@@ -18,6 +16,9 @@ from shape_audit.auditing import (
     audit,
 )
 from shape_audit.errors import IncompleteError, NotAuditableError, UsageError
+
+if TYPE_CHECKING:
+    from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 
 class BuildProgress(Progress, Protocol):
@@ -62,6 +63,9 @@ def audit_all(
             progress.model(name, done, len(names))
             yield name, outcome_of(name, options, progress)
         return
+    from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
+    from multiprocessing import get_context
+
     pool: ThreadPoolExecutor | ProcessPoolExecutor
     if options.shape_only:
         pool = ThreadPoolExecutor(jobs)  # it waits for the network, and torch is not needed

@@ -11,7 +11,6 @@ from shape_audit.leaderboard.board_folder import BOARD_FILE
 from shape_audit.leaderboard.dataset_card import dataset_card
 from shape_audit.leaderboard.page import page_html
 from shape_audit.leaderboard.tables import csv_text, parquet_bytes
-from shape_audit.linking import write_figures
 from shape_audit.records import Board, write_bytes_atomically
 
 FIGURES = "figures"
@@ -47,6 +46,8 @@ def render(board: Board, folder: Path) -> list[Path]:
         _write(folder / name, content(board))
         written.append(folder / name)
     if board.evidence:
+        from shape_audit.linking import write_figures  # brings numpy
+
         points, _ = points_of(board.rows, board.interval, board.protocols[0])
         try:
             written += write_figures(board.evidence[0], points, folder / FIGURES)

@@ -4,8 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
-
-import numpy as np
+from statistics import linear_regression
 
 from shape_audit.records import AmongSize, ScoreRecord
 from shape_audit.scores import published_scores
@@ -52,11 +51,11 @@ def _place(score: ScoreRecord, params: float | None) -> AmongSize | None:
     near = [(size, value) for size, value in others if size and low <= size <= high]
     if len(near) < FEWEST:
         return None
-    log_sizes = np.log10([size for size, _ in near])
-    values = np.array([value for _, value in near])
-    slope, intercept = np.polyfit(log_sizes, values, 1)
-    spread = float(np.sqrt(((values - slope * log_sizes - intercept) ** 2).sum() / (len(near) - 2)))
-    expected = float(slope * math.log10(params) + intercept)
+    log_sizes, values = [math.log10(size) for size, _ in near], [value for _, value in near]
+    line = linear_regression(log_sizes, values)
+    left = [value - line.slope * size - line.intercept for size, value in zip(log_sizes, values, strict=True)]
+    spread = math.sqrt(sum(rest**2 for rest in left) / (len(near) - 2))
+    expected = line.slope * math.log10(params) + line.intercept
     return AmongSize(
         expected=expected,
         residual=score.value - expected,

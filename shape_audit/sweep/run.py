@@ -4,15 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from shape_audit.errors import IncompleteError, MissingExtraError, ShapeAuditError, UsageError, explained
 from shape_audit.records import SweepPlan, SweepRow
-from shape_audit.sweep.bytes_data import SweepText, read_data
 from shape_audit.sweep.options import SweepOptions
-from shape_audit.sweep.output_folder import OutputFolder
 from shape_audit.sweep.plan import make_plan, plan_shapes, sizes_of
 from shape_audit.sweep.progress import SilentSweep, SweepProgress
+
+if TYPE_CHECKING:
+    from shape_audit.sweep.bytes_data import SweepText
 
 PACKAGES = ("torch", "transformers", "accelerate", "safetensors", "scipy", "filelock")
 
@@ -109,6 +110,7 @@ def _plan(options: SweepOptions, progress: SweepProgress) -> SweepPlan:
 def _run(options: SweepOptions, progress: SweepProgress) -> list[SweepRow]:
     from shape_audit.interaction import chosen_device, join, quiet_transformers
     from shape_audit.sweep.one_model import OneModel
+    from shape_audit.sweep.output_folder import OutputFolder
     from shape_audit.sweep.table import model_name, read_table
     from shape_audit.sweep.training import accelerator_for, chosen_precision
 
@@ -150,6 +152,7 @@ def _run(options: SweepOptions, progress: SweepProgress) -> list[SweepRow]:
 
 def _read_text(options: SweepOptions, progress: SweepProgress) -> SweepText:
     """The texts, which must hold as many windows as are to be measured: now rather than after the first training."""
+    from shape_audit.sweep.bytes_data import read_data
     from shape_audit.sweep.evaluation import passage_bytes
 
     progress.step("reading the text")
