@@ -2,39 +2,25 @@
 
 from __future__ import annotations
 
-from types import TracebackType
+from rich.progress import BarColumn, MofNCompleteColumn, TextColumn, TimeRemainingColumn
 
-from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
-
+from shape_audit.cli.bar import Bar
 from shape_audit.cli.interruption import stop_if_interrupted
 
 
-class BuildBar:
+class BuildBar(Bar):
     """A `leaderboard.BuildProgress` that draws itself while it is open, and leaves nothing behind."""
 
     def __init__(self) -> None:
-        self._bar = Progress(
+        super().__init__(
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             MofNCompleteColumn(),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not Console(stderr=True).is_terminal,
         )
         self._models = self._bar.add_task("models", total=None)
         self._audit = self._bar.add_task("", total=None)
         self._name = ""
-
-    def __enter__(self) -> BuildBar:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
 
     def model(self, name: str, done: int, total: int) -> None:
         stop_if_interrupted()

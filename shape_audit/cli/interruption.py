@@ -1,7 +1,9 @@
-"""Ctrl-C and SIGTERM, remembered.
+"""Ctrl-C and SIGTERM: never in the middle of an import, and never forgotten.
 
-Libraries make other errors of a KeyboardInterrupt that meets them half-way through an import; whoever reports an error
-asks here whether it is only the interrupt's shadow.
+An exception that meets a library's compiled part while it starts ends the process with an abort, and one that meets a
+finaliser is dropped. So a signal that comes during an import waits for its end, and progress asks at every step
+whether one was lost. Libraries also make other errors of a KeyboardInterrupt: whoever reports an error asks here
+whether it is only the interrupt's shadow.
 """
 
 from __future__ import annotations
@@ -9,7 +11,9 @@ from __future__ import annotations
 import signal
 from contextlib import suppress
 from types import FrameType
-from typing import NoReturn
+
+AGAIN_SECONDS = 0.02
+"""How long after a signal met an import it is tried again; an import of torch takes a second or two."""
 
 _received: list[int] = []
 
@@ -20,6 +24,8 @@ def listen() -> None:
     with suppress(ValueError):  # only a main thread may set handlers
         signal.signal(signal.SIGINT, _interrupt)
         signal.signal(signal.SIGTERM, _interrupt)
+        if hasattr(signal, "setitimer"):
+            signal.signal(signal.SIGALRM, _interrupt)
 
 
 def was_interrupted() -> bool:
@@ -34,6 +40,17 @@ def stop_if_interrupted() -> None:
         raise KeyboardInterrupt
 
 
-def _interrupt(number: int, frame: FrameType | None) -> NoReturn:
+def _interrupt(number: int, frame: FrameType | None) -> None:
     _received.append(number)
+    if hasattr(signal, "setitimer") and _is_importing(frame):
+        signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
+        return
     raise KeyboardInterrupt
+
+
+def _is_importing(frame: FrameType | None) -> bool:
+    while frame:
+        if frame.f_code.co_filename == "<frozen importlib._bootstrap>":
+            return True
+        frame = frame.f_back
+    return False

@@ -3,40 +3,27 @@
 from __future__ import annotations
 
 import time
-from types import TracebackType
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, SpinnerColumn, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, SpinnerColumn, TextColumn, TimeRemainingColumn
 
+from shape_audit.cli.bar import Bar
 from shape_audit.cli.interruption import stop_if_interrupted
 
 
-class ProgressBar:
+class ProgressBar(Bar):
     """An `auditing.Progress` that draws itself while it is open, and leaves nothing behind."""
 
     def __init__(self) -> None:
-        self._bar = Progress(
+        super().__init__(
             SpinnerColumn(),
             TextColumn("{task.description}", markup=False),
             BarColumn(),
             TextColumn("{task.fields[detail]}", markup=False),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
-            disable=not Console(stderr=True).is_terminal,
         )
         self._task = self._bar.add_task("", total=None, detail="")
         self._started: float | None = None
         self._tokens_before = 0
-
-    def __enter__(self) -> ProgressBar:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
 
     def step(self, text: str) -> None:
         stop_if_interrupted()

@@ -2,43 +2,29 @@
 
 from __future__ import annotations
 
-from types import TracebackType
+from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
-from rich.console import Console
-from rich.progress import BarColumn, Progress, TextColumn, TimeRemainingColumn
-
+from shape_audit.cli.bar import Bar
 from shape_audit.cli.interruption import stop_if_interrupted
 
 SPEED_PERIOD = 300.0
 """Seconds over which the speed is averaged for the time left."""
 
 
-class SweepBar:
+class SweepBar(Bar):
     """A `sweep.SweepProgress` that draws itself while it is open, and leaves nothing behind."""
 
     def __init__(self) -> None:
-        self._bar = Progress(
+        super().__init__(
             TextColumn("{task.description}", markup=False),
             BarColumn(bar_width=10),
             TextColumn("{task.fields[detail]}", markup=False),
             TimeRemainingColumn(),
-            console=Console(stderr=True),
-            transient=True,
             speed_estimate_period=SPEED_PERIOD,
-            disable=not Console(stderr=True).is_terminal,
         )
         self._whole = self._bar.add_task("sweep", total=None, detail="")
         self._model = self._bar.add_task("", total=None, detail="")
         self._name = ""
-
-    def __enter__(self) -> SweepBar:
-        self._bar.start()
-        return self
-
-    def __exit__(
-        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
-    ) -> None:
-        self._bar.stop()
 
     def sweep(self, done: float, total: float) -> None:
         stop_if_interrupted()

@@ -111,9 +111,9 @@ def build_leaderboard(
             break
     if rank() != 0:
         return None
-    failures = read_failures(folder, asked)
-    tried = {entry.name for entry in sources.entries} - (revisions.keys() - set(missing))
-    sources = as_found(sources, revisions, {name: failures[name] for name in failures.keys() & tried})
+    answered = revisions.keys() - set(missing)
+    failures = {name: why for name, why in read_failures(folder, asked).items() if name not in answered}
+    sources = as_found(sources, revisions, failures)
     board = assemble(sources, read_records(folder) if missing else kept)
     keep_sources(sources, folder)
     keep_board(board, folder)

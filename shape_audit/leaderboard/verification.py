@@ -19,8 +19,8 @@ from shape_audit.leaderboard.sources import kept_sources
 from shape_audit.records import AuditRecord, Board, BoardRow, read_small_file, record_file_name
 
 ROUNDING = 1e-3
-"""What another machine, micro-batch, number of threads or bfloat16 kernel may change. Not the numbers' own intervals:
-those are about other text, and whoever invents a number can invent a wide one."""
+"""Relative: what another machine, micro-batch, number of threads or bfloat16 kernel may change. Not the numbers' own
+intervals: those are about other text, and whoever invents a number can invent a wide one."""
 SLACK = 0.1
 """By which the correction of its bias may take an AOFE-ratio out of 0 to 1 that is not flagged as noise."""
 NUMBERS = ("aofe_ratio", "aofe_ratio_plugin", "aofe_normalized", "mean_cos2", "trace")
@@ -162,7 +162,7 @@ def _compare(row: BoardRow, record: AuditRecord, again: AuditRecord) -> Iterator
 def _agree(before: float | None, after: float | None) -> bool:
     if before is None or after is None:
         return before is after
-    return math.isclose(before, after, rel_tol=ROUNDING, abs_tol=ROUNDING)
+    return math.isclose(before, after, rel_tol=ROUNDING, abs_tol=1e-9)
 
 
 def _number(value: float | None) -> str:

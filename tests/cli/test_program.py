@@ -1,5 +1,6 @@
 """The program as a user runs it: exit codes, one line an error, forms, settings, interruption."""
 
+import importlib
 import json
 import os
 import random
@@ -7,7 +8,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from contextlib import suppress
 from pathlib import Path
 
@@ -218,24 +219,45 @@ def test_a_signal_at_any_moment_leaves_nothing_half_written(long_audit: Start, t
         assert leftovers(tmp_path) == []
 
 
+@pytest.fixture
+def listening() -> Iterator[None]:
+    """The program's own signal handlers, for a while."""
+    from shape_audit.cli.interruption import listen
+
+    numbers = (signal.SIGINT, signal.SIGTERM, signal.SIGALRM)
+    before = [signal.getsignal(number) for number in numbers]
+    listen()
+    yield
+    for number, handler in zip(numbers, before, strict=True):
+        signal.signal(number, handler)
+
+
+@pytest.mark.usefixtures("listening")
 def test_an_interrupt_that_a_library_swallows_stops_at_the_next_step() -> None:
     """One that meets a finaliser is printed and dropped by Python itself."""
     from shape_audit.cli.interruption import listen
     from shape_audit.cli.progress_bar import ProgressBar
 
-    before = [signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)]
-    try:
-        listen()
-        with suppress(KeyboardInterrupt):
-            os.kill(os.getpid(), signal.SIGTERM)
-        with ProgressBar() as progress, pytest.raises(KeyboardInterrupt):
-            progress.step("going on as if nothing had been")
-        listen()
-        with ProgressBar() as progress:
-            progress.step("a new run")
-    finally:
-        for number, handler in zip((signal.SIGINT, signal.SIGTERM), before, strict=True):
-            signal.signal(number, handler)
+    with suppress(KeyboardInterrupt):
+        os.kill(os.getpid(), signal.SIGTERM)
+    with ProgressBar() as progress, pytest.raises(KeyboardInterrupt):
+        progress.step("going on as if nothing had been")
+    listen()
+    with ProgressBar() as progress:
+        progress.step("a new run")
+
+
+@pytest.mark.usefixtures("listening")
+def test_an_interrupt_waits_for_the_end_of_an_import(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """One that met the compiled part of torch half-way would abort the process (seen: exit code -6)."""
+    (tmp_path / "slow_to_import.py").write_text(
+        "import os, signal, time\nos.kill(os.getpid(), signal.SIGINT)\ntime.sleep(0.1)\nwhole = True\n"
+    )
+    monkeypatch.syspath_prepend(tmp_path)
+    with pytest.raises(KeyboardInterrupt):
+        importlib.import_module("slow_to_import")
+        time.sleep(60)
+    assert sys.modules.pop("slow_to_import").whole
 
 
 def test_a_reader_that_leaves_early_is_no_error(clean_environment: dict[str, str], tiny_llama: Path) -> None:
