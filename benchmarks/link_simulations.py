@@ -18,10 +18,10 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from benchmarks.reporting import heading, publish
+from shape_audit.interval import shipped_interval
 from shape_audit.linking import link_evidence
 from shape_audit.linking.words import SUPPORTED, given_size
 from shape_audit.scores import LM_EVAL_LETTERS
-from shape_audit.shape import shipped_interval
 from tests.linking.simulated import simulated
 
 CASES = {

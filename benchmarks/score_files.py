@@ -34,7 +34,7 @@ LINK = """
 import sys, time
 from shape_audit.linking import link_evidence
 from shape_audit.scores import LM_EVAL_LETTERS
-from shape_audit.shape import shipped_interval
+from shape_audit.interval import shipped_interval
 from tests.linking.simulated import simulated
 points = simulated(0, effect=0.02, families=int(sys.argv[1]) // 3)
 started = time.perf_counter()

@@ -28,12 +28,21 @@ from shape_audit.errors import (
 if TYPE_CHECKING:
     from shape_audit.auditing import AuditOptions, audit, plan_memory
     from shape_audit.checks import CheckOptions, check
+    from shape_audit.interval import derive_interval
     from shape_audit.leaderboard import build_leaderboard, read_manifest
     from shape_audit.linking import link
     from shape_audit.records import AuditRecord, CheckReport, ShapeSuggestion, read_record
     from shape_audit.scores import ScoreOptions, score
-    from shape_audit.shape import derive_interval, suggest
-    from shape_audit.sweep import ShapeAuditCallback, SweepOptions, fixed_windows, plan_sweep, run_sweep, watch
+    from shape_audit.shape import suggest
+    from shape_audit.sweep import (
+        ShapeAuditCallback,
+        SweepOptions,
+        conclude_sweep,
+        fixed_windows,
+        plan_sweep,
+        run_sweep,
+        watch,
+    )
 
 __version__ = "0.1.0"
 
@@ -49,7 +58,8 @@ _HOME = {
     "audit": "auditing",
     "build_leaderboard": "leaderboard",
     "check": "checks",
-    "derive_interval": "shape",
+    "conclude_sweep": "sweep",
+    "derive_interval": "interval",
     "link": "linking",
     "fixed_windows": "sweep",
     "plan_memory": "auditing",
@@ -82,6 +92,7 @@ __all__ = [
     "audit",
     "build_leaderboard",
     "check",
+    "conclude_sweep",
     "derive_interval",
     "fixed_windows",
     "link",

@@ -10,10 +10,10 @@ import pytest
 import shape_audit
 
 PACKAGE = Path(shape_audit.__file__).parent
-ROOMS = ("records", "hub", "shape", "calibration", "interaction", "scores", "linking", "reports", "auditing", "checks",
-         "leaderboard", "sweep", "cli")  # fmt: skip
+ROOMS = ("records", "hub", "interval", "shape", "calibration", "interaction", "scores", "linking", "reports",
+         "auditing", "checks", "leaderboard", "sweep", "cli")  # fmt: skip
 HEAVY = {"torch", "transformers", "datasets", "accelerate", "lm_eval"}
-LIGHT_ROOMS = ("records", "hub", "shape", "reports", "checks", "scores", "cli")
+LIGHT_ROOMS = ("records", "hub", "interval", "shape", "reports", "checks", "scores", "cli")
 FRONT_DOORS = ("calibration", "interaction", "auditing", "leaderboard", "sweep")
 
 

@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from shape_audit.errors import ExitCode
+from shape_audit.interval import derive_interval
 
 README = Path(__file__).resolve().parents[1] / "README.md"
 HELP = re.compile(r"(<!-- help: ([\w ]+) -->\n```\n)(.*?)(```)", re.DOTALL)
@@ -41,6 +42,17 @@ def test_help_blocks_are_the_programs_own(command: str) -> None:
 def test_exit_codes_are_all_in_the_table() -> None:
     rows = re.findall(r"^\| (\d+) \| ", README.read_text(encoding="utf-8"), re.MULTILINE)
     assert [int(row) for row in rows] == [int(code) for code in ExitCode]
+
+
+def test_what_it_says_of_the_fitted_best_shape_is_what_the_fit_says() -> None:
+    text = " ".join(README.read_text(encoding="utf-8").split())
+    for min_params, says in ((1e6, "with no drift to be seen ({})"), (3e5, "there is one ({}: larger budgets ask")):
+        fit = derive_interval(min_params=min_params).fit
+        assert fit and fit.drift_ci
+        low, high = fit.drift_ci
+        assert says.format(f"N^{fit.drift:.2f} [{low:.2f}, {high:.2f}]") in text
+        if min_params == 1e6:
+            assert f"a* is {fit.best[0].r_dw:.3f} to {fit.best[-1].r_dw:.3f} from 1M to 10M parameters" in text
 
 
 def test_the_python_example_runs() -> None:

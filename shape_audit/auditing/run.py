@@ -26,8 +26,9 @@ from shape_audit.errors import (
 )
 from shape_audit.hub import Checkpoint, read_checkpoint
 from shape_audit.interaction import MemoryPlan, Site, parse_sites, rank
+from shape_audit.interval import read_interval, shipped_interval
 from shape_audit.records import AuditRecord, ModelIdentity, check_writable, sealed, write_record
-from shape_audit.shape import ShapeReading, describe, known_models, place, read_interval, shipped_interval
+from shape_audit.shape import ShapeReading, describe, known_models, place
 
 _MISBUILT = re.compile("config.json and tensors disagree: (num_hidden_layers|hidden_size|intermediate_size)")
 """What transformers would build is not what the weights are; building it could take hours and all memory."""

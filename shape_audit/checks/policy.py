@@ -31,8 +31,9 @@ from pathlib import Path
 from typing import Any, Literal, get_args
 
 from shape_audit.errors import UsageError
+from shape_audit.interval import read_interval
 from shape_audit.records import Finding, Interval, Severity, read_small_file
-from shape_audit.shape import TENSOR_PARALLEL, read_interval
+from shape_audit.shape import TENSOR_PARALLEL
 
 _KEYS = ("interval", "severity", "bounds", "ignore")
 _BOUNDS = ("aofe-ratio", "feed-forward-ratio", "tensor-parallel")

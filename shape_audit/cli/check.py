@@ -26,6 +26,7 @@ from shape_audit.cli.option import option
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, UsageError
 from shape_audit.hub import CONFIG_FILE
+from shape_audit.interval import read_interval
 
 DEFAULT_BASELINE = Path("shape-audit-baseline.json")
 
@@ -35,6 +36,9 @@ def command(
     policy: Annotated[
         Path | None,
         option(metavar="FILE", help="TOML.  [default: [tool.shape-audit.check.policy] of the nearest pyproject.toml]"),
+    ] = None,
+    interval: Annotated[
+        Path | None, option(metavar="FILE", help="Of R_D/W, in the place of the policy's (see shape-audit interval).")
     ] = None,
     deep: Annotated[
         bool, option("--deep", help="Compare the tensors with the architecture that transformers builds.")
@@ -79,7 +83,7 @@ def command(
         if measure and record is not None:
             raise UsageError("--measure makes a record, --record takes one; choose one")
         options = CheckOptions(
-            policy=_policy(policy), deep=deep, weights=weights, verify_hashes=verify_hashes, measure=measure,
+            policy=_policy(policy, interval), deep=deep, weights=weights, verify_hashes=verify_hashes, measure=measure,
             record=record, baseline=baseline, select=_ids(select), ignore=_ids(ignore), fail_on=fail_on,
             subfolder=subfolder, variant=variant, retries=retries,
         )  # fmt: skip
@@ -103,10 +107,11 @@ def command(
     return ExitCode.FINDINGS if report.failing else ExitCode.CLEAN
 
 
-def _policy(path: Path | None) -> Policy:
-    """The policy named, else that of the nearest pyproject.toml, else the default one."""
+def _policy(path: Path | None, interval: Path | None) -> Policy:
+    """The policy named, else that of the nearest pyproject.toml, else the default one; with the interval named."""
     found = path or policy_in_pyproject(Path.cwd())
-    return read_policy(found, RULES) if found else Policy()
+    policy = read_policy(found, RULES) if found else Policy()
+    return replace(policy, interval=read_interval(interval)) if interval else policy
 
 
 def _other(text: str) -> tuple[Format, Path]:

@@ -9,10 +9,10 @@ import typer
 
 from shape_audit.cli.failures import failed
 from shape_audit.cli.option import option
-from shape_audit.cli.sink import emit
+from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode
+from shape_audit.interval import derive_interval
 from shape_audit.reports import as_json, interval_markdown, interval_text
-from shape_audit.shape import derive_interval
 
 
 def command(
@@ -27,6 +27,15 @@ def command(
         float, option(help="How much worse than the budget's best a shape may be, as a fraction.")
     ] = 0.02,
     min_params: Annotated[float, option(help="Leave out smaller parameter budgets.")] = 1e6,
+    draws: Annotated[
+        int, option(help="Resamples of seeds, and of shapes for the fit's intervals; 0 leaves out both.")
+    ] = 2000,
+    seed: Annotated[int, option(help="Of the resamples.")] = 0,
+    figures: Annotated[
+        Path | None,
+        option(metavar="DIR", help="Write loss, interaction by protocol, and best shape, against R_D/W and budget: "
+               "PNG and SVG."),
+    ] = None,
     format: Annotated[
         Literal["text", "json", "markdown"], option("--format", "-f", help="Form of the report.")
     ] = "text",
@@ -35,9 +44,14 @@ def command(
 ) -> int:  # fmt: skip
     """Derive the efficient interaction interval from a sweep table, and show how it moves with the tolerance."""
     try:
-        derivation = derive_interval(table, tolerance=tolerance, min_params=min_params)
+        derivation = derive_interval(table, tolerance=tolerance, min_params=min_params, draws=draws, seed=seed)
         forms = {"text": interval_text, "json": as_json, "markdown": interval_markdown}
         emit(forms[format](derivation), output)
+        if figures is not None:
+            from shape_audit.interval import write_figures  # it brings numpy: not into every start
+
+            for path in write_figures(derivation, table, figures):
+                note(f"figure: {path}")
     except Exception as error:
         return failed(error, subject=str(table or "shape-audit interval"), debug=debug)
     return ExitCode.CLEAN

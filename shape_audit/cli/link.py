@@ -12,11 +12,11 @@ from shape_audit.cli.option import option
 from shape_audit.cli.progress_bar import ProgressBar
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, MissingExtraError, UsageError
+from shape_audit.interval import read_interval, shipped_interval
 from shape_audit.linking import facts_of_records, make_points, parse_params
 from shape_audit.records import AuditRecord, read_record
 from shape_audit.reports import evidence_markdown, evidence_text
 from shape_audit.scores import LM_EVAL_LETTERS, published_scores, read_lm_eval
-from shape_audit.shape import read_interval, shipped_interval
 
 PACKAGES = ("statsmodels", "matplotlib")
 

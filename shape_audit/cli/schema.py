@@ -1,4 +1,4 @@
-"""`shape-audit schema [audit|check|suggest]`"""
+"""`shape-audit schema [RESULT]`"""
 
 from __future__ import annotations
 
@@ -10,15 +10,30 @@ from pydantic import BaseModel
 
 from shape_audit.cli.sink import emit
 from shape_audit.errors import ExitCode
-from shape_audit.records import AuditRecord, CheckReport, ShapeSuggestion
+from shape_audit.records import (
+    AuditRecord,
+    CheckReport,
+    IntervalDerivation,
+    ShapeSuggestion,
+    SweepPlan,
+    SweepRow,
+)
 
 
 def command(
     of: Annotated[
-        Literal["audit", "check", "suggest"], typer.Argument(metavar="[audit|check|suggest]", help="Whose result.")
+        Literal["audit", "check", "suggest", "interval", "sweep-plan", "sweep-row"],
+        typer.Argument(metavar="[audit|check|suggest|interval|sweep-plan|sweep-row]", help="Whose result."),
     ] = "audit",
 ) -> int:
-    """Print the JSON Schema of an audit record, of a check report, or of suggested shapes."""
-    forms: dict[str, type[BaseModel]] = {"audit": AuditRecord, "check": CheckReport, "suggest": ShapeSuggestion}
+    """Print the JSON Schema of a command's result."""
+    forms: dict[str, type[BaseModel]] = {
+        "audit": AuditRecord,
+        "check": CheckReport,
+        "suggest": ShapeSuggestion,
+        "interval": IntervalDerivation,
+        "sweep-plan": SweepPlan,
+        "sweep-row": SweepRow,
+    }
     emit(json.dumps(forms[of].model_json_schema(by_alias=True), indent=2) + "\n", None)
     return ExitCode.CLEAN

@@ -17,6 +17,8 @@ from shape_audit.errors import ExitCode, UsageError
 from shape_audit.interaction import rank, world_size
 from shape_audit.reports import (
     as_json,
+    interval_sentence,
+    interval_sureness,
     sweep_json,
     sweep_markdown,
     sweep_plan_markdown,
@@ -89,7 +91,8 @@ def run(
     """Train every shape of a parameter budget on the same bytes, and measure loss and interaction of each.
 
     Each finished model is a line of DIR/table.csv, which shape-audit interval reads, a folder in DIR/models, which
-    shape-audit audit reads, and two records in DIR/records.
+    shape-audit audit reads, and two records in DIR/records. At the end DIR/interval.json holds the interval for
+    shape-audit check, and DIR/figures what the table shows.
     """
     try:
         if folder is None and not is_plan:
@@ -132,4 +135,17 @@ def _run(options: SweepOptions, format: Format) -> None:
         forms = {"text": sweep_text, "json": sweep_json, "markdown": sweep_markdown}
         emit(forms[format](rows), None)
         assert options.output is not None
-        note(f"table: {options.output / 'table.csv'}")
+        _conclude(options.output)
+
+
+def _conclude(folder: Path) -> None:
+    """The interval of the folder's table, and where its files lie."""
+    from shape_audit.sweep import conclude_sweep  # it brings numpy: not into every start
+
+    derivation, files = conclude_sweep(folder)
+    for line in (interval_sentence(derivation), *interval_sureness(derivation)):
+        note(line)
+    note(f"table: {folder / 'table.csv'}")
+    if not derivation.is_empty and len(derivation.open_edges) < 2:
+        note(f"interval: {files[0]} (shape-audit check MODEL --interval {files[0]})")
+    note(f"figures: {files[-1].parent}" if files[1:] else "figures: none; pip install 'shape-audit[board]'")

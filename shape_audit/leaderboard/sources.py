@@ -8,10 +8,10 @@ from collections.abc import Mapping
 from pathlib import Path
 
 from shape_audit.errors import CorruptFileError, IncompleteError
+from shape_audit.interval import read_interval, shipped_interval
 from shape_audit.leaderboard.manifest import Entry, Manifest
 from shape_audit.records import Frozen, Interval, ScoreRecord, read_small_file, write_text_atomically
 from shape_audit.scores import read_lm_eval
-from shape_audit.shape import read_interval, shipped_interval
 
 SOURCES = "sources.json"
 

@@ -5,11 +5,11 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from shape_audit.errors import UsageError
+from shape_audit.interval import shipped_interval
 from shape_audit.linking.evidence import Progress, link_evidence
 from shape_audit.linking.points import Point, facts_of_records, make_points, parse_params
 from shape_audit.records import AuditRecord, Interval, LinkEvidence, ScoreRecord
 from shape_audit.scores import LM_EVAL_LETTERS, published_scores
-from shape_audit.shape import shipped_interval
 
 
 def link(

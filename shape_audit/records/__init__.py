@@ -28,7 +28,16 @@ from shape_audit.records.check_report import SEVERITIES, Accepted, CheckReport, 
 from shape_audit.records.files import check_writable, read_record, record_file_name, safe_file_name, write_record
 from shape_audit.records.frozen import Frozen
 from shape_audit.records.hashing import canonical_json, sealed, sha256_of
-from shape_audit.records.interval_derivation import BudgetRange, Edge, IntervalDerivation, ToleranceRow
+from shape_audit.records.interval_derivation import (
+    BestShape,
+    BudgetRange,
+    Edge,
+    FittedBest,
+    IntervalDerivation,
+    LossFit,
+    SeedBootstrap,
+    ToleranceRow,
+)
 from shape_audit.records.link_evidence import Association, Contrast, LinkEvidence, Optimum, Predictor
 from shape_audit.records.reading import MAX_SMALL_FILE, read_small_file
 from shape_audit.records.score_record import AmongSize, Provider, ScoreRecord
@@ -50,6 +59,7 @@ __all__ = [
     "AmongSize",
     "Association",
     "AuditRecord",
+    "BestShape",
     "Board",
     "BoardMeasurement",
     "BoardRow",
@@ -62,6 +72,7 @@ __all__ = [
     "Environment",
     "ExistingModel",
     "Finding",
+    "FittedBest",
     "Frozen",
     "Interaction",
     "Interval",
@@ -70,6 +81,7 @@ __all__ = [
     "LeftOutShape",
     "LinkEvidence",
     "Loss",
+    "LossFit",
     "ModelIdentity",
     "ModelShape",
     "Optimum",
@@ -80,6 +92,7 @@ __all__ = [
     "Provider",
     "RowSource",
     "ScoreRecord",
+    "SeedBootstrap",
     "Severity",
     "ShapeSuggestion",
     "Side",

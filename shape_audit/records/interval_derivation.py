@@ -4,9 +4,13 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from shape_audit.records.frozen import Frozen
 
 Edge = Literal["low", "high"]
+Ends = tuple[float, float]
+"""Of a 95 % interval."""
 
 
 class BudgetRange(Frozen):
@@ -15,11 +19,13 @@ class BudgetRange(Frozen):
     target_params: int
     shapes: int
     """Shapes scanned at this budget."""
+    runs: int
+    """Models trained: more than `shapes` where there are several seeds."""
     within: int
     """Shapes within the tolerance."""
     best_r_dw: float
     best_loss: float
-    """Nats per byte in the shipped table."""
+    """Nats per byte in the shipped table; with several seeds the mean of the best shape."""
     low: float
     high: float
     """Lowest and highest R_D/W among the shapes within the tolerance."""
@@ -34,6 +40,77 @@ class ToleranceRow(Frozen):
     low: float | None
     high: float | None
     is_empty: bool
+
+
+class BestShape(Frozen):
+    """How sure a budget's best scanned shape is of being the best."""
+
+    target_params: int
+    share: float
+    """Of the resamples: those in which it stays the best."""
+    r_dw_ci: Ends
+    """Middle 95 % of the best shape's R_D/W."""
+
+
+class SeedBootstrap(Frozen):
+    """The derivation repeated on resampled seeds: for each shape its runs are drawn anew, with replacement.
+
+    Shapes trained once stand still, so what is said here is too sure where `resampled` is below `shapes`.
+    """
+
+    draws: int
+    shapes: int
+    """Over all budgets."""
+    resampled: int
+    """Of them, those with several runs."""
+    low_ci: Ends | None
+    high_ci: Ends | None
+    """Null where an end is open in more than a tenth of the resamples."""
+    empty_share: float
+    """Of the resamples: those in which the budgets' ranges do not meet."""
+    best: list[BestShape]
+
+
+class FittedBest(Frozen):
+    """The best shape of a budget by the fit."""
+
+    target_params: int
+    r_dw: float
+    """a*(N)."""
+    r_dw_ci: Ends | None
+    """Null where resamples often have no minimum."""
+    loss: float
+    is_scanned: bool
+    """Whether shapes on both sides of it were trained at this budget; else it is an extrapolation."""
+
+
+class LossFit(Frozen):
+    """The fit L(N, a) = L_inf + A N^-b + c (ln a - ln a*(N))^2, a = R_D/W, ln a* linear in ln N, by least squares.
+
+    The levels of the budgets are first left free, so that where the best shape lies does not hang on the power law;
+    this then goes through the losses at the fitted best shapes. Intervals are of 95 %, over shapes drawn anew within
+    each budget: they hold what the parabola misses as well as the noise of single runs.
+    """
+
+    shapes: int
+    draws: int
+    curvature: float
+    """c, in the loss's unit."""
+    curvature_ci: Ends | None
+    drift: float | None
+    """d ln a* / d ln N: 0 where the best shape does not move with the budget. Null for one budget."""
+    drift_ci: Ends | None
+    best: list[FittedBest]
+    rms: float
+    """Root mean square of what the fit with free levels leaves, in the loss's unit."""
+    irreducible_loss: float | None
+    """L_inf; with the next two null for fewer than four budgets."""
+    irreducible_loss_ci: Ends | None
+    coefficient: float | None
+    """A."""
+    exponent: float | None
+    """b."""
+    exponent_ci: Ends | None
 
 
 class IntervalDerivation(Frozen):
@@ -53,3 +130,8 @@ class IntervalDerivation(Frozen):
     open_edges: list[Edge]
     budgets: list[BudgetRange]
     sensitivity: list[ToleranceRow]
+    bootstrap: SeedBootstrap | None = None
+    """Null where no shape was trained twice."""
+    fit: LossFit | None = None
+    """Null where the table is too small for it, or bends downwards."""
+    notes: list[str] = Field(default=[])

@@ -12,7 +12,7 @@ from shape_audit.reports.audit_markdown import audit_markdown
 from shape_audit.reports.audit_text import audit_text
 from shape_audit.reports.comparison import comparison_markdown, comparison_text
 from shape_audit.reports.evidence import evidence_markdown, evidence_text
-from shape_audit.reports.interval_reports import interval_markdown, interval_text
+from shape_audit.reports.interval_reports import interval_markdown, interval_sentence, interval_sureness, interval_text
 from shape_audit.reports.json_form import as_json
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.memory import memory_json, memory_markdown, memory_sentence, memory_text, shortage
@@ -45,6 +45,8 @@ __all__ = [
     "half_width",
     "interval_ends",
     "interval_markdown",
+    "interval_sentence",
+    "interval_sureness",
     "interval_text",
     "markdown_table",
     "memory_json",

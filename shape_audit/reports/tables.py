@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shape_audit.records import AuditRecord, IntervalDerivation
+from shape_audit.records import AuditRecord, FittedBest, IntervalDerivation
 from shape_audit.reports.numbers import (
     count,
     half_width,
@@ -178,7 +178,8 @@ def provenance_table(record: AuditRecord) -> Table:
 
 
 def budget_table(derivation: IntervalDerivation) -> Table:
-    """The range of R_D/W each budget allows."""
+    """The range of R_D/W each budget allows, and where the fit has the best."""
+    fitted = {best.target_params: (_fitted_best(best),) for best in (derivation.fit.best if derivation.fit else ())}
     rows = tuple(
         (
             count(budget.target_params),
@@ -187,11 +188,18 @@ def budget_table(derivation: IntervalDerivation) -> Table:
             significant(budget.best_loss, 4),
             f"{budget.low:.4f}" + (" open" if "low" in budget.open_edges else ""),
             f"{budget.high:.4f}" + (" open" if "high" in budget.open_edges else ""),
+            *fitted.get(budget.target_params, ()),
         )
         for budget in derivation.budgets
     )
-    columns = ("parameters", "shapes within", "best R_D/W", "best loss", "low", "high")
-    return Table(f"Budgets (within {derivation.tolerance * 100:g} % of the best loss)", columns, rows)
+    columns = ["parameters", "shapes within", "best R_D/W", "best loss", "low", "high"]
+    columns += ["fitted best"] if fitted else []
+    return Table(f"Budgets (within {derivation.tolerance * 100:g} % of the best loss)", tuple(columns), rows)
+
+
+def _fitted_best(best: FittedBest) -> str:
+    ends = f" [{best.r_dw_ci[0]:.3f}, {best.r_dw_ci[1]:.3f}]" if best.r_dw_ci else ""
+    return f"{best.r_dw:.4f}{ends}" + ("" if best.is_scanned else " beyond the scan")
 
 
 def sensitivity_table(derivation: IntervalDerivation) -> Table:

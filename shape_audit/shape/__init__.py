@@ -2,9 +2,7 @@
 
 describe(checkpoint)             -> ShapeReading: ModelShape, names, notes
 read_config(config), read_tensors(headers), shape_of(...)     -> the two sources of that, and what they give
-shipped_interval(), read_interval(file)   -> Interval
 place(r_dw, interval)            -> Placement
-derive_interval(table)           -> IntervalDerivation
 suggest(params)                  -> ShapeSuggestion; write_config(config, folder) writes one of it
 TILE, unsplit(size) ...          the sizes that hardware likes
 """
@@ -23,7 +21,6 @@ from shape_audit.shape.hardware_sizes import (
     next_multiple,
     unsplit,
 )
-from shape_audit.shape.interval import derive_interval, interval_of, read_interval, shipped_interval
 from shape_audit.shape.known_models import KnownModel, known_models
 from shape_audit.shape.model_shape import ShapeReading, describe, disagreements, shape_of
 from shape_audit.shape.parameter_budget import parse_budget
@@ -44,22 +41,18 @@ __all__ = [
     "ShapeReading",
     "Sizes",
     "TensorFacts",
-    "derive_interval",
     "describe",
     "disagreements",
     "families",
     "family_named",
-    "interval_of",
     "is_fused_head",
     "known_models",
     "next_multiple",
     "parse_budget",
     "place",
     "read_config",
-    "read_interval",
     "read_tensors",
     "shape_of",
-    "shipped_interval",
     "suggest",
     "unsplit",
     "write_config",

@@ -5,8 +5,8 @@ from __future__ import annotations
 import math
 from functools import cache
 
+from shape_audit.interval import shipped_interval
 from shape_audit.records import Interval, Placement
-from shape_audit.shape.interval import shipped_interval
 from shape_audit.shape.known_models import known_models
 
 SHIPPED_CAVEAT = (

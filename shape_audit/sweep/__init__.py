@@ -4,6 +4,7 @@ SweepOptions                     what to train and how
 plan_sweep(options)              -> SweepPlan: shapes, operations, time
 plan_shapes(options)             -> shapes, and cells without one: neither text nor torch is needed
 run_sweep(options)               -> [SweepRow], and a folder: table.csv, models/, records/
+conclude_sweep(folder)           -> the interval of its table, and files: interval.json, figures/
 ShapeAuditCallback(windows)      for transformers.Trainer: the interaction as it forms
 watch(model, windows)            -> Observation: the same for any other loop
 fixed_windows(tokenizer)         -> the windows for both
@@ -20,6 +21,7 @@ from shape_audit.sweep.run import plan_sweep, run_sweep
 
 if TYPE_CHECKING:
     from shape_audit.sweep.callback import ShapeAuditCallback
+    from shape_audit.sweep.conclusion import conclude_sweep
     from shape_audit.sweep.model_folder import byte_tokenizer
     from shape_audit.sweep.watching import Observation, fixed_windows, watch
 
@@ -27,6 +29,7 @@ _HEAVY = {
     "Observation": "watching",
     "ShapeAuditCallback": "callback",
     "byte_tokenizer": "model_folder",
+    "conclude_sweep": "conclusion",
     "fixed_windows": "watching",
     "watch": "watching",
 }
@@ -38,6 +41,7 @@ __all__ = [
     "SweepOptions",
     "SweepProgress",
     "byte_tokenizer",
+    "conclude_sweep",
     "fixed_windows",
     "plan_shapes",
     "plan_sweep",

@@ -3,10 +3,11 @@
 import math
 from collections.abc import Sequence
 
+from shape_audit.interval import shipped_interval
 from shape_audit.linking import among_size, link_evidence, make_points
 from shape_audit.records import AmongSize, Board, BoardMeasurement, BoardRow, ScoreRecord, SiteInteraction
 from shape_audit.scores import LM_EVAL_LETTERS, OFFICIAL_COT, published_scores
-from shape_audit.shape import known_models, place, shipped_interval
+from shape_audit.shape import known_models, place
 
 CAVEAT = "it comes from byte-level models of 1M to 10M parameters, one seed a cell"
 HOSTILE = (

@@ -9,12 +9,12 @@ import pytest
 from scipy import stats
 
 import shape_audit
+from shape_audit.interval import shipped_interval
 from shape_audit.linking import Point, facts_of_records, link_evidence, make_points, parse_params
 from shape_audit.linking.resampling import mid_ranks, partial_spearman, resample_counts
 from shape_audit.linking.words import NOT_SUPPORTED, SUPPORTED, TOO_FEW, given_size
 from shape_audit.records import LinkEvidence, ScoreRecord
 from shape_audit.scores import LM_EVAL_LETTERS, OFFICIAL_COT, published_scores
-from shape_audit.shape import shipped_interval
 from tests.conftest import Program
 from tests.linking.simulated import simulated
 

@@ -8,9 +8,10 @@ import pytest
 from rich.console import Console, RenderableType
 
 import shape_audit
+from shape_audit.interval import derive_interval
 from shape_audit.records import AuditRecord, Interval
 from shape_audit.reports import as_json, audit_markdown, audit_text, comparison_text, interval_markdown, interval_text
-from shape_audit.shape import derive_interval, place
+from shape_audit.shape import place
 
 
 def words(content: RenderableType) -> str:

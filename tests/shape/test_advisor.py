@@ -13,6 +13,7 @@ from hypothesis import strategies as st
 
 import shape_audit
 from shape_audit.errors import IncompleteError, ShapeAuditError, UsageError
+from shape_audit.interval import shipped_interval
 from shape_audit.records import Interval, ShapeSuggestion
 from shape_audit.shape import (
     LARGE_TILE,
@@ -22,7 +23,6 @@ from shape_audit.shape import (
     is_fused_head,
     known_models,
     place,
-    shipped_interval,
     suggest,
     unsplit,
     write_config,

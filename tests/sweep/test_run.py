@@ -18,8 +18,8 @@ from safetensors.torch import load_file
 import shape_audit
 from shape_audit.cli import main
 from shape_audit.errors import CorruptFileError, IncompleteError, UsageError
-from shape_audit.records import SweepRow, read_record
-from shape_audit.shape import derive_interval
+from shape_audit.interval import derive_interval
+from shape_audit.records import IntervalDerivation, SweepRow, read_record
 
 FEW = {
     "params": "24k", "depths": "1,2,3", "data": "builtin:python-docs", "seq_len": 32, "batch": 8, "windows": 16,
@@ -106,6 +106,28 @@ def test_the_table_is_what_the_other_commands_read(straight: Path) -> None:
     assert projected.interaction.sites[0].aofe_ratio == float(first["projected_output_aofe_ratio"])
     records = [read_record(path) for path in (straight / "records").iterdir()]
     assert len(records) == 6 and len({r.interaction.protocol_hash for r in records if r.interaction}) == 4
+
+
+def test_one_command_ends_in_an_interval_that_check_takes(straight: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["sweep", "run", *flags(FEW), "--output", str(straight)]) == 0
+    captured = capsys.readouterr()
+    assert "Models" in captured.out and "interval of R_D/W" in captured.err
+    assert "no bootstrap over seeds" in captured.err and f"table: {straight / 'table.csv'}" in captured.err
+    interval = straight / "interval.json"
+    written = IntervalDerivation.model_validate_json(interval.read_text())
+    assert written.min_params == 24_000 and written.source == "sweep straight"
+    drawn = {path.stem for path in (straight / "figures").glob("*.png")}
+    assert {"loss_against_r_dw", "interaction_loss_gradient_last", "interaction_projected_output"} <= drawn
+    # three losses of 141 steps need not bound anything: what is handed on here is this sweep's, with a made-up end
+    interval.write_text(json.dumps(json.loads(interval.read_text()) | {"low": 0.9, "high": None, "is_empty": False}))
+    assert main(["check", "builtin:bytes-1m", "--select", "SA1", "--interval", str(interval), "-f", "json"]) == 0
+    findings = json.loads(capsys.readouterr().out)["findings"]
+    assert any(finding["rule"] == "SA101" and "sweep straight" in finding["message"] for finding in findings), findings
+
+
+def test_a_folder_without_a_table_has_no_conclusion(tmp_path: Path) -> None:
+    with pytest.raises(IncompleteError, match="no model has been finished"):
+        shape_audit.conclude_sweep(tmp_path)
 
 
 def test_the_embedding_of_the_table_is_that_of_the_weights(straight: Path) -> None:
@@ -208,7 +230,7 @@ def test_processes_started_by_the_command_share_a_sweep(tmp_path: Path) -> None:
     )
     assert done.returncode == 0, done.stderr[-3000:]
     (row,) = json.loads(done.stdout)
-    assert row["processes"] == 2 and done.stderr.count("\n") == 1, done.stderr
+    assert row["processes"] == 2 and done.stderr.count("table: ") == 1, done.stderr
     assert row["test_ce"] == pytest.approx(alone.test_ce, rel=1e-5)
     assert row["train_ce"] == pytest.approx(alone.train_ce, rel=1e-5)
     ratio = alone.loss_gradient_embedding_aofe_ratio

@@ -7,7 +7,8 @@ from collections.abc import Callable, Iterator
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
-from shape_audit.shape import KnownModel, known_models, place, shipped_interval
+from shape_audit.interval import shipped_interval
+from shape_audit.shape import KnownModel, known_models, place
 
 FEWEST_KNOWN = 3
 """Known models of a type below which nothing is called unusual for it."""

@@ -7,21 +7,11 @@ from pathlib import Path
 import pytest
 
 from shape_audit.errors import CorruptFileError, IncompleteError, ShapeAuditError, UsageError
+from shape_audit.interval import derive_interval, interval_of, read_interval, shipped_interval
 from shape_audit.records import Interval
-from shape_audit.shape import derive_interval, interval_of, place, read_interval, shipped_interval
-
-HEADER = "target_params,num_hidden_layers,hidden_size,test_ce\n"
-
-
-def table(tmp_path: Path, rows: list[tuple[object, ...]], header: str = HEADER) -> Path:
-    path = tmp_path / "sweep.csv"
-    path.write_text(header + "".join(",".join(map(str, row)) + "\n" for row in rows))
-    return path
-
-
-def budget(n: float, losses: list[float]) -> list[tuple[object, ...]]:
-    """A budget with R_D/W = 0.01, 0.02, 0.03 ... and these losses."""
-    return [(int(n), depth, 100, loss) for depth, loss in enumerate(losses, start=1)]
+from shape_audit.reports import interval_sentence
+from shape_audit.shape import place
+from tests.interval.tables import HEADER, budget, table
 
 
 def test_the_shipped_sweep_gives_the_published_interval() -> None:
@@ -51,7 +41,7 @@ def test_a_case_worked_by_hand(tmp_path: Path) -> None:
 def test_all_edges_open_bind_nothing(tmp_path: Path) -> None:
     derivation = derive_interval(table(tmp_path, budget(1e6, [5, 5, 5])))
     assert (derivation.low, derivation.high, derivation.open_edges) == (None, None, ["low", "high"])
-    assert not derivation.is_empty
+    assert not derivation.is_empty and interval_sentence(derivation).startswith("No end of an interval of R_D/W is")
 
 
 def test_an_empty_intersection_is_a_result(tmp_path: Path) -> None:

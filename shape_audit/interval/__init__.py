@@ -1,0 +1,26 @@
+"""A sweep's table -> the efficient interaction interval of R_D/W, and how sure it is.
+
+derive_interval(table)                 -> IntervalDerivation: ranges, sensitivity, seeds, parametric fit
+shipped_interval(), read_interval(file), interval_of(derivation)   -> Interval
+write_figures(derivation, table, folder)   loss, interaction and best shape, PNG and SVG (the extra `board`)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from shape_audit.interval.derivation import derive_interval, interval_of, shipped_interval
+from shape_audit.interval.interval_file import read_interval
+
+if TYPE_CHECKING:
+    from shape_audit.interval.figures import write_figures
+
+__all__ = ["derive_interval", "interval_of", "read_interval", "shipped_interval", "write_figures"]
+
+
+def __getattr__(name: str) -> Any:
+    if name == "write_figures":
+        from shape_audit.interval.figures import write_figures
+
+        return write_figures
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -1,0 +1,108 @@
+"""Deriving the efficient interaction interval from a sweep table, with what seeds and a parametric fit say of it.
+
+Source of the idea: Law of Neural Interaction (arXiv 2605.27989); of the shipped table: data/README.md.
+"""
+
+from __future__ import annotations
+
+from functools import cache
+from pathlib import Path
+
+from shape_audit.errors import UsageError
+from shape_audit.interval.ranges import at_tolerance, budget_range, edges, intersection, is_empty
+from shape_audit.interval.sweep_table import SHIPPED_TABLE, Budgets, read_budgets
+from shape_audit.records import Interval, IntervalDerivation
+
+SHIPPED_SOURCE = "sweep of arXiv 2605.27989 (github.com/wenjie1835/Interaction_Law, commit 853f922)"
+DEFAULT_TOLERANCE = 0.02
+DEFAULT_MIN_PARAMS = 1e6
+DEFAULT_DRAWS = 2000
+SENSITIVITY = (0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.05)
+
+
+def derive_interval(
+    table: str | Path | None = None,
+    *,
+    tolerance: float = DEFAULT_TOLERANCE,
+    min_params: float = DEFAULT_MIN_PARAMS,
+    draws: int = DEFAULT_DRAWS,
+    seed: int = 0,
+) -> IntervalDerivation:
+    """Derive the interval of R_D/W from a sweep table.
+
+    Args:
+        table: CSV file with the columns target_params, num_hidden_layers, hidden_size, test_ce (any unit); None for
+            the shipped sweep. Several rows of one shape and budget (seeds) count as one, with their mean loss, and
+            are resampled for the bootstrap.
+        tolerance: how much worse than the budget's best a shape may be, as a fraction of the best loss.
+        min_params: budgets below it are left out.
+        draws: resamples for the bootstrap over seeds and for the intervals of the fit; 0 leaves both out.
+        seed: of the resamples.
+
+    Raises:
+        UsageError: a column is missing, the tolerance is not a fraction, or no budget is left.
+        CorruptFileError: a cell is not a number.
+        IncompleteError: the file cannot be read.
+    """
+    if not 0 < tolerance < 1:
+        raise UsageError(f"the tolerance must be a fraction between 0 and 1 (0.02 for 2 %), not {tolerance}")
+    if draws < 0 or 0 < draws < 100:
+        raise UsageError(f"--draws {draws}: take at least 100, or 0 for neither bootstrap nor fit")
+    budgets = _budgets(table, min_params)
+    derivation = _ranges(table, budgets, tolerance, min_params)
+    if not draws:
+        return derivation
+    from shape_audit.interval.loss_fit import fit_loss
+    from shape_audit.interval.seed_bootstrap import resample_seeds
+
+    bootstrap, of_seeds = resample_seeds(budgets, tolerance, draws=draws, seed=seed)
+    fit, of_fit = fit_loss(budgets, draws=draws, seed=seed)
+    notes = [note for note in (of_seeds, of_fit) if note]
+    return derivation.model_copy(update={"bootstrap": bootstrap, "fit": fit, "notes": notes})
+
+
+@cache
+def shipped_interval() -> Interval:
+    """The interval every report uses unless it names another: derived from the shipped sweep at 2 %."""
+    return interval_of(derive_interval(draws=0))
+
+
+def interval_of(derivation: IntervalDerivation) -> Interval:
+    """The interval a derivation ends in.
+
+    Raises:
+        UsageError: the derivation is empty.
+    """
+    if derivation.is_empty:
+        raise UsageError(
+            f"{derivation.name}: the interval is empty, nothing can be placed against it; raise the tolerance"
+        )
+    return Interval(name=derivation.name, low=derivation.low, high=derivation.high, source=derivation.source)
+
+
+def _budgets(table: str | Path | None, min_params: float) -> Budgets:
+    path = Path(table) if table is not None else SHIPPED_TABLE
+    whole = read_budgets(path)
+    budgets = {budget: cells for budget, cells in whole.items() if budget >= min_params}
+    if not budgets:
+        there = f"; its largest has {max(whole):,}: lower --min-params" if whole else ""
+        raise UsageError(f"{path}: no budget of at least {min_params:g} parameters{there}")
+    return budgets
+
+
+def _ranges(table: str | Path | None, budgets: Budgets, tolerance: float, min_params: float) -> IntervalDerivation:
+    ranges = [budget_range(budget, cells, tolerance) for budget, cells in budgets.items()]
+    low, high = intersection(ranges)
+    name = "reference sweep" if table is None else Path(table).name
+    return IntervalDerivation(
+        name=f"{name}, {tolerance * 100:g} %",
+        source=SHIPPED_SOURCE if table is None else name,
+        tolerance=tolerance,
+        min_params=min_params,
+        low=low,
+        high=high,
+        is_empty=is_empty(low, high),
+        open_edges=edges(low is None, high is None),
+        budgets=ranges,
+        sensitivity=[at_tolerance(budgets, step) for step in sorted({*SENSITIVITY, tolerance})],
+    )

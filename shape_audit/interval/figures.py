@@ -1,0 +1,235 @@
+"""Figures of a sweep: loss and interaction against R_D/W, and how the best shape goes with the budget.
+
+Interaction is drawn by protocol, a figure each: numbers of two protocols are of different things.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from functools import partial
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple
+
+import numpy as np
+
+from shape_audit.errors import MissingExtraError
+from shape_audit.interval.sweep_table import SHIPPED_TABLE, read_budgets, read_rows
+from shape_audit.records import IntervalDerivation
+
+if TYPE_CHECKING:
+    from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
+
+FORMATS = ("png", "svg")
+SHADE = "0.9"
+R_DW = "R_D/W = layers / hidden size"
+
+
+class Measured(NamedTuple):
+    """The columns of one protocol at one place: `{prefix}aofe` and `{prefix}aofe_ratio`, ends in `_low`, `_high`."""
+
+    name: str
+    prefix: str
+    title: str
+
+
+PROTOCOLS = (
+    Measured("loss_gradient_embedding", "loss_gradient_embedding_", "loss gradient, at the input of the first block"),
+    Measured("loss_gradient_last", "loss_gradient_last_", "loss gradient, at the output of the last block"),
+    Measured("projected_output", "projected_output_", "projected output"),
+)
+AUTHORS = Measured("projected_output", "", "projected output, as the authors computed it (plug-in)")
+UNNAMED = Measured("unnamed_protocol", "", "by a protocol that the table does not name")
+
+
+def write_figures(derivation: IntervalDerivation, table: str | Path | None, folder: Path) -> list[Path]:
+    """Write the figures, each as PNG and SVG, into a folder (made where absent); returns their paths.
+
+    Args:
+        derivation: what was derived from the table.
+        table: the table, None for the shipped one. What it has measured of the interaction is drawn, by protocol.
+
+    Raises:
+        OSError: the folder cannot be written to.
+        MissingExtraError: matplotlib is not installed.
+        UsageError, CorruptFileError, IncompleteError: as `derive_interval`.
+    """
+    try:
+        import matplotlib
+    except ImportError as error:
+        raise MissingExtraError("figures need matplotlib: pip install 'shape-audit[board]'") from error
+
+    matplotlib.use("Agg")
+    from matplotlib import pyplot as plt
+
+    path = Path(table) if table is not None else SHIPPED_TABLE
+    asked = {budget.target_params for budget in derivation.budgets}
+    points = [_Point.of(row) for row in read_rows(path)]
+    points = [point for point in points if point.budget in asked]
+    losses = {(b, c.r_dw): c.loss for b, cells in read_budgets(path).items() if b in asked for c in cells}
+    unnamed = AUTHORS if table is None else UNNAMED
+    drawings: dict[str, Callable[[], Figure]] = {
+        "loss_against_r_dw": partial(_loss, derivation, points, losses),
+        "best_r_dw_against_params": partial(_best, derivation),
+    }
+    for measured in (*PROTOCOLS, unnamed):
+        if any(point.number(f"{measured.prefix}aofe_ratio") is not None for point in points):
+            drawings[f"interaction_{measured.name}"] = partial(_interaction, derivation, points, measured)
+    folder.mkdir(parents=True, exist_ok=True)
+    written = []
+    with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "shape-audit", "font.size": 10}):
+        for name, draw in drawings.items():
+            figure = draw()
+            for form in FORMATS:
+                written.append(folder / f"{name}.{form}")
+                figure.savefig(written[-1], dpi=150, metadata={"Date": None} if form == "svg" else None)
+            plt.close(figure)
+    return written
+
+
+class _Point(NamedTuple):
+    """A line of the table: a trained model."""
+
+    budget: int
+    r_dw: float
+    loss: float
+    cells: Mapping[str, Any]
+
+    @classmethod
+    def of(cls, row: Mapping[str, Any]) -> _Point:
+        depth, width = float(row["num_hidden_layers"]), float(row["hidden_size"])
+        return cls(int(float(row["target_params"])), depth / width, float(row["test_ce"]), row)
+
+    def number(self, column: str) -> float | None:
+        """What stands in a column; None where nothing or no number does."""
+        try:
+            value = float(self.cells.get(column) or "nan")
+        except ValueError:
+            return None
+        return value if np.isfinite(value) else None
+
+
+def _loss(
+    derivation: IntervalDerivation, points: Sequence[_Point], losses: Mapping[tuple[int, float], float]
+) -> Figure:
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.5, 5), layout="constrained")
+    _shade(axes, derivation, "vertical")
+    for budget, colour in _colours(derivation).items():
+        line = sorted((r_dw, loss) for (of, r_dw), loss in losses.items() if of == budget)
+        x, y = zip(*line, strict=True)
+        axes.plot(x, y, color=colour, linewidth=1.2, marker="o", markersize=3.5, label=_count(budget))
+        runs = [point for point in points if point.budget == budget]
+        if len(runs) > len(line):
+            axes.plot([p.r_dw for p in runs], [p.loss for p in runs], ".", color=colour, markersize=3, alpha=0.5)
+        best = min(line, key=lambda cell: cell[1])
+        axes.plot(*best, marker="*", markersize=11, color=colour, markeredgecolor="black", markeredgewidth=0.6)
+    _r_dw_axis(axes, [point.r_dw for point in points])
+    axes.set_ylabel("test cross-entropy")
+    axes.set_title(f"{derivation.name}; a star is the best shape of its budget", fontsize=9)
+    _legend(axes)
+    return figure
+
+
+def _interaction(derivation: IntervalDerivation, points: Sequence[_Point], measured: Measured) -> Figure:
+    from matplotlib import pyplot as plt
+
+    figure, panels = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
+    for axes, quantity, label in zip(panels, ("aofe", "aofe_ratio"), ("AOFE", "AOFE-ratio"), strict=True):
+        _shade(axes, derivation, "vertical")
+        column = f"{measured.prefix}{quantity}"
+        for budget, colour in _colours(derivation).items():
+            runs = sorted((p for p in points if p.budget == budget), key=lambda point: point.r_dw)
+            known = [(p.r_dw, value, p) for p in runs if (value := p.number(column)) is not None]
+            if not known:
+                continue
+            x, y, rows = zip(*known, strict=True)
+            is_line = len(set(x)) == len(x)  # several seeds stand above each other
+            axes.plot(x, y, "o-" if is_line else "o", color=colour, linewidth=1.2, markersize=3.5, label=_count(budget))
+            for r_dw, row in zip(x, rows, strict=True):
+                low, high = row.number(f"{column}_low"), row.number(f"{column}_high")
+                if low is not None and high is not None:
+                    axes.plot([r_dw, r_dw], [low, high], color=colour, linewidth=0.8)
+        if quantity == "aofe" and axes.has_data() and min(line.get_ydata().min() for line in axes.lines) > 0:
+            axes.set_yscale("log")
+        _r_dw_axis(axes, [point.r_dw for point in points])
+        axes.set_ylabel(label)
+    _legend(panels[-1])
+    figure.suptitle(f"{measured.title}; {derivation.source}", fontsize=9)
+    return figure
+
+
+def _best(derivation: IntervalDerivation) -> Figure:
+    from matplotlib import pyplot as plt
+
+    figure, axes = plt.subplots(figsize=(7.5, 5), layout="constrained")
+    _shade(axes, derivation, "horizontal")
+    for budget in derivation.budgets:
+        x = budget.target_params
+        axes.plot([x, x], [budget.low, budget.high], color="0.35", linewidth=1.4, zorder=2)
+        for edge, end, marker in (("low", budget.low, "v"), ("high", budget.high, "^")):
+            axes.plot(x, end, marker if edge in budget.open_edges else "_", color="0.35", markersize=7, zorder=2)
+        axes.plot(x, budget.best_r_dw, "*", color="black", markersize=10, zorder=4)
+    fit = derivation.fit
+    if fit:
+        x_B = [best.target_params for best in fit.best]
+        fitted = {"marker": "o", "markerfacecolor": "white", "color": "tab:blue", "linewidth": 1.4, "zorder": 3}
+        axes.plot(x_B, [best.r_dw for best in fit.best], label="fitted a*(N)", **fitted)  # type: ignore[arg-type]
+        ends = [best.r_dw_ci for best in fit.best if best.r_dw_ci]
+        if len(ends) == len(x_B) > 1:
+            axes.fill_between(x_B, *zip(*ends, strict=True), color="tab:blue", alpha=0.15, linewidth=0, zorder=1)  # type: ignore[arg-type]
+        elif ends:
+            axes.plot(x_B * 2, ends[0], color="tab:blue", linewidth=4, alpha=0.3)
+    axes.plot([], [], "*", color="black", markersize=10, label="best scanned shape")
+    axes.plot([], [], "_-", color="0.35", label=f"within {derivation.tolerance * 100:g} % (arrow: end of the scan)")
+    axes.set_xscale("log")
+    axes.set_xticks([budget.target_params for budget in derivation.budgets],
+                    [_count(budget.target_params) for budget in derivation.budgets], fontsize=8)  # fmt: skip
+    axes.set_yscale("log")
+    _plain_ticks(axes.yaxis, [end for budget in derivation.budgets for end in (budget.low, budget.high)])
+    axes.minorticks_off()
+    axes.set_xlabel("parameters")
+    axes.set_ylabel(R_DW)
+    axes.set_title(derivation.name, fontsize=9)
+    axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def _shade(axes: Axes, derivation: IntervalDerivation, direction: str) -> None:
+    """The interval, up to the edge of the plot where it is open; nothing where it is empty."""
+    if derivation.is_empty or len(derivation.open_edges) == 2:
+        return
+    span = axes.axvspan if direction == "vertical" else axes.axhspan
+    everything = [end for budget in derivation.budgets for end in (budget.low, budget.high)]
+    span(derivation.low or min(everything) / 2, derivation.high or max(everything) * 2, color=SHADE, zorder=0)
+
+
+def _colours(derivation: IntervalDerivation) -> dict[int, Any]:
+    import matplotlib
+
+    budgets = [budget.target_params for budget in derivation.budgets]
+    shades = matplotlib.colormaps["viridis"](np.linspace(0, 0.88, len(budgets)))
+    return dict(zip(budgets, shades, strict=True))
+
+
+def _r_dw_axis(axes: Axes, r_dw: Sequence[float]) -> None:
+    axes.set_xscale("log")
+    _plain_ticks(axes.xaxis, r_dw)
+    axes.minorticks_off()
+    axes.set_xlabel(R_DW)
+
+
+def _plain_ticks(axis: Any, values: Sequence[float]) -> None:
+    ticks = [step * 10.0**power for power in range(-5, 2) for step in (1, 2, 5)]
+    ticks = [tick for tick in ticks if min(values) / 1.5 < tick < max(values) * 1.5]
+    axis.set_ticks(ticks, [f"{tick:g}" for tick in ticks])
+
+
+def _legend(axes: Axes) -> None:
+    axes.legend(title="parameters", frameon=False, fontsize=8, title_fontsize=8, loc="upper left",
+                bbox_to_anchor=(1.01, 1))  # fmt: skip
+
+
+def _count(params: float) -> str:
+    return f"{params / 1e6:g}M" if params >= 1e6 else f"{params / 1e3:g}k"

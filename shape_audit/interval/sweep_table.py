@@ -1,0 +1,93 @@
+"""A sweep's table, as the derivation of an interval reads it: budgets, their shapes, and the losses of each shape."""
+
+from __future__ import annotations
+
+import csv
+import io
+import math
+from collections import defaultdict
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from shape_audit.errors import CorruptFileError, IncompleteError, UsageError
+from shape_audit.records import read_small_file
+
+SHIPPED_TABLE = Path(__file__).resolve().parent.parent / "data" / "ntp_sweep.csv"
+COLUMNS = ("target_params", "num_hidden_layers", "hidden_size", "test_ce")
+
+
+@dataclass(frozen=True)
+class Cell:
+    """One shape of one budget, with a loss for each time it was trained."""
+
+    num_hidden_layers: int
+    hidden_size: int
+    losses: tuple[float, ...]
+
+    @property
+    def r_dw(self) -> float:
+        """The depth-width ratio."""
+        return self.num_hidden_layers / self.hidden_size
+
+    @property
+    def loss(self) -> float:
+        """Mean over the trainings."""
+        return sum(self.losses) / len(self.losses)
+
+
+Budgets = Mapping[int, list[Cell]]
+"""Budget of parameters, ascending -> its shapes by R_D/W, each once."""
+
+
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The lines of a table, every cell a text.
+
+    Raises:
+        UsageError: one of the four columns is missing.
+        CorruptFileError: not a CSV file in UTF-8.
+        IncompleteError: the file cannot be read.
+    """
+    try:
+        with io.StringIO(read_small_file(path).decode("utf-8-sig"), newline="") as stream:
+            reader = csv.DictReader(stream)
+            there = list(reader.fieldnames or [])
+            missing = [column for column in COLUMNS if column not in there]
+            if missing:
+                raise UsageError(f"{path}: no column {', '.join(missing)}; there are: {', '.join(there) or 'none'}")
+            return list(reader)
+    except OSError as error:
+        raise IncompleteError(f"{path}: {error.strerror or error}") from error
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise CorruptFileError(f"{path}: not a CSV file in UTF-8") from error
+
+
+def read_budgets(path: Path) -> Budgets:
+    """The budgets of a table; several lines of one shape and budget are its trainings.
+
+    Raises:
+        UsageError, CorruptFileError, IncompleteError: as `read_rows`, and where a cell is not a positive number.
+    """
+    losses: dict[int, dict[tuple[int, int], list[float]]] = defaultdict(lambda: defaultdict(list))
+    for number, row in enumerate(read_rows(path), start=2):
+        budget, depth, width, loss = _numbers(row, f"{path}: line {number}")
+        losses[int(budget)][int(depth), int(width)].append(loss)
+    return {
+        budget: sorted((Cell(*shape, tuple(values)) for shape, values in of_shape.items()), key=lambda cell: cell.r_dw)
+        for budget, of_shape in sorted(losses.items())
+    }
+
+
+def _numbers(row: Mapping[str, str], where: str) -> list[float]:
+    values = []
+    for column in COLUMNS:
+        kind = "number" if column == "test_ce" else "whole number"
+        try:
+            value = float(row[column])
+        except (TypeError, ValueError):
+            value = math.nan
+        if not 0 < value < math.inf or (column != "test_ce" and not value.is_integer()):
+            raise CorruptFileError(f"{where}: {column} is {str(row[column])[:40]!r}, not a positive {kind}")
+        values.append(value)
+    return values

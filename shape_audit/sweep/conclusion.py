@@ -1,0 +1,48 @@
+"""What a sweep comes to: the interval its table gives, as a file for `check` and `audit`, and the figures."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from shape_audit.errors import IncompleteError, MissingExtraError
+from shape_audit.interval import derive_interval
+from shape_audit.records import IntervalDerivation, write_text_atomically
+from shape_audit.sweep.table import read_table
+
+TABLE, INTERVAL, FIGURES = "table.csv", "interval.json", "figures"
+
+
+def conclude_sweep(folder: str | Path) -> tuple[IntervalDerivation, list[Path]]:
+    """Derive the interval from a sweep's table; write interval.json, and figures where matplotlib is installed.
+
+        derivation, files = shape_audit.conclude_sweep("sweep")
+
+    Args:
+        folder: of `run_sweep`; all budgets of its table count, small ones too.
+
+    Returns:
+        The derivation at the default tolerance, and the files written.
+
+    Raises:
+        IncompleteError: there is no table yet, or the folder cannot be written to.
+        CorruptFileError: the table is damaged.
+    """
+    from shape_audit.interval import write_figures
+
+    folder = Path(folder)
+    table = folder / TABLE
+    rows = read_table(table)
+    if not rows:
+        raise IncompleteError(f"{table}: no model has been finished yet")
+    found = derive_interval(table, min_params=min(row.target_params for row in rows))
+    name = folder.resolve().name
+    names = {"name": f"sweep {name}, {found.tolerance * 100:g} %", "source": f"sweep {name}"}
+    derivation = found.model_copy(update=names)
+    try:
+        write_text_atomically(folder / INTERVAL, derivation.model_dump_json(indent=2) + "\n")
+        figures = write_figures(derivation, table, folder / FIGURES)
+    except MissingExtraError:
+        figures = []
+    except OSError as error:
+        raise IncompleteError(f"{folder}: {error.strerror or error}") from error
+    return derivation, [folder / INTERVAL, *figures]
