@@ -7,7 +7,8 @@ specific row first. Rows name foreign classes by package and class name, so that
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
 
@@ -156,6 +157,24 @@ FOREIGN: tuple[_Foreign, ...] = (
         f"{s}: the Hub could not be reached. Check the network and try again"),
     _Foreign("builtins", "OSError", IncompleteError, _os_error),
 )  # fmt: skip
+
+
+@contextmanager
+def in_our_words(subject: str) -> Iterator[None]:
+    """Have an exception from within raised as one of ours where it can be explained, and as it is where not.
+
+    Args:
+        subject: what the user asked about, as for `explained`.
+    """
+    try:
+        yield
+    except ShapeAuditError:
+        raise
+    except Exception as error:
+        ours = explained(error, subject)
+        if ours is None:
+            raise
+        raise ours from error
 
 
 def explained(error: BaseException, subject: str) -> ShapeAuditError | None:

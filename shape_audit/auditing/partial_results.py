@@ -9,14 +9,12 @@ from __future__ import annotations
 
 import json
 import os
-import socket
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shape_audit.errors import IncompleteError
-from shape_audit.records import write_bytes_atomically
+from shape_audit.records import FolderLock, write_bytes_atomically
 
 if TYPE_CHECKING:
     from shape_audit.interaction import PassState, Site
@@ -32,6 +30,7 @@ class PartialResults:
 
     Attributes:
         facts: what must be equal for a saved state to be used: settings of the run and versions of libraries.
+        lock: keeps other runs of this audit away.
         smallest: states of fewer windows are not worth saving.
     """
 
@@ -39,32 +38,7 @@ class PartialResults:
 
     def __init__(self, folder: Path, facts: Mapping[str, Any]) -> None:
         self.folder, self.facts = folder, dict(facts)
-        self._lock: Any = None
-
-    def lock(self) -> None:
-        """Keep other runs of this audit away until `unlock`, or until this process ends, however it ends.
-
-        Raises:
-            IncompleteError: another run holds the lock; it is named.
-        """
-        from filelock import FileLock, Timeout
-
-        try:
-            self.folder.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.folder / "lock")
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise IncompleteError(f"another run of this audit is at work ({self._holder()})") from error
-        except OSError as error:
-            raise IncompleteError(f"{self.folder}: {error.strerror or error}; see --records") from error
-        self._lock = lock
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        (self.folder / "holder").write_text(f"process {os.getpid()} on {socket.gethostname()} since {now}")
-
-    def unlock(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        self.lock = FolderLock(folder, what="this audit", option="--records")
 
     def load(self, sites: list[Site]) -> tuple[PassState | None, str | None]:
         """The saved state, and what the user should know: why there is none though there is a file.
@@ -125,16 +99,10 @@ class PartialResults:
         path = self.folder / STATE
         if path.exists() and path.stat().st_size > KEPT_BYTES:
             path.unlink()
-        self.unlock()
+        self.lock.unlock()
 
     def _difference(self, saved: Mapping[str, Any]) -> str | None:
         for name in {**saved, **self.facts}:
             if saved.get(name) != self.facts.get(name):
                 return f"{name} was {saved.get(name)}, is {self.facts.get(name)}"
         return None
-
-    def _holder(self) -> str:
-        try:
-            return (self.folder / "holder").read_text()
-        except OSError:
-            return "it does not say which"

@@ -63,7 +63,7 @@ def run_pass(
             partial.finish()
         return finished
     finally:
-        partial.unlock()
+        partial.lock.unlock()
 
 
 def _run(
@@ -135,7 +135,7 @@ def _locked(a_pass: ProfilePass, partial: PartialResults) -> None:
     problem = None
     if a_pass.world.rank == 0:
         try:
-            partial.lock()
+            partial.lock.lock()
         except IncompleteError as error:
             problem = str(error)
     problem = a_pass.world.from_first(problem)

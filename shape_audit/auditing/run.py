@@ -7,9 +7,8 @@ name -> Checkpoint -> ModelShape, Placement            (light: no torch)
 from __future__ import annotations
 
 import re
-from collections.abc import Callable
 from importlib.util import find_spec
-from typing import Any, TypeVar
+from typing import Any
 
 from shape_audit.auditing.environment import environment
 from shape_audit.auditing.measurement import measure, planned_memory
@@ -20,9 +19,8 @@ from shape_audit.errors import (
     IncompleteError,
     MissingExtraError,
     NotAuditableError,
-    ShapeAuditError,
     UsageError,
-    explained,
+    in_our_words,
 )
 from shape_audit.hub import Checkpoint, read_checkpoint
 from shape_audit.interaction import MemoryPlan, Site, parse_sites, rank
@@ -33,7 +31,6 @@ from shape_audit.shape import ShapeReading, describe, known_models, place
 _MISBUILT = re.compile("config.json and tensors disagree: (num_hidden_layers|hidden_size|intermediate_size)")
 """What transformers would build is not what the weights are; building it could take hours and all memory."""
 
-Result = TypeVar("Result")
 
 MEASURE_PACKAGES = ("torch", "transformers", "safetensors", "pyarrow", "scipy")
 
@@ -76,7 +73,8 @@ def audit(
         UsageError: options that cannot be meant.
     """
     options = _options(options, changes, "audit()")
-    return _in_our_words(model, lambda: _audit(model, options, progress or Silent()))
+    with in_our_words(model):
+        return _audit(model, options, progress or Silent())
 
 
 def plan_memory(
@@ -91,7 +89,8 @@ def plan_memory(
         IncompleteError, NotAuditableError, UsageError: as `audit` says.
     """
     options = _options(options, changes, "plan_memory()")
-    return _in_our_words(model, lambda: _plan(model, options, progress or Silent()))
+    with in_our_words(model):
+        return _plan(model, options, progress or Silent())
 
 
 def _options(options: AuditOptions | None, changes: dict[str, Any], function: str) -> AuditOptions:
@@ -103,19 +102,6 @@ def _options(options: AuditOptions | None, changes: dict[str, Any], function: st
     if changes:
         raise UsageError(f"give {function} either options or single options, not both")
     return options
-
-
-def _in_our_words(model: str, run: Callable[[], Result]) -> Result:
-    """What `run` gives, or the error it raises as one of ours where it can be explained."""
-    try:
-        return run()
-    except ShapeAuditError:
-        raise
-    except Exception as error:
-        ours = explained(error, model)
-        if ours is None:
-            raise
-        raise ours from error
 
 
 def _audit(model: str, options: AuditOptions, progress: Progress) -> AuditRecord:

@@ -17,7 +17,7 @@ from shape_audit.checks.baseline import read_baseline
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Ignored, Policy
 from shape_audit.checks.rule import RULES, Need, Rule, Seen
-from shape_audit.errors import IncompleteError, MissingExtraError, NonFiniteError, UsageError, explained
+from shape_audit.errors import IncompleteError, MissingExtraError, NonFiniteError, UsageError, in_our_words
 from shape_audit.hub import DEFAULT_RETRIES, Inspection, inspect_model, read_checkpoint
 from shape_audit.records import Accepted, AuditRecord, CheckReport, Finding, Severity, read_record
 
@@ -84,13 +84,8 @@ def check(model: str, options: CheckOptions | None = None, **changes: Any) -> Ch
             raise UsageError(f"check(): {str(error).partition(') ')[2] or error}") from error
     elif changes:
         raise UsageError("check(): give options or single changes, not both")
-    try:
+    with in_our_words(model):
         return _check(model, options)
-    except Exception as error:
-        known = explained(error, model)
-        if known is None:
-            raise
-        raise known from error
 
 
 def _check(model: str, options: CheckOptions) -> CheckReport:

@@ -26,6 +26,7 @@ from shape_audit.records.audit_record import (
 from shape_audit.records.board import Board, BoardMeasurement, BoardRow, RowSource
 from shape_audit.records.check_report import SEVERITIES, Accepted, CheckReport, Finding, Severity
 from shape_audit.records.files import check_writable, read_record, record_file_name, safe_file_name, write_record
+from shape_audit.records.folder_lock import FolderLock
 from shape_audit.records.frozen import Frozen
 from shape_audit.records.hashing import canonical_json, sealed, sha256_of
 from shape_audit.records.interval_derivation import (
@@ -73,6 +74,7 @@ __all__ = [
     "ExistingModel",
     "Finding",
     "FittedBest",
+    "FolderLock",
     "Frozen",
     "Interaction",
     "Interval",

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shape_audit.errors import IncompleteError, explained
+from shape_audit.errors import IncompleteError, in_our_words
 from shape_audit.hub import DEFAULT_RETRIES, Checkpoint, parse_model_name, read_texts, texts_of
 from shape_audit.records import ScoreRecord, safe_file_name
 from shape_audit.scores.lm_eval_files import read_lm_eval
@@ -62,17 +62,12 @@ def known_scores(
         scores += found
         to_mind += passed_over
     if posted:
-        try:
+        with in_our_words(model):
             texts = (
                 read_texts(model, _is_posted, retries=retries)
                 if checkpoint is None
                 else texts_of(checkpoint, _is_posted, retries=retries)
             )
-        except Exception as error:
-            known = explained(error, model)
-            if known is None:
-                raise
-            raise known from error
         found, passed_over = posted_scores(texts.repo_id, texts.revision, texts.texts)
         scores += found
         to_mind += passed_over

@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 import json
-import os
-import socket
 from collections.abc import Mapping
-from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
 from shape_audit.errors import CorruptFileError, IncompleteError, UsageError
-from shape_audit.records import check_writable, read_small_file, write_bytes_atomically, write_text_atomically
+from shape_audit.records import (
+    FolderLock,
+    check_writable,
+    read_small_file,
+    write_bytes_atomically,
+    write_text_atomically,
+)
 from shape_audit.sweep.bytes_data import SweepText
 from shape_audit.sweep.options import SweepOptions
 
@@ -43,33 +46,20 @@ class OutputFolder:
         self.states = path / "states"
         self.test_file = path / "test.txt"
         self._settings = path / "sweep.json"
-        self._lock: Any = None
+        self._lock = FolderLock(path, what=f"the sweep in {path}", option="--output")
 
     def lock(self) -> None:
-        """Keep other runs away until `unlock`, or until this process ends, however it ends.
+        """Keep other runs away until `unlock`.
 
         Raises:
             IncompleteError: another run is at work there, or the folder cannot be made.
         """
-        from filelock import FileLock, Timeout
-
         check_writable(self.path, what="a sweep", option="--output")
-        try:
-            self.path.mkdir(parents=True, exist_ok=True)
-            lock = FileLock(self.path / "lock")
-            lock.acquire(timeout=0)
-        except Timeout as error:
-            raise IncompleteError(f"{self.path}: another run of this sweep is at work ({self._holder()})") from error
-        except OSError as error:
-            raise IncompleteError(f"{self.path}: {error.strerror or error}; see --output") from error
-        self._lock = lock
-        now = datetime.now(UTC).isoformat(timespec="seconds")
-        (self.path / "holder").write_text(f"process {os.getpid()} on {socket.gethostname()} since {now}")
+        self._lock.lock()
 
     def unlock(self) -> None:
-        if self._lock is not None:
-            self._lock.release()
-            self._lock = None
+        """Let others in."""
+        self._lock.unlock()
 
     def settle(self, options: SweepOptions, text: SweepText) -> None:
         """Write down what all models share, or compare it with what an earlier run has written down.
@@ -111,9 +101,3 @@ class OutputFolder:
                 f"{self.path}: --{name.replace('_', '-')} was {was if was is not None else 'not given'} for the models "
                 f"there, is {now if now is not None else 'not given'}; keep it, or take another --output"
             )
-
-    def _holder(self) -> str:
-        try:
-            return (self.path / "holder").read_text()
-        except OSError:
-            return "it does not say which"

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from importlib.util import find_spec
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import TYPE_CHECKING, Any
 
-from shape_audit.errors import IncompleteError, MissingExtraError, ShapeAuditError, UsageError, explained
+from shape_audit.errors import IncompleteError, MissingExtraError, UsageError, in_our_words
 from shape_audit.records import SweepPlan, SweepRow
 from shape_audit.sweep.options import SweepOptions
 from shape_audit.sweep.plan import make_plan, plan_shapes, sizes_of
@@ -16,8 +15,6 @@ if TYPE_CHECKING:
     from shape_audit.sweep.bytes_data import SweepText
 
 PACKAGES = ("torch", "transformers", "accelerate", "safetensors", "scipy", "filelock")
-
-Result = TypeVar("Result")
 
 
 def plan_sweep(
@@ -31,7 +28,9 @@ def plan_sweep(
         UsageError, IncompleteError: as `run_sweep` says.
     """
     settled = _options(options, changes, "plan_sweep()")
-    return _in_our_words(lambda: _plan(settled, progress or SilentSweep()))
+    _check_installed()
+    with in_our_words("shape-audit sweep"):
+        return _plan(settled, progress or SilentSweep())
 
 
 def run_sweep(
@@ -56,7 +55,9 @@ def run_sweep(
         MissingExtraError: the extra `measure` is not installed.
     """
     settled = _options(options, changes, "run_sweep()")
-    return _in_our_words(lambda: _run(settled, progress or SilentSweep()))
+    _check_installed()
+    with in_our_words("shape-audit sweep"):
+        return _run(settled, progress or SilentSweep())
 
 
 def _options(options: SweepOptions | None, changes: dict[str, Any], function: str) -> SweepOptions:
@@ -70,19 +71,10 @@ def _options(options: SweepOptions | None, changes: dict[str, Any], function: st
     return options
 
 
-def _in_our_words(run: Callable[[], Result]) -> Result:
+def _check_installed() -> None:
     missing = next((package for package in PACKAGES if find_spec(package) is None), None)
     if missing:
         raise MissingExtraError(f"a sweep needs {missing}: pip install 'shape-audit[measure]'")
-    try:
-        return run()
-    except ShapeAuditError:
-        raise
-    except Exception as error:
-        ours = explained(error, "shape-audit sweep")
-        if ours is None:
-            raise
-        raise ours from error
 
 
 def _plan(options: SweepOptions, progress: SweepProgress) -> SweepPlan:

@@ -15,6 +15,7 @@ import pytest
 import shape_audit
 from shape_audit.auditing.partial_results import DAMAGED, STATE, PartialResults
 from shape_audit.errors import IncompleteError
+from shape_audit.records import FolderLock
 
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["shape_audit.auditing.resumable_pass", "shape_audit.interaction.profile",
@@ -141,7 +142,7 @@ def test_partial_results_of_other_settings_are_not_used_and_the_difference_is_na
 def test_two_runs_of_the_same_audit_do_not_meet(tiny_llama: Path, tmp_path: Path) -> None:
     finished(tiny_llama, tmp_path, windows=32)
     (folder,) = (tmp_path / "partial").iterdir()
-    holder = PartialResults(folder, {})
+    holder = FolderLock(folder, what="this audit", option="--records")
     holder.lock()
     try:
         with pytest.raises(IncompleteError, match=rf"another run of this audit is at work \(process {os.getpid()} on "):

@@ -161,7 +161,7 @@ def test_another_text_in_the_same_folder_is_refused(straight: Path, tmp_path: Pa
 
 
 def test_two_runs_of_a_folder_do_not_meet(straight: Path) -> None:
-    with FileLock(straight / "lock"), pytest.raises(IncompleteError, match="another run of this sweep is at work"):
+    with FileLock(straight / "lock"), pytest.raises(IncompleteError, match="another run of the sweep in"):
         shape_audit.run_sweep(**FEW, output=straight)
 
 
