@@ -6,16 +6,25 @@ import difflib
 import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_args
+from typing import Annotated, Any, Literal, Self, get_args
 
-from pydantic import BaseModel, ConfigDict, Field, StrictBool, StrictInt, ValidationError
+from pydantic import (
+    BaseModel,
+    ConfigDict,
+    Field,
+    StrictBool,
+    StrictInt,
+    ValidationError,
+    field_validator,
+    model_validator,
+)
 
 from shape_audit.auditing import AuditOptions
 from shape_audit.errors import CorruptFileError, ShapeAuditError, UsageError
 from shape_audit.hub import parse_model_name
 from shape_audit.linking import parse_params
 from shape_audit.records import read_small_file, sha256_of
-from shape_audit.scores import LM_EVAL_LETTERS, OFFICIAL_COT
+from shape_audit.scores import LM_EVAL_LETTERS, NAMED, OFFICIAL_COT, is_protocol
 from shape_audit.shape import KnownModel, known_models
 
 SHIPPED_MANIFEST = Path(__file__).resolve().parent.parent / "data" / "leaderboard.toml"
@@ -76,6 +85,12 @@ class Group(_Table):
     exclude: tuple[str, ...] = ()
     """Patterns of names that `select` must not bring in."""
 
+    @model_validator(mode="after")
+    def _exclude_needs_select(self) -> Self:
+        if self.exclude and self.select is None:
+            raise ValueError("exclude is of what select brings in; take a name out of names instead")
+        return self
+
 
 class ScoreSources(_Table):
     """Where scores come from."""
@@ -85,6 +100,16 @@ class ScoreSources(_Table):
     posted: StrictBool = False
     files: tuple[Name, ...] = ()
     draws: Annotated[StrictInt, Field(ge=100, le=1_000_000)] = 2000
+
+    @field_validator("protocols")
+    @classmethod
+    def _are_protocols(cls, protocols: tuple[str, ...]) -> tuple[str, ...]:
+        for name in protocols:
+            if not is_protocol(name):
+                near = difflib.get_close_matches(name, NAMED, n=1)
+                advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(NAMED)}"
+                raise ValueError(f"no protocol {name}; {advice}")
+        return protocols
 
 
 class Measurement(_Table):
@@ -140,7 +165,7 @@ class Manifest(_Table):
         for group in self.models:
             for name in group.names:
                 entry = Entry(name=name, model=_model_of(name), group=group.group)
-                other = listed.setdefault(entry.model, entry)
+                other = listed.setdefault(entry.model.casefold(), entry)  # the Hub has no two that differ in case
                 if other is entry:
                     continue
                 if other.name == name:
@@ -149,7 +174,7 @@ class Manifest(_Table):
         for group in self.models:
             for name in group.select.chosen() if group.select else ():
                 if not _matches(name, group.exclude):
-                    listed.setdefault(name, Entry(name=name, model=name, group=group.group))
+                    listed.setdefault(name.casefold(), Entry(name=name, model=name, group=group.group))
         if not listed:
             raise UsageError("the manifest names no model, and its selections fit none of the shipped table")
         if len(listed) > MOST_MODELS:
@@ -215,7 +240,7 @@ def _said(error: ValidationError) -> str:
     first = error.errors()[0]
     where = ".".join(str(part) for part in first["loc"])
     if first["type"] != "extra_forbidden":
-        return f"{where}: {first['msg']}"
+        return f"{where}: {first['msg'].removeprefix('Value error, ')}"
     keys = _keys_beside(first["loc"])
     near = difflib.get_close_matches(str(first["loc"][-1]), keys, n=1)
     advice = f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(keys))}"

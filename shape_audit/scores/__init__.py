@@ -16,7 +16,9 @@ from shape_audit.scores.protocols import (
     FLOOR,
     LM_EVAL_COT,
     LM_EVAL_LETTERS,
+    NAMED,
     OFFICIAL_COT,
+    is_protocol,
     raw_accuracy,
 )
 from shape_audit.scores.published import published_for, published_scores
@@ -28,10 +30,12 @@ __all__ = [
     "FLOOR",
     "LM_EVAL_COT",
     "LM_EVAL_LETTERS",
+    "NAMED",
     "OFFICIAL_COT",
     "KnownScores",
     "ScoreOptions",
     "ScoreRun",
+    "is_protocol",
     "known_scores",
     "posted_scores",
     "published_for",

@@ -15,6 +15,8 @@ A run that departs from its task in a setting that matters is another protocol, 
 
 from __future__ import annotations
 
+import re
+
 OFFICIAL_COT = "official-cot"
 LM_EVAL_COT = "lm-eval:mmlu_pro@3.1"
 LM_EVAL_LETTERS = "lm-eval:leaderboard_mmlu_pro@0.1"
@@ -36,6 +38,11 @@ LEADERBOARD_LOWEST = 0.1
 def raw_accuracy(shown: float) -> float | None:
     """Raw accuracy from the Open LLM Leaderboard's normalised percent; None where that was cut off at 0."""
     return LEADERBOARD_LOWEST + (1 - LEADERBOARD_LOWEST) * shown / 100 if shown > 0 else None
+
+
+def is_protocol(name: str) -> bool:
+    """Whether it can be the name of a protocol: one of the four, or another task, version or setting of lm-eval."""
+    return name in NAMED or re.fullmatch(r"lm-eval:[^@\s]+@[^@\s]+", name) is not None
 
 
 def lm_eval_protocol(task: str, version: str, departures: dict[str, str]) -> str:
