@@ -1,0 +1,167 @@
+"""The zoo beside the authors' sweep: does the same shape do well, and what has interaction to do with it?
+
+Reads the table that scripts/train_zoo has made, and the authors' rows of 0.3M and 0.6M parameters. Shapes are matched
+by their number of layers (widths differ a little, since the authors' models have other feed-forward and head widths),
+and once more by R_D/W, the authors' losses interpolated over its logarithm. With `--save` the table, the interval it
+gives and the figures are kept in results/zoo.
+
+    .venv/bin/python benchmarks/zoo.py [--zoo build/zoo] [--save]
+"""
+
+from __future__ import annotations
+
+import argparse
+import csv
+import math
+import shutil
+import sys
+from itertools import permutations
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import numpy as np
+from scipy.stats import rankdata
+
+from benchmarks.reporting import ROOT, heading, publish
+from shape_audit.interval.sweep_table import SHIPPED_TABLE
+from shape_audit.records import SweepRow
+from shape_audit.reports import interval_markdown
+from shape_audit.sweep import conclude_sweep
+from shape_audit.sweep.table import read_table
+
+KEPT = ROOT / "benchmarks" / "results" / "zoo"
+BUDGETS = (300_000, 600_000)
+WITHIN = 0.02
+MEASURED = {
+    "loss_gradient_embedding_aofe": "AOFE, loss gradient, first block's input",
+    "loss_gradient_embedding_aofe_ratio": "AOFE-ratio, loss gradient, first block's input",
+    "loss_gradient_last_aofe_ratio": "AOFE-ratio, loss gradient, last block's output",
+    "projected_output_aofe": "AOFE, projected output",
+    "projected_output_aofe_ratio": "AOFE-ratio, projected output",
+    "wtw_aofe_ratio": "AOFE-ratio, WᵀW of the embedding",
+}
+AUTHORS = {
+    "aofe": "projected_output_aofe",
+    "aofe_ratio": "projected_output_aofe_ratio",
+    "wtw_aofe_ratio": "wtw_aofe_ratio",
+}
+
+
+def authors(budget: int) -> dict[int, dict[str, float]]:
+    """Depth -> row of the authors' table."""
+    with SHIPPED_TABLE.open() as stream:
+        rows = [{name: float(cell) for name, cell in row.items()} for row in csv.DictReader(stream)]
+    return {int(row["num_hidden_layers"]): row for row in rows if row["target_params"] == budget}
+
+
+def spearman(x: list[float], y: list[float]) -> tuple[float, float]:
+    """Rank correlation, and its exact two-sided p: over all orders of one of them, which eight shapes allow."""
+    a, b = rankdata(x), rankdata(y)
+    a, b = a - a.mean(), b - b.mean()
+    scale = math.sqrt((a @ a) * (b @ b))
+    rho = float(a @ b / scale)
+    orders = np.array(list(permutations(b))) @ a / scale
+    return rho, float((np.abs(orders) >= abs(rho) - 1e-12).mean())
+
+
+def said(x: list[float], y: list[float]) -> str:
+    if min(len(set(x)), len(set(y))) == 1:
+        return "–"
+    rho, p = spearman(x, y)
+    return f"{rho:+.2f} (p {p:.3f})" if p >= 0.001 else f"{rho:+.2f} (p < .001)"
+
+
+def at_equal_r_dw(rows: list[SweepRow], theirs: dict[int, dict[str, float]]) -> list[float]:
+    """The authors' losses where the zoo's R_D/W lie, linear in its logarithm (held constant beyond their scan)."""
+    scanned = sorted(
+        (math.log(row["num_hidden_layers"] / row["hidden_size"]), row["test_ce"]) for row in theirs.values()
+    )
+    x, y = zip(*scanned, strict=True)
+    return [float(np.interp(math.log(row.r_dw), np.log(x), y)) for row in rows]
+
+
+def best(shapes: list[tuple[str, float, float]]) -> str:
+    """Of (name, R_D/W, loss): the best, and the range of R_D/W within 2 % of it."""
+    name, r_dw, loss = min(shapes, key=lambda shape: shape[2])
+    near = [shape[1] for shape in shapes if shape[2] <= loss * (1 + WITHIN)]
+    edge = ", an edge of the scan" if r_dw in (min(s[1] for s in shapes), max(s[1] for s in shapes)) else ""
+    return (
+        f"{name} (R_D/W {r_dw:.4f}{edge}); within 2 %: {len(near)} of {len(shapes)}, {min(near):.4f} to {max(near):.4f}"
+    )
+
+
+def report(rows: list[SweepRow]) -> str:
+    theirs = {budget: authors(budget) for budget in BUDGETS}
+    ours = [row.test_ce for row in rows]
+    lines = [
+        heading("The zoo: eight shapes of 300k parameters, and the authors' sweep"),
+        f"\nOne seed a shape, {rows[0].tokens:,} bytes each of public-domain books (theirs: WikiText-103), test text "
+        f"{rows[0].test_bytes:,} bytes. Losses in nats per byte. **300k is below the budgets the interval is derived "
+        "from: this shows the tool, not the law.**\n",
+        "| layers | zoo | R_D/W | parameters | test | authors 300k | parameters | test | authors 600k | test |",
+        "| ---: | --- | ---: | ---: | ---: | --- | ---: | ---: | --- | ---: |",
+    ]
+    for row in rows:
+        small, large = (theirs[budget][row.num_hidden_layers] for budget in BUDGETS)
+        lines.append(
+            f"| {row.num_hidden_layers} | {row.num_hidden_layers} × {row.hidden_size} | {row.r_dw:.4f} "
+            f"| {row.params:,} | {row.test_ce:.4f} | × {small['hidden_size']:.0f} | {small['params']:,.0f} | {small['test_ce']:.4f} "
+            f"| × {large['hidden_size']:.0f} | {large['test_ce']:.4f} |"
+        )
+    lines += ["", "## Do the same shapes do well?", "",
+              "| Spearman of test losses | by layers | at equal R_D/W |", "| --- | ---: | ---: |"]  # fmt: skip
+    for budget in BUDGETS:
+        by_depth = [theirs[budget][row.num_hidden_layers]["test_ce"] for row in rows]
+        equal = at_equal_r_dw(rows, theirs[budget])
+        lines.append(f"| zoo and authors' {budget // 1000}k | {said(ours, by_depth)} | {said(ours, equal)} |")
+    both = [[theirs[budget][row.num_hidden_layers]["test_ce"] for row in rows] for budget in BUDGETS]
+    lines += [f"| authors' 300k and authors' 600k | {said(*both)} | |", "", "Best shapes:", ""]
+    lines.append("- zoo: " + best([(f"{r.num_hidden_layers} × {r.hidden_size}", r.r_dw, r.test_ce) for r in rows]))
+    for budget in BUDGETS:
+        shapes = [
+            (f"{depth} × {row['hidden_size']:.0f}", depth / row["hidden_size"], row["test_ce"])
+            for depth, row in theirs[budget].items()
+        ]
+        lines.append(f"- authors' {budget // 1000}k: {best(shapes)}")
+    sizes = [[theirs[300_000][row.num_hidden_layers]["params"] for row in rows], [row.params for row in rows]]
+    lines += [
+        "",
+        "What differs beside the text: the authors' shapes of 300k miss their budget by up to "
+        f"{(1 - min(sizes[0]) / 3e5) * 100:.0f} %, mostly the deep ones (Spearman of parameters and loss "
+        f"{said(sizes[0], both[0])}); the zoo's by up to {max(abs(row.miss) for row in rows) * 100:.1f} % "
+        f"({said(sizes[1], ours)}). Heads of the authors' models are 4 wide, the zoo's "
+        f"{min(row.head_dim for row in rows)} to {max(row.head_dim for row in rows)}.",
+        "", "## Test loss and interaction", "",
+        "Over the shapes of one sweep. Protocols have a line each and are not to be compared.", "",
+        "| Spearman with the test loss | zoo | authors' 300k | authors' 600k |", "| --- | ---: | ---: | ---: |",
+    ]  # fmt: skip
+    for column, title in MEASURED.items():
+        cells = [said([getattr(row, column) for row in rows], ours)]
+        for budget, losses in zip(BUDGETS, both, strict=True):
+            name = AUTHORS.get(column)
+            values = [theirs[budget][row.num_hidden_layers][name] for row in rows] if name else []
+            cells.append(said(values, losses) if name else "–")
+        lines.append(f"| {title} | {' | '.join(cells)} |")
+    return "\n".join(lines) + "\n"
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("--zoo", type=Path, default=ROOT / "build" / "zoo")
+    parser.add_argument("--save", action="store_true")
+    options = parser.parse_args()
+    rows = read_table(options.zoo / "table.csv")
+    derivation, files = conclude_sweep(options.zoo)
+    derived = interval_markdown(derivation).replace("# ", "## ", 1)
+    if options.save:
+        KEPT.mkdir(parents=True, exist_ok=True)
+        for file in (options.zoo / "table.csv", *files):
+            if file.suffix != ".svg":
+                shutil.copy(file, KEPT / file.name)
+    figures = "\n".join(f"![{file.stem}](zoo/{file.name})" for file in files if file.suffix == ".png")
+    publish(__file__, f"{report(rows)}\n{derived}\n{figures}")
+
+
+if __name__ == "__main__":
+    main()
