@@ -42,10 +42,11 @@ MEASURED = {
     "wtw_aofe_ratio": "AOFE-ratio, WᵀW of the embedding",
 }
 AUTHORS = {
-    "aofe": "projected_output_aofe",
-    "aofe_ratio": "projected_output_aofe_ratio",
+    "projected_output_aofe": "aofe",
+    "projected_output_aofe_ratio": "aofe_ratio",
     "wtw_aofe_ratio": "wtw_aofe_ratio",
 }
+"""Our column -> theirs."""
 
 
 def authors(budget: int) -> dict[int, dict[str, float]]:
@@ -74,10 +75,8 @@ def said(x: list[float], y: list[float]) -> str:
 
 def at_equal_r_dw(rows: list[SweepRow], theirs: dict[int, dict[str, float]]) -> list[float]:
     """The authors' losses where the zoo's R_D/W lie, linear in its logarithm (held constant beyond their scan)."""
-    scanned = sorted(
-        (math.log(row["num_hidden_layers"] / row["hidden_size"]), row["test_ce"]) for row in theirs.values()
-    )
-    x, y = zip(*scanned, strict=True)
+    scanned = sorted((row["num_hidden_layers"] / row["hidden_size"], row["test_ce"]) for row in theirs.values())
+    x, y = np.array(scanned).T
     return [float(np.interp(math.log(row.r_dw), np.log(x), y)) for row in rows]
 
 
@@ -106,8 +105,8 @@ def report(rows: list[SweepRow]) -> str:
         small, large = (theirs[budget][row.num_hidden_layers] for budget in BUDGETS)
         lines.append(
             f"| {row.num_hidden_layers} | {row.num_hidden_layers} × {row.hidden_size} | {row.r_dw:.4f} "
-            f"| {row.params:,} | {row.test_ce:.4f} | × {small['hidden_size']:.0f} | {small['params']:,.0f} | {small['test_ce']:.4f} "
-            f"| × {large['hidden_size']:.0f} | {large['test_ce']:.4f} |"
+            f"| {row.params:,} | {row.test_ce:.4f} | × {small['hidden_size']:.0f} | {small['params']:,.0f} "
+            f"| {small['test_ce']:.4f} | × {large['hidden_size']:.0f} | {large['test_ce']:.4f} |"
         )
     lines += ["", "## Do the same shapes do well?", "",
               "| Spearman of test losses | by layers | at equal R_D/W |", "| --- | ---: | ---: |"]  # fmt: skip
