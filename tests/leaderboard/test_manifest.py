@@ -63,7 +63,7 @@ def test_selections(tmp_path: Path) -> None:
         ("[[models]]\nnames = ['a/b', 'A/B']", "a/b and A/B are both A/B: a board has one row of each model"),
         ("[[models]]\nnames = ['a/b']\nexclude = ['*']", "models.0: exclude is of what select brings in"),
         (OURS + "[scores]\nprotocols = ['oficial-cot']", "no protocol oficial-cot; did you mean official-cot?"),
-        (OURS + "[scores]\nprotocols = ['lm-eval:mmlu']", "no protocol lm-eval:mmlu; did you mean lm-eval:mmlu_pro@3.1"),
+        (OURS + "[scores]\nprotocols = ['lm-eval:mmlu']", "no protocol lm-eval:mmlu; did you mean lm-eval:mmlu_pro"),
         ("[[models]]\nnames = ['a/b@x', 'a/b@y']", "a/b@x and a/b@y are both a/b: a board has one row of each model"),
         ("[[models]]\nselect = {names = ['none/*']}", "names no model"),
         ("[[models]]\nselect = {params = '5'}", "the manifest's select: params 5: it must be LOW:HIGH"),
