@@ -7,11 +7,17 @@ from collections.abc import Callable
 from pathlib import Path
 
 import pytest
+from hypothesis import settings
 
 from tests.tiny_models import save_tiny
 
 MATERIALS = Path(__file__).resolve().parents[2] / "shared" / "materials"
 CLIENT_SETTINGS = ("HF_", "HUGGING", "TRANSFORMERS_", "SHAPE_AUDIT_")
+
+settings.register_profile("ours", deadline=None, derandomize=True)
+settings.register_profile("random", deadline=None)
+settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ours"))
+"""No test is about a time, and equal commits pass or fail alike; `HYPOTHESIS_PROFILE=random` looks further."""
 
 Program = Callable[..., subprocess.CompletedProcess[str]]
 

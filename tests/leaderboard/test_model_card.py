@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 import yaml
 from huggingface_hub import ModelCard, ModelCardData
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
@@ -105,6 +105,11 @@ def test_nothing_breaks_out() -> None:
 
 
 @given(st.text(min_size=1, max_size=40))
+@example("6)")
+@example("7. seven")
+@example("- a")
+@example("+")
+@example("---")
 def test_any_text_stays_text(text: str) -> None:
     shown = html(section(hostile_row(text), title=text))
     assert not MARKUP.search(shown) and shown.count("<table>") == 3 and shown.count("<h2>") == 1
