@@ -1,7 +1,7 @@
 """What bounds a sweep's training, whether it ever waits for data, and what watching it costs.
 
-The share of the peak is of operations that a step cannot do without (`sweep.plan.training_flops`) over what a product
-of two large float32 matrices reaches on the same machine in the same minute: the best of rounds that alternate with
+The share of the peak is of operations that a step cannot do without (`sweep.plan.training_flops`, less the masked half
+of the attention matrices that it counts by convention) over what a product of two large float32 matrices reaches on the same machine in the same minute: the best of rounds that alternate with
 the training steps, since machines are noisy. Where the share is below the target, the profile says what takes the
 rest: of the time of all operators, those that multiply matrices, attention, and everything else.
 """
@@ -95,7 +95,9 @@ def row(shape: PlannedShape) -> str:
         steps.append(timed(lambda number=number: float(loop.step(number))))  # type: ignore[misc]
     step = min(steps)
     tokens = OPTIONS.batch * OPTIONS.seq_len
-    flops = training_flops(family_named("llama"), loop.job.sizes, tokens=tokens, seq_len=OPTIONS.seq_len)
+    sizes = loop.job.sizes
+    masked = 6.0 * tokens * sizes.num_hidden_layers * sizes.hidden_size * OPTIONS.seq_len
+    flops = training_flops(family_named("llama"), sizes, tokens=tokens, seq_len=OPTIONS.seq_len) - masked
     text = loop._text
     drawing = min(
         timed(lambda: windows_at(text, batch_starts(
