@@ -1,9 +1,10 @@
 """What bounds a sweep's training, whether it ever waits for data, and what watching it costs.
 
 The share of the peak is of operations that a step cannot do without (`sweep.plan.training_flops`, less the masked half
-of the attention matrices that it counts by convention) over what a product of two large float32 matrices reaches on the same machine in the same minute: the best of rounds that alternate with
-the training steps, since machines are noisy. Where the share is below the target, the profile says what takes the
-rest: of the time of all operators, those that multiply matrices, attention, and everything else.
+of the attention matrices, which that counts by convention) over what a product of two large float32 matrices reaches on
+the same machine in the same minute: the best of rounds that alternate with the training steps, since machines are
+noisy. Where the share is below the target, the profile says what takes the rest: of the time of all operators, those
+that multiply matrices, attention, and everything else.
 """
 
 from __future__ import annotations

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from typing import Annotated
+from collections.abc import Iterable
+from importlib import import_module
+from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
-from shape_audit.cli import audit, check, interval, leaderboard, link, rules, schema, score, scores, suggest, sweep
 from shape_audit.cli.failures import failed
 from shape_audit.cli.option import option
 from shape_audit.cli.settings import read_settings
@@ -16,25 +17,41 @@ from shape_audit.errors import ExitCode, ShapeAuditError
 
 PROGRAM = "shape-audit"
 
-app = typer.Typer(
-    name=PROGRAM,
-    no_args_is_help=True,
-    add_completion=False,
-    rich_markup_mode=None,
-    pretty_exceptions_enable=False,
-)
-app.command("audit")(audit.command)
-app.command("check")(check.command)
-app.command("rules")(rules.list_rules)
-app.command("explain")(rules.explain)
-app.command("score")(score.command)
-app.command("scores")(scores.command)
-app.command("link")(link.command)
-app.add_typer(leaderboard.app, name="leaderboard")
-app.command("interval")(interval.command)
-app.command("suggest")(suggest.command)
-app.add_typer(sweep.app, name="sweep")
-app.command("schema")(schema.command)
+COMMANDS = {
+    "audit": ("audit", "command"),
+    "check": ("check", "command"),
+    "rules": ("rules", "list_rules"),
+    "explain": ("rules", "explain"),
+    "score": ("score", "command"),
+    "scores": ("scores", "command"),
+    "link": ("link", "command"),
+    "leaderboard": ("leaderboard", "app"),
+    "interval": ("interval", "command"),
+    "suggest": ("suggest", "command"),
+    "sweep": ("sweep", "app"),
+    "schema": ("schema", "command"),
+}
+"""Command -> its module and what stands for it there; modules are imported for the commands that are asked for."""
+
+
+def program_of(names: Iterable[str]) -> Any:
+    """The program with these of its commands, as click has it."""
+    app = typer.Typer(
+        name=PROGRAM,
+        no_args_is_help=True,
+        add_completion=False,
+        rich_markup_mode=None,
+        pretty_exceptions_enable=False,
+    )
+    app.callback()(shape_audit)
+    for name in names:
+        module, attribute = COMMANDS[name]
+        command = getattr(import_module(f"shape_audit.cli.{module}"), attribute)
+        if isinstance(command, typer.Typer):
+            app.add_typer(command, name=name)
+        else:
+            app.command(name)(command)
+    return typer.main.get_command(app)
 
 
 def _print_version(asked: bool) -> None:
@@ -45,7 +62,6 @@ def _print_version(asked: bool) -> None:
         raise typer.Exit()
 
 
-@app.callback()
 def shape_audit(
     version: Annotated[
         bool, option("--version", callback=_print_version, is_eager=True, help="Print the version.")
@@ -62,13 +78,14 @@ def shape_audit(
 
 def run(arguments: list[str]) -> int:
     """Run the program on its arguments and return the exit code."""
-    command = typer.main.get_command(app)
     try:
+        settings = read_settings()
+        command = program_of(_asked_for(arguments, settings.tables))
         code = command.main(
             arguments,
             prog_name=PROGRAM,
             standalone_mode=False,
-            default_map=read_settings(command),
+            default_map=settings.defaults(command),
             auto_envvar_prefix="SHAPE_AUDIT",
             obj=arguments,
         )
@@ -84,3 +101,11 @@ def run(arguments: list[str]) -> int:
     except OSError as error:  # help and version are printed by typer, perhaps to a full disk
         return failed(error, subject="stdout", debug=False)
     return int(code or ExitCode.CLEAN)
+
+
+def _asked_for(arguments: list[str], tables: Iterable[str]) -> list[str]:
+    """The command that is called, and those that there are settings for; all of them where one is not known, so that
+    the nearest one can be named."""
+    called = next((word for word in arguments if not word.startswith("-")), None)
+    names = {called, *tables}
+    return [name for name in COMMANDS if name in names or not names <= COMMANDS.keys()]

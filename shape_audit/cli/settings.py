@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import difflib
 import tomllib
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,22 +17,40 @@ TABLES = ("policy",)
 """Tables that stand among a command's options and are none: [tool.shape-audit.check.policy]."""
 
 
-def read_settings(program: Any) -> dict[str, Any]:
-    """Command -> parameter -> default, from the pyproject.toml of this folder or the nearest above it.
+@dataclass(frozen=True)
+class Settings:
+    """The tables of [tool.shape-audit], as they stand.
 
-    Of a command that has commands, command -> command -> parameter -> default: [tool.shape-audit.leaderboard.build].
+    Attributes:
+        tables: command -> its table; none where there is no pyproject.toml.
+    """
 
-    Args:
-        program: the command group, whose commands and parameters are the keys there may be.
+    file: Path | None
+    tables: dict[str, Any]
+
+    def defaults(self, program: Any) -> dict[str, Any]:
+        """Command -> parameter -> default; of a command that has commands, command -> command -> parameter -> default.
+
+        Args:
+            program: the command group, whose commands and parameters are the keys there may be.
+
+        Raises:
+            UsageError: a key that no command knows; the nearest one is suggested.
+        """
+        return _commands(self.tables, program, f"{self.file}: [tool.shape-audit")
+
+
+def read_settings() -> Settings:
+    """The settings in the pyproject.toml of this folder or the nearest above it.
 
     Raises:
-        UsageError: the file is not TOML, or has a key that no command knows; the nearest one is suggested.
+        UsageError: the file is not TOML, or [tool.shape-audit] is not a table.
     """
     here = Path.cwd()
     file = next((folder / "pyproject.toml" for folder in (here, *here.parents)
                  if (folder / "pyproject.toml").is_file()), None)  # fmt: skip
     if file is None:
-        return {}
+        return Settings(None, {})
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
@@ -40,7 +59,7 @@ def read_settings(program: Any) -> dict[str, Any]:
     tables = tool.get("shape-audit", {}) if isinstance(tool, dict) else {}
     if not isinstance(tables, dict):
         raise UsageError(f"{file}: [tool.shape-audit] is not a table")
-    return _commands(tables, program, f"{file}: [tool.shape-audit")
+    return Settings(file, tables)
 
 
 def _commands(tables: dict[str, Any], group: Any, where: str) -> dict[str, Any]:

@@ -12,4 +12,5 @@ class Frozen(BaseModel):
         allow_inf_nan=False,
         protected_namespaces=(),
         use_attribute_docstrings=True,
+        defer_build=True,  # a program needs few of the forms: each is worked out when the first record of it is made
     )
