@@ -145,8 +145,11 @@ def _interaction(derivation: IntervalDerivation, points: Sequence[_Point], measu
             if not known:
                 continue
             x, y, rows = zip(*known, strict=True)
-            is_line = len(set(x)) == len(x)  # several seeds stand above each other
-            axes.plot(x, y, "o-" if is_line else "o", color=colour, linewidth=1.2, markersize=3.5, label=_count(budget))
+            shapes = sorted(set(x))
+            means = [float(np.mean([value for r_dw, value in zip(x, y, strict=True) if r_dw == s])) for s in shapes]
+            axes.plot(shapes, means, "o-", color=colour, linewidth=1.2, markersize=3.5, label=_count(budget))
+            if len(x) > len(shapes):
+                axes.plot(x, y, ".", color=colour, markersize=3, alpha=0.5)
             for r_dw, row in zip(x, rows, strict=True):
                 low, high = row.number(f"{column}_low"), row.number(f"{column}_high")
                 if low is not None and high is not None:

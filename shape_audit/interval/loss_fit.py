@@ -31,7 +31,7 @@ def fit_loss(budgets: Budgets, *, draws: int, seed: int) -> tuple[LossFit | None
     fitted_1P = table.solve(np.ones((1, len(table.loss_C))))
     curvature = float(fitted_1P[0, table.curve])
     if len(table.loss_C) <= table.unknowns or not np.isfinite(curvature):
-        return None, f"no parametric fit: {len(table.loss_C)} shapes do not tell its {table.unknowns} unknowns"
+        return None, f"no parametric fit: too few shapes ({len(table.loss_C)}) for its {table.unknowns} unknowns"
     if curvature <= 0:
         return None, (
             f"no parametric fit: over ln R_D/W the losses bend downwards (c = {curvature:.2g}), so it has no best shape"

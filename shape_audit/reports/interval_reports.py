@@ -50,7 +50,9 @@ def interval_sureness(derivation: IntervalDerivation) -> list[str]:
             f"square); c = {significant(fit.curvature, 3)}{_after(fit.curvature_ci)}{_law(fit)}."
         )
         if fit.drift is not None:
-            lines.append(f"The fitted best R_D/W goes as N^{fit.drift:.2f}{_after(fit.drift_ci)}{_drift(fit)}.")
+            lines.append(
+                f"The fitted best R_D/W goes as N^{round(fit.drift, 2) + 0:.2f}{_after(fit.drift_ci)}{_drift(fit)}."
+            )
     return lines + [f"{note[0].upper()}{note[1:]}." for note in derivation.notes]
 
 

@@ -110,7 +110,10 @@ def test_a_best_shape_beyond_the_scan_is_said_to_be_one() -> None:
 
 @pytest.mark.parametrize(
     ("loss", "says"),
-    [(lambda n, r_dw: 2 - math.log(r_dw / 0.04) ** 2 / 100, "bend downwards"), (None, "do not tell its 3 unknowns")],
+    [
+        (lambda n, r_dw: 2 - math.log(r_dw / 0.04) ** 2 / 100, "bend downwards"),
+        (None, "too few shapes (2) for its 3 unknowns"),
+    ],
 )
 def test_where_there_is_no_fit(loss: Callable[[float, float], float] | None, says: str) -> None:
     budgets = sweep(loss, (1_000_000,)) if loss else {1_000_000: [Cell(1, 100, (5.0,)), Cell(2, 100, (4.0,))]}
