@@ -44,6 +44,26 @@ def test_all_edges_open_bind_nothing(tmp_path: Path) -> None:
     assert not derivation.is_empty and interval_sentence(derivation).startswith("No end of an interval of R_D/W is")
 
 
+def test_ties_count_on_both_sides_and_the_shallower_is_named_best(tmp_path: Path) -> None:
+    """Equal losses are all within the tolerance, one exactly at its edge too."""
+    only = derive_interval(table(tmp_path, budget(1e6, [9, 5, 5, 5.1, 9]))).budgets[0]
+    assert (only.best_r_dw, only.low, only.high, only.within) == (0.02, 0.02, 0.04, 3)
+    twins = [(1_000_000, 1, 100, 9), (1_000_000, 2, 100, 5), (1_000_000, 4, 200, 5), (1_000_000, 8, 100, 9)]
+    both = derive_interval(table(tmp_path, twins)).budgets[0]  # two shapes of one R_D/W are two
+    assert (both.shapes, both.within, both.low, both.high) == (4, 2, 0.02, 0.02)
+
+
+def test_budgets_need_not_have_the_same_shapes(tmp_path: Path) -> None:
+    """Cells that are missing bind nothing: an end of a shorter scan is open where the longer one's is not."""
+    rows = budget(1e6, [9, 5.05, 5, 5.1, 9]) + budget(2e6, [9, 9, 4, 4.01])[1:] + budget(4e6, [3])
+    first, second, third = (derivation := derive_interval(table(tmp_path, rows))).budgets
+    assert [b.shapes for b in (first, second, third)] == [5, 3, 1]
+    assert (second.low, second.high, second.open_edges) == (0.03, 0.04, ["high"])
+    assert third.open_edges == ["low", "high"]
+    assert (derivation.low, derivation.high) == (0.03, 0.04)
+    assert derivation.fit is not None and len(derivation.fit.best) == 3
+
+
 def test_an_empty_intersection_is_a_result(tmp_path: Path) -> None:
     rows = budget(1e6, [9, 5, 9, 9, 9]) + budget(2e6, [9, 9, 9, 5, 9])
     derivation = derive_interval(table(tmp_path, rows))
