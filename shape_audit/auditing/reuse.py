@@ -14,7 +14,7 @@ def answers(record: AuditRecord, options: AuditOptions) -> bool:
 
     Shape-only options are answered by any record. Otherwise the protocol's hash, worked out from what is asked for
     and, where that leaves it open (the dtype of the checkpoint, the hash of the text), from what the record says, must
-    be the record's own, and so must the windows. That a local text file has changed since is not noticed.
+    be the record's own, and so must the windows. No file is read: a local text may have changed since.
     """
     if options.shape_only:
         return True

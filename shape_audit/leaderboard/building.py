@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shape_audit.auditing import AuditOptions, answers
+from shape_audit.calibration import read_text
 from shape_audit.errors import UsageError, explained
 from shape_audit.hub import DEFAULT_RETRIES, is_offline, read_checkpoint
 from shape_audit.interaction import rank, world_size
@@ -27,7 +28,7 @@ from shape_audit.leaderboard.record_folder import (
 )
 from shape_audit.leaderboard.rendering import keep_board
 from shape_audit.leaderboard.sources import as_found, keep_sources, read_sources
-from shape_audit.records import Board, check_writable, sha256_of
+from shape_audit.records import AuditRecord, Board, check_writable, sha256_of
 from shape_audit.shape import known_models
 
 
@@ -101,7 +102,8 @@ def build_leaderboard(
     )  # fmt: skip
     asked = sha256_of([options.measure, manifest.measure.model_dump(mode="json")] if options.measure else [False])
     kept = read_records(folder)
-    revisions = {entry.name: _answered_at(entry, given, kept) for entry in needed}
+    text = _text_of_now(given)
+    revisions = {entry.name: _answered_at(entry, given, kept, text) for entry in needed}
     missing = [name for name, revision in revisions.items() if revision is None]
     for name, outcome in audit_all(missing, given, options.jobs, progress or SilentBuild()):
         revisions[name] = outcome.revision
@@ -120,10 +122,22 @@ def build_leaderboard(
     return board
 
 
-def _answered_at(entry: Entry, options: AuditOptions, kept: KeptRecords) -> str | None:
+def _text_of_now(options: AuditOptions) -> str | None:
+    """The hash of the text to measure on, where it lies here: a file may have changed under its name."""
+    is_here = options.dataset.startswith("builtin:") or Path(options.dataset).expanduser().is_file()
+    if options.shape_only or not is_here:
+        return None
+    return read_text(options.dataset, column=options.text_column).sha256
+
+
+def _answered_at(entry: Entry, options: AuditOptions, kept: KeptRecords, text: str | None) -> str | None:
     """The revision of the record that has what is asked for: of the model's commit of now, or, where that cannot be
-    asked, of the latest audit. None where there is no such record."""
-    records = [record for record in kept.by_model.get(entry.model, []) if answers(record, options)]
+    asked, of the latest audit. None where there is no such record, or none on this text."""
+    records = [
+        record
+        for record in kept.by_model.get(entry.model, [])
+        if answers(record, options) and (text is None or _was_on(record, text))
+    ]
     if not records:
         return None
     latest = max(records, key=lambda record: record.environment.date).model.revision
@@ -136,3 +150,7 @@ def _answered_at(entry: Entry, options: AuditOptions, kept: KeptRecords) -> str 
             raise
         return latest
     return revision if any(record.model.revision == revision for record in records) else None
+
+
+def _was_on(record: AuditRecord, text_sha256: str) -> bool:
+    return record.calibration is not None and record.calibration.text_sha256 == text_sha256

@@ -97,6 +97,20 @@ def test_a_model_that_has_changed_is_audited_anew(tmp_path: Path, folders: list[
     assert audited == [str(model)] and second.rows[0].revision != first.rows[0].revision
 
 
+def test_a_text_that_has_changed_under_its_name_is_measured_anew(tmp_path: Path, folders: list[Path]) -> None:
+    text = tmp_path / "mine.txt"
+    ours = manifest(folders[:1], measure={"windows": 4, "seq_len": 16, "dataset": str(text)})
+    text.write_text("the shape of a model " * 200)
+    first, _ = built(ours, tmp_path / "board", measure=True)
+    assert built(ours, tmp_path / "board", measure=True) == (first, [])
+    text.write_text("other words entirely " * 200)
+    second, audited = built(ours, tmp_path / "board", measure=True)
+    assert audited == [str(folders[0])] and second.rows[0].measured != first.rows[0].measured
+    assert built(ours, tmp_path / "board", measure=True) == (second, [])
+    text.unlink()  # then nobody can say, and what is there stays
+    assert built(ours, tmp_path / "board", measure=True) == (second, [])
+
+
 def test_failures_are_rows_with_their_reason(tmp_path: Path, folders: list[Path], program: Program) -> None:
     broken = shutil.copytree(folders[0], tmp_path / "broken")
     (broken / "model.safetensors").write_bytes(b"no header")
