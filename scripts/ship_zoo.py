@@ -54,7 +54,6 @@ def card(row: SweepRow, bfloat16_ce: float, shapes: int) -> str:
         "predicted bytes": f"{row.tokens:,}",
         "peak learning rate": f"{row.learning_rate:.4g}",
         "test text": f"{row.test_ce:.4f} nats per byte in float32, {bfloat16_ce:.4f} with the weights that ship",
-        "training seconds": f"{row.train_seconds:,.0f} ({row.device}, {row.threads} threads)",
     }
     rows = "\n".join(f"| {key} | {value} |" for key, value in figures.items())
     return f"""---

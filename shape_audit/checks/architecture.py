@@ -12,9 +12,9 @@ from dataclasses import dataclass
 from pathlib import Path
 from tempfile import TemporaryDirectory
 
-from shape_audit.checks.blocks import largest_stack
 from shape_audit.errors import NotAuditableError
 from shape_audit.hub import CONFIG_FILE, Inspection, raw_header
+from shape_audit.shape import largest_stack
 
 _LIMITS = ((("layer", "block"), 200), (("experts",), 1024), (("num_labels",), 1_000_000))
 """Words in keys of a config that say how many of something are built, and how many there may be."""

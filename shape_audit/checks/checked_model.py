@@ -7,11 +7,10 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
-from shape_audit.checks.blocks import BlockStack, largest_stack
 from shape_audit.errors import CorruptFileError, NotAuditableError
 from shape_audit.hub import Inspection, TensorHeader
 from shape_audit.records import AuditRecord
-from shape_audit.shape import ConfigFacts, TensorFacts, read_config, read_tensors, shape_of
+from shape_audit.shape import BlockStack, ConfigFacts, TensorFacts, largest_stack, read_config, read_tensors, shape_of
 
 if TYPE_CHECKING:
     from shape_audit.checks.architecture import Expected

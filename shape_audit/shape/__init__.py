@@ -3,11 +3,13 @@
 describe(checkpoint)             -> ShapeReading: ModelShape, names, notes
 read_config(config), read_tensors(headers), shape_of(...)     -> the two sources of that, and what they give
 place(r_dw, interval)            -> Placement
+largest_stack(headers)           -> BlockStack: the blocks, tensor by tensor, and what most of them agree on
 suggest(params)                  -> ShapeSuggestion; write_config(config, folder) writes one of it
 TILE, unsplit(size) ...          the sizes that hardware likes
 """
 
 from shape_audit.shape.advisor import DEFAULT_FAMILY, DEFAULT_TOP, suggest
+from shape_audit.shape.block_stacks import BlockStack, largest_stack
 from shape_audit.shape.config_facts import ConfigFacts, read_config
 from shape_audit.shape.config_file import write_config
 from shape_audit.shape.families import Family, Sizes, families, family_named
@@ -35,6 +37,7 @@ __all__ = [
     "NEEDED",
     "TENSOR_PARALLEL",
     "TILE",
+    "BlockStack",
     "ConfigFacts",
     "Family",
     "KnownModel",
@@ -47,6 +50,7 @@ __all__ = [
     "family_named",
     "is_fused_head",
     "known_models",
+    "largest_stack",
     "next_multiple",
     "parse_budget",
     "place",

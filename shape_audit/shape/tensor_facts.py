@@ -3,18 +3,14 @@
 from __future__ import annotations
 
 import re
-from collections import defaultdict
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from shape_audit.hub import TensorHeader, element_bits
 from shape_audit.records import Ledger
+from shape_audit.shape.block_stacks import block_stacks, is_in_block
 from shape_audit.shape.shipped_data import facts
-
-_IN_BLOCK = re.compile(r"(?P<prefix>(?:[^.]+\.)*?[^.\d][^.]*)\.(?P<index>\d{1,9})\.(?P<rest>.+)")
-
-Stack = dict[int, dict[str, TensorHeader]]
 
 
 @dataclass(frozen=True)
@@ -59,9 +55,9 @@ def read_tensors(tensors: Mapping[str, TensorHeader], *, packed_bits: int | None
     counts: dict[str, int] = dict.fromkeys(Ledger.model_fields, 0)
     for name, header in parameters.items():
         counts[_role(name)] += header.numel
-    stacks = _stacks(parameters)
-    blocks = max(stacks, key=_parameters_of_stack) if stacks else {}
-    widths = [_block_width(blocks[index]) for index in sorted(blocks)]
+    stacks = block_stacks(parameters)
+    blocks = max(stacks, key=lambda stack: stack.parameters).blocks if stacks else {}
+    widths = [_block_width(block) for block in blocks.values()]
     token_embedding = next(
         (h for n, h in parameters.items() if _role(n) == "embedding" and not _is_position_embedding(n)), None
     )
@@ -69,7 +65,7 @@ def read_tensors(tensors: Mapping[str, TensorHeader], *, packed_bits: int | None
     known_widths = tuple(width for width in widths if width is not None)
     return TensorFacts(
         blocks=len(blocks),
-        stacks=sum(len(stack) > 1 for stack in stacks),
+        stacks=sum(len(stack.blocks) > 1 for stack in stacks),
         widths=known_widths if len(known_widths) == len(widths) else (),
         vocab_size=rows,
         embedding_width=columns,
@@ -118,24 +114,11 @@ def _is_position_embedding(name: str) -> bool:
 
 @lru_cache(maxsize=2**17)
 def _role(name: str) -> str:
-    in_block = _IN_BLOCK.fullmatch(name) is not None
+    in_block = is_in_block(name)
     for rule in facts("tensor_roles")["roles"]:
         if rule.get("outside_blocks", not in_block) != in_block and _pattern(rule["pattern"]).search(name):
             return str(rule["role"])
     return "other"
-
-
-def _stacks(parameters: Mapping[str, TensorHeader]) -> list[Stack]:
-    """All stacks of blocks, each as block index -> name inside the block -> header."""
-    stacks: dict[str, Stack] = defaultdict(lambda: defaultdict(dict))
-    for name, header in parameters.items():
-        if match := _IN_BLOCK.fullmatch(name):
-            stacks[match["prefix"]][int(match["index"])][match["rest"]] = header
-    return list(stacks.values())
-
-
-def _parameters_of_stack(stack: Stack) -> int:
-    return sum(header.numel for block in stack.values() for header in block.values())
 
 
 def _block_width(block: Mapping[str, TensorHeader]) -> int | None:

@@ -1,4 +1,4 @@
-"""The decoder's blocks, tensor by tensor, and what most of them agree on."""
+"""The numbered lists of modules that tensor names tell of: `model.layers.0.mlp.up_proj.weight` is in `model.layers`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from functools import cached_property
 
 from shape_audit.hub import TensorHeader
 
-_IN_BLOCK = re.compile(r"(?P<prefix>(?:[^.]+\.)*?[^.\d][^.]*)\.(?P<index>\d{1,6})\.(?P<rest>.+)", re.DOTALL)
+_IN_BLOCK = re.compile(r"(?P<prefix>(?:[^.]+\.)*?[^.\d][^.]*)\.(?P<index>\d{1,9})\.(?P<rest>.+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
@@ -19,11 +19,16 @@ class BlockStack:
 
     Attributes:
         prefix: `model.layers`.
-        blocks: index -> name inside the block -> header.
+        blocks: index -> name inside the block -> header, by index.
     """
 
     prefix: str
     blocks: Mapping[int, Mapping[str, TensorHeader]]
+
+    @cached_property
+    def parameters(self) -> int:
+        """Of all blocks together."""
+        return sum(header.numel for block in self.blocks.values() for header in block.values())
 
     @cached_property
     def usual(self) -> dict[str, tuple[int, ...]]:
@@ -39,15 +44,20 @@ class BlockStack:
         return f"{self.prefix}.{index}.{rest}"
 
 
-def largest_stack(tensors: Mapping[str, TensorHeader]) -> BlockStack | None:
-    """The stack that holds most parameters; None where no tensor name has a block's number."""
+def is_in_block(name: str) -> bool:
+    """Whether a tensor's name has a block's number."""
+    return _IN_BLOCK.fullmatch(name) is not None
+
+
+def block_stacks(tensors: Mapping[str, TensorHeader]) -> list[BlockStack]:
+    """All stacks, in the order of their first tensors."""
     stacks: dict[str, dict[int, dict[str, TensorHeader]]] = defaultdict(lambda: defaultdict(dict))
-    sizes: Counter[str] = Counter()
     for name, header in tensors.items():
         if match := _IN_BLOCK.fullmatch(name):
             stacks[match["prefix"]][int(match["index"])][match["rest"]] = header
-            sizes[match["prefix"]] += header.numel
-    if not stacks:
-        return None
-    prefix = sizes.most_common(1)[0][0]
-    return BlockStack(prefix, {index: stacks[prefix][index] for index in sorted(stacks[prefix])})
+    return [BlockStack(prefix, dict(sorted(blocks.items()))) for prefix, blocks in stacks.items()]
+
+
+def largest_stack(tensors: Mapping[str, TensorHeader]) -> BlockStack | None:
+    """The stack that holds most parameters; None where no tensor name has a block's number."""
+    return max(block_stacks(tensors), key=lambda stack: stack.parameters, default=None)
