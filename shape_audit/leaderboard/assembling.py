@@ -91,6 +91,8 @@ def _best(records: Sequence[AuditRecord], revision: str | None, wanted: AuditOpt
     if revision is None and records:
         revision = max(records, key=lambda record: (record.environment.date, record.record_sha256)).model.revision
     records = [record for record in records if record.model.revision == revision]
+    if len(records) == 1:
+        return records[0]
 
     def rank(record: AuditRecord) -> tuple[bool, bool, str, str]:
         is_measured = record.interaction is not None

@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
+from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from shape_audit.records import Board, BoardRow, ScoreRecord, SiteInteraction
@@ -66,26 +67,25 @@ def parquet_bytes(board: Board) -> bytes:
 
 def csv_text(board: Board) -> str:
     """The table without its lists. Numbers in full; a text that a spreadsheet would compute gets a quote before it."""
-    flat = {name: value for name, (kind, value) in columns(board).items() if kind not in ("texts", "numbers")}
+    cell_of = {"text": _text_cell, "boolean": lambda value: str(value).lower(), "integer": repr, "number": repr}
+    flat = {name: (cell_of[kind], value) for name, (kind, value) in columns(board).items() if kind in cell_of}
+    cells = [
+        ["" if found is None else cell(found) for found in map(value, board.rows)] for cell, value in flat.values()
+    ]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(flat)
-    for row in board.rows:
-        writer.writerow([_cell(value(row)) for value in flat.values()])
+    writer.writerows(zip(*cells, strict=True))
     return stream.getvalue()
 
 
-def _cell(value: Any) -> str:
-    if value is None:
-        return ""
-    if isinstance(value, str):
-        text = "".join(c if c.isprintable() else " " for c in value)
-        return f"'{text}" if value.startswith(FORMULA) else text
-    return str(value).lower() if isinstance(value, bool) else repr(value)
+def _text_cell(text: str) -> str:
+    shown = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
+    return f"'{shown}" if text.startswith(FORMULA) else shown
 
 
 def _field(name: str) -> Value:
-    return lambda row: getattr(row, name)
+    return attrgetter(name)
 
 
 def _score_columns(protocol: str) -> dict[str, tuple[str, Value]]:

@@ -26,6 +26,8 @@ def among_size(scores: Sequence[ScoreRecord], params: Mapping[str, float] | None
     Args:
         params: model -> parameters, of models that the shipped table need not know.
     """
+    if not scores:
+        return []
     sizes = {name: known.params for name, known in known_models().items() if known.params} | dict(params or {})
     return [
         score.model_copy(update={"among_size": _place(score, sizes.get(score.model))})
