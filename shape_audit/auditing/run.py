@@ -31,7 +31,6 @@ from shape_audit.shape import ShapeReading, describe, known_models, place
 _MISBUILT = re.compile("config.json and tensors disagree: (num_hidden_layers|hidden_size|intermediate_size)")
 """What transformers would build is not what the weights are; building it could take hours and all memory."""
 
-
 MEASURE_PACKAGES = ("torch", "transformers", "safetensors", "pyarrow", "scipy")
 
 

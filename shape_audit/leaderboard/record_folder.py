@@ -56,8 +56,7 @@ def read_records(folder: Path) -> KeptRecords:
 
 @contextmanager
 def _no_garbage() -> Iterator[None]:
-    """Without the collector of reference cycles: it would look through all records again and again, a fifth of the time
-    that reading ten thousand takes, and records have no cycles."""
+    """Without the collector of reference cycles: it would look through all records again and again; they have none."""
     was_enabled = gc.isenabled()
     gc.disable()
     try:
