@@ -63,7 +63,8 @@ def link_evidence(
     at_floor = sum(point.is_at_floor for point in points)
     points = [point for point in points if with_floor or not point.is_at_floor]
     if len(points) < 2:
-        raise UsageError(f"{len(points)} models with a score of {protocol} are left; there is nothing to link")
+        why = f" (left out: {'; '.join(left_out)})" if left_out else ""
+        raise UsageError(f"{len(points)} models with a score of {protocol} are left; there is nothing to link{why}")
     generator = np.random.default_rng(seed)
     names = dict.fromkeys(name for point in points for name in point.predictors)
     steps = [(name, given) for name in names for given in GIVEN]

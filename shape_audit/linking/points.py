@@ -91,8 +91,8 @@ def make_points(
 ) -> tuple[list[Point], list[str]]:
     """Models of the shipped table (and of records) with one score of this protocol each, and what was left out.
 
-    Left out are limited runs, other protocols, models made from another one, of another domain than general text, and
-    of several scores of one model that disagree, all.
+    Left out are limited runs, other protocols, models of `facts` without a score, models made from another one, of
+    another domain than general text, and of several scores of one model that disagree, all.
 
     Args:
         base_only: without models that were tuned on instructions; where they are in, a shape's base and tuned models
@@ -110,7 +110,9 @@ def make_points(
             if not score.is_limited:
                 by_model.setdefault(score.model, []).append(score)
     if limited:
-        left_out.append(f"{limited} limited runs")
+        left_out.append(f"limited runs: {limited}")
+    if unscored := sum(model not in by_model for model in given):
+        left_out.append(f"models without a score of this protocol: {unscored}")
     points, unknown, twice = [], 0, []
     for model, found in sorted(by_model.items()):
         known = shipped.get(model) or given.get(model)
@@ -124,7 +126,7 @@ def make_points(
             measured = given[model].measured if model in given else {}
             points.append(_point(model, known, found[0].value, interval, measured))
     if unknown:
-        left_out.append(f"{unknown} models whose shape is neither in the shipped table nor in a record")
+        left_out.append(f"models whose shape is neither in the shipped table nor in a record: {unknown}")
     left_out += [f"{model}: its scores of this protocol disagree" for model in twice]
     if not base_only:
         points = _one_a_shape_and_family(points)

@@ -107,7 +107,7 @@ def test_protocols_and_limited_runs_are_never_pooled() -> None:
     limited = score.model_copy(update={"is_limited": True})
     other = score.model_copy(update={"protocol": "lm-eval:leaderboard_mmlu_pro@0.2"})
     points, left_out = make_points([score, limited, other], shipped_interval(), protocol=score.protocol)
-    assert [point.model for point in points] == [score.model] and left_out == ["1 limited runs"]
+    assert [point.model for point in points] == [score.model] and left_out == ["limited runs: 1"]
     twice = score.model_copy(update={"value": score.value + 0.01})
     points, left_out = make_points([score, twice], shipped_interval(), protocol=score.protocol)
     assert points == [] and left_out == [f"{score.model}: its scores of this protocol disagree"]
@@ -189,7 +189,7 @@ def test_records_bring_models_that_no_table_knows(record: shape_audit.AuditRecor
         own.append(record.model_copy(update={"model": model, "scores": scores, "shape": shape}))
     given = [score for one in own for score in one.scores or ()]
     without, left_out = make_points(given, shipped_interval(), protocol=LM_EVAL_LETTERS)
-    assert without == [] and left_out == ["3 models whose shape is neither in the shipped table nor in a record"]
+    assert without == [] and left_out == ["models whose shape is neither in the shipped table nor in a record: 3"]
     points, _ = make_points(given, shipped_interval(), protocol=LM_EVAL_LETTERS, facts=facts_of_records(own))
     assert [(point.model, point.family) for point in points] == [
         ("./folder", "."), ("own/a", "own"), ("own/b", "own"),
@@ -197,3 +197,8 @@ def test_records_bring_models_that_no_table_knows(record: shape_audit.AuditRecor
     assert {point.r_dw for point in points} == {record.shape.r_dw} and "aofe_ratio" in points[0].predictors
     found = shape_audit.link([], records=own, draws=100)
     assert [one.n_models for one in found] == [3] and found[0].verdict == TOO_FEW
+
+
+def test_models_without_a_score_are_named_where_nothing_is_left_to_link(record: shape_audit.AuditRecord) -> None:
+    with pytest.raises(shape_audit.UsageError, match="nothing to link .left out: models without a score .*: 1"):
+        shape_audit.link([], records=[record], draws=100)
