@@ -26,18 +26,19 @@ function columns() {
       data: null, render: DataTable.render.select() },
     { title: "Model", className: "model", cellType: "th", type: "string", data: null,
       render: (row, kind) => kind === "display" ? modelCell(row) : kind === "filter"
-        ? [row.model, row.family, row.kind, row.group, row.failure, ...row.notes].filter(Boolean).join("\n") : row.model },
+        ? [row.model, row.family, row.kind, row.group, row.failure, ...row.notes].filter(Boolean).join("\n") : row.model,
+      name: "model" },
     byText("Family", (row) => row.family),
     byText("Kind", (row) => row.kind),
-    byNumber("Params", (row) => rounded(row.params), (row) => row.params),
+    byNumber("Params", (row) => rounded(row.params), (row) => row.params, { name: "params" }),
     byNumber("Layers<br>× width", (row) => isKnown(row.layers) ? `${row.layers} × ${count(row.width)}` : DASH, (row) => row.layers),
-    byNumber("R<sub>D/W</sub>", (row) => fixed(row.r, 4), (row) => row.r),
+    byNumber("R<sub>D/W</sub>", (row) => fixed(row.r, 4), (row) => row.r, { name: "r_dw" }),
     byText("Placement", placement, { className: "side" }),
-    byNumber("Log-distance", (row) => fixed(row.distance, 2), (row) => row.distance),
+    byNumber("Log-distance", (row) => fixed(row.distance, 2), (row) => row.distance, { name: "log_distance" }),
   ];
   data.protocols.forEach((protocol, number) => {
     found.push(byNumber(`<span class="line">MMLU-Pro, %</span><small>${text(protocol.label)}</small>`,
-      (row) => scoreCell(row, number), (row) => shown(row, number)[0]?.value, { name: `score-${number}` }));
+      (row) => scoreCell(row, number), (row) => shown(row, number)[0]?.value, number ? {} : { name: "score" }));
     if (protocol.has_size) {
       found.push(byNumber(`<span class="line">Against size</span><small>${text(protocol.label)}</small>`,
         (row) => sizeCell(row, number), (row) => shown(row, number).find((score) => score.size)?.size.residual));
@@ -56,7 +57,7 @@ function columns() {
 }
 
 const shape = columns();
-const firstScore = shape.findIndex((column) => column.name === "score-0");
+const sorted = shape.findIndex((column) => column.name === data.order.replace("-", ""));
 const table = new DataTable("#board", {
   data: data.rows,
   columns: shape,
@@ -64,7 +65,7 @@ const table = new DataTable("#board", {
   autoWidth: false,
   pageLength: 25,
   lengthMenu: [25, 50, 100, { label: "all", value: -1 }],
-  order: firstScore < 0 ? [] : [[firstScore, "desc"]],
+  order: sorted < 0 ? [] : [[sorted, data.order.startsWith("-") ? "desc" : "asc"]],
   select: { style: "multi", selector: "td.pick", info: false, headerCheckbox: false, selectable: hasProfile },
   layout: { topStart: "info", topEnd: "pageLength", bottomStart: null, bottomEnd: "paging" },
   language: {

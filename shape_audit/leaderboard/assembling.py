@@ -9,12 +9,12 @@ from importlib.util import find_spec
 from shape_audit.auditing import AuditOptions, answers
 from shape_audit.errors import MissingExtraError
 from shape_audit.leaderboard.comparable import largest_comparable_set
-from shape_audit.leaderboard.manifest import Entry, Order
+from shape_audit.leaderboard.manifest import Entry
 from shape_audit.leaderboard.record_folder import KeptRecords
 from shape_audit.leaderboard.rows import row_of_facts, row_of_failure, row_of_record, with_scores
 from shape_audit.leaderboard.sources import Sources
 from shape_audit.linking import ModelFacts, Point, among_size, family_of, make_points, measured_of
-from shape_audit.records import AuditRecord, Board, BoardRow, Interval, LinkEvidence, ScoreRecord
+from shape_audit.records import AuditRecord, Board, BoardRow, Interval, LinkEvidence, Order, ScoreRecord
 from shape_audit.scores import published_scores
 from shape_audit.shape import known_models, place
 
@@ -50,6 +50,7 @@ def assemble(sources: Sources, kept: KeptRecords) -> Board:
         interval=interval,
         caveat=place(0.03, interval).caveat,
         protocols=protocols,
+        order=manifest.order,
         rows=_ordered(rows, manifest.order, protocols[0]),
         evidence=_evidence(rows, interval, protocols[0], manifest.scores.draws),
         notes=[f"{line}; not used" for line in kept.damaged],

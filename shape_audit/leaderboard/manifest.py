@@ -23,17 +23,12 @@ from shape_audit.auditing import AuditOptions
 from shape_audit.errors import CorruptFileError, ShapeAuditError, UsageError
 from shape_audit.hub import parse_model_name
 from shape_audit.linking import parse_params
-from shape_audit.records import read_small_file, sha256_of
+from shape_audit.records import Order, read_small_file, sha256_of
 from shape_audit.scores import LM_EVAL_LETTERS, NAMED, OFFICIAL_COT, is_protocol
 from shape_audit.shape import KnownModel, known_models
 
 SHIPPED_MANIFEST = Path(__file__).resolve().parent.parent / "data" / "leaderboard.toml"
 MOST_MODELS = 100_000
-
-Order = Literal[
-    "params", "r_dw", "log_distance", "score", "model", "-params", "-r_dw", "-log_distance", "-score", "-model"
-]
-
 
 Name = Annotated[str, Field(pattern=r"\S")]
 """A text with something in it."""
@@ -149,7 +144,7 @@ class Manifest(_Table):
     """A whole manifest."""
 
     title: Name = "Shapes of small dense language models"
-    order: Order = "params"
+    order: Order = "-score"
     interval: Name | None = None
     models: Annotated[tuple[Group, ...], Field(min_length=1)]
     scores: ScoreSources = ScoreSources()

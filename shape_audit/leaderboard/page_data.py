@@ -40,6 +40,7 @@ def page_data(board: Board) -> Json:
     rows = [_row(number, row, board.protocols, comparable) for number, row in enumerate(board.rows)]
     return {
         "interval": [board.interval.low, board.interval.high],
+        "order": board.order,
         "plots": plots(board, comparable),
         "protocols": [
             {

@@ -94,7 +94,7 @@ def _differences(board: Board, again: Board) -> Iterator[str]:
                 yield f"{model}: {name} is {_short(kept[name])}, and should be {_short(expected[name])}"
     if [row.model for row in board.rows] != [row.model for row in again.rows] and rows.keys() == rows_again.keys():
         yield "the rows do not stand in the manifest's order"
-    for name in ("title", "interval", "caveat", "protocols", "evidence", "notes"):
+    for name in ("title", "interval", "caveat", "protocols", "order", "evidence", "notes"):
         if getattr(board, name) != getattr(again, name):
             yield f"{name}: not what the records give"
 

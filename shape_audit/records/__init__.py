@@ -23,7 +23,7 @@ from shape_audit.records.audit_record import (
     WallSeconds,
     WeightInteraction,
 )
-from shape_audit.records.board import Board, BoardMeasurement, BoardRow, RowSource
+from shape_audit.records.board import Board, BoardMeasurement, BoardRow, Order, RowSource
 from shape_audit.records.check_report import SEVERITIES, Accepted, CheckReport, Finding, Severity
 from shape_audit.records.files import check_writable, read_record, record_file_name, safe_file_name, write_record
 from shape_audit.records.folder_lock import FolderLock
@@ -87,6 +87,7 @@ __all__ = [
     "ModelIdentity",
     "ModelShape",
     "Optimum",
+    "Order",
     "Placement",
     "PlannedShape",
     "Precision",

@@ -21,6 +21,11 @@ BOARD_VERSION: Literal[1] = 1
 RowSource = Literal["record", "shipped table", "none"]
 """Where a row's shape comes from: an audit of the model, the shipped facts, or nowhere, since it failed."""
 
+Order = Literal[
+    "params", "r_dw", "log_distance", "score", "model", "-params", "-r_dw", "-log_distance", "-score", "-model"
+]
+"""Of rows; with a minus the largest first. Rows that lack the value stand last, by name."""
+
 
 class BoardMeasurement(Frozen):
     """What an audit has measured, as the board shows it."""
@@ -88,6 +93,8 @@ class Board(Frozen):
     """What the interval was derived from, in one clause that every page repeats."""
     protocols: list[str]
     """Of scores, in the order in which they are shown; the first is what the evidence is about."""
+    order: Order
+    """Of the rows."""
     rows: list[BoardRow]
     evidence: list[LinkEvidence]
     """Empty where too few models have a score; with and without models at the chance floor."""

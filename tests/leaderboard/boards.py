@@ -81,6 +81,7 @@ def small_board(rows: Sequence[BoardRow] | None = None) -> Board:
         interval=shipped_interval(),
         caveat=CAVEAT,
         protocols=[LM_EVAL_LETTERS, OFFICIAL_COT],
+        order="-score",
         rows=list(rows) if rows is not None else _thirty(),
         evidence=[],
         notes=["a note with <markup>", "javascript:alert(3)"],
@@ -149,6 +150,7 @@ def real_board() -> Board:
         interval=interval,
         caveat=place(0.01, interval).caveat,
         protocols=[LM_EVAL_LETTERS, OFFICIAL_COT],
+        order="-score",
         rows=rows,
         evidence=[
             link_evidence(points, protocol=LM_EVAL_LETTERS, interval=interval, left_out=left_out, draws=200,

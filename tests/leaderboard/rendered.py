@@ -69,7 +69,7 @@ def board(*rows: BoardRow) -> Board:
     """A board of these rows."""
     return Board(
         title="Shapes and scores", manifest_sha256="e" * 64, interval=INTERVAL, caveat=CAVEAT,
-        protocols=["official-cot"], rows=list(rows), evidence=[], notes=[],
+        protocols=["official-cot"], order="-score", rows=list(rows), evidence=[], notes=[],
     )  # fmt: skip
 
 

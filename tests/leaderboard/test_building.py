@@ -60,8 +60,7 @@ def test_shipped_facts_need_no_audit(tmp_path: Path) -> None:
     board, audited = built(read_manifest(), tmp_path)
     assert audited == [] and len(board.rows) > 300 and not (tmp_path / "records").exists()
     assert {row.source for row in board.rows} == {"shipped table"} and not any(row.failure for row in board.rows)
-    sizes = [row.params_total for row in board.rows]
-    assert None not in sizes and sizes == sorted(sizes)  # type: ignore[type-var]
+    assert None not in [row.params_total for row in board.rows]
     assert board.evidence[0].verdict == "not supported" and board.evidence[0].n_models == 109
     row = next(row for row in board.rows if row.model == "Qwen/Qwen2.5-0.5B")
     assert (row.num_hidden_layers, row.hidden_size, row.side) == (24, 896, "inside")

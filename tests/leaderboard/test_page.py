@@ -92,6 +92,18 @@ def test_sorting_puts_unknown_and_incomparable_numbers_last(open_page: OpenPage,
     assert models(page) == sorted((row.model for row in small.rows), key=str.lower)
 
 
+@pytest.mark.parametrize(
+    ("order", "column", "direction"),
+    [("-score", "score", "descending"), ("r_dw", "r", "ascending"), ("model", "model", "ascending"),
+     ("-log_distance", "distance", "descending"), ("params", "params", "ascending")],
+)  # fmt: skip
+def test_the_page_opens_in_the_manifests_order(
+    open_page: OpenPage, small: Board, order: str, column: str, direction: str
+) -> None:
+    page = open_page(small.model_copy(update={"order": order}))
+    sorted_by(page, column, direction)
+
+
 def test_filters_leave_the_rows_they_name(open_page: OpenPage, small: Board) -> None:
     page = open_page(small)
 

@@ -200,5 +200,5 @@ def test_records_bring_models_that_no_table_knows(record: shape_audit.AuditRecor
 
 
 def test_models_without_a_score_are_named_where_nothing_is_left_to_link(record: shape_audit.AuditRecord) -> None:
-    with pytest.raises(shape_audit.UsageError, match="nothing to link .left out: models without a score .*: 1"):
+    with pytest.raises(shape_audit.UsageError, match=r"nothing to link .left out: models without a score .*: 1"):
         shape_audit.link([], records=[record], draws=100)
