@@ -3,12 +3,13 @@
 import os
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
 from hypothesis import settings
 
+from tests.loopback_hub import LoopbackHub
 from tests.tiny_models import save_tiny
 
 MATERIALS = Path(__file__).resolve().parents[2] / "shared" / "materials"
@@ -34,6 +35,13 @@ def materials() -> Path:
 def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Hub-style folder with a two-layer byte-level Llama of random weights."""
     return save_tiny(tmp_path_factory.mktemp("models") / "tiny-llama", "llama")
+
+
+@pytest.fixture
+def hub() -> Iterator[LoopbackHub]:
+    """An empty Hub on this machine, for clients in processes of their own."""
+    with LoopbackHub() as hub:
+        yield hub
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import subprocess
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import closing
 from dataclasses import dataclass
@@ -99,10 +99,9 @@ class Answer:
 
 
 @pytest.fixture
-def hub() -> Iterator[LoopbackHub]:
-    with LoopbackHub() as hub:
-        hub.add_model("org/name", {"config.json": b"{}", "model.safetensors": WEIGHTS})
-        yield hub
+def hub(hub: LoopbackHub) -> LoopbackHub:
+    hub.add_model("org/name", {"config.json": b"{}", "model.safetensors": WEIGHTS})
+    return hub
 
 
 @pytest.fixture

@@ -5,13 +5,12 @@ Clients run in processes of their own: they read HF_ENDPOINT and HF_HOME once, w
 
 import http.client
 import json
-import os
 import subprocess
 import sys
 import textwrap
 import time
 import tracemalloc
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from contextlib import closing
 from pathlib import Path
 from typing import Any
@@ -20,34 +19,20 @@ import pytest
 
 from tests.loopback_hub import LoopbackHub, Request
 
-CLIENT_SETTINGS = ("HF_", "HUGGING", "TRANSFORMERS_")
 CONFIG = b'{"model_type": "llama", "architectures": ["LlamaForCausalLM"]}'
 
 Client = Callable[..., Any]
 
 
 @pytest.fixture
-def hub() -> Iterator[LoopbackHub]:
-    with LoopbackHub() as hub:
-        yield hub
-
-
-@pytest.fixture
-def client(hub: LoopbackHub, tmp_path: Path) -> Client:
+def client(hub: LoopbackHub, clean_environment: dict[str, str], tmp_path: Path) -> Client:
     """Runs a script in a new process with an empty cache, and gives what it left in `answer`.
 
     The names of huggingface_hub are imported; further variables of the environment are keyword arguments.
     """
 
     def run(script: str, **environment: str) -> Any:
-        kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-        ours = {name: value for name, value in kept.items() if not name.startswith(CLIENT_SETTINGS)}
-        ours |= {
-            "HF_ENDPOINT": hub.endpoint,
-            "HF_HOME": str(tmp_path / "hf_home"),
-            "HF_HUB_DISABLE_TELEMETRY": "1",
-            "HF_HUB_DISABLE_PROGRESS_BARS": "1",
-        }
+        ours = clean_environment | {"HF_ENDPOINT": hub.endpoint}
         lines = [
             "import json",
             "from huggingface_hub import *",

@@ -22,35 +22,35 @@ def results(folder: Path, model: str) -> Path:
     return folder
 
 
-def test_posted_and_imported_scores_stand_in_the_record(tiny_llama: Path, tmp_path: Path, program: Program) -> None:
-    with LoopbackHub() as hub:
-        files = {path.name: path.read_bytes() for path in tiny_llama.iterdir()}
-        sha = hub.add_model(
-            "org/name", files | {"README.md": CARD.encode(), ".eval_results/a.yaml": EVAL_RESULTS.encode()}
-        )
-        imported = results(tmp_path / "runs", "org/name")
-        arguments = ("audit", "org/name", "--shape-only", "--scores", imported, "--records", tmp_path / "records")
-        done = program(*arguments, HF_ENDPOINT=hub.endpoint)
-        assert done.returncode == 0, done.stderr
-        (file,) = (tmp_path / "records").glob("*.json")
-        record = read_record(file)
-        assert record.scores and {score.provider for score in record.scores} == {"posted", "import"}
-        assert all(score.revision == sha for score in record.scores if score.provider == "posted")
-        assert any("of commit" in note and f"not {sha[:12]}" in note for note in record.notes), "another revision"
-        assert "MMLU-Pro scores known for org/name" in done.stdout and "posted, unverified" in done.stdout
-        file.unlink()
-        again = program(*arguments, HF_ENDPOINT=hub.endpoint, HF_HUB_OFFLINE="1")
-        assert again.returncode == 0 and read_record(file).record_sha256 == record.record_sha256, again.stderr
-        without = program(*arguments, "--no-posted", "-f", "markdown", HF_ENDPOINT=hub.endpoint)
-        assert "posted" not in without.stdout and "| \\[1\\] |" in without.stdout
+def test_posted_and_imported_scores_stand_in_the_record(
+    tiny_llama: Path, tmp_path: Path, program: Program, hub: LoopbackHub
+) -> None:
+    files = {path.name: path.read_bytes() for path in tiny_llama.iterdir()}
+    sha = hub.add_model("org/name", files | {"README.md": CARD.encode(), ".eval_results/a.yaml": EVAL_RESULTS.encode()})
+    imported = results(tmp_path / "runs", "org/name")
+    arguments = ("audit", "org/name", "--shape-only", "--scores", imported, "--records", tmp_path / "records")
+    done = program(*arguments, HF_ENDPOINT=hub.endpoint)
+    assert done.returncode == 0, done.stderr
+    (file,) = (tmp_path / "records").glob("*.json")
+    record = read_record(file)
+    assert record.scores and {score.provider for score in record.scores} == {"posted", "import"}
+    assert all(score.revision == sha for score in record.scores if score.provider == "posted")
+    assert any("of commit" in note and f"not {sha[:12]}" in note for note in record.notes), "another revision"
+    assert "MMLU-Pro scores known for org/name" in done.stdout and "posted, unverified" in done.stdout
+    file.unlink()
+    again = program(*arguments, HF_ENDPOINT=hub.endpoint, HF_HUB_OFFLINE="1")
+    assert again.returncode == 0 and read_record(file).record_sha256 == record.record_sha256, again.stderr
+    without = program(*arguments, "--no-posted", "-f", "markdown", HF_ENDPOINT=hub.endpoint)
+    assert "posted" not in without.stdout and "| \\[1\\] |" in without.stdout
 
 
-def test_published_scores_and_the_residual_among_models_of_its_size(tiny_llama: Path, program: Program) -> None:
-    with LoopbackHub() as hub:
-        hub.add_model("Qwen/Qwen2.5-0.5B", {path.name: path.read_bytes() for path in tiny_llama.iterdir()})
-        done = program("audit", "Qwen/Qwen2.5-0.5B", "--shape-only", "-f", "json", HF_ENDPOINT=hub.endpoint)
-        (score,) = AuditRecord.model_validate_json(done.stdout).scores or []
-        assert score.provider == "published" and score.among_size is None, "nothing is as small as these weights"
+def test_published_scores_and_the_residual_among_models_of_its_size(
+    tiny_llama: Path, program: Program, hub: LoopbackHub
+) -> None:
+    hub.add_model("Qwen/Qwen2.5-0.5B", {path.name: path.read_bytes() for path in tiny_llama.iterdir()})
+    done = program("audit", "Qwen/Qwen2.5-0.5B", "--shape-only", "-f", "json", HF_ENDPOINT=hub.endpoint)
+    (score,) = AuditRecord.model_validate_json(done.stdout).scores or []
+    assert score.provider == "published" and score.among_size is None, "nothing is as small as these weights"
 
 
 def test_a_file_that_is_none_ends_the_audit(tiny_llama: Path, tmp_path: Path) -> None:

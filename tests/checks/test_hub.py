@@ -1,7 +1,6 @@
 """Checks by name, through the real client and a loopback Hub."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -9,12 +8,6 @@ import pytest
 from tests.checks.checkpoints import CONFIG, clean_tensors, safetensors_bytes, set_tensors, write_clean, write_sharded
 from tests.conftest import Program
 from tests.loopback_hub import LoopbackHub
-
-
-@pytest.fixture
-def hub() -> Iterator[LoopbackHub]:
-    with LoopbackHub() as hub:
-        yield hub
 
 
 def rules(text: str) -> list[str]:

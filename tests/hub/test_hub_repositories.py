@@ -3,7 +3,6 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -13,12 +12,6 @@ from safetensors.torch import load_file, save_file
 from tests.conftest import Program
 from tests.loopback_hub import LoopbackHub
 from tests.tiny_models import save_tiny
-
-
-@pytest.fixture
-def hub() -> Iterator[LoopbackHub]:
-    with LoopbackHub() as hub:
-        yield hub
 
 
 def model_requests(hub: LoopbackHub) -> list[str]:

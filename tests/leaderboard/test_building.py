@@ -210,12 +210,13 @@ def test_records_edited_by_hand_are_not_used(tmp_path: Path, folders: list[Path]
     assert record.read_text() == honest
 
 
-def test_scores_of_result_files_and_of_the_hub(tmp_path: Path, tiny_llama: Path, program: Program) -> None:
+def test_scores_of_result_files_and_of_the_hub(
+    tmp_path: Path, tiny_llama: Path, program: Program, hub: LoopbackHub
+) -> None:
     (tmp_path / "results_x.json").write_text(json.dumps(letters() | {"model_name": "org/name"}))
     (tmp_path / "m.toml").write_text("[[models]]\nnames = ['org/name@main']\n[scores]\nfiles = ['results_x.json']\n")
-    with LoopbackHub() as hub:
-        hub.add_model("org/name", {path.name: path.read_bytes() for path in tiny_llama.iterdir()})
-        done = program("leaderboard", "build", "m.toml", HF_ENDPOINT=hub.endpoint)
+    hub.add_model("org/name", {path.name: path.read_bytes() for path in tiny_llama.iterdir()})
+    done = program("leaderboard", "build", "m.toml", HF_ENDPOINT=hub.endpoint)
     assert done.returncode == 0, done.stderr
     board = Board.model_validate_json((tmp_path / "leaderboard" / "board.json").read_text())
     (row,) = board.rows

@@ -1,7 +1,6 @@
 """All scores of a model, side by side: none chosen, none pooled, what does not fit said."""
 
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -47,12 +46,6 @@ def test_a_folder_is_known_by_its_name(tmp_path: Path) -> None:
     (model / ".eval_results" / "a.yaml").write_text(EVAL_RESULTS)
     known = known_scores(str(model), [results(tmp_path / "runs", "a", model_name="data/name")])
     assert [score.provider for score in known.scores] == ["import", "posted", "posted", "posted"]
-
-
-@pytest.fixture
-def hub() -> Iterator[LoopbackHub]:
-    with LoopbackHub() as hub:
-        yield hub
 
 
 def test_posted_scores_come_from_the_hub(hub: LoopbackHub, program: Program) -> None:
