@@ -138,14 +138,15 @@ def _run(options: SweepOptions, format: Format) -> None:
         _conclude(options.output)
 
 
-def _conclude(folder: Path) -> None:
+def _conclude(folder: str | Path) -> None:
     """The interval of the folder's table, and where its files lie."""
     from shape_audit.sweep import conclude_sweep  # it brings numpy: not into every start
+    from shape_audit.sweep.output_folder import OutputFolder
 
     derivation, files = conclude_sweep(folder)
     for line in (interval_sentence(derivation), *interval_sureness(derivation)):
         note(line)
-    note(f"table: {folder / 'table.csv'}")
+    note(f"table: {OutputFolder(folder).table}")
     if not derivation.is_empty and len(derivation.open_edges) < 2:
         note(f"interval: {files[0]} (shape-audit check MODEL --interval {files[0]})")
     note(f"figures: {files[-1].parent}" if files[1:] else "figures: none; pip install 'shape-audit[board]'")

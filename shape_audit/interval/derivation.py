@@ -17,6 +17,8 @@ SHIPPED_SOURCE = "sweep of arXiv 2605.27989 (github.com/wenjie1835/Interaction_L
 DEFAULT_TOLERANCE = 0.02
 DEFAULT_MIN_PARAMS = 1e6
 DEFAULT_DRAWS = 2000
+MOST_DRAWN = 50_000_000
+"""Resamples times shapes: numbers that are held at once."""
 SENSITIVITY = (0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.05)
 
 
@@ -48,7 +50,12 @@ def derive_interval(
         raise UsageError(f"the tolerance must be a fraction between 0 and 1 (0.02 for 2 %), not {tolerance}")
     if draws < 0 or 0 < draws < 100:
         raise UsageError(f"--draws {draws}: take at least 100, or 0 for neither bootstrap nor fit")
+    if seed < 0:
+        raise UsageError(f"--seed must be 0 or more, not {seed}")
     budgets = _budgets(table, min_params)
+    shapes = sum(map(len, budgets.values()))
+    if draws * shapes > MOST_DRAWN:
+        raise UsageError(f"--draws {draws}: at most {MOST_DRAWN // shapes:,} of {shapes:,} shapes")
     derivation = _ranges(table, budgets, tolerance, min_params)
     if not draws:
         return derivation

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from shape_audit.errors import MissingExtraError
-from shape_audit.interval.sweep_table import SHIPPED_TABLE, read_budgets, read_rows
+from shape_audit.interval.sweep_table import SHIPPED_TABLE, Budgets, read_budgets, read_rows
 from shape_audit.records import IntervalDerivation
 
 if TYPE_CHECKING:
@@ -55,21 +55,18 @@ def write_figures(derivation: IntervalDerivation, table: str | Path | None, fold
         UsageError, CorruptFileError, IncompleteError: as `derive_interval`.
     """
     try:
-        import matplotlib
+        from matplotlib import rc_context
     except ImportError as error:
         raise MissingExtraError("figures need matplotlib: pip install 'shape-audit[board]'") from error
 
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
-
     path = Path(table) if table is not None else SHIPPED_TABLE
     asked = {budget.target_params for budget in derivation.budgets}
-    points = [_Point.of(row) for row in read_rows(path)]
+    points = [_Point.of(row) for _, row in read_rows(path)]
     points = [point for point in points if point.budget in asked]
-    losses = {(b, c.r_dw): c.loss for b, cells in read_budgets(path).items() if b in asked for c in cells}
+    budgets = {budget: cells for budget, cells in read_budgets(path).items() if budget in asked}
     unnamed = AUTHORS if table is None else UNNAMED
     drawings: dict[str, Callable[[], Figure]] = {
-        "loss_against_r_dw": partial(_loss, derivation, points, losses),
+        "loss_against_r_dw": partial(loss_figure, derivation, budgets),
         "best_r_dw_against_params": partial(_best, derivation),
     }
     for measured in (*PROTOCOLS, unnamed):
@@ -77,13 +74,12 @@ def write_figures(derivation: IntervalDerivation, table: str | Path | None, fold
             drawings[f"interaction_{measured.name}"] = partial(_interaction, derivation, points, measured)
     folder.mkdir(parents=True, exist_ok=True)
     written = []
-    with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "shape-audit", "font.size": 10}):
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "shape-audit", "font.size": 10}):
         for name, draw in drawings.items():
             figure = draw()
             for form in FORMATS:
                 written.append(folder / f"{name}.{form}")
                 figure.savefig(written[-1], dpi=150, metadata={"Date": None} if form == "svg" else None)
-            plt.close(figure)
     return written
 
 
@@ -91,14 +87,18 @@ class _Point(NamedTuple):
     """A line of the table: a trained model."""
 
     budget: int
-    r_dw: float
-    loss: float
+    layers: float
+    width: float
     cells: Mapping[str, Any]
+
+    @property
+    def r_dw(self) -> float:
+        return self.layers / self.width
 
     @classmethod
     def of(cls, row: Mapping[str, Any]) -> _Point:
-        depth, width = float(row["num_hidden_layers"]), float(row["hidden_size"])
-        return cls(int(float(row["target_params"])), depth / width, float(row["test_ce"]), row)
+        budget, layers, width = (float(row[name]) for name in ("target_params", "num_hidden_layers", "hidden_size"))
+        return cls(int(budget), layers, width, row)
 
     def number(self, column: str) -> float | None:
         """What stands in a column; None where nothing or no number does."""
@@ -109,33 +109,32 @@ class _Point(NamedTuple):
         return value if np.isfinite(value) else None
 
 
-def _loss(
-    derivation: IntervalDerivation, points: Sequence[_Point], losses: Mapping[tuple[int, float], float]
-) -> Figure:
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.5, 5), layout="constrained")
+def loss_figure(derivation: IntervalDerivation, budgets: Budgets) -> Figure:
+    """Loss against R_D/W, a line a budget, its best shape a star."""
+    figure = _figure(7.5, 5)
+    axes = figure.subplots()
     _shade(axes, derivation, "vertical")
     for budget, colour in _colours(derivation).items():
-        line = sorted((r_dw, loss) for (of, r_dw), loss in losses.items() if of == budget)
-        x, y = zip(*line, strict=True)
-        axes.plot(x, y, color=colour, linewidth=1.2, marker="o", markersize=3.5, label=_count(budget))
-        runs = [point for point in points if point.budget == budget]
-        if len(runs) > len(line):
-            axes.plot([p.r_dw for p in runs], [p.loss for p in runs], ".", color=colour, markersize=3, alpha=0.5)
-        best = min(line, key=lambda cell: cell[1])
-        axes.plot(*best, marker="*", markersize=11, color=colour, markeredgecolor="black", markeredgewidth=0.6)
-    _r_dw_axis(axes, [point.r_dw for point in points])
+        cells = budgets[budget]
+        axes.plot([cell.r_dw for cell in cells], [cell.loss for cell in cells], color=colour, linewidth=1.2, marker="o",
+                  markersize=3.5, label=_count(budget))  # fmt: skip
+        for cell in cells:
+            if len(cell.losses) > 1:
+                runs = [cell.r_dw] * len(cell.losses)
+                axes.plot(runs, cell.losses, ".", color=colour, markersize=3, alpha=0.5)
+        best = min(cells, key=lambda cell: cell.loss)
+        axes.plot(best.r_dw, best.loss, marker="*", markersize=11, color=colour, markeredgecolor="black",
+                  markeredgewidth=0.6)  # fmt: skip
+    _r_dw_axis(axes, [cell.r_dw for cells in budgets.values() for cell in cells])
     axes.set_ylabel("test cross-entropy")
-    axes.set_title(f"{derivation.name}; a star is the best shape of its budget", fontsize=9)
+    axes.set_title(f"{derivation.name}; a star is the best shape of its budget", fontsize=9, parse_math=False)
     _legend(axes)
     return figure
 
 
 def _interaction(derivation: IntervalDerivation, points: Sequence[_Point], measured: Measured) -> Figure:
-    from matplotlib import pyplot as plt
-
-    figure, panels = plt.subplots(1, 2, figsize=(11, 4.5), layout="constrained")
+    figure = _figure(11, 4.5)
+    panels = figure.subplots(1, 2)
     for axes, quantity, label in zip(panels, ("aofe", "aofe_ratio"), ("AOFE", "AOFE-ratio"), strict=True):
         _shade(axes, derivation, "vertical")
         column = f"{measured.prefix}{quantity}"
@@ -145,8 +144,11 @@ def _interaction(derivation: IntervalDerivation, points: Sequence[_Point], measu
             if not known:
                 continue
             x, y, rows = zip(*known, strict=True)
-            shapes = sorted(set(x))
-            means = [float(np.mean([value for r_dw, value in zip(x, y, strict=True) if r_dw == s])) for s in shapes]
+            of_shape: dict[tuple[float, float], list[float]] = {}
+            for value, row in zip(y, rows, strict=True):
+                of_shape.setdefault((row.layers, row.width), []).append(value)
+            shapes = [layers / width for layers, width in of_shape]
+            means = [float(np.mean(values)) for values in of_shape.values()]
             axes.plot(shapes, means, "o-", color=colour, linewidth=1.2, markersize=3.5, label=_count(budget))
             if len(x) > len(shapes):
                 axes.plot(x, y, ".", color=colour, markersize=3, alpha=0.5)
@@ -154,19 +156,18 @@ def _interaction(derivation: IntervalDerivation, points: Sequence[_Point], measu
                 low, high = row.number(f"{column}_low"), row.number(f"{column}_high")
                 if low is not None and high is not None:
                     axes.plot([r_dw, r_dw], [low, high], color=colour, linewidth=0.8)
-        if quantity == "aofe" and axes.has_data() and min(line.get_ydata().min() for line in axes.lines) > 0:
+        if quantity == "aofe" and axes.lines and min(line.get_ydata().min() for line in axes.lines) > 0:
             axes.set_yscale("log")
         _r_dw_axis(axes, [point.r_dw for point in points])
         axes.set_ylabel(label)
     _legend(panels[-1])
-    figure.suptitle(f"{measured.title}; {derivation.source}", fontsize=9)
+    figure.suptitle(f"{measured.title}; {derivation.source}", fontsize=9, parse_math=False)
     return figure
 
 
 def _best(derivation: IntervalDerivation) -> Figure:
-    from matplotlib import pyplot as plt
-
-    figure, axes = plt.subplots(figsize=(7.5, 5), layout="constrained")
+    figure = _figure(7.5, 5)
+    axes = figure.subplots()
     _shade(axes, derivation, "horizontal")
     for budget in derivation.budgets:
         x = budget.target_params
@@ -194,9 +195,16 @@ def _best(derivation: IntervalDerivation) -> Figure:
     axes.minorticks_off()
     axes.set_xlabel("parameters")
     axes.set_ylabel(R_DW)
-    axes.set_title(derivation.name, fontsize=9)
+    axes.set_title(derivation.name, fontsize=9, parse_math=False)
     axes.legend(frameon=False, fontsize=8)
     return figure
+
+
+def _figure(width: float, height: float) -> Figure:
+    """An empty figure, in inches; not pyplot's, so that a notebook's backend stays what it is."""
+    from matplotlib.figure import Figure
+
+    return Figure(figsize=(width, height), layout="constrained")
 
 
 def _shade(axes: Axes, derivation: IntervalDerivation, direction: str) -> None:

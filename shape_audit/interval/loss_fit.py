@@ -19,41 +19,55 @@ POWER_LAW_BUDGETS = 4
 """Fewer budgets than this fit any L_inf, A and b exactly."""
 EXPONENTS = (0.01, 4.0)
 """Where b is looked for; at an end of it, b and L_inf are not told."""
-LEAST_CURVED = 0.95
-"""Share of the resamples that must have a minimum for the intervals of a* and of its drift."""
+MOST_BUDGETS = 100
+"""Of one fit; a table with more has most likely counts of parameters where budgets belong."""
+REACH = 1.0
+"""How far beyond the scan a best shape may lie, in the scan's width over ln R_D/W: further out no minimum is seen, and
+the parabola's own is no more than the slope of the losses at the end of the scan."""
+LEAST_FOUND = 0.95
+"""Share of the resamples that must have a minimum in reach for the intervals of a* and of its drift."""
 AT_ONCE = 500
 """Resamples solved in one go."""
 
 
 def fit_loss(budgets: Budgets, *, draws: int, seed: int) -> tuple[LossFit | None, str | None]:
     """The fit, and what to say where there is none."""
+    shapes, unknowns = sum(map(len, budgets.values())), _unknowns(len(budgets))
+    too_few = f"no parametric fit: too few shapes ({shapes}) for its {unknowns} unknowns"
+    if shapes <= unknowns:
+        return None, too_few
+    if len(budgets) > MOST_BUDGETS:
+        return None, f"no parametric fit: {len(budgets):,} budgets; it is made for at most {MOST_BUDGETS}"
     table = _Table(budgets)
-    fitted_1P = table.solve(np.ones((1, len(table.loss_C))))
+    fitted_1P = table.solve(np.ones((1, shapes)))
     curvature = float(fitted_1P[0, table.curve])
-    if len(table.loss_C) <= table.unknowns or not np.isfinite(curvature):
-        return None, f"no parametric fit: too few shapes ({len(table.loss_C)}) for its {table.unknowns} unknowns"
+    if not np.isfinite(curvature):
+        return None, too_few
     if curvature <= 0:
         return None, (
             f"no parametric fit: over ln R_D/W the losses bend downwards (c = {curvature:.2g}), so it has no best shape"
+        )
+    if not table.has_best_in_reach(fitted_1P)[0]:
+        return None, (
+            "no parametric fit: its best R_D/W would lie far beyond the scan, where the losses still fall; scan further"
         )
     generator = np.random.default_rng(seed)
     counts_DC = np.concatenate([generator.multinomial(k, np.full(k, 1 / k), draws) for k in table.sizes_B], axis=1)
     fitted_DP = np.concatenate([table.solve(counts_DC[begin : begin + AT_ONCE]) for begin in range(0, draws, AT_ONCE)])
     fitted_DP = fitted_DP[np.isfinite(fitted_DP).all(axis=1)]
-    is_curved_D = fitted_DP[:, table.curve] > 0
-    holds = is_curved_D.sum() >= LEAST_CURVED * draws
-    curved_DP = fitted_DP[is_curved_D]
-    log_best_1B, log_best_DB = table.log_best(fitted_1P), table.log_best(curved_DP)
-    lowest_1B, lowest_DB = table.lowest(fitted_1P), table.lowest(curved_DP)
+    found_DP = fitted_DP[table.has_best_in_reach(fitted_DP)]
+    holds = len(found_DP) >= LEAST_FOUND * draws
+    log_best_1B, log_best_DB = table.log_best(fitted_1P), table.log_best(found_DP)
+    lowest_1B, lowest_DB = table.lowest(fitted_1P), table.lowest(found_DP)
     several = len(budgets) > 1
     law, law_cis = _power_law(table, lowest_1B, lowest_DB)
     return LossFit(
-        shapes=len(table.loss_C),
+        shapes=shapes,
         draws=draws,
         curvature=curvature,
         curvature_ci=_middle(fitted_DP[:, table.curve]),
         drift=float(table.drift(fitted_1P)[0]) if several else None,
-        drift_ci=_middle(table.drift(curved_DP)) if several and holds else None,
+        drift_ci=_middle(table.drift(found_DP)) if several and holds else None,
         best=[
             FittedBest(
                 target_params=budget,
@@ -70,7 +84,12 @@ def fit_loss(budgets: Budgets, *, draws: int, seed: int) -> tuple[LossFit | None
         coefficient=law[1],
         exponent=law[2],
         exponent_ci=law_cis[2] if holds else None,
-    ), (None if holds else "the fitted best shape has no interval: too many resamples have no minimum")
+    ), (None if holds else "the fitted best shape has no interval: too many resamples have none in reach of the scan")
+
+
+def _unknowns(budgets: int) -> int:
+    """A level a budget, c and p; with several budgets q too."""
+    return budgets + 2 + (budgets > 1)
 
 
 class _Table:
@@ -89,12 +108,12 @@ class _Table:
         x_C = np.log(np.array([cell.r_dw for cell in cells]))
         self._mean_x = x_C.mean()
         x_C = x_C - self._mean_x
+        self._scan = float(x_C.min()), float(x_C.max())
         budget_C = np.repeat(np.arange(len(budgets)), self.sizes_B)
         columns = [*(budget_C == np.arange(len(budgets))[:, None]), x_C**2, x_C]
         if len(budgets) > 1:
             columns.append(x_C * self.log_n_B[budget_C])
         self._design_CP = np.stack(columns, axis=1).astype(np.float64)
-        self.unknowns = self._design_CP.shape[1]
         self.curve = len(budgets)
 
     def solve(self, counts_DC: Floats) -> Floats:
@@ -105,6 +124,16 @@ class _Table:
         fitted_DP = np.full(right_DP.shape, np.nan)
         fitted_DP[is_told_D] = np.linalg.solve(normal_DPP[is_told_D], right_DP[is_told_D][..., None])[..., 0]
         return fitted_DP
+
+    def has_best_in_reach(self, fitted_DP: Floats) -> NDArray[np.bool_]:
+        """Whether a fit (D,) bends upwards, with its lowest points not far beyond the scan."""
+        low, high = self._scan
+        reach = REACH * (high - low)
+        with np.errstate(divide="ignore", invalid="ignore"):
+            best_DB = self._centred_best(fitted_DP)
+            is_near_D = ((best_DB >= low - reach) & (best_DB <= high + reach)).all(axis=1)
+        found: NDArray[np.bool_] = (fitted_DP[:, self.curve] > 0) & is_near_D
+        return found
 
     def drift(self, fitted_DP: Floats) -> Floats:
         """d ln a* / d ln N (D,)."""

@@ -29,6 +29,7 @@ def resample_seeds(
     resampled = sum(len(cell.losses) > 1 for cell in cells)
     if not resampled:
         return None, "every shape was trained once: no bootstrap over seeds, and a single run decides which is best"
+    copies = sum(len(cell.losses) > 1 and len(set(cell.losses)) == 1 for cell in cells)
     generator = np.random.default_rng(seed)
     ends, best = [], []
     for budget, of_budget in budgets.items():
@@ -41,7 +42,13 @@ def resample_seeds(
         low_D, high_D = np.fmax.reduce(lows_D, axis=1), np.fmin.reduce(highs_D, axis=1)
         is_empty_D = low_D > high_D
     few = len(cells) - resampled
-    note = f"{few} of {len(cells)} shapes were trained once and stand still in the bootstrap over seeds"
+    notes = []
+    if few:
+        notes.append(f"{few} of {len(cells)} shapes were trained once and stand still in the bootstrap over seeds")
+    if copies:
+        notes.append(
+            f"{copies} of {len(cells)} shapes have runs of one and the same loss: copies of a line are no runs"
+        )
     return SeedBootstrap(
         draws=draws,
         shapes=len(cells),
@@ -50,7 +57,7 @@ def resample_seeds(
         high_ci=_middle(high_D),
         empty_share=float(is_empty_D.mean()),
         best=best,
-    ), (note if few else None)
+    ), ("; ".join(notes) or None)
 
 
 def _means(cell: Cell, draws: int, generator: np.random.Generator) -> Floats:

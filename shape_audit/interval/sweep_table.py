@@ -41,8 +41,8 @@ Budgets = Mapping[int, list[Cell]]
 """Budget of parameters, ascending -> its shapes by R_D/W, each once."""
 
 
-def read_rows(path: Path) -> list[dict[str, Any]]:
-    """The lines of a table, every cell a text.
+def read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    """The lines of a table with their numbers in the file, every cell a text.
 
     Raises:
         UsageError: one of the four columns is missing.
@@ -56,7 +56,7 @@ def read_rows(path: Path) -> list[dict[str, Any]]:
             missing = [column for column in COLUMNS if column not in there]
             if missing:
                 raise UsageError(f"{path}: no column {', '.join(missing)}; there are: {', '.join(there) or 'none'}")
-            return list(reader)
+            return [(reader.line_num, row) for row in reader]
     except OSError as error:
         raise IncompleteError(f"{path}: {error.strerror or error}") from error
     except (UnicodeDecodeError, csv.Error) as error:
@@ -67,11 +67,17 @@ def read_budgets(path: Path) -> Budgets:
     """The budgets of a table; several lines of one shape and budget are its trainings.
 
     Raises:
-        UsageError, CorruptFileError, IncompleteError: as `read_rows`, and where a cell is not a positive number.
+        UsageError, CorruptFileError, IncompleteError: as `read_rows`, and where a cell is not a positive number, or
+            two lines are one training (a table with a column `seed`).
     """
     losses: dict[int, dict[tuple[int, int], list[float]]] = defaultdict(lambda: defaultdict(list))
-    for number, row in enumerate(read_rows(path), start=2):
-        budget, depth, width, loss = _numbers(row, f"{path}: line {number}")
+    seen: dict[tuple[Any, ...], int] = {}
+    for line, row in read_rows(path):
+        budget, depth, width, loss = _numbers(row, f"{path}: line {line}")
+        if seed := row.get("seed"):
+            first = seen.setdefault((budget, depth, width, row.get("family"), seed), line)
+            if first != line:
+                raise CorruptFileError(f"{path}: line {line}: the same shape, budget and seed as in line {first}")
         losses[int(budget)][int(depth), int(width)].append(loss)
     return {
         budget: sorted((Cell(*shape, tuple(values)) for shape, values in of_shape.items()), key=lambda cell: cell.r_dw)

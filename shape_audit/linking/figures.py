@@ -25,10 +25,8 @@ def write_figures(evidence: LinkEvidence, points: Sequence[Point], folder: Path)
     Raises:
         OSError: the folder cannot be written to.
     """
-    import matplotlib
-
-    matplotlib.use("Agg")
-    from matplotlib import pyplot as plt
+    from matplotlib import rc_context
+    from matplotlib.figure import Figure  # not pyplot: a notebook's backend stays what it is
 
     folder.mkdir(parents=True, exist_ok=True)
     points = [point for point in points if evidence.with_floor or not point.is_at_floor]
@@ -38,13 +36,14 @@ def write_figures(evidence: LinkEvidence, points: Sequence[Point], folder: Path)
     size = columns_of_size(points)
     distance = np.array([point.predictors["log_distance"] for point in points])
     written = []
-    with plt.rc_context({"svg.fonttype": "none", "svg.hashsalt": "shape-audit", "font.size": 10}):
+    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "shape-audit", "font.size": 10}):
         for name, x, y, xlabel, ylabel in (
             ("score_against_r_dw", r_dw, score, "R_D/W = layers / hidden size", "MMLU-Pro accuracy, %"),
             ("residual_against_distance", distance, 100 * residuals(score / 100, size), "log-distance to the interval",
              "points above what size predicts"),
         ):  # fmt: skip
-            figure, axes = plt.subplots(figsize=(7, 4.5), layout="constrained")
+            figure = Figure(figsize=(7, 4.5), layout="constrained")
+            axes = figure.subplots()
             areas = 20 + 60 * (size - size.min()) / max(float(np.ptp(size)), 1e-9)
             axes.scatter(x[~inside], y[~inside], areas[~inside], facecolors="none", edgecolors="black", linewidths=0.8,
                          label="outside")  # fmt: skip
@@ -58,20 +57,18 @@ def write_figures(evidence: LinkEvidence, points: Sequence[Point], folder: Path)
                 axes.axhline(100 * CHANCE, color="black", linestyle=":", linewidth=1)
                 axes.text(1.01, 100 * CHANCE, "guessing", va="center", fontsize=8,
                           transform=axes.get_yaxis_transform())  # fmt: skip
-                ticks = [
-                    tick for tick in (0.003, 0.006, 0.01, 0.02, 0.04, 0.065, 0.1) if x.min() / 1.5 < tick < x.max() * 2
-                ]
+                ticks = [tick for tick in TICKS if x.min() / 1.5 < tick < x.max() * 2]
                 axes.set_xticks(ticks, [f"{tick:g}" for tick in ticks])
                 axes.minorticks_off()
             else:
                 axes.axhline(0, color="black", linewidth=0.8)
             axes.set_xlabel(xlabel)
             axes.set_ylabel(ylabel)
-            axes.set_title(f"{len(points)} models, {evidence.protocol}; larger marks, more parameters", fontsize=9)
+            axes.set_title(f"{len(points)} models, {evidence.protocol}; larger marks, more parameters", fontsize=9,
+                           parse_math=False)  # fmt: skip
             axes.legend(frameon=False)
             for form in FORMATS:
                 path = folder / f"{name}.{form}"
                 figure.savefig(path, dpi=150, metadata={"Date": None} if form == "svg" else None)
                 written.append(path)
-            plt.close(figure)
     return written

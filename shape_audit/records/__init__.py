@@ -50,7 +50,8 @@ from shape_audit.records.shape_suggestion import (
     SizeNeighbours,
     SuggestedShape,
 )
-from shape_audit.records.sweep_plan import LeftOutShape, PlannedShape, Precision, SweepPlan, SweepRow
+from shape_audit.records.sweep_plan import LeftOutShape, PlannedShape, Precision, SweepPlan
+from shape_audit.records.sweep_row import SweepRow
 
 __all__ = [
     "MAX_SMALL_FILE",

@@ -1,4 +1,4 @@
-"""What a fixed-budget sweep is going to train, and what each trained model came to."""
+"""What a fixed-budget sweep is going to train."""
 
 from __future__ import annotations
 
@@ -67,68 +67,3 @@ class SweepPlan(Frozen):
     seconds: float | None
     """Of training all models one after the other, measuring them not counted."""
     notes: list[str]
-
-
-class SweepRow(Frozen):
-    """One trained model: a line of the sweep's table, whose columns are these names in this order.
-
-    Cross-entropies are in nats per byte. The columns of the two protocols begin with their names and are never to be
-    compared with each other; where a column does not say `plugin`, it is a U-statistic (see `SiteInteraction`).
-    """
-
-    name: str
-    """Of the folder below models/."""
-    family: str
-    target_params: int
-    num_hidden_layers: int
-    hidden_size: int
-    intermediate_size: int
-    num_attention_heads: int
-    head_dim: int
-    r_dw: float
-    params: int
-    params_non_embedding: int
-    miss: float
-    seed: int
-    learning_rate: float
-    tokens: int
-    steps: int
-    flops: float
-    train_ce: float
-    """Mean over the last tenth of the steps, each on its own batch."""
-    val_ce: float | None
-    test_ce: float
-    test_bytes: int
-    """Predicted for `test_ce`."""
-    wtw_aofe_ratio: float
-    """AOFE-ratio of E^T E, E the token embedding, as in the authors' table."""
-    loss_gradient_windows: int
-    loss_gradient_embedding_aofe: float | None
-    loss_gradient_embedding_aofe_low: float | None
-    loss_gradient_embedding_aofe_high: float | None
-    loss_gradient_embedding_aofe_ratio: float | None
-    loss_gradient_embedding_aofe_ratio_low: float | None
-    loss_gradient_embedding_aofe_ratio_high: float | None
-    loss_gradient_embedding_aofe_ratio_plugin: float | None
-    loss_gradient_last_aofe: float | None
-    """At the output of the last block."""
-    loss_gradient_last_aofe_ratio: float | None
-    loss_gradient_last_aofe_ratio_low: float | None
-    loss_gradient_last_aofe_ratio_high: float | None
-    loss_gradient_mean_aofe_ratio: float | None
-    """Mean over all sites."""
-    projected_output_windows: int
-    projected_output_aofe: float | None
-    projected_output_aofe_low: float | None
-    projected_output_aofe_high: float | None
-    projected_output_aofe_ratio: float | None
-    projected_output_aofe_ratio_low: float | None
-    projected_output_aofe_ratio_high: float | None
-    projected_output_aofe_ratio_plugin: float | None
-    train_seconds: float
-    precision: Precision
-    device: str
-    processes: int
-    threads: int
-    revision: str
-    """Of the model's folder, as audit records name it."""

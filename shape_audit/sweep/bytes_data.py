@@ -54,8 +54,8 @@ def read_data(data: str, *, seq_len: int) -> SweepText:
 
     Args:
         data: a folder with train.txt, validation.txt and test.txt, each of which may be .txt.xz; one .txt or .txt.xz
-            file, whose first 90 % are for training, the next 5 % for validation and the last for the test; or
-            `builtin:python-docs`, split likewise.
+            file, whose first 90 % are for training, the next 5 % for validation and the last for the test, cut where
+            a character begins; or `builtin:python-docs`, split likewise.
         seq_len: every text must hold a window of so many bytes and one more.
 
     Raises:
@@ -120,9 +120,16 @@ def _read(path: Path) -> Bytes:
         raise IncompleteError(f"{path}: {error.strerror or error}") from error
 
 
+def _character_from(text: Bytes, start: int) -> int:
+    """Where the first character of UTF-8 begins, from a byte on."""
+    while start < len(text) and 0x80 <= text[start] < 0xC0:
+        start += 1
+    return start
+
+
 def _split_by_position(name: str, whole: Bytes) -> SweepText:
-    test = len(whole) - round(len(whole) * TEST_SHARE)
-    validation = test - round(len(whole) * VALIDATION_SHARE)
+    last = len(whole) - round(len(whole) * TEST_SHARE)
+    validation, test = (_character_from(whole, cut) for cut in (last - round(len(whole) * VALIDATION_SHARE), last))
     return SweepText(
         name, whole[:validation], whole[validation:test], whole[test:],
         note=f"{name} is one text: its first 90 % train, the next 5 % validate, the last 5 % test",

@@ -7,9 +7,8 @@ from pathlib import Path
 from shape_audit.errors import IncompleteError, MissingExtraError
 from shape_audit.interval import derive_interval
 from shape_audit.records import IntervalDerivation, write_text_atomically
+from shape_audit.sweep.output_folder import OutputFolder
 from shape_audit.sweep.table import read_table
-
-TABLE, INTERVAL, FIGURES = "table.csv", "interval.json", "figures"
 
 
 def conclude_sweep(folder: str | Path) -> tuple[IntervalDerivation, list[Path]]:
@@ -29,20 +28,19 @@ def conclude_sweep(folder: str | Path) -> tuple[IntervalDerivation, list[Path]]:
     """
     from shape_audit.interval import write_figures
 
-    folder = Path(folder)
-    table = folder / TABLE
-    rows = read_table(table)
+    home = OutputFolder(folder)
+    rows = read_table(home.table)
     if not rows:
-        raise IncompleteError(f"{table}: no model has been finished yet")
-    found = derive_interval(table, min_params=min(row.target_params for row in rows))
-    name = folder.resolve().name
+        raise IncompleteError(f"{home.table}: no model has been finished yet")
+    found = derive_interval(home.table, min_params=min(row.target_params for row in rows))
+    name = home.path.resolve().name
     names = {"name": f"sweep {name}, {found.tolerance * 100:g} %", "source": f"sweep {name}"}
     derivation = found.model_copy(update=names)
     try:
-        write_text_atomically(folder / INTERVAL, derivation.model_dump_json(indent=2) + "\n")
-        figures = write_figures(derivation, table, folder / FIGURES)
+        write_text_atomically(home.interval, derivation.model_dump_json(indent=2) + "\n")
+        figures = write_figures(derivation, home.table, home.figures)
     except MissingExtraError:
         figures = []
     except OSError as error:
-        raise IncompleteError(f"{folder}: {error.strerror or error}") from error
-    return derivation, [folder / INTERVAL, *figures]
+        raise IncompleteError(f"{home.path}: {error.strerror or error}") from error
+    return derivation, [home.interval, *figures]

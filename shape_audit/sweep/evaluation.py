@@ -38,14 +38,14 @@ class Evaluation:
         val_ce, test_ce: nats per byte.
         test_bytes: predicted for `test_ce`.
         wtw_aofe_ratio: of E^T E, E the token embedding: the authors' `wtw_aofe_ratio` (`compute_wtw_aofe_ratio` in
-            `budget_scaling/transformer_ntp_shape_sweep.py` of their code).
+            `budget_scaling/transformer_ntp_shape_sweep.py` of their code); None where E is zero.
         loss_gradient, projected_output: the audit in each protocol.
     """
 
     val_ce: float
     test_ce: float
     test_bytes: int
-    wtw_aofe_ratio: float
+    wtw_aofe_ratio: float | None
     loss_gradient: AuditRecord
     projected_output: AuditRecord
 
@@ -97,7 +97,7 @@ def evaluate(
         for protocol in ("loss-gradient", "projected-output")
     )  # fmt: skip
     return Evaluation(
-        val_ce, test_ce, test_bytes, _ratio(embedding.energies.quotient("aofe_ratio")), loss_gradient, projected_output
+        val_ce, test_ce, test_bytes, embedding.energies.quotient("aofe_ratio"), loss_gradient, projected_output
     )
 
 
@@ -129,7 +129,3 @@ def cross_entropy(model: nn.Module, text: Bytes, seq_len: int, world: Alone) -> 
 
 def _sum(parts: Sequence[float]) -> float:
     return float(sum(parts))
-
-
-def _ratio(value: float | None) -> float:
-    return 0.0 if value is None else value

@@ -90,11 +90,17 @@ def save_model(model: nn.Module, folder: Path, training: Mapping[str, Any], *, p
 
 
 def saved_training(folder: Path) -> dict[str, Any] | None:
-    """What `save_model` was told, or None where there is no such folder."""
+    """What `save_model` was told, or None where there is no such folder.
+
+    Raises:
+        IncompleteError: the folder is there without it, or it is damaged.
+    """
     try:
         found: dict[str, Any] = json.loads((folder / TRAINING_FILE).read_text(encoding="utf-8"))
-    except FileNotFoundError:
-        return None
+    except FileNotFoundError as error:
+        if not folder.exists():
+            return None
+        raise IncompleteError(f"{folder}: no {TRAINING_FILE} in it; remove {folder} to train it again") from error
     except (OSError, ValueError) as error:
         raise IncompleteError(f"{folder / TRAINING_FILE}: damaged; remove {folder} to train it again") from error
     return found

@@ -32,7 +32,7 @@ class SweepOptions:
         tolerance: how far a shape may miss its budget, as a fraction of it.
         seq_len: bytes a window, in training and in every measurement; also the models' positions.
         batch: windows a step, over all processes.
-        learning_rate: the peak for every width; None for `training.learning_rate_of`.
+        learning_rate: the peak for every width; None for `recipe.learning_rate_of`.
         precision: float32 or bfloat16 of the matrix products; auto takes bfloat16 where the hardware has it.
         eval_bytes: of the test and of the validation text, at most so many from the start; None for all.
         windows: of the test text, for the interaction profiles.
@@ -42,7 +42,7 @@ class SweepOptions:
     params: Several
     depths: Several
     data: str
-    output: Path | None = None
+    output: str | Path | None = None
     tokens_per_param: float = 60.0
     runs: int = 1
     seed: int = 0

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import hashlib
 import json
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,6 +13,7 @@ import numpy as np
 from shape_audit.errors import CorruptFileError, IncompleteError, UsageError
 from shape_audit.records import (
     FolderLock,
+    Precision,
     check_writable,
     read_small_file,
     write_bytes_atomically,
@@ -22,9 +24,10 @@ from shape_audit.sweep.options import SweepOptions
 
 RECIPE = 1
 """Raised whenever equal options would train or measure otherwise: such models do not belong into one table."""
-SHARED = ("family", "tokens_per_param", "tolerance", "seq_len", "batch", "learning_rate", "precision", "seed",
-          "eval_bytes", "windows")  # fmt: skip
-"""Options in which the models of one table must not differ. There may be more budgets, depths and runs later."""
+SHARED = ("family", "tokens_per_param", "tolerance", "seq_len", "batch", "learning_rate", "seed", "eval_bytes",
+          "windows")  # fmt: skip
+"""Options in which the models of one table must not differ, beside the precision that was chosen. There may be more
+budgets, depths and runs later, another device and other numbers of processes."""
 
 
 class OutputFolder:
@@ -32,15 +35,18 @@ class OutputFolder:
 
     Attributes:
         table: one line a finished model.
+        interval, figures: what the table comes to.
         models: Hub-style folders.
         records: of the audits.
         states: trainings under way.
         test_file: the test text, for audits.
     """
 
-    def __init__(self, path: Path) -> None:
-        self.path = path
+    def __init__(self, path: str | Path) -> None:
+        self.path = path = Path(path)
         self.table = path / "table.csv"
+        self.interval = path / "interval.json"
+        self.figures = path / "figures"
         self.models = path / "models"
         self.records = path / "records"
         self.states = path / "states"
@@ -61,8 +67,11 @@ class OutputFolder:
         """Let others in."""
         self._lock.unlock()
 
-    def settle(self, options: SweepOptions, text: SweepText) -> None:
+    def settle(self, options: SweepOptions, text: SweepText, precision: Precision) -> None:
         """Write down what all models share, or compare it with what an earlier run has written down.
+
+        Args:
+            precision: what was chosen: `auto` may mean another on another machine.
 
         Raises:
             UsageError: an option is another than before; it is named.
@@ -71,17 +80,26 @@ class OutputFolder:
         """
         settings = {
             "recipe": RECIPE,
+            "precision": precision,
             **{name: getattr(options, name) for name in SHARED},
             **{f"{split}_sha256": digest for split, digest in text.sha256.items()},
         }
-        if self._settings.exists():
+        is_new = not self._settings.exists()
+        if not is_new:
             self._compare(settings)
-            return
         try:
-            write_bytes_atomically(self.test_file, np.asarray(text.test).tobytes())
-            write_text_atomically(self._settings, json.dumps(settings, indent=1) + "\n")
+            if not self._has_test_text(text):
+                write_bytes_atomically(self.test_file, np.asarray(text.test).tobytes())
+            if is_new:
+                write_text_atomically(self._settings, json.dumps(settings, indent=1) + "\n")
         except OSError as error:
             raise IncompleteError(f"{self.path}: {error.strerror or error}; see --output") from error
+
+    def _has_test_text(self, text: SweepText) -> bool:
+        if not self.test_file.is_file():
+            return False
+        with self.test_file.open("rb") as stream:
+            return hashlib.file_digest(stream, "sha256").hexdigest() == text.sha256["test"]
 
     def _compare(self, settings: Mapping[str, Any]) -> None:
         try:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from importlib.util import find_spec
+from inspect import signature
 from typing import TYPE_CHECKING, Any
 
-from shape_audit.errors import IncompleteError, MissingExtraError, UsageError, in_our_words
+from shape_audit.errors import CorruptFileError, IncompleteError, MissingExtraError, UsageError, in_our_words
 from shape_audit.records import SweepPlan, SweepRow
 from shape_audit.sweep.options import SweepOptions
 from shape_audit.sweep.plan import make_plan, plan_shapes, sizes_of
@@ -51,6 +52,7 @@ def run_sweep(
 
     Raises:
         UsageError: options that cannot be meant, or others than the folder's models were made with.
+        CorruptFileError: a damaged .xz file, or a test text that is not UTF-8.
         IncompleteError: text missing or too short, a full disk, another run at work, a loss that is not finite.
         MissingExtraError: the extra `measure` is not installed.
     """
@@ -63,9 +65,10 @@ def run_sweep(
 def _options(options: SweepOptions | None, changes: dict[str, Any], function: str) -> SweepOptions:
     if options is None:
         try:
-            return SweepOptions(**changes)
+            signature(SweepOptions).bind(**changes)
         except TypeError as error:
-            raise UsageError(str(error).replace("SweepOptions.__init__()", function)) from error
+            raise UsageError(f"{function}: {error}") from error
+        return SweepOptions(**changes)
     if changes:
         raise UsageError(f"give {function} either options or single options, not both")
     return options
@@ -103,7 +106,7 @@ def _run(options: SweepOptions, progress: SweepProgress) -> list[SweepRow]:
     from shape_audit.interaction import chosen_device, join, quiet_transformers
     from shape_audit.sweep.one_model import OneModel
     from shape_audit.sweep.output_folder import OutputFolder
-    from shape_audit.sweep.table import model_name, read_table
+    from shape_audit.sweep.table import in_order, model_name, read_table
     from shape_audit.sweep.training import accelerator_for, chosen_precision
 
     if options.output is None:
@@ -113,7 +116,8 @@ def _run(options: SweepOptions, progress: SweepProgress) -> list[SweepRow]:
     if world.rank > 0:
         progress = SilentSweep()
     text = _read_text(options, progress)
-    accelerator = accelerator_for(device, chosen_precision(device, options.precision))
+    precision = chosen_precision(device, options.precision)
+    accelerator = accelerator_for(device, precision)
     if options.batch < world.size:
         raise UsageError(f"--batch {options.batch}: fewer windows than the {world.size} processes")
     folder = OutputFolder(options.output)
@@ -121,7 +125,7 @@ def _run(options: SweepOptions, progress: SweepProgress) -> list[SweepRow]:
         folder.lock()
     try:
         if world.rank == 0:
-            folder.settle(options, text)
+            folder.settle(options, text, precision)
         rows = world.from_first(read_table(folder.table) if world.rank == 0 else None)
         cells = [(shape, seed) for shape in plan_shapes(options)[0] for seed in options.seeds]
         done = {row.name for row in rows}
@@ -139,16 +143,21 @@ def _run(options: SweepOptions, progress: SweepProgress) -> list[SweepRow]:
     finally:
         folder.unlock()
     asked = {model_name(shape, seed) for shape, seed in cells}
-    return [row for row in rows if row.name in asked]
+    return [row for row in in_order(rows) if row.name in asked]
 
 
 def _read_text(options: SweepOptions, progress: SweepProgress) -> SweepText:
-    """The texts, which must hold as many windows as are to be measured: now rather than after the first training."""
+    """The texts. What an audit of the trained models would refuse is refused now rather than after the first training:
+    a test text that is no UTF-8, or holds too few windows."""
     from shape_audit.sweep.bytes_data import read_data
     from shape_audit.sweep.evaluation import passage_bytes
 
     progress.step("reading the text")
     text = read_data(options.data, seq_len=options.seq_len)
+    try:
+        text.test.tobytes().decode("utf-8")
+    except UnicodeDecodeError as error:
+        raise CorruptFileError(f"--data {options.data}: its test text is not UTF-8 (byte {error.start:,})") from error
     slots = len(text.test) // passage_bytes(options.seq_len)
     if slots < options.windows:
         raise IncompleteError(

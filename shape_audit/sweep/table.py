@@ -72,12 +72,17 @@ def write_table(path: Path, rows: Sequence[SweepRow]) -> None:
     stream = io.StringIO(newline="")
     writer = csv.DictWriter(stream, COLUMNS, lineterminator="\n")
     writer.writeheader()
-    for row in sorted(rows, key=lambda row: (row.target_params, row.num_hidden_layers, row.seed)):
+    for row in in_order(rows):
         writer.writerow(row.model_dump())
     try:
         write_text_atomically(path, stream.getvalue())
     except OSError as error:
         raise IncompleteError(f"{path}: the table could not be written ({error.strerror or error})") from error
+
+
+def in_order(rows: Sequence[SweepRow]) -> list[SweepRow]:
+    """By budget, depth and seed."""
+    return sorted(rows, key=lambda row: (row.target_params, row.num_hidden_layers, row.seed))
 
 
 def _read_row(line: Mapping[str, str]) -> SweepRow:

@@ -154,10 +154,11 @@ def train(
 
     Raises:
         NonFiniteError: the loss is infinite or not a number; the message names the step.
+        UsageError: `state_file` is of another job.
         IncompleteError: the state cannot be saved; what was saved before is still there.
     """
     loop = TrainingLoop(job, text, accelerator)
-    facts = {**asdict(job), "processes": accelerator.num_processes}
+    facts = asdict(job)  # not the number of processes: they cut the same batches
     saved = restore_training(state_file, loop.model, loop.optimizer, facts) if state_file else None
     first, seconds_before = (saved.step, saved.seconds) if saved else (0, 0.0)
     losses = [saved.losses] if saved else []

@@ -9,6 +9,7 @@ from __future__ import annotations
 import json
 import os
 from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,7 +17,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from shape_audit.errors import IncompleteError
+from shape_audit.errors import IncompleteError, UsageError
 from shape_audit.records import write_bytes_atomically
 
 MOMENTS = ("step", "exp_avg", "exp_avg_sq")
@@ -72,7 +73,10 @@ def restore_training(
     """Put model and optimizer where they were saved.
 
     Returns:
-        Where that is; None where nothing was saved, or of another run. A damaged file is set aside.
+        Where that is; None where nothing was saved. A damaged file is set aside.
+
+    Raises:
+        UsageError: what was saved is of a run with other facts.
     """
     from safetensors import SafetensorError, safe_open
 
@@ -81,8 +85,13 @@ def restore_training(
     try:
         with safe_open(file, "pt") as stream:
             numbers = json.loads((stream.metadata() or {})["saved"])
-            if numbers["facts"] != dict(facts):
-                return None
+            before, now = dict(numbers["facts"]), json.loads(json.dumps(dict(facts)))
+            if before != now:
+                other = next(name for name in {**before, **now} if before.get(name) != now.get(name))
+                raise UsageError(
+                    f"{file}: a training under way, with {other} {before.get(other)} where this run has "
+                    f"{now.get(other)}; remove it to start over"
+                )
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
         parameters = dict(model.named_parameters())
         shapes_fit = all(tensors[f"model.{name}"].shape == parameter.shape for name, parameter in parameters.items())
@@ -93,7 +102,8 @@ def restore_training(
         if not shapes_fit or len(saved.losses) != saved.step:
             raise ValueError("of another model")
     except (SafetensorError, OSError, ValueError, KeyError, TypeError):
-        os.replace(file, file.with_suffix(".damaged"))
+        with suppress(FileNotFoundError):  # several processes come here, and one is the first
+            os.replace(file, file.with_suffix(".damaged"))
         return None
     with torch.no_grad():
         for name, parameter in parameters.items():

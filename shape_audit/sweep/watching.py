@@ -22,6 +22,8 @@ from shape_audit.shape import read_config, shape_of
 
 PROTOCOLS = ("loss-gradient", "output-gradient")
 """That can be watched; projected outputs need eager attention, which a model in training need not have."""
+SHARDED = ("DTensor", "FlatParameter")
+"""Types of the parameters of FSDP; those of DeepSpeed's ZeRO 3 have a `ds_id`."""
 _HEADER_NAMES = {
     torch.float32: "F32", torch.float64: "F64", torch.float16: "F16", torch.bfloat16: "BF16",
 }  # fmt: skip
@@ -115,7 +117,7 @@ def watch(
         micro_batch: windows a forward; None chooses by memory.
 
     Raises:
-        UsageError: a protocol that cannot be watched, or a site that is not there.
+        UsageError: a protocol that cannot be watched, a site that is not there, or a sharded model.
         NotAuditableError: the model's blocks cannot be found, or run on something else than a residual stream.
         NonFiniteError: a loss or gradient is not finite.
     """
@@ -126,6 +128,8 @@ def watch(
     if not chosen:
         raise UsageError("no windows to watch with; see fixed_windows")
     model = _bare(model)
+    if any(type(p).__name__ in SHARDED or hasattr(p, "ds_id") for p in model.parameters()):
+        raise UsageError("a model that is sharded over processes (FSDP, ZeRO 3) cannot be watched; audit a checkpoint")
     shape = live_shape(model)
     parameter = next(model.parameters())
     with _as_audited(model, parameter.device.type):

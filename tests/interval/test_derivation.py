@@ -97,6 +97,12 @@ def test_small_budgets_are_left_out(tmp_path: Path) -> None:
         (HEADER + "1000000,2,0.5,1\n", CorruptFileError, "hidden_size is '0.5', not a positive whole number"),
         (HEADER + "1000000,2.7,8,1\n", CorruptFileError, "num_hidden_layers is '2.7'"),
         (HEADER + "1000000,2\n", CorruptFileError, "line 2: hidden_size is 'None'"),
+        (HEADER + "1000000,2,100,1\n\n1000000,2,100,x\n", CorruptFileError, "line 4: test_ce is 'x'"),
+        (
+            HEADER.replace("test_ce", "test_ce,seed") + 2 * "1000000,2,100,1,0\n",
+            CorruptFileError,
+            "line 3: the same shape, budget and seed as in line 2",
+        ),
     ],
 )
 def test_bad_tables(tmp_path: Path, content: str, error: type[Exception], says: str) -> None:
@@ -115,6 +121,10 @@ def test_bad_files_and_tolerances(tmp_path: Path) -> None:
     for tolerance in (0, -1, math.nan, math.inf):
         with pytest.raises(UsageError, match="tolerance"):
             derive_interval(tolerance=tolerance)
+    with pytest.raises(UsageError, match="--seed must be 0 or more"):
+        derive_interval(seed=-1)
+    with pytest.raises(UsageError, match=r"--draws 50000000: at most 505,050 of 99 shapes"):
+        derive_interval(draws=50_000_000)
 
 
 def test_an_interval_goes_through_a_file(tmp_path: Path) -> None:

@@ -7,7 +7,8 @@ import pytest
 
 from shape_audit.errors import MissingExtraError
 from shape_audit.interval import derive_interval, write_figures
-from shape_audit.interval.sweep_table import SHIPPED_TABLE
+from shape_audit.interval.figures import loss_figure
+from shape_audit.interval.sweep_table import SHIPPED_TABLE, read_budgets
 from tests.interval.tables import budget, table
 
 pytest.importorskip("matplotlib", reason="figures need the extra board")
@@ -58,6 +59,22 @@ def test_open_empty_and_seeds_are_drawn_too(tmp_path: Path) -> None:
     )):  # fmt: skip
         path = table(tmp_path, rows)
         assert write_figures(derive_interval(path, draws=100), path, tmp_path / str(number))
+
+
+def test_the_star_is_the_best_shape_where_two_have_one_ratio(tmp_path: Path) -> None:
+    path = table(tmp_path, [(1e6, 1, 100, 9.0), (1e6, 2, 100, 5.0), (1e6, 4, 200, 6.0), (1e6, 3, 100, 9.0)])
+    derivation = derive_interval(path, draws=100)
+    (axes,) = loss_figure(derivation, read_budgets(path)).axes
+    (star,) = [line for line in axes.lines if line.get_marker() == "*"]
+    assert star.get_xydata().tolist() == [[derivation.budgets[0].best_r_dw, 5.0]] == [[0.02, 5.0]]
+
+
+def test_a_measured_column_alone_and_a_dollar_are_drawn(tmp_path: Path) -> None:
+    rows = [(*row, 0.5) for row in budget(1e6, [9, 5, 5.05, 9])]
+    path = table(tmp_path, rows, "target_params,num_hidden_layers,hidden_size,test_ce,aofe_ratio\n")
+    path = path.rename(tmp_path / "a$b_{$.csv")
+    files = write_figures(derive_interval(path, draws=100), path, tmp_path / "figures")
+    assert "interaction_unnamed_protocol.png" in {file.name for file in files}
 
 
 def test_without_matplotlib_the_extra_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -89,7 +89,7 @@ def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
         assert fit.drift_ci and fit.curvature_ci
         hits.append((fit.drift_ci[0] < DRIFT < fit.drift_ci[1], fit.curvature_ci[0] < C < fit.curvature_ci[1]))
     drift, curvature = np.mean(hits, axis=0)
-    assert 0.8 <= drift <= 1 and 0.8 <= curvature <= 1
+    assert drift >= 0.88 and curvature >= 0.88
 
 
 def test_one_budget_has_a_best_shape_and_no_drift() -> None:
@@ -106,6 +106,29 @@ def test_three_budgets_have_a_drift_and_no_power_law() -> None:
 def test_a_best_shape_beyond_the_scan_is_said_to_be_one() -> None:
     fit = fitted(sweep(lambda n, r_dw: 2 + C * (math.log(r_dw) - math.log(0.9)) ** 2, budgets=(1_000_000,)))
     assert fit.best[0].r_dw == pytest.approx(0.9) and not fit.best[0].is_scanned
+
+
+def test_losses_that_only_fall_have_no_best_shape_however_nearly_straight() -> None:
+    """Nearly straight in ln R_D/W, a parabola has its minimum anywhere, at R_D/W of 1e68 too."""
+    generator = np.random.default_rng(7)
+    for bend in (0.0, 1e-9, 1e-4, 1e-3):
+        falling = sweep(lambda n, r_dw, bend=bend: 2 - 0.05 * math.log(r_dw) + bend * math.log(r_dw) ** 2)  # type: ignore[misc]
+        fit, note = fit_loss(falling, draws=100, seed=0)
+        assert fit is None and note and ("far beyond the scan" in note or "bend downwards" in note), bend
+    for _ in range(100):
+        noisy = sweep(lambda n, r_dw: 2 - 0.02 * math.log(r_dw) + float(generator.normal(0, 0.01)), (1_000_000,))
+        fit, _ = fit_loss(noisy, draws=100, seed=0)
+        width = math.log(0.4 / 0.005)
+        assert fit is None or abs(math.log(fit.best[0].r_dw / math.sqrt(0.4 * 0.005))) <= 1.5 * width + 1e-9
+
+
+def test_counts_of_parameters_in_the_place_of_budgets_are_no_fit_and_no_wait() -> None:
+    counts = {1_000_000 + n: [Cell(1, 100 + n, (3.0,))] for n in range(20_000)}
+    fit, note = fit_loss(counts, draws=2000, seed=0)
+    assert fit is None and note and "too few shapes (20000)" in note
+    pairs = {n: [*cells, *(Cell(depth, 99, (3.0,)) for depth in (2, 3, 4))] for n, cells in counts.items()}
+    fit, note = fit_loss(pairs, draws=2000, seed=0)
+    assert fit is None and note and "20,000 budgets; it is made for at most 100" in note
 
 
 @pytest.mark.parametrize(

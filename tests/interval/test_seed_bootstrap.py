@@ -61,6 +61,11 @@ def test_shapes_trained_once_are_counted_and_said(tmp_path: Path) -> None:
     assert some.budgets[0].runs == 5
 
 
+def test_copies_of_a_line_are_not_taken_for_runs_in_silence(tmp_path: Path) -> None:
+    twice = derive_interval(table(tmp_path, 2 * budget(1e6, [9, 5, 5.2, 9])), draws=200)
+    assert any("4 of 4 shapes have runs of one and the same loss" in note for note in twice.notes)
+
+
 def test_equal_seeds_draw_equally(tmp_path: Path) -> None:
     path = table(tmp_path, budget(1e6, [9, 5, 5.2, 9]) + budget(1e6, [9, 5.1, 5.1, 9]))
     assert derive_interval(path, draws=300, seed=1) == derive_interval(path, draws=300, seed=1)

@@ -32,6 +32,16 @@ def test_one_text_is_split_by_position_and_says_so(tmp_path: Path) -> None:
     assert text.note and "first 90 % train" in text.note
 
 
+def test_one_text_is_cut_where_a_character_begins(tmp_path: Path) -> None:
+    content = "ab€".encode() * 400  # characters of one byte and of three
+    for left_off in range(5):
+        (tmp_path / "euro.txt").write_bytes(content[: len(content) - 5 * left_off])
+        text = read_data(str(tmp_path / "euro.txt"), seq_len=16)
+        parts = [bytes(part) for part in (text.train, text.validation, text.test)]
+        assert b"".join(parts) == content[: len(content) - 5 * left_off]
+        assert all(part.decode() for part in parts)
+
+
 def test_what_cannot_be_read_is_said(tmp_path: Path) -> None:
     (tmp_path / "train.txt").write_bytes(TEXT)
     (tmp_path / "odd.csv").write_bytes(TEXT)

@@ -6,6 +6,8 @@ from typing import Any
 
 import pytest
 import torch
+from torch.distributed.device_mesh import init_device_mesh
+from torch.distributed.fsdp import fully_shard
 from transformers import Trainer, TrainingArguments, default_data_collator
 
 import shape_audit
@@ -87,14 +89,17 @@ def test_training_is_the_same_with_it_and_without(tmp_path: Path) -> None:
 
 def test_watching_leaves_the_model_as_it_was() -> None:
     windows = fixed_windows(byte_tokenizer(32), **SETTINGS)
-    model = fresh("gpt2").train()
-    model.config.attn_pdrop = 0.1
+    model = fresh("gpt2")
+    evaluated = watch(model.eval(), windows)
+    for module in model.train().modules():
+        if isinstance(module, torch.nn.Dropout):
+            module.p = 0.5
     model.transformer.h[0].eval()
     flags = [module.training for module in model.modules()]
     before, state = {n: p.detach().clone() for n, p in model.named_parameters()}, torch.get_rng_state()
     parallel = torch.nn.DataParallel(model)
     first, again = watch(model, windows), watch(parallel, windows.windows)
-    assert first.sites == again.sites and len(first.sites) == 3
+    assert first.sites == again.sites == evaluated.sites and len(first.sites) == 3
     assert [module.training for module in model.modules()] == flags
     assert all(torch.equal(p, before[n]) and p.grad is None and p.requires_grad for n, p in model.named_parameters())
     assert torch.equal(state, torch.get_rng_state())
@@ -111,6 +116,17 @@ def test_what_cannot_be_watched_is_said(tmp_path: Path) -> None:
         watch(torch.nn.Linear(2, 2), windows)
     with pytest.raises(UsageError, match="every must be"):
         ShapeAuditCallback(windows, every=0)
+
+
+def test_a_sharded_model_is_refused() -> None:
+    """Its forward would wait for the other processes, which are not looking."""
+    torch.distributed.init_process_group("gloo", store=torch.distributed.HashStore(), rank=0, world_size=1)
+    try:
+        model = fully_shard(fresh(), mesh=init_device_mesh("cpu", (1,)))
+        with pytest.raises(UsageError, match="sharded over processes"):
+            watch(model, fixed_windows(byte_tokenizer(32), **SETTINGS))
+    finally:
+        torch.distributed.destroy_process_group()
 
 
 def test_windows_of_a_folder_and_of_its_tokenizer_are_equal(tmp_path: Path) -> None:

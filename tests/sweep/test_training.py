@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 import torch
 
-from shape_audit.errors import IncompleteError, NonFiniteError
+from shape_audit.errors import IncompleteError, NonFiniteError, UsageError
 from shape_audit.shape import family_named
 from shape_audit.sweep import training
 from shape_audit.sweep.model_folder import new_model, save_model, saved_training
@@ -65,13 +65,12 @@ def test_broken_off_and_gone_on_with_is_the_same_bit_for_bit(family: str, tmp_pa
     assert all(torch.equal(value, weights(straight)[name]) for name, value in weights(resumed).items())
 
 
-def test_a_state_that_is_damaged_or_of_another_run_is_not_used(tmp_path: Path) -> None:
+def test_a_state_of_another_job_is_refused_and_a_damaged_one_set_aside(tmp_path: Path) -> None:
     accelerator, state = accelerator_for(CPU, "float32"), tmp_path / "state.safetensors"
     short = job_of(steps=20)
     train(short, TEXT, accelerator, state_file=state, save_seconds=0)
-    straight = train(replace(short, seed=5), TEXT, accelerator)
-    other = train(replace(short, seed=5), TEXT, accelerator, state_file=state, save_seconds=1e9)
-    assert other.train_ce == straight.train_ce
+    with pytest.raises(UsageError, match="a training under way, with seed 0 where this run has 5; remove it"):
+        train(replace(short, seed=5), TEXT, accelerator, state_file=state)
     state.write_bytes(state.read_bytes()[:-50])
     assert train(short, TEXT, accelerator, state_file=state).train_ce == train(short, TEXT, accelerator).train_ce
     assert state.with_suffix(".damaged").exists()
@@ -93,7 +92,9 @@ def test_a_model_that_cannot_be_saved_leaves_nothing_that_looks_like_one(tmp_pat
     (tmp_path / "model" / "in the way").write_text("")
     with pytest.raises(IncompleteError, match="the model could not be saved"):
         save_model(model, tmp_path / "model", {}, positions=32)
-    assert saved_training(tmp_path / "model") is None
+    with pytest.raises(IncompleteError, match=r"no training\.json in it"):
+        saved_training(tmp_path / "model")
+    assert saved_training(tmp_path / "none") is None
     save_model(model, tmp_path / "other", {"train_ce": 1.5}, positions=32)  # and is tried again
     assert saved_training(tmp_path / "other") == {"train_ce": 1.5}
 
@@ -116,9 +117,15 @@ def test_the_schedule_warms_up_and_comes_down() -> None:
     assert learning_rate_of(64) >= learning_rate_of(128)
 
 
+def test_auto_is_bfloat16_where_the_cpu_computes_with_it(monkeypatch: pytest.MonkeyPatch) -> None:
+    for units, expected in ((False, "float32"), (True, "bfloat16")):
+        monkeypatch.setattr(torch.cpu, "_is_amx_tile_supported", lambda: False, raising=False)
+        monkeypatch.setattr(torch.cpu, "_is_avx512_bf16_supported", lambda units=units: units, raising=False)
+        assert chosen_precision(CPU, "auto") == expected
+
+
 def test_precision_is_what_was_asked_for() -> None:
     assert chosen_precision(CPU, "bfloat16") == "bfloat16" and chosen_precision(CPU, "float32") == "float32"
-    assert chosen_precision(CPU, "auto") in ("float32", "bfloat16")
     for precision, mixed in (("bfloat16", "bf16"), ("float32", "no"), ("bfloat16", "bf16")):
         assert accelerator_for(CPU, precision).mixed_precision == mixed
     half = train(job_of(precision="bfloat16"), TEXT, accelerator_for(CPU, "bfloat16"))
