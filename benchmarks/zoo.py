@@ -1,9 +1,9 @@
 """The zoo beside the authors' sweep: does the same shape do well, and what has interaction to do with it?
 
-Reads the table that scripts/train_zoo has made, and the authors' rows of 0.3M and 0.6M parameters. Shapes are matched
-by their number of layers (widths differ a little, since the authors' models have other feed-forward and head widths),
-and once more by R_D/W, the authors' losses interpolated over its logarithm. With `--save` the table, the interval it
-gives and the figures are kept in results/zoo.
+Reads the table that scripts/train_zoo has made (of several runs a shape, their means), and the authors' rows of 0.3M
+and 0.6M parameters. Shapes are matched by their number of layers (widths differ a little, since the authors' models
+have other feed-forward and head widths), and once more by R_D/W, the authors' losses interpolated over its logarithm.
+With `--save` the table, the interval it gives and the figures are kept in results/zoo.
 
     .venv/bin/python benchmarks/zoo.py [--zoo build/zoo] [--save]
 """
@@ -24,7 +24,9 @@ import numpy as np
 from scipy.stats import rankdata
 
 from benchmarks.reporting import ROOT, heading, publish
-from shape_audit.interval.sweep_table import SHIPPED_TABLE
+from shape_audit.interval import derive_interval
+from shape_audit.interval.ranges import budget_range
+from shape_audit.interval.sweep_table import SHIPPED_TABLE, Cell, read_budgets
 from shape_audit.records import SweepRow
 from shape_audit.reports import interval_markdown
 from shape_audit.sweep import conclude_sweep
@@ -32,7 +34,7 @@ from shape_audit.sweep.table import read_table
 
 KEPT = ROOT / "benchmarks" / "results" / "zoo"
 BUDGETS = (300_000, 600_000)
-WITHIN = 0.02
+TOLERANCE = 0.02
 MEASURED = {
     "loss_gradient_embedding_aofe": "AOFE, loss gradient, first block's input",
     "loss_gradient_embedding_aofe_ratio": "AOFE-ratio, loss gradient, first block's input",
@@ -54,6 +56,24 @@ def authors(budget: int) -> dict[int, dict[str, float]]:
     with SHIPPED_TABLE.open() as stream:
         rows = [{name: float(cell) for name, cell in row.items()} for row in csv.DictReader(stream)]
     return {int(row["num_hidden_layers"]): row for row in rows if row["target_params"] == budget}
+
+
+def shapes_of(table: Path) -> tuple[list[SweepRow], int]:
+    """The zoo's shapes, each with the means of its runs, and how many runs a shape has at most."""
+    runs: dict[tuple[int, int], list[SweepRow]] = {}
+    for row in read_table(table):
+        runs.setdefault((row.num_hidden_layers, row.hidden_size), []).append(row)
+    if len(runs) < 3 or {row.target_params for rows in runs.values() for row in rows} != {BUDGETS[0]}:
+        raise SystemExit(f"{table}: not a sweep of 300k parameters with three shapes or more; see scripts/train_zoo")
+    if unknown := [str(depth) for depth, _ in runs if any(depth not in authors(budget) for budget in BUDGETS)]:
+        raise SystemExit(f"{table}: the authors have no shape of {', '.join(unknown)} layers to compare with")
+    found = []
+    for rows in runs.values():
+        means = {name: [getattr(row, name) for row in rows] for name in ("test_ce", *MEASURED)}
+        if unknown := [name for name, values in means.items() if None in values]:
+            raise SystemExit(f"{table}: {rows[0].name} has no {unknown[0]}")
+        found.append(rows[0].model_copy(update={name: float(np.mean(values)) for name, values in means.items()}))
+    return found, max(map(len, runs.values()))
 
 
 def spearman(x: list[float], y: list[float]) -> tuple[float, float]:
@@ -80,24 +100,25 @@ def at_equal_r_dw(rows: list[SweepRow], theirs: dict[int, dict[str, float]]) -> 
     return [float(np.interp(math.log(row.r_dw), np.log(x), y)) for row in rows]
 
 
-def best(shapes: list[tuple[str, float, float]]) -> str:
-    """Of (name, R_D/W, loss): the best, and the range of R_D/W within 2 % of it."""
-    name, r_dw, loss = min(shapes, key=lambda shape: shape[2])
-    near = [shape[1] for shape in shapes if shape[2] <= loss * (1 + WITHIN)]
-    edge = ", an edge of the scan" if r_dw in (min(s[1] for s in shapes), max(s[1] for s in shapes)) else ""
+def best(cells: list[Cell]) -> str:
+    """The best shape of a budget, and the range of R_D/W within 2 % of it."""
+    found, first = budget_range(BUDGETS[0], cells, TOLERANCE), min(cells, key=lambda cell: cell.loss)
+    edge = ", an edge of the scan" if first in (cells[0], cells[-1]) else ""
     return (
-        f"{name} (R_D/W {r_dw:.4f}{edge}); within 2 %: {len(near)} of {len(shapes)}, {min(near):.4f} to {max(near):.4f}"
+        f"{first.num_hidden_layers} × {first.hidden_size} (R_D/W {first.r_dw:.4f}{edge}); within 2 %: {found.within} "
+        f"of {found.shapes}, {found.low:.4f} to {found.high:.4f}"
     )
 
 
-def report(rows: list[SweepRow]) -> str:
+def report(table: Path) -> str:
+    rows, runs = shapes_of(table)
     theirs = {budget: authors(budget) for budget in BUDGETS}
     ours = [row.test_ce for row in rows]
     lines = [
-        heading("The zoo: eight shapes of 300k parameters, and the authors' sweep"),
-        f"\nOne seed a shape, {rows[0].tokens:,} bytes each of public-domain books (theirs: WikiText-103), test text "
-        f"{rows[0].test_bytes:,} bytes. Losses in nats per byte. **300k is below the budgets the interval is derived "
-        "from: this shows the tool, not the law.**\n",
+        heading(f"The zoo: {len(rows)} shapes of 300k parameters, and the authors' sweep"),
+        f"\n{runs} {'seed' if runs == 1 else 'seeds'} a shape, {rows[0].tokens:,} bytes each of public-domain books "
+        f"(theirs: WikiText-103), test text {rows[0].test_bytes:,} bytes. Losses in nats per byte. **300k is below the "
+        "budgets the interval is derived from: this shows the tool, not the law.**\n",
         "| layers | zoo | R_D/W | parameters | test | authors 300k | parameters | test | authors 600k | test |",
         "| ---: | --- | ---: | ---: | ---: | --- | ---: | ---: | --- | ---: |",
     ]
@@ -116,13 +137,8 @@ def report(rows: list[SweepRow]) -> str:
         lines.append(f"| zoo and authors' {budget // 1000}k | {said(ours, by_depth)} | {said(ours, equal)} |")
     both = [[theirs[budget][row.num_hidden_layers]["test_ce"] for row in rows] for budget in BUDGETS]
     lines += [f"| authors' 300k and authors' 600k | {said(*both)} | |", "", "Best shapes:", ""]
-    lines.append("- zoo: " + best([(f"{r.num_hidden_layers} × {r.hidden_size}", r.r_dw, r.test_ce) for r in rows]))
-    for budget in BUDGETS:
-        shapes = [
-            (f"{depth} × {row['hidden_size']:.0f}", depth / row["hidden_size"], row["test_ce"])
-            for depth, row in theirs[budget].items()
-        ]
-        lines.append(f"- authors' {budget // 1000}k: {best(shapes)}")
+    lines.append(f"- zoo: {best(read_budgets(table)[BUDGETS[0]])}")
+    lines += [f"- authors' {budget // 1000}k: {best(read_budgets(SHIPPED_TABLE)[budget])}" for budget in BUDGETS]
     sizes = [[theirs[300_000][row.num_hidden_layers]["params"] for row in rows], [row.params for row in rows]]
     lines += [
         "",
@@ -150,16 +166,19 @@ def main() -> None:
     parser.add_argument("--zoo", type=Path, default=ROOT / "build" / "zoo")
     parser.add_argument("--save", action="store_true")
     options = parser.parse_args()
-    rows = read_table(options.zoo / "table.csv")
-    derivation, files = conclude_sweep(options.zoo)
-    derived = interval_markdown(derivation).replace("# ", "## ", 1)
+    table, figures = options.zoo / "table.csv", ""
+    found = report(table)
     if options.save:
+        derivation, files = conclude_sweep(options.zoo)
         KEPT.mkdir(parents=True, exist_ok=True)
-        for file in (options.zoo / "table.csv", *files):
+        for file in (table, *files):
             if file.suffix != ".svg":
                 shutil.copy(file, KEPT / file.name)
-    figures = "\n".join(f"![{file.stem}](zoo/{file.name})" for file in files if file.suffix == ".png")
-    publish(__file__, f"{report(rows)}\n{derived}\n{figures}")
+        figures = "\n".join(f"![{file.stem}](zoo/{file.name})" for file in files if file.suffix == ".png")
+    else:
+        derivation = derive_interval(table, min_params=BUDGETS[0])
+    derived = interval_markdown(derivation).replace("# ", "## ", 1)
+    publish(__file__, f"{found}\n{derived}\n{figures}")
 
 
 if __name__ == "__main__":

@@ -47,14 +47,18 @@ def write_model(source: Path, folder: Path) -> None:
     (folder / "model.safetensors").chmod(0o644)
 
 
-def card(row: SweepRow, bfloat16_ce: float, shapes: int) -> str:
+def card(row: SweepRow, bfloat16_ce: float, table: list[SweepRow]) -> str:
     name = name_of(row)
+    shapes = len({(other.num_hidden_layers, other.hidden_size) for other in table})
+    rates = [other.learning_rate for other in table]
+    seeds = "one seed" if len({other.seed for other in table}) == 1 else "few seeds"
     figures = {
         "parameters": f"{row.params:,} ({row.miss * 100:+.1f} % of the budget)",
         "predicted bytes": f"{row.tokens:,}",
         "peak learning rate": f"{row.learning_rate:.4g}",
         "test text": f"{row.test_ce:.4f} nats per byte in float32, {bfloat16_ce:.4f} with the weights that ship",
     }
+    layers = f"{row.num_hidden_layers} layer{'s' if row.num_hidden_layers > 1 else ''}"
     rows = "\n".join(f"| {key} | {value} |" for key, value in figures.items())
     return f"""---
 license: apache-2.0
@@ -64,10 +68,11 @@ tags: [byte-level, llama]
 ---
 # {name}
 
-One of {shapes} byte-level Llamas of 300,000 parameters that differ in shape and nothing else: {row.num_hidden_layers}
-layers on a width of {row.hidden_size}, R_D/W = {row.r_dw:.4f}. Ships with shape-audit as `builtin:{name}`. A token is
-a byte; there are no special tokens. It predicts English prose of the nineteenth century. The family shows the tool, not
-the law: 300k parameters are fewer than any budget of the efficient interaction interval, and each shape has one seed.
+One of {shapes} byte-level Llamas of 300,000 parameters and different shape, trained on the same bytes by one recipe
+(whose peak learning rate follows the width: {min(rates):.4g} to {max(rates):.4g}): this one has {layers} on a
+width of {row.hidden_size}, R_D/W = {row.r_dw:.4f}. Ships with shape-audit as `builtin:{name}`. A token is a byte; there
+are no special tokens. It predicts English prose of the nineteenth century. The family shows the tool, not the law: 300k
+parameters are fewer than any budget of the efficient interaction interval, and each shape has {seeds}.
 
 Made by `scripts/train_zoo` (AdamW, windows of 256 bytes, 32 at a time, seed {row.seed}) on 39 public-domain books
 (github.com/mlschmitt/classic-books-markdown, commit 9448827), cleaned; the whole sweep stands in `benchmarks/results`.
@@ -87,14 +92,19 @@ def main() -> None:
     options = parser.parse_args()
     table = read_table(options.zoo / "table.csv")
     text = read_data(options.data, seq_len=256)
+    settings = json.loads((options.zoo / "sweep.json").read_text())
+    if text.sha256["test"] != settings["test_sha256"]:
+        raise SystemExit(f"--data {options.data}: not the test text of {options.zoo}")
     for depth in map(int, options.depths.split(",")):
-        row = next(row for row in table if row.num_hidden_layers == depth)
+        row = next((row for row in table if row.num_hidden_layers == depth), None)
+        if row is None:
+            raise SystemExit(f"--depths {depth}: no such model in {options.zoo / 'table.csv'}")
         with tempfile.TemporaryDirectory() as place, quiet_transformers():
             made = Path(place) / name_of(row)
             write_model(options.zoo / "models" / row.name, made)
             model = load_model(read_checkpoint(str(made)), dtype="float32", device="cpu").model
             loss, _ = cross_entropy(model, text.test, 256, Alone())
-            (made / "README.md").write_text(card(row, loss, len(table)))
+            (made / "README.md").write_text(card(row, loss, table))
             shutil.copytree(made, options.output / made.name, dirs_exist_ok=True)
         print(f"{made.name}: {row.test_ce:.4f} in float32, {loss:.4f} as it ships")
 
