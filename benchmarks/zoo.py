@@ -148,7 +148,8 @@ def report(table: Path) -> str:
         f"({said(sizes[1], ours)}). Heads of the authors' models are 4 wide, the zoo's "
         f"{min(row.head_dim for row in rows)} to {max(row.head_dim for row in rows)}.",
         "", "## Test loss and interaction", "",
-        "Over the shapes of one sweep. Protocols have a line each and are not to be compared.", "",
+        "Over the shapes of one sweep. Protocols have a line each and are not to be compared; p is of each number "
+        f"alone, and {len(MEASURED)} were looked at.", "",
         "| Spearman with the test loss | zoo | authors' 300k | authors' 600k |", "| --- | ---: | ---: | ---: |",
     ]  # fmt: skip
     for column, title in MEASURED.items():
