@@ -53,7 +53,7 @@ def card(row: SweepRow, bfloat16_ce: float, table: list[SweepRow]) -> str:
     rates = [other.learning_rate for other in table]
     seeds = "one seed" if len({other.seed for other in table}) == 1 else "few seeds"
     figures = {
-        "parameters": f"{row.params:,} ({row.miss * 100:+.1f} % of the budget)",
+        "parameters": f"{row.params:,} ({round(row.miss * 100, 1) + 0:+.1f} % of the budget)",
         "predicted bytes": f"{row.tokens:,}",
         "peak learning rate": f"{row.learning_rate:.4g}",
         "test text": f"{row.test_ce:.4f} nats per byte in float32, {bfloat16_ce:.4f} with the weights that ship",
@@ -75,7 +75,7 @@ are no special tokens. It predicts English prose of the nineteenth century. The 
 parameters are fewer than any budget of the efficient interaction interval, and each shape has {seeds}.
 
 Made by `scripts/train_zoo` (AdamW, windows of 256 bytes, 32 at a time, seed {row.seed}) on 39 public-domain books
-(github.com/mlschmitt/classic-books-markdown, commit 9448827), cleaned; the whole sweep stands in `benchmarks/results`.
+(github.com/mlschmitt/classic-books-markdown, commit 9448827), cleaned; the whole sweep stands in `benchmarks/results/zoo`.
 
 | what | figure |
 | --- | --- |

@@ -67,8 +67,9 @@ def write_figures(derivation: IntervalDerivation, table: str | Path | None, fold
     unnamed = AUTHORS if table is None else UNNAMED
     drawings: dict[str, Callable[[], Figure]] = {
         "loss_against_r_dw": partial(loss_figure, derivation, budgets),
-        "best_r_dw_against_params": partial(_best, derivation),
     }
+    if len(budgets) > 1:
+        drawings["best_r_dw_against_params"] = partial(_best, derivation)
     for measured in (*PROTOCOLS, unnamed):
         if any(point.number(f"{measured.prefix}aofe_ratio") is not None for point in points):
             drawings[f"interaction_{measured.name}"] = partial(_interaction, derivation, points, measured)
@@ -181,10 +182,8 @@ def _best(derivation: IntervalDerivation) -> Figure:
         fitted = {"marker": "o", "markerfacecolor": "white", "color": "tab:blue", "linewidth": 1.4, "zorder": 3}
         axes.plot(x_B, [best.r_dw for best in fit.best], label="fitted a*(N)", **fitted)  # type: ignore[arg-type]
         ends = [best.r_dw_ci for best in fit.best if best.r_dw_ci]
-        if len(ends) == len(x_B) > 1:
+        if len(ends) == len(x_B):
             axes.fill_between(x_B, *zip(*ends, strict=True), color="tab:blue", alpha=0.15, linewidth=0, zorder=1)  # type: ignore[arg-type]
-        elif ends:
-            axes.plot(x_B * 2, ends[0], color="tab:blue", linewidth=4, alpha=0.3)
     axes.plot([], [], "*", color="black", markersize=10, label="best scanned shape")
     axes.plot([], [], "_-", color="0.35", label=f"within {derivation.tolerance * 100:g} % (arrow: end of the scan)")
     axes.set_xscale("log")
