@@ -75,7 +75,7 @@ are no special tokens. It predicts English prose of the nineteenth century. The 
 parameters are fewer than any budget of the efficient interaction interval, and each shape has {seeds}.
 
 Made by `scripts/train_zoo` (AdamW, windows of 256 bytes, 32 at a time, seed {row.seed}) on 39 public-domain books
-(github.com/mlschmitt/classic-books-markdown, commit 9448827), cleaned; the whole sweep stands in `benchmarks/results/zoo`.
+(github.com/mlschmitt/classic-books-markdown, commit 9448827), cleaned. All of the sweep: `benchmarks/results/zoo`.
 
 | what | figure |
 | --- | --- |

@@ -16,11 +16,11 @@ def _off_tile(name: str, size: int | None) -> Iterator[Seen]:
     if size and size % TILE:
         severity: Severity = "warning" if size % NEEDED else "note"
         down, up, large = size // TILE * TILE, next_multiple(size), next_multiple(size, LARGE_TILE)
-        near = f"{up}" if down == 0 else f"{down} or {up}"
+        near = f"one is {up}" if down == 0 else f"ones are {down} or {up}"
         wide = f" (of {LARGE_TILE}: {large})" if large != up else ""
         least = f", not even of {NEEDED}" if size % NEEDED else ""
         yield Seen(
-            f"{name} = {size} is no multiple of {TILE}{least}; the next ones are {near}{wide}",
+            f"{name} = {size} is no multiple of {TILE}{least}; the next {near}{wide}",
             place=name,
             severity=severity,
         )
