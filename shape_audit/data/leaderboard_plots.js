@@ -63,6 +63,8 @@ function drawShape() {
   note("shape", points.length
     ? `${models} models by ${data.protocols[0].label} (${data.protocols[0].id}). Shaded: the interval. Hollow: tuned on instructions.`
     : "No model of this board has a score.");
+  plot("shape").hidden = !points.length;
+  if (!points.length) return;
   Plotly.react(plot("shape"), traces, layout(data.plots.shape.layout), CONFIG);
 }
 
@@ -78,7 +80,7 @@ function drawPhase() {
       : { symbol: `${FORMS[side]}-open`, size: 10, color: colour("muted") };
     const reach = (end) => some.map(({ measured: m }) => (m.ratio_ci ? Math.abs(m.ratio_ci[end] - m.ratio) : 0));
     return {
-      type: "scatter", mode: "markers", name: `${side}, no one score`, marker, showlegend: !scored,
+      type: "scatter", mode: "markers", name: rows.some(one) ? `${side}, no single score` : side, marker, showlegend: !scored,
       x: some.map((row) => row.measured.normalized), y: some.map((row) => row.measured.ratio),
       error_y: bars ? { type: "data", symmetric: false, array: reach(1), arrayminus: reach(0), width: 0, thickness: 1,
         color: colour("muted") } : undefined,

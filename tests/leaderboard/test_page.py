@@ -190,6 +190,19 @@ def test_plots_show_the_rows_that_may_stand_together(open_page: OpenPage, small:
     assert len({form for _, form, _ in forms if form}) == len([form for _, form, _ in forms if form])
 
 
+def test_a_board_without_scores_has_no_empty_plot(open_page: OpenPage, small: Board) -> None:
+    rows = [row.model_copy(update={"scores": []}) for row in small.rows]
+    page = open_page(small.model_copy(update={"rows": rows}))
+    drawn(page, "phase")
+    names = page.evaluate("document.getElementById('phase-plot').data.map((t) => t.name)")
+    assert names and not any("score" in name for name in names)
+    page.locator("#shape-note").scroll_into_view_if_needed()
+    page.wait_for_function(
+        "document.getElementById('shape-note').textContent === 'No model of this board has a score.'"
+    )
+    assert page.locator("#shape-plot").is_hidden()
+
+
 def test_details_say_where_each_number_is_from(open_page: OpenPage, small: Board) -> None:
     page = open_page(small)
     row = small.rows[11]
