@@ -219,7 +219,7 @@ def main() -> None:
                 shutil.copy(file, KEPT / file.name)
         figures = "\n".join(f"![{file.stem}](zoo/{file.name})" for file in files if file.suffix == ".png")
     else:
-        derivation = derive_interval(table, min_params=BUDGETS[0])
+        derivation = derive_interval(table)
     derived = interval_markdown(derivation).replace("# ", "## ", 1)
     publish(__file__, f"{found}\n{derived}\n{figures}")
 

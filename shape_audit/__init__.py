@@ -107,6 +107,11 @@ __all__ = [
 ]
 
 
+def __dir__() -> list[str]:
+    """What may be imported, also where nothing has been so far."""
+    return sorted({*globals(), *__all__})
+
+
 def __getattr__(name: str) -> Any:
     """Public names, each imported from its room when first asked for."""
     if name in _HOME:

@@ -147,12 +147,12 @@ FOREIGN: tuple[_Foreign, ...] = (
     _Foreign("builtins", "ValueError", UsageError, lambda e, s:
         f"{s}: HF_ENDPOINT or a proxy setting is not a possible address ({_said(e)})", contains="Port out of range"),
     _Foreign("torch", "OutOfMemoryError", IncompleteError, lambda e, s:
-        f"{s}: out of memory on the device. Lower --micro-batch or --seq-len, or try --device-map disk"),
+        f"{s}: out of memory on the device. Lower --micro-batch, --batch or --seq-len, or try --device-map disk"),
     _Foreign("builtins", "RuntimeError", IncompleteError, lambda e, s:
-        f"{s}: out of memory. Lower --micro-batch or --seq-len, or try --device-map disk",
+        f"{s}: out of memory. Lower --micro-batch, --batch or --seq-len, or try --device-map disk",
         contains="can't allocate memory"),
     _Foreign("builtins", "MemoryError", IncompleteError, lambda e, s:
-        f"{s}: out of memory. Lower --micro-batch or --seq-len, or try --device-map disk"),
+        f"{s}: out of memory. Lower --micro-batch, --batch or --seq-len, or try --device-map disk"),
     _Foreign("builtins", "ConnectionError", IncompleteError, lambda e, s:
         f"{s}: the Hub could not be reached. Check the network and try again"),
     _Foreign("builtins", "OSError", IncompleteError, _os_error),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -19,6 +19,7 @@ from shape_audit.checks.policy import Ignored, Policy
 from shape_audit.checks.rule import RULES, Need, Rule, Seen
 from shape_audit.errors import IncompleteError, MissingExtraError, NonFiniteError, UsageError, in_our_words
 from shape_audit.hub import DEFAULT_RETRIES, Inspection, inspect_model, read_checkpoint
+from shape_audit.interval import read_interval
 from shape_audit.records import Accepted, AuditRecord, CheckReport, Finding, Severity, read_record
 
 if TYPE_CHECKING:
@@ -38,6 +39,7 @@ class CheckOptions:
     """What to look at, and by what to judge.
 
     Attributes:
+        interval: JSON file of the interval, in the place of the policy's.
         deep: compare the tensors with the architecture that transformers builds (needs the extra `measure`).
         weights: look at every number.
         verify_hashes: compare files with the Hub's sha256.
@@ -47,6 +49,7 @@ class CheckOptions:
     """
 
     policy: Policy = field(default_factory=Policy)
+    interval: str | Path | None = None
     deep: bool = False
     weights: bool = False
     verify_hashes: bool = False
@@ -92,6 +95,9 @@ def _check(model: str, options: CheckOptions) -> CheckReport:
     from shape_audit import __version__
 
     rules, not_run = _chosen_rules(options)
+    if options.interval is not None:
+        policy = replace(options.policy, interval=read_interval(Path(options.interval)))
+        options = replace(options, policy=policy)
     accepted = read_baseline(options.baseline) if options.baseline else {}
     files = inspect_model(model, subfolder=options.subfolder, variant=options.variant, retries=options.retries)
     checked = _looked_at(model, files, options)

@@ -26,7 +26,6 @@ from shape_audit.cli.option import option
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, UsageError
 from shape_audit.hub import CONFIG_FILE
-from shape_audit.interval import read_interval
 
 DEFAULT_BASELINE = Path("shape-audit-baseline.json")
 
@@ -83,9 +82,9 @@ def command(
         if measure and record is not None:
             raise UsageError("--measure makes a record, --record takes one; choose one")
         options = CheckOptions(
-            policy=_policy(policy, interval), deep=deep, weights=weights, verify_hashes=verify_hashes, measure=measure,
-            record=record, baseline=baseline, select=_ids(select), ignore=_ids(ignore), fail_on=fail_on,
-            subfolder=subfolder, variant=variant, retries=retries,
+            policy=_policy(policy), interval=interval, deep=deep, weights=weights, verify_hashes=verify_hashes,
+            measure=measure, record=record, baseline=baseline, select=_ids(select), ignore=_ids(ignore),
+            fail_on=fail_on, subfolder=subfolder, variant=variant, retries=retries,
         )  # fmt: skip
         others = [_other(text) for text in also or ()]
         if writes_baseline and baseline is not None and not baseline.exists():
@@ -107,11 +106,10 @@ def command(
     return ExitCode.FINDINGS if report.failing else ExitCode.CLEAN
 
 
-def _policy(path: Path | None, interval: Path | None) -> Policy:
-    """The policy named, else that of the nearest pyproject.toml, else the default one; with the interval named."""
+def _policy(path: Path | None) -> Policy:
+    """The policy named, else that of the nearest pyproject.toml, else the default one."""
     found = path or policy_in_pyproject(Path.cwd())
-    policy = read_policy(found, RULES) if found else Policy()
-    return replace(policy, interval=read_interval(interval)) if interval else policy
+    return read_policy(found, RULES) if found else Policy()
 
 
 def _other(text: str) -> tuple[Format, Path]:

@@ -12,6 +12,7 @@ from shape_audit.cli.option import option
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode
 from shape_audit.interval import derive_interval
+from shape_audit.records import check_writable
 from shape_audit.reports import as_json, interval_markdown, interval_text
 
 
@@ -26,7 +27,10 @@ def command(
     tolerance: Annotated[
         float, option(help="How much worse than the budget's best a shape may be, as a fraction.")
     ] = 0.02,
-    min_params: Annotated[float, option(help="Leave out smaller parameter budgets.")] = 1e6,
+    min_params: Annotated[
+        float | None,
+        option(help="Leave out smaller parameter budgets.  [default: 1e6 in the shipped sweep, else none]"),
+    ] = None,
     draws: Annotated[
         int, option(help="Resamples of seeds, and of shapes for the fit's intervals; 0 leaves out both.")
     ] = 2000,
@@ -44,6 +48,8 @@ def command(
 ) -> int:  # fmt: skip
     """Derive the efficient interaction interval from a sweep table, and show how it moves with the tolerance."""
     try:
+        if figures is not None:
+            check_writable(figures, what="figures", option="--figures")
         derivation = derive_interval(table, tolerance=tolerance, min_params=min_params, draws=draws, seed=seed)
         forms = {"text": interval_text, "json": as_json, "markdown": interval_markdown}
         emit(forms[format](derivation), output)

@@ -14,7 +14,7 @@ from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, MissingExtraError, UsageError
 from shape_audit.interval import read_interval, shipped_interval
 from shape_audit.linking import facts_of_records, make_points, parse_params
-from shape_audit.records import AuditRecord, read_record
+from shape_audit.records import AuditRecord, check_writable, read_record
 from shape_audit.reports import evidence_markdown, evidence_text
 from shape_audit.scores import LM_EVAL_LETTERS, published_scores, read_lm_eval
 
@@ -48,6 +48,8 @@ def command(
     Without options: the shipped table of shapes and published scores; no network.
     """
     try:
+        if figures is not None:
+            check_writable(figures, what="figures", option="--figures")
         if missing := [name for name in PACKAGES if find_spec(name) is None]:
             raise MissingExtraError(f"link needs {', '.join(missing)}; pip install 'shape-audit[board]'")
         from shape_audit.linking import link_points, write_figures  # they bring numpy: not into every start

@@ -140,8 +140,7 @@ def _run(options: SweepOptions, format: Format) -> None:
 
 def _conclude(folder: str | Path) -> None:
     """The interval of the folder's table, and where its files lie."""
-    from shape_audit.sweep import conclude_sweep  # it brings numpy: not into every start
-    from shape_audit.sweep.output_folder import OutputFolder
+    from shape_audit.sweep import OutputFolder, conclude_sweep  # they bring numpy: not into every start
 
     derivation, files = conclude_sweep(folder)
     for line in (interval_sentence(derivation), *interval_sureness(derivation)):
@@ -149,4 +148,6 @@ def _conclude(folder: str | Path) -> None:
     note(f"table: {OutputFolder(folder).table}")
     if not derivation.is_empty and len(derivation.open_edges) < 2:
         note(f"interval: {files[0]} (shape-audit check MODEL --interval {files[0]})")
+    else:
+        note("interval: none that check or audit could use: it is empty, or open at both ends")
     note(f"figures: {files[-1].parent}" if files[1:] else "figures: none; pip install 'shape-audit[board]'")

@@ -1,4 +1,5 @@
-"""Progress of a sweep on stderr: the whole, by operations, and the model at hand; nothing where it is no terminal."""
+"""Progress of a sweep on stderr: the whole, by operations, and the model at hand; where it is no terminal, a line a
+model."""
 
 from __future__ import annotations
 
@@ -6,6 +7,7 @@ from rich.progress import BarColumn, TextColumn, TimeRemainingColumn
 
 from shape_audit.cli.bar import Bar
 from shape_audit.cli.interruption import stop_if_interrupted
+from shape_audit.cli.sink import note
 
 SPEED_PERIOD = 300.0
 """Seconds over which the speed is averaged for the time left."""
@@ -34,6 +36,8 @@ class SweepBar(Bar):
         stop_if_interrupted()
         self._name = name
         self._bar.update(self._whole, detail=f"model {number} of {models}")
+        if self._bar.disable:
+            note(f"model {number} of {models}: {name}")
 
     def step(self, text: str) -> None:
         stop_if_interrupted()

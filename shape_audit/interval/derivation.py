@@ -26,7 +26,7 @@ def derive_interval(
     table: str | Path | None = None,
     *,
     tolerance: float = DEFAULT_TOLERANCE,
-    min_params: float = DEFAULT_MIN_PARAMS,
+    min_params: float | None = None,
     draws: int = DEFAULT_DRAWS,
     seed: int = 0,
 ) -> IntervalDerivation:
@@ -37,7 +37,7 @@ def derive_interval(
             the shipped sweep. Several rows of one shape and budget (seeds) count as one, with their mean loss, and
             are resampled for the bootstrap.
         tolerance: how much worse than the budget's best a shape may be, as a fraction of the best loss.
-        min_params: budgets below it are left out.
+        min_params: budgets below it are left out; None for 1e6 in the shipped sweep, and for none in another table.
         draws: resamples for the bootstrap over seeds and for the intervals of the fit; 0 leaves both out.
         seed: of the resamples.
 
@@ -52,20 +52,46 @@ def derive_interval(
         raise UsageError(f"--draws {draws}: take at least 100, or 0 for neither bootstrap nor fit")
     if seed < 0:
         raise UsageError(f"--seed must be 0 or more, not {seed}")
-    budgets = _budgets(table, min_params)
+    if min_params is None and table is None:
+        min_params = DEFAULT_MIN_PARAMS
+    budgets = _budgets(table, min_params or 0.0)
     shapes = sum(map(len, budgets.values()))
     if draws * shapes > MOST_DRAWN:
         raise UsageError(f"--draws {draws}: at most {MOST_DRAWN // shapes:,} of {shapes:,} shapes")
-    derivation = _ranges(table, budgets, tolerance, min_params)
+    derivation = _ranges(table, budgets, tolerance, min(budgets) if min_params is None else min_params)
+    doubts = _doubts(derivation, budgets)
     if not draws:
-        return derivation
+        return derivation.model_copy(update={"notes": doubts})
     from shape_audit.interval.loss_fit import fit_loss
     from shape_audit.interval.seed_bootstrap import resample_seeds
 
     bootstrap, of_seeds = resample_seeds(budgets, tolerance, draws=draws, seed=seed)
     fit, of_fit = fit_loss(budgets, draws=draws, seed=seed)
-    notes = [note for note in (of_seeds, of_fit) if note]
+    notes = [*doubts, *(note for note in (of_seeds, of_fit) if note)]
     return derivation.model_copy(update={"bootstrap": bootstrap, "fit": fit, "notes": notes})
+
+
+def _doubts(derivation: IntervalDerivation, budgets: Budgets) -> list[str]:
+    """Where the scan does not hold what the interval seems to say."""
+    doubts = []
+    single = sum(len(cells) == 1 for cells in budgets.values())
+    if single and len(budgets) > 1:
+        doubts.append(
+            f"{single} of {len(budgets)} budgets have a single shape, which says nothing; target_params is the budget "
+            "that shapes share, not the count of each"
+        )
+    several = [cells for cells in budgets.values() if len(cells) > 1]
+    at_edge = sum(min(cells, key=lambda cell: cell.loss) in (cells[0], cells[-1]) for cells in several)
+    if at_edge:
+        doubts.append(
+            f"the best shape of {at_edge} of {len(budgets)} budgets is the outermost that was scanned: a better one "
+            "may lie beyond"
+        )
+    for name, end in (("low", derivation.low), ("high", derivation.high)):
+        beyond = sum(end is not None and not cells[0].r_dw <= end <= cells[-1].r_dw for cells in several)
+        if beyond:
+            doubts.append(f"the {name} end lies beyond the scan of {beyond} of {len(budgets)} budgets")
+    return doubts
 
 
 @cache

@@ -17,6 +17,8 @@ from shape_audit.interval.sweep_table import Budgets, Cell
 from shape_audit.records import BestShape, SeedBootstrap
 
 Floats = NDArray[np.float64]
+FEW_RUNS = 5
+"""Below so many runs of each shape, resamples hardly differ, and shares of 0 and 100 % mean little."""
 MOST_OPEN = 0.1
 """Share of resamples in which an end may be open and still have an interval."""
 
@@ -45,6 +47,8 @@ def resample_seeds(
     notes = []
     if few:
         notes.append(f"{few} of {len(cells)} shapes were trained once and stand still in the bootstrap over seeds")
+    if (most := max(len(cell.losses) for cell in cells)) < FEW_RUNS:
+        notes.append(f"no shape was trained more than {most} times: what the bootstrap over seeds says is rough")
     if copies:
         notes.append(
             f"{copies} of {len(cells)} shapes have runs of one and the same loss: copies of a line are no runs"

@@ -51,11 +51,14 @@ def read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
     """
     try:
         with io.StringIO(read_small_file(path).decode("utf-8-sig"), newline="") as stream:
-            reader = csv.DictReader(stream)
+            reader = csv.DictReader(stream, skipinitialspace=True)
             there = list(reader.fieldnames or [])
             missing = [column for column in COLUMNS if column not in there]
             if missing:
-                raise UsageError(f"{path}: no column {', '.join(missing)}; there are: {', '.join(there) or 'none'}")
+                commas = "; its cells must be separated by commas" if any(c in "".join(there) for c in ";\t") else ""
+                raise UsageError(
+                    f"{path}: no column {', '.join(missing)}; there are: {', '.join(there) or 'none'}{commas}"
+                )
             return [(reader.line_num, row) for row in reader]
     except OSError as error:
         raise IncompleteError(f"{path}: {error.strerror or error}") from error

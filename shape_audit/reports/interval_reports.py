@@ -56,6 +56,14 @@ def interval_sureness(derivation: IntervalDerivation) -> list[str]:
     return lines + [f"{note[0].upper()}{note[1:]}." for note in derivation.notes]
 
 
+def _edges(derivation: IntervalDerivation) -> str:
+    """What the words of the budgets' table mean."""
+    sentence = "An open end is the outermost shape that was scanned: it does not bind."
+    if derivation.fit and not all(best.is_scanned for best in derivation.fit.best):
+        sentence += " A fitted best `beyond` lies outside of the scan."
+    return sentence
+
+
 def _law(fit: LossFit) -> str:
     if fit.irreducible_loss is None or fit.exponent is None:
         return ""
@@ -90,7 +98,7 @@ def interval_text(derivation: IntervalDerivation) -> RenderableType:
         plain(f"Source: {derivation.source}"),
         Text(),
         rich_table(budget_table(derivation)),
-        plain("An open end is the outermost shape that was scanned: it does not bind."),
+        plain(_edges(derivation)),
         *(Group(Text(), plain(line)) for line in interval_sureness(derivation)),
         Text(),
         rich_table(sensitivity_table(derivation)),
@@ -103,7 +111,7 @@ def interval_markdown(derivation: IntervalDerivation) -> str:
         f"# {escaped(interval_sentence(derivation))}",
         f"Source: {escaped(derivation.source)}",
         markdown_table(budget_table(derivation)),
-        "An open end is the outermost shape that was scanned: it does not bind.",
+        _edges(derivation),
         *(escaped(line) for line in interval_sureness(derivation)),
         markdown_table(sensitivity_table(derivation)),
     ]

@@ -11,9 +11,9 @@ from rich.text import Text
 
 from shape_audit.records import SweepPlan, SweepRow
 from shape_audit.reports.markdown_tables import escaped, markdown_table
-from shape_audit.reports.numbers import count, ratio, rounded_count, significant
+from shape_audit.reports.numbers import count, half_width, ratio, rounded_count, significant
 from shape_audit.reports.rich_tables import plain, rich_table
-from shape_audit.reports.tables import Table
+from shape_audit.reports.tables import Cell, Table
 
 
 def sweep_plan_text(plan: SweepPlan) -> RenderableType:
@@ -111,9 +111,9 @@ def _rows_table(rows: Sequence[SweepRow]) -> Table:
             f"{row.r_dw:.4f}",
             str(row.seed),
             f"{row.test_ce:.4f}",
-            ratio(row.loss_gradient_embedding_aofe_ratio),
-            ratio(row.loss_gradient_last_aofe_ratio),
-            ratio(row.projected_output_aofe_ratio),
+            _measured(row, "loss_gradient_embedding_aofe_ratio"),
+            _measured(row, "loss_gradient_last_aofe_ratio"),
+            _measured(row, "projected_output_aofe_ratio"),
             ratio(row.wtw_aofe_ratio),
         )
         for row in rows
@@ -124,10 +124,17 @@ def _rows_table(rows: Sequence[SweepRow]) -> Table:
     return Table("Models", columns, cells)
 
 
+def _measured(row: SweepRow, column: str) -> Cell:
+    """A quantity, and half of its 95 % interval below it."""
+    value, low, high = (getattr(row, column + end) for end in ("", "_low", "_high"))
+    return ratio(value) if low is None or high is None else (ratio(value), half_width((low, high)))
+
+
 def _legend(rows: Sequence[SweepRow]) -> list[str]:
     read = f" of {count(rows[0].test_bytes)} bytes" if rows else ""
     return [
         f"A shape is layers × width; nats/byte the cross-entropy{read} of the test text. The next four are AOFE-ratios "
         "of different things, never to be compared with each other: loss gradients at the input of the first block and "
-        "the output of the last, projected outputs, and the token embedding's WᵀW."
+        "the output of the last, projected outputs, and the token embedding's WᵀW. Half of the 95 % interval over windows "
+        "stands beside; seeds vary beyond that."
     ]

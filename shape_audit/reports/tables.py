@@ -182,7 +182,7 @@ def budget_table(derivation: IntervalDerivation) -> Table:
     fitted = {best.target_params: (_fitted_best(best),) for best in (derivation.fit.best if derivation.fit else ())}
     rows = tuple(
         (
-            count(budget.target_params),
+            rounded_count(budget.target_params),
             f"{budget.within} of {budget.shapes}",
             f"{budget.best_r_dw:.4f}",
             significant(budget.best_loss, 4),
@@ -192,14 +192,14 @@ def budget_table(derivation: IntervalDerivation) -> Table:
         )
         for budget in derivation.budgets
     )
-    columns = ["parameters", "shapes within", "best R_D/W", "best loss", "low", "high"]
+    columns = ["budget", "within", "best", "loss", "low", "high"]
     columns += ["fitted best"] if fitted else []
-    return Table(f"Budgets (within {derivation.tolerance * 100:g} % of the best loss)", tuple(columns), rows)
+    return Table(f"R_D/W within {derivation.tolerance * 100:g} % of each budget's best loss", tuple(columns), rows)
 
 
 def _fitted_best(best: FittedBest) -> str:
     ends = f" [{best.r_dw_ci[0]:.3f}, {best.r_dw_ci[1]:.3f}]" if best.r_dw_ci else ""
-    return f"{best.r_dw:.4f}{ends}" + ("" if best.is_scanned else " beyond the scan")
+    return f"{best.r_dw:.4f}{ends}" + ("" if best.is_scanned else " beyond")
 
 
 def sensitivity_table(derivation: IntervalDerivation) -> Table:

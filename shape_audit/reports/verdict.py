@@ -41,6 +41,8 @@ def _depths_inside(record: AuditRecord) -> str:
     most = math.floor(interval.high * width) if interval.high is not None else None
     if most is None:
         return f"{fewest} or more layers would be inside"
+    if most < 1:
+        return "no number of layers would be inside"
     if fewest is None:
         return f"{most} or fewer layers would be inside"
     if fewest > most:

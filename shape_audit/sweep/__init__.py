@@ -5,6 +5,7 @@ plan_sweep(options)              -> SweepPlan: shapes, operations, time
 plan_shapes(options)             -> shapes, and cells without one: neither text nor torch is needed
 run_sweep(options)               -> [SweepRow], and a folder: table.csv, models/, records/
 conclude_sweep(folder)           -> the interval of its table, and files: interval.json, figures/
+OutputFolder(path)               what lies where in a sweep's folder
 ShapeAuditCallback(windows)      for transformers.Trainer: the interaction as it forms
 watch(model, windows)            -> Observation: the same for any other loop
 fixed_windows(tokenizer)         -> the windows for both
@@ -23,10 +24,12 @@ if TYPE_CHECKING:
     from shape_audit.sweep.callback import ShapeAuditCallback
     from shape_audit.sweep.conclusion import conclude_sweep
     from shape_audit.sweep.model_folder import byte_tokenizer
+    from shape_audit.sweep.output_folder import OutputFolder
     from shape_audit.sweep.watching import Observation, fixed_windows, watch
 
 _HEAVY = {
     "Observation": "watching",
+    "OutputFolder": "output_folder",
     "ShapeAuditCallback": "callback",
     "byte_tokenizer": "model_folder",
     "conclude_sweep": "conclusion",
@@ -36,6 +39,7 @@ _HEAVY = {
 
 __all__ = [
     "Observation",
+    "OutputFolder",
     "ShapeAuditCallback",
     "SilentSweep",
     "SweepOptions",

@@ -36,7 +36,8 @@ class ShapeAuditCallback(TrainerCallback):  # type: ignore[misc]
     The numbers are those of `audit` on the checkpoint of that step with the same windows. They go where the trainer's
     own logs go, under names that begin with `shape_audit/`, and to `shape_audit.jsonl` in its output folder.
     `shape_audit/cost` is what looking has cost so far, as a share of the time since the start. Training itself is
-    not touched: its losses are the same with the callback and without. Of several processes the first one looks.
+    not touched: its weights and its logs are the same with the callback and without. Of several processes the first one
+    looks.
 
     Attributes:
         observations: step -> what was seen there.
@@ -85,10 +86,12 @@ class ShapeAuditCallback(TrainerCallback):  # type: ignore[misc]
     def on_step_end(self, args: Any, state: Any, control: Any, model: nn.Module, **rest: Any) -> None:
         """Look every K steps; that gradients are not finite is said, but does not end the training."""
         if state.global_step % self._every == 0 and state.is_world_process_zero:
+            due = control.should_log  # the trainer's own log of this step, which ours would take for done
             try:
                 self._look(args, state, model)
             except NonFiniteError as error:
                 logger.warning("step %d: %s", state.global_step, error)
+            control.should_log = due
 
     def _look(self, args: Any, state: Any, model: nn.Module) -> None:
         seen = watch(model, self._windows, **self._settings)  # type: ignore[arg-type]

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 from shape_audit.errors import IncompleteError, MissingExtraError
 from shape_audit.interval import derive_interval
-from shape_audit.records import IntervalDerivation, write_text_atomically
+from shape_audit.records import IntervalDerivation, SweepRow, write_text_atomically
 from shape_audit.sweep.output_folder import OutputFolder
 from shape_audit.sweep.table import read_table
 
@@ -32,9 +33,9 @@ def conclude_sweep(folder: str | Path) -> tuple[IntervalDerivation, list[Path]]:
     rows = read_table(home.table)
     if not rows:
         raise IncompleteError(f"{home.table}: no model has been finished yet")
-    found = derive_interval(home.table, min_params=min(row.target_params for row in rows))
+    found = derive_interval(home.table)
     name = home.path.resolve().name
-    names = {"name": f"sweep {name}, {found.tolerance * 100:g} %", "source": f"sweep {name}"}
+    names = {"name": f"sweep {name}, {found.tolerance * 100:g} %", "source": f"sweep {name} ({_extent(rows)})"}
     derivation = found.model_copy(update=names)
     try:
         write_text_atomically(home.interval, derivation.model_dump_json(indent=2) + "\n")
@@ -44,3 +45,12 @@ def conclude_sweep(folder: str | Path) -> tuple[IntervalDerivation, list[Path]]:
     except OSError as error:
         raise IncompleteError(f"{home.path}: {error.strerror or error}") from error
     return derivation, [home.interval, *figures]
+
+
+def _extent(rows: Sequence[SweepRow]) -> str:
+    """What the sweep rests on, in a few words that go wherever the interval goes."""
+    shapes = {(row.target_params, row.num_hidden_layers, row.hidden_size) for row in rows}
+    budgets = sorted({row.target_params for row in rows})
+    ends = "-".join(f"{params / 1e6:g}M" for params in dict.fromkeys((budgets[0], budgets[-1])))
+    times = max(row.tokens / row.target_params for row in rows)
+    return f"{len(rows)} runs of {len(shapes)} shapes, {ends} parameters, {times:.3g} bytes a parameter"

@@ -94,7 +94,7 @@ class SweepOptions:
         depths = _several(self.depths, "--depths")
         for depth in depths:
             if not str(depth).isdecimal() or not 1 <= int(depth) <= 1000:
-                raise UsageError(f"--depths {str(depth)[:40]}: it must be numbers of layers from 1 on, as 1,2,3,4,6,8")
+                raise UsageError(f"--depths {str(depth)[:40]}: it must be numbers of layers, 1 to 1,000, as 1,2,4,8")
         return tuple(sorted({int(depth) for depth in depths}))
 
     @property

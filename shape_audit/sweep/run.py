@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from importlib.util import find_spec
 from inspect import signature
 from typing import TYPE_CHECKING, Any
 
 from shape_audit.errors import CorruptFileError, IncompleteError, MissingExtraError, UsageError, in_our_words
-from shape_audit.records import SweepPlan, SweepRow
+from shape_audit.records import PlannedShape, SweepPlan, SweepRow
 from shape_audit.sweep.options import SweepOptions
 from shape_audit.sweep.plan import make_plan, plan_shapes, sizes_of
 from shape_audit.sweep.progress import SilentSweep, SweepProgress
@@ -30,7 +31,7 @@ def plan_sweep(
     """
     settled = _options(options, changes, "plan_sweep()")
     _check_installed()
-    with in_our_words("shape-audit sweep"):
+    with in_our_words("the sweep"):
         return _plan(settled, progress or SilentSweep())
 
 
@@ -40,7 +41,7 @@ def run_sweep(
     """Train and measure every shape; what the folder has already is not done again.
 
         rows = shape_audit.run_sweep(params="300k", depths="1,2,4,8", data="corpus", output="sweep")
-        shape_audit.derive_interval("sweep/table.csv", min_params=3e5)
+        derivation, files = shape_audit.conclude_sweep("sweep")  # interval.json and figures, as the command leaves
 
     Args:
         options: all options at once.
@@ -58,7 +59,7 @@ def run_sweep(
     """
     settled = _options(options, changes, "run_sweep()")
     _check_installed()
-    with in_our_words("shape-audit sweep"):
+    with in_our_words("the sweep"):
         return _run(settled, progress or SilentSweep())
 
 
@@ -98,7 +99,7 @@ def _plan(options: SweepOptions, progress: SweepProgress) -> SweepPlan:
             trial=lambda sizes: seconds_per_step(jobs[sizes], text.train, accelerator),
             device=str(device),
             precision=precision,
-            notes=(text.note,) if text.note else (),
+            notes=tuple(note for note in (text.note, _reading(text, shapes)) if note),
         )
 
 
@@ -146,6 +147,14 @@ def _run(options: SweepOptions, progress: SweepProgress) -> list[SweepRow]:
     return [row for row in in_order(rows) if row.name in asked]
 
 
+def _reading(text: SweepText, shapes: Sequence[PlannedShape]) -> str | None:
+    """That the training text is read more than once, where it is."""
+    times = max(shape.tokens for shape in shapes) / len(text.train)
+    if times < 1.5:
+        return None
+    return f"the training text of {len(text.train):,} bytes is read about {times:.0f} times: more text would be better"
+
+
 def _read_text(options: SweepOptions, progress: SweepProgress) -> SweepText:
     """The texts. What an audit of the trained models would refuse is refused now rather than after the first training:
     a test text that is no UTF-8, or holds too few windows."""
@@ -162,6 +171,7 @@ def _read_text(options: SweepOptions, progress: SweepProgress) -> SweepText:
     if slots < options.windows:
         raise IncompleteError(
             f"--data {options.data}: its test text of {len(text.test):,} bytes makes {slots:,} windows, not "
-            f"{options.windows}; lower --windows or --seq-len"
+            f"{options.windows} (each is cut from {passage_bytes(options.seq_len):,} bytes of its own); lower "
+            "--windows or --seq-len"
         )
     return text

@@ -80,10 +80,29 @@ def test_seeds_of_one_shape_count_once_with_their_mean(tmp_path: Path) -> None:
 
 def test_small_budgets_are_left_out(tmp_path: Path) -> None:
     path = table(tmp_path, budget(3e5, [5, 9, 9]) + budget(1e6, [9, 5, 9]))
-    assert len(derive_interval(path).budgets) == 1
-    assert len(derive_interval(path, min_params=1e5).budgets) == 2
+    whole = derive_interval(path)
+    assert len(whole.budgets) == 2 and whole.min_params == 3e5, "a table of one's own counts whole"
+    assert len(derive_interval(path, min_params=1e6).budgets) == 1
+    assert derive_interval().min_params == 1e6
     with pytest.raises(UsageError, match="no budget of at least 1e\\+09"):
         derive_interval(path, min_params=1e9)
+
+
+def test_what_the_scan_does_not_hold_is_doubted(tmp_path: Path) -> None:
+    """The small budget is best at its first shape, below which the large one's range ends."""
+    small, large = budget(3e5, [9, 5, 6, 7])[1:], budget(1e6, [5, 9, 9])
+    found = derive_interval(table(tmp_path, small + large), draws=100)
+    assert found.high == 0.01 and found.low is None and not found.is_empty
+    assert (
+        "the best shape of 2 of 2 budgets is the outermost that was scanned: a better one may lie beyond" in found.notes
+    )
+    assert "the high end lies beyond the scan of 1 of 2 budgets" in found.notes
+    counts = table(tmp_path, [(1_000_000 + depth, depth, 100, 5.0) for depth in (1, 2, 3)])
+    assert any("3 of 3 budgets have a single shape" in note for note in derive_interval(counts).notes)
+    assert derive_interval(table(tmp_path, budget(1e6, [9, 5, 9]))).notes == [
+        "every shape was trained once: no bootstrap over seeds, and a single run decides which is best",
+        "no parametric fit: too few shapes (3) for its 3 unknowns",
+    ]
 
 
 @pytest.mark.parametrize(
@@ -91,6 +110,8 @@ def test_small_budgets_are_left_out(tmp_path: Path) -> None:
     [
         ("a,b\n1,2\n", UsageError, "no column target_params, .*; there are: a, b"),
         ("", UsageError, "there are: none"),
+        (HEADER.replace(",", ";"), UsageError, "its cells must be separated by commas"),
+        (HEADER.replace(",", ", ") + "1000000, 2, 100, abc\n", CorruptFileError, "line 2: test_ce is 'abc'"),
         (HEADER + "1000000,2,100,abc\n", CorruptFileError, "line 2: test_ce is 'abc'"),
         (HEADER + "1000000,2,100,nan\n", CorruptFileError, "line 2: test_ce is 'nan'"),
         (HEADER + "1000000,2,0,1\n", CorruptFileError, "line 2: hidden_size is '0'"),

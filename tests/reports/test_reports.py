@@ -57,6 +57,7 @@ def test_each_side_and_open_ends(shape_only: AuditRecord) -> None:
     assert below.startswith("◀ tiny-llama is below") and "5 to 12 layers would be inside" in below
     assert "5 or more layers would be inside" in words(audit_text(at(shape_only, 0.2, None)))
     assert "1 or fewer layers would be inside" in words(audit_text(at(shape_only, None, 0.06)))
+    assert "no number of layers would be inside" in words(audit_text(at(shape_only, None, 0.001)))
     assert "no number of layers would be inside" in words(audit_text(at(shape_only, 0.001, 0.002)))
     assert "[0.2000, open]" in words(audit_text(at(shape_only, 0.2, None)))
 
@@ -96,7 +97,7 @@ def test_interval_reports() -> None:
     text = drawn(interval_text(derive_interval()))
     assert text.startswith("Efficient interaction interval of R_D/W: [0.0204, 0.0645] (reference sweep, 2 %; 9 budgets")
     assert "0.0667 open" in text and "empty (0.0357 > 0.0284)" in text
-    assert "| 10,000,000 | 5 of 6 | 0.0352 |" in interval_markdown(derive_interval())
+    assert "| 10.0M | 5 of 6 | 0.0352 |" in interval_markdown(derive_interval())
     empty = drawn(interval_text(derive_interval(tolerance=0.01)))
     assert empty.startswith("No R_D/W is within the tolerance at every budget")
 

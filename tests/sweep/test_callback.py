@@ -83,6 +83,8 @@ def test_what_it_logs_is_what_audit_says_of_the_checkpoint(mixed: bool, tmp_path
 def test_training_is_the_same_with_it_and_without(tmp_path: Path) -> None:
     callback = ShapeAuditCallback(fixed_windows(byte_tokenizer(32), **SETTINGS), every=1)
     watched, alone = trained(tmp_path / "a", callback), trained(tmp_path / "b", None)
+    losses = [[(e["step"], e["loss"]) for e in t.state.log_history if "loss" in e] for t in (watched, alone)]
+    assert losses[0] == losses[1] and [step for step, _ in losses[0]] == [2, 4, 6], "looking leaves the trainer's logs"
     for (name, one), (_, other) in zip(watched.model.named_parameters(), alone.model.named_parameters(), strict=True):
         assert torch.equal(one, other), name
 

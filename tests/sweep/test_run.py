@@ -143,7 +143,7 @@ def test_precisions_are_not_mixed_in_a_table(straight: Path) -> None:
 
 
 def test_the_table_is_what_the_other_commands_read(straight: Path) -> None:
-    assert derive_interval(straight / "table.csv", min_params=1).budgets[0].shapes == 3
+    assert derive_interval(straight / "table.csv").budgets[0].shapes == 3
     (first, *_) = lines(straight)
     assert tuple(first) == tuple(name for name in SweepRow.model_fields if name != "train_seconds")
     model = straight / "models" / first["name"]
@@ -166,13 +166,17 @@ def test_one_command_ends_in_an_interval_that_check_takes(straight: Path, capsys
     assert "no bootstrap over seeds" in captured.err and f"table: {straight / 'table.csv'}" in captured.err
     interval = straight / "interval.json"
     written = IntervalDerivation.model_validate_json(interval.read_text())
-    assert written.min_params == 24_000 and written.source == "sweep straight"
+    assert written.min_params == 24_000 and written.source == (
+        "sweep straight (3 runs of 3 shapes, 0.024M parameters, 1.5 bytes a parameter)"
+    )
     drawn = {path.stem for path in (straight / "figures").glob("*.png")}
     assert {"loss_against_r_dw", "interaction_loss_gradient_last", "interaction_projected_output"} <= drawn
     # three losses of 141 steps need not bound anything: what is handed on here is this sweep's, with a made-up end
     interval.write_text(json.dumps(json.loads(interval.read_text()) | {"low": 0.9, "high": None, "is_empty": False}))
     assert main(["check", "builtin:bytes-1m", "--select", "SA1", "--interval", str(interval), "-f", "json"]) == 0
     findings = json.loads(capsys.readouterr().out)["findings"]
+    report = shape_audit.check("builtin:bytes-1m", select=("SA1",), interval=interval)
+    assert [finding.model_dump(mode="json") for finding in report.findings] == findings
     assert any(finding["rule"] == "SA101" and "sweep straight" in finding["message"] for finding in findings), findings
 
 
