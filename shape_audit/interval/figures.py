@@ -114,7 +114,6 @@ def loss_figure(derivation: IntervalDerivation, budgets: Budgets) -> Figure:
     """Loss against R_D/W, a line a budget, its best shape a star."""
     figure = _figure(7.5, 5)
     axes = figure.subplots()
-    _shade(axes, derivation, "vertical")
     for budget, colour in _colours(derivation).items():
         cells = budgets[budget]
         axes.plot([cell.r_dw for cell in cells], [cell.loss for cell in cells], color=colour, linewidth=1.2, marker="o",
@@ -127,8 +126,11 @@ def loss_figure(derivation: IntervalDerivation, budgets: Budgets) -> Figure:
         axes.plot(best.r_dw, best.loss, marker="*", markersize=11, color=colour, markeredgecolor="black",
                   markeredgewidth=0.6)  # fmt: skip
     _r_dw_axis(axes, [cell.r_dw for cells in budgets.values() for cell in cells])
+    _shade(axes, derivation, "vertical")
     axes.set_ylabel("test cross-entropy")
-    axes.set_title(f"{derivation.name}; a star is the best shape of its budget", fontsize=9, parse_math=False)
+    axes.set_title(
+        f"{derivation.name}; star: the best shape of its budget, grey: the interval", fontsize=9, parse_math=False
+    )
     _legend(axes)
     return figure
 
@@ -137,7 +139,6 @@ def _interaction(derivation: IntervalDerivation, points: Sequence[_Point], measu
     figure = _figure(11, 4.5)
     panels = figure.subplots(1, 2)
     for axes, quantity, label in zip(panels, ("aofe", "aofe_ratio"), ("AOFE", "AOFE-ratio"), strict=True):
-        _shade(axes, derivation, "vertical")
         column = f"{measured.prefix}{quantity}"
         for budget, colour in _colours(derivation).items():
             runs = sorted((p for p in points if p.budget == budget), key=lambda point: point.r_dw)
@@ -160,6 +161,7 @@ def _interaction(derivation: IntervalDerivation, points: Sequence[_Point], measu
         if quantity == "aofe" and axes.lines and min(line.get_ydata().min() for line in axes.lines) > 0:
             axes.set_yscale("log")
         _r_dw_axis(axes, [point.r_dw for point in points])
+        _shade(axes, derivation, "vertical")
         axes.set_ylabel(label)
     _legend(panels[-1])
     figure.suptitle(f"{measured.title}; {derivation.source}", fontsize=9, parse_math=False)
@@ -169,7 +171,6 @@ def _interaction(derivation: IntervalDerivation, points: Sequence[_Point], measu
 def _best(derivation: IntervalDerivation) -> Figure:
     figure = _figure(7.5, 5)
     axes = figure.subplots()
-    _shade(axes, derivation, "horizontal")
     for budget in derivation.budgets:
         x = budget.target_params
         axes.plot([x, x], [budget.low, budget.high], color="0.35", linewidth=1.4, zorder=2)
@@ -191,6 +192,7 @@ def _best(derivation: IntervalDerivation) -> Figure:
                     [_count(budget.target_params) for budget in derivation.budgets], fontsize=8)  # fmt: skip
     axes.set_yscale("log")
     _plain_ticks(axes.yaxis, [end for budget in derivation.budgets for end in (budget.low, budget.high)])
+    _shade(axes, derivation, "horizontal")
     axes.minorticks_off()
     axes.set_xlabel("parameters")
     axes.set_ylabel(R_DW)
@@ -207,12 +209,16 @@ def _figure(width: float, height: float) -> Figure:
 
 
 def _shade(axes: Axes, derivation: IntervalDerivation, direction: str) -> None:
-    """The interval, up to the edge of the plot where it is open; nothing where it is empty."""
+    """The interval, up to the edge of the finished plot where it is open; nothing where it is empty."""
     if derivation.is_empty or len(derivation.open_edges) == 2:
         return
-    span = axes.axvspan if direction == "vertical" else axes.axhspan
-    everything = [end for budget in derivation.budgets for end in (budget.low, budget.high)]
-    span(derivation.low or min(everything) / 2, derivation.high or max(everything) * 2, color=SHADE, zorder=0)
+    is_vertical = direction == "vertical"
+    span, ends = (axes.axvspan, axes.get_xlim()) if is_vertical else (axes.axhspan, axes.get_ylim())
+    span(derivation.low or ends[0], derivation.high or ends[1], color=SHADE, linewidth=0, zorder=0)
+    if is_vertical:
+        axes.set_xlim(ends)
+    else:
+        axes.set_ylim(ends)
 
 
 def _colours(derivation: IntervalDerivation) -> dict[int, Any]:

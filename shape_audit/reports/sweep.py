@@ -135,6 +135,6 @@ def _legend(rows: Sequence[SweepRow]) -> list[str]:
     return [
         f"A shape is layers × width; nats/byte the cross-entropy{read} of the test text. The next four are AOFE-ratios "
         "of different things, never to be compared with each other: loss gradients at the input of the first block and "
-        "the output of the last, projected outputs, and the token embedding's WᵀW. Half of the 95 % interval over windows "
-        "stands beside; seeds vary beyond that."
+        "the output of the last, projected outputs, and the token embedding's WᵀW. Beside stands half of the "
+        "95 % interval over windows; seeds vary beyond that."
     ]
