@@ -3,10 +3,11 @@
 Reads the table that scripts/train_zoo has made (of several runs a shape, their means), and the authors' rows of 0.3M
 and 0.6M parameters. Shapes are matched by their number of layers (widths differ a little, since the authors' models
 have other feed-forward and head widths), and once more by R_D/W, the authors' losses interpolated over its logarithm.
-Byte n-grams counted on the zoo's training text are the yardstick for both sweeps' losses. With `--save` the table, the
-interval it gives and the figures are kept in results/zoo.
+Byte n-grams counted on the zoo's training text are the yardstick for both sweeps' losses. With `--shorter`, sweeps of
+the same shapes on fewer bytes (scripts/train_zoo --tokens-per-param 6 --output FOLDER) stand beside. With `--save` the
+table, the interval it gives and the figures are kept in results/zoo.
 
-    .venv/bin/python benchmarks/zoo.py [--zoo build/zoo] [--data FOLDER] [--save]
+    .venv/bin/python benchmarks/zoo.py [--zoo build/zoo] [--data FOLDER] [--shorter FOLDER ...] [--save]
 """
 
 from __future__ import annotations
@@ -139,7 +140,27 @@ def spread(rows: list[SweepRow], column: str) -> str:
     return f"{written}, ±{max(halves):.2g}"
 
 
-def report(table: Path, text: SweepText) -> str:
+def trained_less(tables: list[Path], whole: list[SweepRow]) -> list[str]:
+    """The same shapes after fewer bytes, each sweep with a schedule of its own: is it the stage that decides?"""
+    sweeps = [shapes_of(table)[0] for table in tables] + [whole]
+    sweeps.sort(key=lambda rows: rows[0].tokens)
+    losses = [{row.num_hidden_layers: row.test_ce for row in rows} for rows in sweeps]
+    depths = [row.num_hidden_layers for row in whole]
+    if any(list(of_sweep) != depths for of_sweep in losses):
+        raise SystemExit("--shorter: not the depths of the zoo")
+    heads = " | ".join(f"{rows[0].tokens / rows[0].target_params:.3g} bytes a parameter" for rows in sweeps)
+    lines = ["## Trained less", "", "The same shapes, recipe and text on fewer bytes; the last column is the zoo.", "",
+             f"| layers | {heads} |", f"| ---: |{' ---: |' * len(sweeps)}"]  # fmt: skip
+    for depth in depths:
+        lines.append(f"| {depth} | {' | '.join(f'{of_sweep[depth]:.4f}' for of_sweep in losses)} |")
+    for budget in BUDGETS:
+        by_depth = [authors(budget)[depth]["test_ce"] for depth in depths]
+        cells = " | ".join(said(list(of_sweep.values()), by_depth) for of_sweep in losses)
+        lines.append(f"| Spearman, authors' {budget // 1000}k | {cells} |")
+    return [*lines, ""]
+
+
+def report(table: Path, text: SweepText, shorter: list[Path]) -> str:
     rows, runs = shapes_of(table)
     theirs = {budget: authors(budget) for budget in BUDGETS}
     ours = [row.test_ce for row in rows]
@@ -197,6 +218,8 @@ def report(table: Path, text: SweepText) -> str:
             values = [theirs[budget][row.num_hidden_layers][name] for row in rows] if name else []
             cells.append(said(values, losses) if name else "–")
         lines.append(f"| {title} | {' | '.join(cells)} | {spread(rows, column)} |")
+    if shorter:
+        lines += ["", *trained_less(shorter, rows)]
     return "\n".join(lines) + "\n"
 
 
@@ -204,13 +227,15 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--zoo", type=Path, default=ROOT / "build" / "zoo")
     parser.add_argument("--data", default=str(ROOT.parent / "shared" / "materials" / "corpus"))
+    parser.add_argument("--shorter", type=Path, nargs="*", default=[], metavar="FOLDER",
+                        help="sweeps of the same shapes with lower --tokens-per-param")  # fmt: skip
     parser.add_argument("--save", action="store_true")
     options = parser.parse_args()
     table, figures = options.zoo / "table.csv", ""
     text = read_data(options.data, seq_len=256)
     if text.sha256["test"] != json.loads((options.zoo / "sweep.json").read_text())["test_sha256"]:
         raise SystemExit(f"--data {options.data}: not the test text of {options.zoo}")
-    found = report(table, text)
+    found = report(table, text, [folder / "table.csv" for folder in options.shorter])
     if options.save:
         derivation, files = conclude_sweep(options.zoo)
         KEPT.mkdir(parents=True, exist_ok=True)
