@@ -66,7 +66,7 @@ def _plan_table(plan: SweepPlan) -> Table:
             f"{shape.r_dw:.4f}",
             str(shape.intermediate_size),
             count(shape.params),
-            f"{shape.miss * 100:+.1f} %",
+            f"{round(shape.miss * 100, 1) + 0:+.1f} %",
             count(shape.steps),
             significant(shape.flops),
             "–" if shape.seconds is None else duration(shape.seconds),
