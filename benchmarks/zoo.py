@@ -184,7 +184,7 @@ def report(table: Path, text: SweepText, shorter: list[Path]) -> str:
         "",
         f"Byte n-grams of one, two and three bytes, counted on the zoo's training text, reach {grams} nats per byte on "
         "its test text. The two sweeps stand at different stages beside that yardstick, and which shape is best may "
-        "well depend on the stage: nothing here tells it from text, heads or recipe.",
+        "well depend on the stage" + ("; see the end." if shorter else ": nothing here tells it from the rest."),
     ]
     lines += ["", "## Do the same shapes do well?", "",
               "| Spearman of test losses | by layers | at equal R_D/W |", "| --- | ---: | ---: |"]  # fmt: skip
