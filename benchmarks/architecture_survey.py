@@ -31,7 +31,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 from benchmarks.reporting import ROOT, heading, publish
 from shape_audit.errors import ShapeAuditError
 from shape_audit.hub import Checkpoint, TensorHeader
-from shape_audit.interaction.residual_stream import find_blocks
+from shape_audit.models.blocks import find_blocks
 from shape_audit.shape import describe
 
 KEPT = ROOT / "build" / f"architecture_survey_{transformers.__version__}"

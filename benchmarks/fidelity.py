@@ -29,12 +29,13 @@ from torch import Tensor
 from benchmarks.reporting import ROOT, heading, publish, result_path
 from shape_audit.calibration import CalibrationText, WindowSet, cut_windows, load_tokenizer, read_text
 from shape_audit.hub import read_checkpoint
-from shape_audit.interaction import Site, load_model
-from shape_audit.interaction.error_bars import ErrorBars
-from shape_audit.interaction.loss_gradient import LossGradient
-from shape_audit.interaction.residual_stream import find_blocks
-from shape_audit.interaction.statistics import Energies, unbiased
-from shape_audit.interaction.sums import WindowRows
+from shape_audit.interaction import Site
+from shape_audit.interaction.estimators.error_bars import ErrorBars
+from shape_audit.interaction.estimators.statistics import Energies, unbiased
+from shape_audit.interaction.estimators.sums import WindowRows
+from shape_audit.interaction.protocols.loss_gradient import LossGradient
+from shape_audit.models import load_model
+from shape_audit.models.blocks import find_blocks
 
 POOL, SEQ_LEN, PASSAGE_BYTES, DRAWS = 2048, 128, 192, 2000
 COUNTS = (8, 16, 32, 64, 128, 256)

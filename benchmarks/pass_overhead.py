@@ -19,12 +19,13 @@ from transformers import AutoModelForCausalLM, GPT2Config, LlamaConfig
 
 from benchmarks.reporting import heading, publish
 from shape_audit.hub.builtin_models import builtin_folder
-from shape_audit.interaction.activation_backward import model_logits, window_losses
-from shape_audit.interaction.loss_gradient import LossGradient
+from shape_audit.interaction.estimators.sums import SiteSums
 from shape_audit.interaction.profile import check_finite
-from shape_audit.interaction.residual_stream import find_blocks, read_gradients
-from shape_audit.interaction.sites import Site, parse_sites
-from shape_audit.interaction.sums import SiteSums
+from shape_audit.interaction.protocols.loss_gradient import LossGradient
+from shape_audit.interaction.stream.residual_stream import read_gradients
+from shape_audit.interaction.stream.sites import Site, parse_sites
+from shape_audit.models.blocks import find_blocks
+from shape_audit.models.logits import model_logits, window_losses
 
 PAIRS = 15
 

@@ -23,9 +23,10 @@ from benchmarks.fidelity import windows_of
 from benchmarks.reporting import heading, publish
 from shape_audit.calibration import Window, read_text
 from shape_audit.hub import read_checkpoint
-from shape_audit.interaction import LoadedModel, ProfilePass, load_model
-from shape_audit.interaction.projected_output import PROJECTIONS, ProjectedOutput, logits_of_embeddings
-from shape_audit.interaction.sites import OUTPUT
+from shape_audit.interaction import ProfilePass
+from shape_audit.interaction.protocols.projected_output import PROJECTIONS, ProjectedOutput, logits_of_embeddings
+from shape_audit.interaction.stream.sites import OUTPUT
+from shape_audit.models import LoadedModel, load_model
 from shape_audit.records import ModelShape
 from shape_audit.shape import describe
 

@@ -29,7 +29,8 @@ from benchmarks.checkpoints import LLAMA_1B, save_with_tokenizer, write_random_l
 from benchmarks.reporting import heading, publish
 from shape_audit.calibration import Window
 from shape_audit.hub import read_checkpoint
-from shape_audit.interaction import ProfilePass, load_model, parse_sites, protocol_of
+from shape_audit.interaction import ProfilePass, parse_sites, protocol_of
+from shape_audit.models import load_model
 from shape_audit.shape import describe
 
 REPEATS = 3

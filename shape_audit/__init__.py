@@ -12,7 +12,7 @@ Nothing heavy is imported before it is needed: `audit(..., shape_only=True)` run
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shape_audit.errors import (
     CorruptFileError,
@@ -24,6 +24,7 @@ from shape_audit.errors import (
     ShapeAuditError,
     UsageError,
 )
+from shape_audit.lazy import lazy_names
 
 if TYPE_CHECKING:
     from shape_audit.auditing import AuditOptions, audit, plan_memory
@@ -112,10 +113,4 @@ def __dir__() -> list[str]:
     return sorted({*globals(), *__all__})
 
 
-def __getattr__(name: str) -> Any:
-    """Public names, each imported from its room when first asked for."""
-    if name in _HOME:
-        from importlib import import_module
-
-        return getattr(import_module(f"{__name__}.{_HOME[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, _HOME)

@@ -3,10 +3,8 @@
 audit("org/name", windows=64)         -> AuditRecord
 plan_memory("org/name", windows=64)   -> MemoryPlan: what that would take
 answers(record, options)              -> whether that record is what such an audit would give
-launch(arguments, processes)          -> the exit code of the same command, run as several processes
 """
 
-from shape_audit.auditing.launch import check_launched, end_with_launcher, launch
 from shape_audit.auditing.options import DEFAULT_SEQ_LEN, AuditOptions
 from shape_audit.auditing.progress import Progress, Silent
 from shape_audit.auditing.reuse import answers
@@ -21,8 +19,5 @@ __all__ = [
     "Silent",
     "answers",
     "audit",
-    "check_launched",
-    "end_with_launcher",
-    "launch",
     "plan_memory",
 ]

@@ -17,7 +17,8 @@ from shape_audit.auditing.weights import compare_weights
 from shape_audit.auditing.window_source import WindowSource, check_positions
 from shape_audit.calibration import save_windows
 from shape_audit.hub import Checkpoint, element_bits
-from shape_audit.interaction import ESTIMATOR_VERSION, MemoryPlan, Site
+from shape_audit.interaction import ESTIMATOR_VERSION, Site
+from shape_audit.models import MemoryPlan
 from shape_audit.records import (
     Calibration,
     Environment,
@@ -31,7 +32,8 @@ from shape_audit.records import (
 )
 
 if TYPE_CHECKING:
-    from shape_audit.interaction import Alone, LoadedModel
+    from shape_audit.models import LoadedModel
+    from shape_audit.parallel import Alone
 
 
 @dataclass(frozen=True)
@@ -63,7 +65,9 @@ def measure(
         check_positions(checkpoint.repo_id, shape, options.seq_len or DEFAULT_SEQ_LEN)
     import torch
 
-    from shape_audit.interaction import ProfilePass, check_supported, chosen_device, join, load_model, protocol_of
+    from shape_audit.interaction import ProfilePass, protocol_of
+    from shape_audit.models import check_supported, chosen_device, load_model
+    from shape_audit.parallel import join
 
     check_supported(checkpoint)
     refuse_processes(options)
@@ -201,7 +205,8 @@ def planned_memory(
 
     Raises: as `measure` does, and `audit_memory`.
     """
-    from shape_audit.interaction import check_supported, protocol_of
+    from shape_audit.interaction import protocol_of
+    from shape_audit.models import check_supported
 
     check_supported(checkpoint)
     if options.windows_file is None:

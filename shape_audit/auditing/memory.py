@@ -12,19 +12,15 @@ from typing import TYPE_CHECKING
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.errors import IncompleteError, UsageError
 from shape_audit.hub import Checkpoint
-from shape_audit.interaction import (
-    MemoryPlan,
-    Site,
-    memory_advice,
-    parse_device_map,
-    parse_max_memory,
-    world_size,
-)
+from shape_audit.interaction import Site
+from shape_audit.models import MemoryPlan, memory_advice, parse_device_map, parse_max_memory
+from shape_audit.parallel import world_size
 from shape_audit.records import ModelShape
 from shape_audit.reports import shortage
 
 if TYPE_CHECKING:
-    from shape_audit.interaction import MeasurementProtocol, SettledMemory, WeightPlacement
+    from shape_audit.interaction import MeasurementProtocol
+    from shape_audit.models import PlannedMemory, WeightPlacement
 
 
 def audit_memory(
@@ -36,19 +32,18 @@ def audit_memory(
     *,
     seq_len: int,
     windows: int,
-) -> SettledMemory:
-    """Where an audit's weights go and what its pass will take, see `settle_memory`. Nothing is loaded yet.
+) -> PlannedMemory:
+    """Where an audit's weights go and what its pass will take, see `plan_weights`. Nothing is loaded yet.
 
     Raises:
         UsageError: a device map that fits neither the model nor the machine, or one beside several processes.
     """
-    from shape_audit.interaction import settle_memory
+    from shape_audit.models import plan_weights
 
-    settled = settle_memory(
+    settled = plan_weights(
         checkpoint,
         shape,
-        sites,
-        protocol,
+        {site.position: width for site, width in protocol.widths(sites, shape).items()},
         seq_len=seq_len,
         windows=windows,
         micro_batch=options.micro_batch,

@@ -7,7 +7,8 @@ from pathlib import Path
 
 from shape_audit.errors import UsageError
 from shape_audit.hub import DEFAULT_RETRIES
-from shape_audit.interaction import PROTOCOL_NAMES, parse_device_map, parse_max_memory
+from shape_audit.interaction import PROTOCOL_NAMES
+from shape_audit.models import parse_device_map, parse_max_memory
 from shape_audit.scores import ScoreOptions
 
 DEVICES = ("auto", "cpu", "cuda", "mps")

@@ -23,8 +23,10 @@ from shape_audit.errors import (
     in_our_words,
 )
 from shape_audit.hub import Checkpoint, read_checkpoint
-from shape_audit.interaction import MemoryPlan, Site, parse_sites, rank
+from shape_audit.interaction import Site, parse_sites
 from shape_audit.interval import read_interval, shipped_interval
+from shape_audit.models import MemoryPlan
+from shape_audit.parallel import rank
 from shape_audit.records import AuditRecord, ModelIdentity, check_writable, sealed, write_record
 from shape_audit.shape import ShapeReading, describe, known_models, place
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.errors import CorruptFileError, IncompleteError
 from shape_audit.hub import Checkpoint
-from shape_audit.interaction import rank
 from shape_audit.linking import among_size
+from shape_audit.parallel import rank
 from shape_audit.records import ScoreRecord
 from shape_audit.scores import known_scores, score
 

@@ -11,7 +11,7 @@ from shape_audit.hub import Checkpoint
 from shape_audit.records import WeightInteraction
 
 if TYPE_CHECKING:
-    from shape_audit.interaction import LoadedModel
+    from shape_audit.models import LoadedModel
 
 FEW_WINDOWS = 32
 """Below, noise can make a trained and a random model look alike."""

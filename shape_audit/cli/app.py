@@ -46,7 +46,7 @@ def program_of(names: Iterable[str]) -> Any:
     app.callback()(shape_audit)
     for name in names:
         module, attribute = COMMANDS[name]
-        command = getattr(import_module(f"shape_audit.cli.{module}"), attribute)
+        command = getattr(import_module(f"shape_audit.cli.commands.{module}"), attribute)
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name)
         else:

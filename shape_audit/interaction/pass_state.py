@@ -6,8 +6,8 @@ from dataclasses import dataclass
 
 from torch import Tensor
 
-from shape_audit.interaction.sites import Site
-from shape_audit.interaction.sums import SiteSums, WindowRows
+from shape_audit.interaction.estimators.sums import SiteSums, WindowRows
+from shape_audit.interaction.stream.sites import Site
 
 _ROWS = ("index", "tokens", "diagonal", "energy", "inner", "inner_diagonal", "inner_trace", "reference_tokens")
 

@@ -12,18 +12,15 @@ from torch import Tensor
 
 from shape_audit.calibration import Window
 from shape_audit.errors import NonFiniteError
-from shape_audit.interaction.causality import check_causal
-from shape_audit.interaction.checkpointing import check_same_losses
-from shape_audit.interaction.error_bars import is_reference_point, mean_interval
-from shape_audit.interaction.loading import LoadedModel
-from shape_audit.interaction.memory_estimate import chosen_micro_batch
+from shape_audit.interaction.estimators.error_bars import is_reference_point, mean_interval
+from shape_audit.interaction.estimators.sums import SiteSums
 from shape_audit.interaction.pass_state import PassState
-from shape_audit.interaction.protocols import MeasurementProtocol
-from shape_audit.interaction.residual_stream import find_blocks
+from shape_audit.interaction.protocols.registry import MeasurementProtocol
 from shape_audit.interaction.site_report import site_interaction
-from shape_audit.interaction.sites import Site
-from shape_audit.interaction.sums import SiteSums
-from shape_audit.interaction.world import Alone
+from shape_audit.interaction.stream.causality import check_causal
+from shape_audit.interaction.stream.sites import Site
+from shape_audit.models import LoadedModel, check_same_losses, chosen_micro_batch, find_blocks
+from shape_audit.parallel import Alone
 from shape_audit.records import Loss, ModelShape, SiteInteraction
 
 

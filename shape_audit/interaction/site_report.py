@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import torch
 
-from shape_audit.interaction.error_bars import ErrorBars, mean_interval
-from shape_audit.interaction.sample_size import MIN_WINDOWS
-from shape_audit.interaction.statistics import QUOTIENTS, plugin_energies, u_energies
-from shape_audit.interaction.sums import SiteSums
+from shape_audit.interaction.estimators.error_bars import ErrorBars, mean_interval
+from shape_audit.interaction.estimators.sample_size import MIN_WINDOWS
+from shape_audit.interaction.estimators.statistics import QUOTIENTS, plugin_energies, u_energies
+from shape_audit.interaction.estimators.sums import SiteSums
 from shape_audit.records import SiteInteraction
 
 

@@ -7,20 +7,15 @@ write_figures(derivation, table, folder)   loss, interaction and best shape, PNG
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from shape_audit.interval.derivation import derive_interval, interval_of, shipped_interval
 from shape_audit.interval.interval_file import read_interval
+from shape_audit.lazy import lazy_names
 
 if TYPE_CHECKING:
     from shape_audit.interval.figures import write_figures
 
 __all__ = ["derive_interval", "interval_of", "read_interval", "shipped_interval", "write_figures"]
 
-
-def __getattr__(name: str) -> Any:
-    if name == "write_figures":
-        from shape_audit.interval.figures import write_figures
-
-        return write_figures
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(__name__, {"write_figures": "figures"})

@@ -11,19 +11,19 @@ model_card_metadata(row)                     its scores -> the YAML header of a 
 differences(old, new)                        -> what has changed
 """
 
-from shape_audit.leaderboard.assembling import NOT_AUDITED
-from shape_audit.leaderboard.board_folder import RenderedBoard, find_row, read_board, read_rendered
-from shape_audit.leaderboard.building import BuildOptions, build_leaderboard, parse_shard
-from shape_audit.leaderboard.differences import differences
+from shape_audit.leaderboard.build.assembling import NOT_AUDITED
+from shape_audit.leaderboard.build.board_folder import RenderedBoard, find_row, read_board, read_rendered
+from shape_audit.leaderboard.build.building import BuildOptions, build_leaderboard, parse_shard
+from shape_audit.leaderboard.build.differences import differences
+from shape_audit.leaderboard.build.missing_audits import BuildProgress
+from shape_audit.leaderboard.build.verification import remeasure, verify
 from shape_audit.leaderboard.manifest import SHIPPED_MANIFEST, Manifest, read_manifest
-from shape_audit.leaderboard.missing_audits import BuildProgress
-from shape_audit.leaderboard.model_card import model_card_metadata, model_card_section
-from shape_audit.leaderboard.page import page_html
-from shape_audit.leaderboard.publishing import push
-from shape_audit.leaderboard.push_plan import PlannedFile, PushPlan, PushResult
-from shape_audit.leaderboard.push_report import push_json, push_text
-from shape_audit.leaderboard.rendering import render
-from shape_audit.leaderboard.verification import remeasure, verify
+from shape_audit.leaderboard.page.html import page_html
+from shape_audit.leaderboard.page.model_card import model_card_metadata, model_card_section
+from shape_audit.leaderboard.page.rendering import render
+from shape_audit.leaderboard.publish.publishing import push
+from shape_audit.leaderboard.publish.push_plan import PlannedFile, PushPlan, PushResult
+from shape_audit.leaderboard.publish.push_report import push_json, push_text
 
 __all__ = [
     "NOT_AUDITED",

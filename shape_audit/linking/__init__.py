@@ -11,8 +11,9 @@ Only the front door is light: the statistics need numpy and statsmodels (the ext
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from shape_audit.lazy import lazy_names
 from shape_audit.linking.among_size import among_size
 from shape_audit.linking.points import (
     DEFAULT_PARAMS,
@@ -47,17 +48,7 @@ __all__ = [
 ]
 
 
-_HEAVY = {
-    "link": "all_evidence",
-    "link_evidence": "evidence",
-    "link_points": "all_evidence",
-    "write_figures": "figures",
-}
-
-
-def __getattr__(name: str) -> Any:
-    if name in _HEAVY:
-        from importlib import import_module
-
-        return getattr(import_module(f"{__name__}.{_HEAVY[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(
+    __name__,
+    {"link": "all_evidence", "link_evidence": "evidence", "link_points": "all_evidence", "write_figures": "figures"},
+)

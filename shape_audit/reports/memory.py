@@ -8,7 +8,7 @@ from typing import Any
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 
-from shape_audit.interaction import MemoryPlan
+from shape_audit.models import MemoryPlan
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import byte_size
 from shape_audit.reports.rich_tables import plain, rich_table

@@ -153,7 +153,7 @@ def special_tokens(tokenizer_folder: Path, model: str) -> tuple[int | None, int 
 def _check_world() -> None:
     import torch
 
-    from shape_audit.interaction import world_size
+    from shape_audit.parallel import world_size
 
     if world_size() > 1 and torch.cuda.device_count() < world_size():
         raise UsageError(

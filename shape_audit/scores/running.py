@@ -109,7 +109,7 @@ def score(model: str, options: ScoreOptions | None = None, **changes: Any) -> Sc
         raise MissingExtraError(f"running MMLU-Pro needs {missing[0]}: pip install 'shape-audit[eval]'")
     check_writable(options.results, what="results", option="--results")
     checkpoint = _checkpoint(model, options)
-    from shape_audit.interaction import weights_folder
+    from shape_audit.models import weights_folder
     from shape_audit.scores import harness
 
     expected = _expected(harness.questions_a_subject(), options)
@@ -143,7 +143,7 @@ def score(model: str, options: ScoreOptions | None = None, **changes: Any) -> Sc
 
 def _checkpoint(model: str, options: ScoreOptions) -> Checkpoint:
     """The model's files, if it can be scored by this protocol."""
-    from shape_audit.interaction import check_supported
+    from shape_audit.models import check_supported
 
     checkpoint = read_checkpoint(model, retries=options.retries)
     reading = describe(checkpoint)
@@ -161,7 +161,7 @@ def _checkpoint(model: str, options: ScoreOptions) -> Checkpoint:
 
 
 def _device(options: ScoreOptions) -> str:
-    from shape_audit.interaction import chosen_device
+    from shape_audit.models import chosen_device
 
     return str(chosen_device(options.device).type)
 

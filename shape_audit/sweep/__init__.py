@@ -13,8 +13,9 @@ fixed_windows(tokenizer)         -> the windows for both
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
+from shape_audit.lazy import lazy_names
 from shape_audit.sweep.options import SweepOptions
 from shape_audit.sweep.plan import plan_shapes
 from shape_audit.sweep.progress import SilentSweep, SweepProgress
@@ -26,16 +27,6 @@ if TYPE_CHECKING:
     from shape_audit.sweep.model_folder import byte_tokenizer
     from shape_audit.sweep.output_folder import OutputFolder
     from shape_audit.sweep.watching import Observation, fixed_windows, watch
-
-_HEAVY = {
-    "Observation": "watching",
-    "OutputFolder": "output_folder",
-    "ShapeAuditCallback": "callback",
-    "byte_tokenizer": "model_folder",
-    "conclude_sweep": "conclusion",
-    "fixed_windows": "watching",
-    "watch": "watching",
-}
 
 __all__ = [
     "Observation",
@@ -53,11 +44,15 @@ __all__ = [
     "watch",
 ]
 
-
-def __getattr__(name: str) -> Any:
-    """The heavy names, imported when first asked for: they bring torch with them."""
-    if name in _HEAVY:
-        from importlib import import_module
-
-        return getattr(import_module(f"{__name__}.{_HEAVY[name]}"), name)
-    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Observation": "watching",
+        "OutputFolder": "output_folder",
+        "ShapeAuditCallback": "callback",
+        "byte_tokenizer": "model_folder",
+        "conclude_sweep": "conclusion",
+        "fixed_windows": "watching",
+        "watch": "watching",
+    },
+)

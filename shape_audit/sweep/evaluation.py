@@ -19,13 +19,14 @@ from torch import nn
 from shape_audit.auditing import AuditOptions, Progress, audit
 from shape_audit.errors import NonFiniteError
 from shape_audit.hub import read_checkpoint
-from shape_audit.interaction import load_model, weight_energies
+from shape_audit.interaction import weight_energies
+from shape_audit.models import load_model
 from shape_audit.records import AuditRecord
 from shape_audit.sweep.bytes_data import Bytes, SweepText, windows_at
 from shape_audit.sweep.options import SweepOptions
 
 if TYPE_CHECKING:
-    from shape_audit.interaction import Alone
+    from shape_audit.parallel import Alone
 
 WINDOWS_A_FORWARD = 64
 

@@ -21,7 +21,7 @@ from shape_audit.sweep.training import Job, train
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from shape_audit.interaction import Alone
+    from shape_audit.parallel import Alone
 
 
 def job_of(shape: PlannedShape, seed: int, options: SweepOptions, accelerator: Accelerator) -> Job:

@@ -16,7 +16,8 @@ from torch import nn
 from shape_audit.calibration import Window, WindowSet, cut_windows, load_tokenizer, read_text
 from shape_audit.errors import UsageError
 from shape_audit.hub import TensorHeader
-from shape_audit.interaction import LoadedModel, ProfilePass, parse_sites, protocol_of
+from shape_audit.interaction import ProfilePass, parse_sites, protocol_of
+from shape_audit.models import LoadedModel
 from shape_audit.records import ModelShape, SiteInteraction
 from shape_audit.shape import read_config, shape_of
 

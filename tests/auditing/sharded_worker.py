@@ -8,7 +8,7 @@ import sys
 from pathlib import Path
 
 import shape_audit
-from shape_audit.interaction import rank
+from shape_audit.parallel import rank
 
 if __name__ == "__main__":
     jobs, output = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])

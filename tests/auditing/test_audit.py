@@ -23,9 +23,10 @@ from shape_audit.errors import (
     UsageError,
 )
 from shape_audit.hub import read_checkpoint, tokenizer_sha256
-from shape_audit.interaction import load_model, parse_sites
-from shape_audit.interaction.residual_stream import find_blocks
-from shape_audit.interaction.slow_twin import exact_sites
+from shape_audit.interaction import parse_sites
+from shape_audit.interaction.twins.profile_twin import exact_sites
+from shape_audit.models import load_model
+from shape_audit.models.blocks import find_blocks
 from shape_audit.records import Calibration, SiteInteraction, read_record
 from tests.tiny_models import CASES, save_tiny
 

@@ -8,7 +8,7 @@ import pytest
 
 import shape_audit
 from shape_audit.errors import UsageError
-from shape_audit.interaction import reading_matrices
+from shape_audit.interaction.ansatz import reading_matrices
 from shape_audit.records import AuditRecord, read_record, record_file_name
 from shape_audit.reports import audit_markdown
 from tests.tiny_models import save_tiny

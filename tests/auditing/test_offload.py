@@ -12,10 +12,12 @@ import shape_audit
 from shape_audit.auditing import Silent
 from shape_audit.errors import NonFiniteError, NotAuditableError, UsageError
 from shape_audit.hub import read_checkpoint
-from shape_audit.interaction import Site, load_model, protocol_of, settle_memory
-from shape_audit.interaction.checkpointing import check_same_losses, checkpoint_blocks
-from shape_audit.interaction.residual_stream import find_blocks
-from shape_audit.interaction.sums import SiteSums
+from shape_audit.interaction import Site, protocol_of
+from shape_audit.interaction.estimators.sums import SiteSums
+from shape_audit.models import load_model
+from shape_audit.models.blocks import find_blocks
+from shape_audit.models.checkpointing import check_same_losses, checkpoint_blocks
+from shape_audit.models.memory_plan import settle_memory
 from shape_audit.records import AuditRecord, Interaction
 from shape_audit.shape import describe
 from tests.tiny_models import CASES, save_tiny, tiny_model
@@ -166,7 +168,7 @@ def test_a_model_that_drops_out_when_checkpointed_is_refused(name: str) -> None:
     blocks = find_blocks(model, 2)
     checkpoint_blocks(model, blocks)
     ids_BL = torch.randint(0, 256, (2, 17), generator=torch.Generator().manual_seed(0))
-    from shape_audit.interaction.activation_backward import model_logits, window_losses
+    from shape_audit.models.logits import model_logits, window_losses
 
     def losses() -> torch.Tensor:
         return window_losses(model_logits(model, ids_BL[:, :-1]), ids_BL[:, 1:])

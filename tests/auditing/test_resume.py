@@ -170,7 +170,7 @@ def test_restored_sums_lie_in_memory_as_fresh_ones_do(tmp_path: Path) -> None:
     import torch
 
     from shape_audit.interaction import PassState, Site
-    from shape_audit.interaction.sums import SiteSums
+    from shape_audit.interaction.estimators.sums import SiteSums
 
     site = Site(0)
     sums = SiteSums.zeros(5, dtype=torch.float32, device=torch.device("cpu"))
@@ -193,7 +193,7 @@ def test_restored_sums_lie_in_memory_as_fresh_ones_do(tmp_path: Path) -> None:
 
 def test_a_run_goes_on_though_another_micro_batch_would_fit_now(tiny_llama: Path, tmp_path: Path) -> None:
     """Its own is taken where there is memory for it, else a smaller one: the same numbers up to rounding."""
-    from shape_audit.interaction import memory_estimate
+    from shape_audit.models import memory_estimate
 
     (tmp_path / "a").mkdir()
     straight = finished(tiny_llama, tmp_path / "a", micro_batch=None, windows=60)

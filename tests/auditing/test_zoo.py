@@ -11,8 +11,8 @@ import pytest
 import shape_audit
 from shape_audit.hub import read_checkpoint
 from shape_audit.hub.builtin_models import builtin_folder, builtin_names
-from shape_audit.interaction import load_model
-from shape_audit.interaction.world import Alone
+from shape_audit.models import load_model
+from shape_audit.parallel.group import Alone
 from shape_audit.records import Board, SweepRow
 from shape_audit.sweep.evaluation import cross_entropy
 from shape_audit.sweep.table import read_table

@@ -7,10 +7,11 @@ from typing import Any
 import torch
 
 from shape_audit.calibration import Window
-from shape_audit.interaction import LoadedModel, ProfilePass
-from shape_audit.interaction.loss_gradient import LossGradient
-from shape_audit.interaction.sites import Site, parse_sites
-from shape_audit.interaction.sums import SiteSums
+from shape_audit.interaction import ProfilePass
+from shape_audit.interaction.estimators.sums import SiteSums
+from shape_audit.interaction.protocols.loss_gradient import LossGradient
+from shape_audit.interaction.stream.sites import Site, parse_sites
+from shape_audit.models import LoadedModel
 from tests.tiny_models import tiny_model
 
 DEPTH, WIDTH = 2, 24

@@ -10,9 +10,9 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from shape_audit.interaction.projected_output import PROJECTIONS, ProjectedOutput
+from shape_audit.interaction.protocols.projected_output import PROJECTIONS, ProjectedOutput
 from shape_audit.interaction.site_report import site_interaction
-from shape_audit.interaction.sites import OUTPUT, Site
+from shape_audit.interaction.stream.sites import OUTPUT, Site
 from tests.interaction.measured import LONG, measured_sums, random_windows
 from tests.tiny_models import tiny_model
 

@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shape_audit.errors import UsageError
-from shape_audit.interaction import parse_device_map, parse_max_memory
+from shape_audit.models import parse_device_map, parse_max_memory
 
 
 def test_names_and_files(tmp_path: Path) -> None:

@@ -8,16 +8,16 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shape_audit.interaction.error_bars import (
+from shape_audit.interaction.estimators.error_bars import (
     ErrorBars,
     degrees_of_freedom,
     is_reference_point,
     mean_interval,
 )
-from shape_audit.interaction.sample_size import MIN_WINDOWS
+from shape_audit.interaction.estimators.sample_size import MIN_WINDOWS
+from shape_audit.interaction.estimators.statistics import QUOTIENTS, plugin_energies, u_energies
+from shape_audit.interaction.estimators.sums import SiteSums
 from shape_audit.interaction.site_report import largest_eigenvalues, site_interaction
-from shape_audit.interaction.statistics import QUOTIENTS, plugin_energies, u_energies
-from shape_audit.interaction.sums import SiteSums
 from tests.interaction.measured import SHORT, extended, measured_sums, random_windows, tiny_pass
 
 CPU = torch.device("cpu")

@@ -4,14 +4,20 @@ import pytest
 import torch
 
 from shape_audit.errors import NotAuditableError
-from shape_audit.interaction.error_bars import influences
-from shape_audit.interaction.output_gradient import OutputGradient
-from shape_audit.interaction.projected_output import ProjectedOutput
-from shape_audit.interaction.residual_stream import find_blocks
-from shape_audit.interaction.sites import OUTPUT, parse_sites
-from shape_audit.interaction.slow_twin import ExactSite, cross_entropy, exact_output, exact_sites, probed_logits
-from shape_audit.interaction.statistics import plugin_energies, u_energies
-from shape_audit.interaction.sums import SiteSums
+from shape_audit.interaction.estimators.error_bars import influences
+from shape_audit.interaction.estimators.statistics import plugin_energies, u_energies
+from shape_audit.interaction.estimators.sums import SiteSums
+from shape_audit.interaction.protocols.output_gradient import OutputGradient
+from shape_audit.interaction.protocols.projected_output import ProjectedOutput
+from shape_audit.interaction.stream.sites import OUTPUT, parse_sites
+from shape_audit.interaction.twins.profile_twin import (
+    ExactSite,
+    cross_entropy,
+    exact_output,
+    exact_sites,
+    probed_logits,
+)
+from shape_audit.models.blocks import find_blocks
 from tests.interaction.measured import DEPTH, LONG, SHORT, WIDTH, measured_sums, random_windows
 from tests.tiny_models import CASES, tiny_model
 

@@ -8,9 +8,10 @@ import torch
 from benchmarks.fidelity import Pool, measure, pools, truth_of, windows_of
 from shape_audit.calibration import WindowSet, read_text
 from shape_audit.hub import read_checkpoint
-from shape_audit.interaction import ProfilePass, Site, load_model, parse_sites, protocol_of
-from shape_audit.interaction.error_bars import ErrorBars
-from shape_audit.interaction.statistics import unbiased
+from shape_audit.interaction import ProfilePass, Site, parse_sites, protocol_of
+from shape_audit.interaction.estimators.error_bars import ErrorBars
+from shape_audit.interaction.estimators.statistics import unbiased
+from shape_audit.models import load_model
 from shape_audit.shape import describe
 
 MODEL, DEPTH, DRAWS = "builtin:bytes-1m", 5, 200

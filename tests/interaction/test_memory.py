@@ -8,8 +8,9 @@ from typing import Any
 import pytest
 import torch
 
-from shape_audit.interaction.available_memory import available_ram
-from shape_audit.interaction.memory_estimate import (
+from shape_audit.interaction.estimators.sums import SiteSums
+from shape_audit.models.available_memory import available_ram
+from shape_audit.models.memory_estimate import (
     DeviceMemory,
     MemoryPlan,
     chosen_micro_batch,
@@ -18,7 +19,6 @@ from shape_audit.interaction.memory_estimate import (
     window_memory,
     with_activations,
 )
-from shape_audit.interaction.sums import SiteSums
 from shape_audit.records import Ledger, ModelShape
 from tests.interaction.measured import SHORT, extended, random_windows, tiny_pass
 

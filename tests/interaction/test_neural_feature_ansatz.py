@@ -10,13 +10,14 @@ import torch
 from shape_audit.calibration import Window
 from shape_audit.errors import NonFiniteError, NotAuditableError
 from shape_audit.hub import read_checkpoint
-from shape_audit.interaction import load_model, nfa_correlations, random_correlations, weight_interactions
-from shape_audit.interaction.neural_feature_ansatz import SEEDS, correlation, reinitialised
-from shape_audit.interaction.reading_matrices import find_matrices
-from shape_audit.interaction.slow_twin_nfa import exact_inputs, exact_nfa
-from shape_audit.interaction.statistics import u_energies
-from shape_audit.interaction.weight_gram import rows_of
-from shape_audit.interaction.weight_inputs import WeightInputs
+from shape_audit.interaction import nfa_correlations, random_correlations, weight_interactions
+from shape_audit.interaction.ansatz.neural_feature_ansatz import SEEDS, correlation, reinitialised
+from shape_audit.interaction.ansatz.reading_matrices import find_matrices
+from shape_audit.interaction.ansatz.weight_gram import rows_of
+from shape_audit.interaction.ansatz.weight_inputs import WeightInputs
+from shape_audit.interaction.estimators.statistics import u_energies
+from shape_audit.interaction.twins.ansatz_twin import exact_inputs, exact_nfa
+from shape_audit.models import load_model
 from tests.tiny_models import CASES, tiny_model
 
 SHORT, LONG = 9, 40

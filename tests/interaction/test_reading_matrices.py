@@ -11,9 +11,9 @@ import transformers
 from shape_audit.errors import NotAuditableError
 from shape_audit.hub import read_checkpoint
 from shape_audit.interaction import weight_energies
-from shape_audit.interaction.reading_matrices import FACTS, Part, ReadingMatrix, find_matrices
-from shape_audit.interaction.weight_gram import rows_of
-from shape_audit.interaction.weight_inputs import WeightInputs
+from shape_audit.interaction.ansatz.reading_matrices import FACTS, Part, ReadingMatrix, find_matrices
+from shape_audit.interaction.ansatz.weight_gram import rows_of
+from shape_audit.interaction.ansatz.weight_inputs import WeightInputs
 from tests.tiny_models import CASES, FALCON_LIKE, GPT2_LIKE, LLAMA_LIKE, save_tiny, tiny_model
 
 IDS = torch.arange(20).reshape(2, 10)

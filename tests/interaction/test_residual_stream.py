@@ -6,11 +6,11 @@ import transformers
 from torch import nn
 
 from shape_audit.errors import NonFiniteError, NotAuditableError, UsageError
-from shape_audit.interaction.causality import check_causal
-from shape_audit.interaction.loss_gradient import LossGradient
-from shape_audit.interaction.residual_stream import find_blocks
-from shape_audit.interaction.sites import parse_sites
-from shape_audit.interaction.sums import SiteSums
+from shape_audit.interaction.estimators.sums import SiteSums
+from shape_audit.interaction.protocols.loss_gradient import LossGradient
+from shape_audit.interaction.stream.causality import check_causal
+from shape_audit.interaction.stream.sites import parse_sites
+from shape_audit.models.blocks import find_blocks
 from tests.tiny_models import CASES, tiny_model
 
 IDS = torch.arange(20).reshape(2, 10)

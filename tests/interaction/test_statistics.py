@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 import torch
 
+from shape_audit.interaction.estimators.statistics import plugin_energies, u_energies
+from shape_audit.interaction.estimators.sums import SiteSums
 from shape_audit.interaction.site_report import site_interaction
-from shape_audit.interaction.statistics import plugin_energies, u_energies
-from shape_audit.interaction.sums import SiteSums
 
 CPU = torch.device("cpu")
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from shape_audit.leaderboard.tables import csv_text
+from shape_audit.leaderboard.page.tables import csv_text
 from shape_audit.records import Board, BoardMeasurement, BoardRow, Interval, ScoreRecord, SiteInteraction
 
 CAVEAT = "derived from byte-level models of 1M-10M parameters, one seed a cell"

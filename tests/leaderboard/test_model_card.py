@@ -10,7 +10,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 from markdown_it import MarkdownIt
 
-from shape_audit.cli import leaderboard_card
+from shape_audit.cli.commands import leaderboard_card
 from shape_audit.errors import ExitCode, IncompleteError, UsageError
 from shape_audit.leaderboard import find_row, model_card_metadata, model_card_section
 from shape_audit.records import BoardRow

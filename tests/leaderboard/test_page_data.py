@@ -12,8 +12,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shape_audit.leaderboard import page_html
-from shape_audit.leaderboard.comparable import largest_comparable_set
-from shape_audit.leaderboard.page_data import link_of, page_data, relative_depth
+from shape_audit.leaderboard.build.comparable import largest_comparable_set
+from shape_audit.leaderboard.page.data import link_of, page_data, relative_depth
 from shape_audit.records import Board
 from tests.leaderboard.boards import HOSTILE, measurement, row, small_board
 

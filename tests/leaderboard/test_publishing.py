@@ -15,7 +15,7 @@ import pytest
 from shape_audit.errors import CorruptFileError, IncompleteError, UsageError
 from shape_audit.leaderboard import push as push_board
 from shape_audit.leaderboard import read_rendered
-from shape_audit.leaderboard.card_check import check_dataset_card
+from shape_audit.leaderboard.page.card_check import check_dataset_card
 from tests.leaderboard.rendered import CARD, SENT, row, write_rendered, write_table
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.faults import Close, Fault, Garbage, Lost, StatusFor
@@ -366,7 +366,8 @@ def test_the_folder_of_a_board_may_hold_a_pipe(folder: Path) -> None:
 def test_neither_room_nor_commands_load_the_client_before_it_is_needed(run: Run) -> None:
     script = """
         import sys
-        import shape_audit.cli.leaderboard_card, shape_audit.cli.leaderboard_push, shape_audit.leaderboard
+        import shape_audit.leaderboard
+        from shape_audit.cli.commands import leaderboard_card, leaderboard_push
         print(sorted({"huggingface_hub", "pyarrow", "torch", "datasets", "scipy"} & set(sys.modules)))
         """
     assert run("-c", textwrap.dedent(script)).stdout == "[]\n"

@@ -1,0 +1,1 @@
+"""The Neural Feature Ansatz: the weights' own interaction beside that of the gradients which feed them."""

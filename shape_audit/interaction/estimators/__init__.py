@@ -1,0 +1,1 @@
+"""Gradients -> sums over windows -> unbiased energies -> ratios with error bars."""

@@ -1,0 +1,138 @@
+"""Error bars of U-statistics, and the bias correction of their ratios.
+
+The window is the independent unit. For window s with T tokens, K windows and n tokens in all, the influence on
+total_U (a U-statistic of order two: twice its projection on one window) is
+
+    psi_s = 2 ( <A_s, S_ref> / n_ref - T total_U ) K / n
+
+where S_ref is a sum of EARLIER windows only, so that no window meets itself; diagonal and trace likewise, with the same
+S_ref. Cov(total_U, ...) = Cov(psi) / K; functions of energies by the delta method, energies on the log scale.
+
+A quotient a / b of estimates is biased by - Cov(a, b) / b^2 + a Var(b) / b^3 to first order, which is taken off.
+
+Intervals are Student's t. Gradient energies have heavy tails (a few windows carry much of it), and then a sample
+variance is worth fewer degrees of freedom than it has terms: with kurtosis k, Var(s^2) = sigma^4 (k - 1) / K', that of
+a chi-square with 2 K' / (k - 1) degrees (Satterthwaite's matching of moments; k by Fisher's estimator). The smaller of
+that and K' - 1 is used.
+
+What was tried before (benchmarks/fidelity.py measures the coverage of what is here): exact diagonals beside the noisy
+S_ref, which do not share its noise, so that intervals of ratios came out too wide at middle sites; K' - 1 degrees of
+freedom, which are too many where tails are heavy; a random bilinear sketch in the place of S_ref, whose error all
+windows share.
+"""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from scipy.special import stdtrit
+from torch import Tensor
+
+from shape_audit.interaction.estimators.sample_size import MIN_WINDOWS
+from shape_audit.interaction.estimators.statistics import AOFE, QUOTIENTS, Energies, Form
+from shape_audit.interaction.estimators.sums import WindowRows
+
+CONFIDENCE = 0.95
+FIRST_REFERENCE = 4
+
+Interval = tuple[float, float]
+
+
+def is_reference_point(windows: int) -> bool:
+    """Whether S_ref is frozen once so many windows are in: at 4, 8, 16, 32 ..."""
+    return windows >= FIRST_REFERENCE and windows & (windows - 1) == 0
+
+
+class ErrorBars:
+    """What the spread of a site's windows says about its energies.
+
+    Attributes:
+        influence_K3: psi of (total, diagonal, trace2), for the windows that have a reference.
+        covariance_33: of the three estimates.
+    """
+
+    def __init__(self, energies: Energies, rows: WindowRows) -> None:
+        """Raises ValueError where fewer than two windows have an influence."""
+        self.energies, self.windows = energies, len(rows)
+        self.influence_K3 = influences(energies, rows)
+        if len(self.influence_K3) < 2:
+            raise ValueError(f"{len(rows)} windows have too few influences for error bars")
+        self.covariance_33 = self.influence_K3.T.cov() / self.windows
+
+    def covariance(self, a: Form, b: Form) -> float:
+        """Of two linear forms of the energies."""
+        return float(_tensor(a) @ self.covariance_33 @ _tensor(b))
+
+    def corrected(self, name: str) -> float | None:
+        """A quotient without its first-order bias."""
+        raw = self.energies.quotient(name)
+        if raw is None:
+            return None
+        numerator, denominator = QUOTIENTS[name]
+        a, b = self.energies.of(numerator), self.energies.of(denominator)
+        bias = -self.covariance(numerator, denominator) / b**2 + a * self.covariance(denominator, denominator) / b**3
+        return raw - bias
+
+    def quotient_interval(self, name: str) -> Interval | None:
+        """Around the corrected quotient, on its own scale."""
+        raw, centre = self.energies.quotient(name), self.corrected(name)
+        if raw is None or centre is None:
+            return None
+        numerator, denominator = (_tensor(form) for form in QUOTIENTS[name])
+        half = self._half_width((numerator - raw * denominator) / self.energies.of(QUOTIENTS[name][1]))
+        return centre - half, centre + half
+
+    def aofe_interval(self) -> Interval:
+        """On the log scale, so that it stays positive; on its own where the estimate is not."""
+        aofe, half = self.energies.aofe, self._half_width(_tensor(AOFE))
+        if aofe <= 0:
+            return aofe - half, aofe + half
+        factor = math.exp(min(half / aofe, 700.0))
+        return aofe / factor, aofe * factor
+
+    def _half_width(self, gradient_3: Tensor) -> float:
+        return half_width(self.influence_K3 @ gradient_3, self.windows)
+
+
+def influences(energies: Energies, rows: WindowRows) -> Tensor:
+    """psi_s of (total, diagonal, trace2), float64, for the windows that have a reference: (K', 3)."""
+    inner_K3 = torch.stack([rows.inner_K, rows.inner_diagonal_K, rows.inner_trace_K], dim=1)
+    truth_3 = torch.tensor([energies.total, energies.diagonal, energies.trace2], dtype=torch.float64)
+    estimate_K3 = inner_K3 / rows.reference_tokens_K.clamp(min=1).unsqueeze(1)
+    influence_K3 = 2 * (estimate_K3 - rows.tokens_K.unsqueeze(1) * truth_3) * len(rows) / rows.tokens
+    return influence_K3[rows.reference_tokens_K > 0]
+
+
+def mean_interval(amount_K: Tensor, size_K: Tensor) -> Interval | None:
+    """Of sum(amount) / sum(size), windows being the sample: nats per token, nats per byte, trace per token."""
+    if len(amount_K) < MIN_WINDOWS or float(size_K.sum()) == 0:
+        return None
+    amount_K, size_K = amount_K.double(), size_K.double()
+    mean = float(amount_K.sum() / size_K.sum())
+    half = half_width((amount_K - mean * size_K) / size_K.mean(), len(amount_K))
+    return mean - half, mean + half
+
+
+def half_width(influence_K: Tensor, windows: int) -> float:
+    """Half the interval of an estimate from the influences of (most of) its windows."""
+    variance = float(influence_K.var())
+    if variance == 0:
+        return 0.0
+    return float(stdtrit(degrees_of_freedom(influence_K), (1 + CONFIDENCE) / 2)) * math.sqrt(variance / windows)
+
+
+def degrees_of_freedom(influence_K: Tensor) -> float:
+    """What the sample variance is worth: see the module. At least 2, where t still has a usable quantile."""
+    count = len(influence_K)
+    if count < 4:
+        return count - 1
+    centred_K = influence_K - influence_K.mean()
+    plain_excess = float((centred_K**4).mean() / (centred_K**2).mean() ** 2) - 3
+    excess = (count - 1) / ((count - 2) * (count - 3)) * ((count + 1) * plain_excess + 6)  # Fisher's, less biased
+    matched = 2 * count / (excess + 2) if excess > -2 else math.inf
+    return min(count - 1, max(matched, 2.0))
+
+
+def _tensor(form: Form) -> Tensor:
+    return torch.tensor(form, dtype=torch.float64)

@@ -1,0 +1,127 @@
+"""Energies and ratios of the AGOP, from the sums of a site.
+
+With G the AGOP, N = ||G||_F^2, D = sum_i G_ii^2:
+
+    AOFE = N - D                      AOFE-ratio = AOFE / N
+    aofe_normalized = AOFE / tr(G)^2  mean cos^2 = AOFE / (tr(G)^2 - D)  effective rank = tr(G)^2 / N
+
+(Law of Neural Interaction, arXiv 2605.27989; `shape_scan/transformer_shape_scan.py` of the authors' code has the
+plug-in values at the embedding.) Since E||G_hat||^2 = ||G||^2 + noise / n, plug-in values depend on sample size and
+width; the U-statistics use products of different windows only and are unbiased:
+
+    total_U    = ( ||sum A_s||_F^2 - sum ||A_s||_F^2 )               / ( n^2 - sum T^2 )
+    diagonal_U = sum_i ( (sum A_s,ii)^2 - sum A_s,ii^2 )             / ( n^2 - sum T^2 )
+    trace2_U   = ( (sum tr A_s)^2 - sum (tr A_s)^2 )                 / ( n^2 - sum T^2 )
+
+All five quantities are linear in (total, diagonal, trace2) or a quotient of two such forms: `QUOTIENTS`.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+
+from shape_audit.interaction.estimators.sums import SiteSums, WindowRows
+
+Form = tuple[int, int, int]
+"""Coefficients of (total, diagonal, trace2)."""
+
+AOFE: Form = (1, -1, 0)
+QUOTIENTS: dict[str, tuple[Form, Form]] = {
+    "aofe_ratio": (AOFE, (1, 0, 0)),
+    "aofe_normalized": (AOFE, (0, 0, 1)),
+    "mean_cos2": (AOFE, (0, -1, 1)),
+    "effective_rank": ((0, 0, 1), (1, 0, 0)),
+}
+"""Name -> (numerator, denominator)."""
+
+
+@dataclass(frozen=True)
+class Energies:
+    """The three energies of an AGOP estimate, in nats^4 per activation unit^4.
+
+    Attributes:
+        total: ||G||_F^2.
+        diagonal: sum_i G_ii^2.
+        trace2: tr(G)^2.
+    """
+
+    total: float
+    diagonal: float
+    trace2: float
+
+    def of(self, form: Form) -> float:
+        """The value of a linear form of the three."""
+        return form[0] * self.total + form[1] * self.diagonal + form[2] * self.trace2
+
+    @property
+    def aofe(self) -> float:
+        return self.of(AOFE)
+
+    def quotient(self, name: str) -> float | None:
+        """One of `QUOTIENTS`; None where there is nothing to divide by: no gradient at all, or a single channel."""
+        numerator, denominator = (self.of(form) for form in QUOTIENTS[name])
+        return numerator / denominator if denominator != 0 else None
+
+    @property
+    def aofe_ratio(self) -> float | None:
+        return self.quotient("aofe_ratio")
+
+    @property
+    def aofe_normalized(self) -> float | None:
+        return self.quotient("aofe_normalized")
+
+    @property
+    def mean_cos2(self) -> float | None:
+        return self.quotient("mean_cos2")
+
+    @property
+    def effective_rank(self) -> float | None:
+        return self.quotient("effective_rank")
+
+
+def plugin_energies(sums: SiteSums) -> Energies:
+    """Energies of G = (sum_s A_s) / n itself: biased upwards by the noise of the sample.
+
+    Raises:
+        ValueError: no window was added.
+    """
+    rows = sums.rows()
+    if len(rows) == 0:
+        raise ValueError("no windows: there is no AGOP")
+    return _plugin(squared_norm(sums, rows), rows)
+
+
+def u_energies(sums: SiteSums) -> Energies | None:
+    """Unbiased energies from products of different windows; None for fewer than two windows."""
+    rows = sums.rows()
+    return unbiased(squared_norm(sums, rows), rows)
+
+
+def _plugin(norm2: float, rows: WindowRows) -> Energies:
+    n = rows.tokens
+    return Energies(
+        total=norm2 / n**2,
+        diagonal=float(rows.diagonal_KD.sum(0).square().sum()) / n**2,
+        trace2=float(rows.trace_K.sum()) ** 2 / n**2,
+    )
+
+
+def unbiased(norm2: float, rows: WindowRows) -> Energies | None:
+    """As `u_energies`, from ||sum_s A_s||_F^2 and the windows' rows."""
+    if len(rows) < 2:
+        return None
+    pairs = rows.tokens**2 - int(rows.tokens_K.square().sum())
+    trace_K = rows.trace_K
+    return Energies(
+        total=(norm2 - float(rows.energy_K.sum())) / pairs,
+        diagonal=float(rows.diagonal_KD.sum(0).square().sum() - rows.diagonal_KD.square().sum()) / pairs,
+        trace2=float(trace_K.sum().square() - trace_K.square().sum()) / pairs,
+    )
+
+
+def squared_norm(sums: SiteSums, rows: WindowRows) -> float:
+    """||sum_s A_s||_F^2 with the exact diagonals, accumulated in float64."""
+    above_diagonal = torch.linalg.vector_norm(sums.upper_DD.triu(1).flatten(), dtype=torch.float64).square()
+    return float(2 * above_diagonal) + float(rows.diagonal_KD.sum(0).square().sum())

@@ -1,0 +1,1 @@
+"""Which scalar of the output is differentiated: one file a protocol, `registry` has them by name."""

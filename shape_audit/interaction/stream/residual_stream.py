@@ -1,0 +1,94 @@
+"""Reading the residual stream between a model's decoder blocks. Nothing here knows a model's name."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from shape_audit.errors import NotAuditableError
+from shape_audit.interaction.stream.sites import Site
+
+
+@contextmanager
+def read_gradients(
+    blocks: list[nn.Module], sites: Iterable[Site], receive: Callable[[Site, Tensor], None]
+) -> Iterator[list[Tensor]]:
+    """While open, one forward of the model prepares its backward to hand each site's gradient to `receive`.
+
+    The graph begins at the first site: the residual stream is cut off there and made a leaf, which is the one tensor
+    in the yielded list; differentiating with respect to it reaches all sites, and no weight. Gradients are handed
+    over the moment they exist, so none of them is kept.
+
+    Args:
+        blocks: the decoder blocks, in order.
+        sites: where to read, at least one.
+        receive: gets the site and the gradient (B, T, D).
+    """
+    positions = {site.position: site for site in sites}
+    first = min(positions)
+    leaves: list[Tensor] = []
+
+    def at(position: int, hidden_BTD: Any) -> Any:
+        site = positions.get(position)
+        if site is None:
+            return hidden_BTD
+        if not isinstance(hidden_BTD, Tensor) or (position != first and not hidden_BTD.requires_grad):
+            raise NotAuditableError(
+                f"{type(blocks[0]).__name__}: unsupported architecture (no residual stream goes through {site.name})"
+            )
+        if position == first:
+            hidden_BTD = hidden_BTD.detach().requires_grad_(True)
+            leaves.append(hidden_BTD)
+        hidden_BTD.register_hook(lambda grad_BTD: receive(site, grad_BTD.detach()))
+        return hidden_BTD
+
+    def before_first(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
+        if args:
+            return (at(0, args[0]), *args[1:]), kwargs
+        return args, {**kwargs, "hidden_states": at(0, kwargs.get("hidden_states"))}
+
+    def after(position: int) -> Callable[..., Any]:
+        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+            if isinstance(output, tuple | list) and output:
+                return type(output)([at(position, output[0]), *output[1:]])
+            return at(position, output)
+
+        return hook
+
+    handles = [block.register_forward_hook(after(i + 1)) for i, block in enumerate(blocks)]
+    handles.append(blocks[0].register_forward_pre_hook(before_first, with_kwargs=True))
+    try:
+        with torch.enable_grad():
+            yield leaves
+    finally:
+        for handle in handles:
+            handle.remove()
+
+
+@torch.no_grad()
+def first_site_not_finite(model: nn.Module, blocks: list[nn.Module], ids_BT: Tensor) -> Site | None:
+    """The first site whose activations hold NaN or infinity on these inputs; None where they all are finite."""
+    found: list[Site] = []
+
+    def look(position: int, hidden_BTD: Any) -> None:
+        if isinstance(hidden_BTD, Tensor) and not torch.isfinite(hidden_BTD).all():
+            found.append(Site(position))
+
+    def before_first(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        look(0, args[0] if args else kwargs.get("hidden_states"))
+
+    def after(position: int) -> Callable[..., None]:
+        return lambda module, args, output: look(position, output[0] if isinstance(output, tuple | list) else output)
+
+    handles = [block.register_forward_hook(after(i + 1)) for i, block in enumerate(blocks)]
+    handles.append(blocks[0].register_forward_pre_hook(before_first, with_kwargs=True))
+    try:
+        model(input_ids=ids_BT, use_cache=False)
+    finally:
+        for handle in handles:
+            handle.remove()
+    return found[0] if found else None

@@ -1,0 +1,23 @@
+"""Front doors that hand out heavy names without importing what they bring along before anyone asks; open to all."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from importlib import import_module
+from typing import Any
+
+
+def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
+    """A module's `__getattr__` that imports each name from its own file when it is first used.
+
+    Args:
+        package: `__name__` of the front door.
+        homes: public name -> module inside the package, with dots for sub-packages.
+    """
+
+    def load(name: str) -> Any:
+        if name in homes:
+            return getattr(import_module(f"{package}.{homes[name]}"), name)
+        raise AttributeError(f"module {package!r} has no attribute {name!r}")
+
+    return load

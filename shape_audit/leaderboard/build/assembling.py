@@ -1,0 +1,130 @@
+"""The files of a leaderboard folder -> the board. Nothing is measured here, and nothing is asked of the network."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from importlib.util import find_spec
+
+from shape_audit.auditing import AuditOptions, answers
+from shape_audit.errors import MissingExtraError
+from shape_audit.leaderboard.build.comparable import largest_comparable_set
+from shape_audit.leaderboard.manifest import Entry
+from shape_audit.leaderboard.build.record_folder import KeptRecords
+from shape_audit.leaderboard.build.rows import row_of_facts, row_of_failure, row_of_record, with_scores
+from shape_audit.leaderboard.build.sources import Sources
+from shape_audit.linking import ModelFacts, Point, among_size, family_of, make_points, measured_of
+from shape_audit.records import AuditRecord, Board, BoardRow, Interval, LinkEvidence, Order, ScoreRecord
+from shape_audit.scores import published_scores
+from shape_audit.shape import known_models, place
+
+PACKAGES = ("statsmodels", "pyarrow")
+NOT_AUDITED = "it has not been audited yet"
+
+
+def assemble(sources: Sources, kept: KeptRecords) -> Board:
+    """The board that its sources, the records of its folder and the shipped facts give.
+
+    Raises:
+        MissingExtraError: the extra `board` is not installed.
+    """
+    if missing := [name for name in PACKAGES if find_spec(name) is None]:
+        raise MissingExtraError(f"a leaderboard needs {', '.join(missing)}; pip install 'shape-audit[board]'")
+    manifest, interval = sources.manifest, sources.interval
+    everywhere: dict[str, list[ScoreRecord]] = {}
+    for score in [*(published_scores() if manifest.scores.published else ()), *sources.imported]:
+        everywhere.setdefault(score.model, []).append(score)
+    wanted = manifest.audit_options()
+    rows = []
+    for entry in sources.entries:
+        model = entry.model
+        record = _best(kept.by_model.get(model, []), entry.revision, wanted)
+        row = _row(entry, record, interval)
+        known = [*everywhere.get(model, []), *((record.scores or []) if record else [])]
+        scores = among_size(known, {model: float(row.params_total)} if row.params_total else None)
+        rows.append(with_scores(row, [score for score in scores if score.protocol in manifest.scores.protocols]))
+    protocols = list(manifest.scores.protocols)
+    return Board(
+        title=manifest.title,
+        manifest_sha256=manifest.sha256,
+        interval=interval,
+        caveat=place(0.03, interval).caveat,
+        protocols=protocols,
+        order=manifest.order,
+        rows=_ordered(rows, manifest.order, protocols[0]),
+        evidence=_evidence(rows, interval, protocols[0], manifest.scores.draws),
+        notes=[f"{line}; not used" for line in kept.damaged],
+    )
+
+
+def points_of(rows: Sequence[BoardRow], interval: Interval, protocol: str) -> tuple[list[Point], list[str]]:
+    """Models of the board as `link` takes them, and what was left out. Of what was measured, only what can be compared
+    is with them."""
+    comparable = largest_comparable_set(rows).rows
+    facts = {
+        row.model: ModelFacts(
+            family=row.family or family_of(row.model),
+            depth=row.num_hidden_layers,
+            width=row.hidden_size,
+            params=float(row.params_total) if row.params_total else None,
+            measured=measured_of(row.measured.sites) if row.measured and number in comparable else {},
+        )
+        for number, row in enumerate(rows)
+        if row.num_hidden_layers and row.hidden_size
+    }
+    scores = [score for row in rows for score in row.scores]
+    return make_points(scores, interval, protocol=protocol, facts=facts)
+
+
+def _row(entry: Entry, record: AuditRecord | None, interval: Interval) -> BoardRow:
+    if record is not None:
+        row = row_of_record(record, entry.group, interval)
+    elif entry.model in known_models():
+        row = row_of_facts(known_models()[entry.model], entry.group, interval)
+    else:
+        return row_of_failure(entry.model, entry.group, entry.failure or NOT_AUDITED)
+    return row.model_copy(update={"failure": entry.failure}) if entry.failure and row.measured is None else row
+
+
+def _best(records: Sequence[AuditRecord], revision: str | None, wanted: AuditOptions) -> AuditRecord | None:
+    """Of several records of a model: those of the revision it was found at, or else of the latest audit; of these what
+    the manifest asks for, else a measured one, else any; the latest of those."""
+    if revision is None and records:
+        revision = max(records, key=lambda record: (record.environment.date, record.record_sha256)).model.revision
+    records = [record for record in records if record.model.revision == revision]
+    if len(records) == 1:
+        return records[0]
+
+    def rank(record: AuditRecord) -> tuple[bool, bool, str, str]:
+        is_measured = record.interaction is not None
+        return answers(record, wanted), is_measured, record.environment.date, record.record_sha256
+
+    return max(records, key=rank, default=None)
+
+
+def _ordered(rows: Sequence[BoardRow], order: Order, protocol: str) -> list[BoardRow]:
+    """Rows in the manifest's order; what has no such value stands at the end, by name."""
+    key = order.removeprefix("-")
+
+    def value(row: BoardRow) -> float | str | None:
+        if key == "score":
+            values = [score.value for score in row.scores if score.protocol == protocol]
+            return max(values, default=None)
+        if key == "model":
+            return row.model
+        number = row.params_total if key == "params" else getattr(row, key)
+        return number if number is None or math.isfinite(number) else None
+
+    named = sorted(rows, key=lambda row: row.model)
+    having = [row for row in named if value(row) is not None]
+    having.sort(key=value, reverse=order.startswith("-"))  # type: ignore[arg-type]
+    return having + [row for row in named if value(row) is None]
+
+
+def _evidence(rows: Sequence[BoardRow], interval: Interval, protocol: str, draws: int) -> list[LinkEvidence]:
+    from shape_audit.linking import link_points  # brings numpy: not into every start of the program
+
+    points, left_out = points_of(rows, interval, protocol)
+    if len(points) < 2:
+        return []
+    return link_points(points, protocol=protocol, interval=interval, left_out=left_out, draws=draws)

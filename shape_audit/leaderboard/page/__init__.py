@@ -1,0 +1,1 @@
+"""A board -> what people read: table, page, figures, dataset card, model cards."""

@@ -1,0 +1,200 @@
+"""A board -> what the page's script is given: every number of the board that the page shows, once, as it is.
+
+Rows are plain objects; table, plots and details draw on the same ones. What is a decision (which scores disagree, which
+are at the chance floor, which measurements may be compared, which sources are links) is taken here, not in the script.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+from urllib.parse import urlsplit
+
+from shape_audit.leaderboard.build.comparable import ComparableSet, embedding_site, largest_comparable_set
+from shape_audit.leaderboard.page.plots import plots
+from shape_audit.records import Board, BoardMeasurement, BoardRow, ScoreRecord
+from shape_audit.scores import CHOICE_0SHOT, FLOOR, LM_EVAL_COT, LM_EVAL_LETTERS, OFFICIAL_COT
+
+SAME_SCORE = 1e-6
+"""Scores that differ by no more are one score, as in `linking.make_points`."""
+
+_LABELS = {
+    OFFICIAL_COT: "official, chain of thought",
+    LM_EVAL_COT: "lm-eval, chain of thought",
+    LM_EVAL_LETTERS: "lm-eval, letters",
+    CHOICE_0SHOT: "letters, no examples",
+}
+_SOURCES = {
+    "record": "audit record",
+    "shipped table": "table of known models that ships with shape-audit (data/model_shapes.csv)",
+    "none": "none",
+}
+
+Json = dict[str, Any]
+
+
+def page_data(board: Board) -> Json:
+    """Everything, in the order of the board; keys are documented by the functions that make them."""
+    comparable = largest_comparable_set(board.rows)
+    rows = [_row(number, row, board.protocols, comparable) for number, row in enumerate(board.rows)]
+    return {
+        "interval": [board.interval.low, board.interval.high],
+        "order": board.order,
+        "plots": plots(board, comparable),
+        "protocols": [
+            {
+                "id": name,
+                "label": protocol_label(name),
+                "has_size": any(score["p"] == number and "size" in score for row in rows for score in row["scores"]),
+            }
+            for number, name in enumerate(board.protocols)
+        ],
+        "rows": rows,
+    }
+
+
+def protocol_label(protocol: str) -> str:
+    """A protocol in a few words; its name where there are none."""
+    return _LABELS.get(protocol, protocol)
+
+
+def link_of(source: str) -> str | None:
+    """The source itself where it is an http(s) address and nothing else; None for every other text."""
+    if not source.isprintable() or " " in source:  # of white space, only the plain space counts as printable
+        return None
+    try:
+        parts = urlsplit(source)
+    except ValueError:
+        return None
+    return source if parts.scheme in ("http", "https") and parts.hostname else None
+
+
+def _row(number: int, row: BoardRow, protocols: Sequence[str], comparable: ComparableSet) -> Json:
+    """One model. `cells` has for each protocol the places, in `scores`, of those to show: one of each value."""
+    shown = {name: _distinct(row.scores, name) for name in protocols}
+    content: Json = {
+        "cells": [shown[name] for name in protocols],
+        "details": _facts(row),
+        "distance": row.log_distance,
+        "failure": row.failure,
+        "family": row.family,
+        "group": row.group,
+        "kind": row.kind,
+        "layers": row.num_hidden_layers,
+        "model": row.model,
+        "notes": row.notes,
+        "params": row.params_total,
+        "r": row.r_dw,
+        "scores": [_score(score, protocols) for score in row.scores],
+        "side": row.side,
+        "width": row.hidden_size,
+    }
+    if row.measured is not None:
+        content["measured"] = _measured(row.measured, row.num_hidden_layers, number in comparable.rows)
+    return content
+
+
+def _distinct(scores: Sequence[ScoreRecord], protocol: str) -> list[int]:
+    """Places of the scores of a protocol, without limited runs, in order of value; equal ones once."""
+    places = [place for place, score in enumerate(scores) if score.protocol == protocol and not score.is_limited]
+    places.sort(key=lambda place: (scores[place].value, place))
+    kept: list[int] = []
+    for place in places:
+        if not kept or scores[place].value - scores[kept[-1]].value > SAME_SCORE:
+            kept.append(place)
+    return kept
+
+
+def _score(score: ScoreRecord, protocols: Sequence[str]) -> Json:
+    """One score and where it is from; absent facts have no key."""
+    content: Json = {
+        "by": score.provider,
+        "date": score.date,
+        "floor": score.value <= FLOOR or None,
+        "href": link_of(score.source),
+        "limited": score.is_limited or None,
+        "n": score.n,
+        "notes": score.notes or None,
+        "p": protocols.index(score.protocol) if score.protocol in protocols else None,
+        "protocol": None if score.protocol in protocols else score.protocol,
+        "revision": score.revision,
+        "source": score.source,
+        "stderr": score.stderr,
+        "value": score.value,
+        "verified": score.is_verified,
+    }
+    if score.among_size is not None:
+        content["size"] = score.among_size.model_dump(exclude={"params_range"}) | {
+            "range": list(score.among_size.params_range)
+        }
+    return {key: value for key, value in content.items() if value is not None}
+
+
+def _measured(measured: BoardMeasurement, layers: int | None, is_comparable: bool) -> Json:
+    """What was measured; `profile` has (relative depth, AOFE-ratio, its interval or null, name) of each site."""
+    site = embedding_site(measured)
+    return {
+        "bits": measured.bits_per_byte,
+        "bits_ci": measured.bits_per_byte_ci,
+        "comparable": is_comparable,
+        "noise": site is not None and site.below_noise_floor,
+        "normalized": site.aofe_normalized if site else None,
+        "normalized_ci": site.aofe_normalized_ci if site else None,
+        "profile": [
+            [depth, each.aofe_ratio, each.aofe_ratio_ci, each.name]
+            for each in measured.sites
+            if (depth := relative_depth(each.name, layers)) is not None and each.aofe_ratio is not None
+        ],
+        "protocol": measured.protocol,
+        "rank": site.effective_rank if site else None,
+        "rank_ci": site.effective_rank_ci if site else None,
+        "ratio": site.aofe_ratio if site else None,
+        "ratio_ci": site.aofe_ratio_ci if site else None,
+        "setting": f"{measured.protocol_hash[:8]}, {measured.dataset}, windows of {measured.seq_len} tokens",
+    }
+
+
+def relative_depth(site: str, layers: int | None) -> float | None:
+    """0 for the embedding, 1 for the output of the last block; None for what is not on the residual stream."""
+    if site == "embedding":
+        return 0.0
+    room, _, number = site.partition(".")
+    if room != "block" or not number.isdecimal() or not layers:
+        return None
+    depth = (int(number) + 1) / layers
+    return depth if math.isfinite(depth) else None
+
+
+def _facts(row: BoardRow) -> list[tuple[str, str | int | float | bool]]:
+    """Where the row is from and what else is known, for its details: (name, value), known ones only."""
+    measured = row.measured
+    facts = [
+        ("shape read from", _SOURCES[row.source]),
+        ("record file", row.record),
+        ("record sha256", row.record_sha256),
+        ("revision", row.revision),
+        ("listed under", row.group),
+        ("model type", row.architecture),
+        ("domain", row.domain),
+        ("derived from", row.derived_from),
+        ("training tokens", row.train_tokens),
+        ("parameters", row.params_total),
+        ("parameters without embeddings", row.params_non_embedding),
+        ("intermediate size", row.intermediate_size),
+        ("attention heads", row.num_attention_heads),
+        ("key-value heads", row.num_key_value_heads),
+        ("head size", row.head_dim),
+        ("vocabulary", row.vocab_size),
+        ("tied embeddings", row.tie_word_embeddings),
+    ]
+    if measured is not None:
+        facts += [
+            ("measured by", measured.protocol),
+            ("protocol hash", measured.protocol_hash),
+            ("text", measured.dataset),
+            ("text sha256", measured.text_sha256),
+            ("windows", measured.windows),
+            ("tokens a window", measured.seq_len),
+        ]
+    return [(name, value) for name, value in facts if value is not None]

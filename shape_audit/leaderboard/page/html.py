@@ -1,0 +1,69 @@
+"""A board as one HTML file that opens from disk and asks the network for nothing.
+
+The text stands in the HTML; the models stand in one block of JSON, from which DataTables and plotly.js make table and
+plots in the browser. The same board gives the same bytes.
+"""
+
+from __future__ import annotations
+
+import base64
+import hashlib
+import json
+import re
+from html import escape
+from pathlib import Path
+from string import Template
+from typing import Any
+
+from shape_audit.leaderboard.page.data import page_data
+from shape_audit.leaderboard.page.libraries import datatables_css, datatables_js, plotly_js
+from shape_audit.leaderboard.page.prose import evidence_html, filters_html, interval_html, provenance_html
+from shape_audit.records import Board
+
+DATA = Path(__file__).resolve().parents[2] / "data"
+SCRIPTS = ("leaderboard_cells.js", "leaderboard_table.js", "leaderboard_plots.js")
+
+
+def page_html(board: Board) -> str:
+    """The page, with a final line end.
+
+    Raises:
+        MissingExtraError: plotly or itables is not installed.
+        IncompleteError: itables' bundle is of another make.
+    """
+    glue = "\n".join((DATA / name).read_text(encoding="utf-8") for name in SCRIPTS)
+    libraries, ours = [_inline(plotly_js()), _inline(datatables_js())], _inline(glue)
+    hashes = " ".join(_csp_hash(script) for script in (*libraries, ours))
+    page = Template((DATA / "leaderboard_page.html").read_text(encoding="utf-8"))
+    return page.substitute(
+        csp=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
+        "base-uri 'none'; form-action 'none'",
+        css=datatables_css() + (DATA / "leaderboard_page.css").read_text(encoding="utf-8"),
+        data=_json(page_data(board)),
+        datatables=libraries[1],
+        evidence=evidence_html(board),
+        filters=filters_html(board),
+        glue=ours,
+        interval=interval_html(board),
+        n_models=f"{len(board.rows):,}",
+        plotly=libraries[0],
+        provenance=provenance_html(board),
+        title=escape(board.title),
+    )
+
+
+def _json(content: Any) -> str:
+    """JSON that ends no script element and opens none, whatever a name holds."""
+    text = json.dumps(content, sort_keys=True, separators=(",", ":"), ensure_ascii=True, allow_nan=False)
+    return text.replace("&", "\\u0026").replace("<", "\\u003c").replace(">", "\\u003e")
+
+
+def _inline(script: str) -> str:
+    """A script as it may stand in an HTML file: with line ends as the parser would make them, since its hash counts."""
+    return re.sub(r"</(script)", r"<\\/\1", script.replace("\r\n", "\n").replace("\r", "\n"), flags=re.IGNORECASE)
+
+
+def _csp_hash(script: str) -> str:
+    """What the content security policy knows a script by: nothing but these can run, whatever a name smuggles in."""
+    digest = hashlib.sha256(script.encode("utf-8")).digest()
+    return f"'sha256-{base64.b64encode(digest).decode('ascii')}'"

@@ -1,0 +1,97 @@
+"""Layouts of the page's plots, for plotly.js: axes, the shaded interval, the line of guessing, what a plot shows.
+
+Colours are names (`ink`, `grid` ...) that the script replaces by those of the page's light or dark scheme. Placements
+differ by the marker's form as well, so that grey prints can be read.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from typing import Any
+
+from shape_audit.leaderboard.build.comparable import ComparableSet, embedding_site
+from shape_audit.records import Board, BoardRow
+from shape_audit.scores import FLOOR
+
+TICKS = (0.001, 0.002, 0.003, 0.006, 0.01, 0.02, 0.04, 0.065, 0.1, 0.2, 0.5, 1)
+"""Of R_D/W; the decades alone are too few for real models."""
+WIDE = 10.0
+"""Times the least value that the largest must be for a logarithmic axis."""
+
+Json = dict[str, Any]
+
+
+def plots(board: Board, comparable: ComparableSet) -> Json:
+    """`phase` and `shape`: each a layout, and which rows it shows or what it leaves out."""
+    return {
+        "phase": {
+            "layout": _phase_layout(board.rows, comparable),
+            "note": _phase_note(board.rows, comparable),
+            "rows": _phase_rows(board.rows, comparable),
+        },
+        "shape": {"layout": _shape_layout(board)},
+    }
+
+
+def _phase_rows(rows: Sequence[BoardRow], comparable: ComparableSet) -> list[int]:
+    """Rows of the set that have both coordinates."""
+    return [number for number in sorted(comparable.rows) if None not in _coordinates(rows[number])]
+
+
+def _phase_note(rows: Sequence[BoardRow], comparable: ComparableSet) -> str:
+    """What the plot shows, and what it leaves out and why."""
+    if comparable.setting is None:
+        return "No model of this board was measured at the embedding."
+    shown = len(_phase_rows(rows, comparable))
+    unplaced = len(comparable.rows) - shown
+    left_out = [*comparable.left_out, *([f"{unplaced} without a value"] if unplaced else [])]
+    others = f" Left out: {'; '.join(left_out)}." if left_out else ""
+    return f"{shown} models measured by {comparable.measured_as}; bars are 95 % intervals.{others}"
+
+
+def _coordinates(row: BoardRow) -> tuple[float | None, float | None]:
+    site = embedding_site(row.measured) if row.measured else None
+    return (site.aofe_normalized, site.aofe_ratio) if site else (None, None)
+
+
+def _phase_layout(rows: Sequence[BoardRow], comparable: ComparableSet) -> Json:
+    across = [_coordinates(rows[number])[0] for number in _phase_rows(rows, comparable)]
+    known = [value for value in across if value is not None]
+    is_wide = bool(known) and min(known) > 0 and max(known) > WIDE * min(known)
+    return {
+        "xaxis": {"title": {"text": "AOFE / tr(G)² at the embedding"}, "type": "log" if is_wide else "linear"},
+        "yaxis": {"title": {"text": "AOFE-ratio at the embedding"}},
+    }
+
+
+def _shape_layout(board: Board) -> Json:
+    ratios = [row.r_dw for row in board.rows if row.r_dw]
+    low, high = _ends(board, ratios)
+    ticks = [tick for tick in TICKS if not ratios or min(ratios) / 1.6 <= tick <= max(ratios) * 1.6]
+    band = {"type": "rect", "xref": "x", "yref": "paper", "x0": low, "x1": high, "y0": 0, "y1": 1}
+    floor = {"type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": 100 * FLOOR, "y1": 100 * FLOOR}
+    return {
+        "annotations": [
+            {"text": "interval", "x": math.log10(math.sqrt(low * high)), "xref": "x", "y": 1, "yref": "paper",
+             "yanchor": "bottom", "showarrow": False},
+            {"text": "at or below: guessing", "x": 0, "xref": "paper", "xanchor": "left", "y": 100 * FLOOR, "yref": "y",
+             "yanchor": "top", "showarrow": False},
+        ],
+        "shapes": [
+            band | {"fillcolor": "band", "line": {"width": 0}, "layer": "below"},
+            floor | {"line": {"color": "muted", "width": 1, "dash": "dot"}},
+        ],
+        "xaxis": {"title": {"text": "R_D/W = layers / hidden size"}, "type": "log", "tickvals": ticks,
+                  "ticktext": [f"{tick:g}" for tick in ticks]},
+        "yaxis": {"title": {"text": "MMLU-Pro accuracy, %"}},
+    }  # fmt: skip
+
+
+def _ends(board: Board, ratios: Sequence[float]) -> tuple[float, float]:
+    """Of the shaded band: an open end runs past all models."""
+    low, high = board.interval.low, board.interval.high
+    least, most = min(ratios, default=0.01), max(ratios, default=0.1)
+    low = low if low is not None else min(least, high or least) / 2
+    high = high if high is not None else max(most, low) * 2
+    return low, high

@@ -1,0 +1,63 @@
+"""A board -> the files that people and programs read. The same board, the same files."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+
+from shape_audit.errors import IncompleteError
+from shape_audit.leaderboard.build.assembling import points_of
+from shape_audit.leaderboard.build.board_folder import BOARD_FILE
+from shape_audit.leaderboard.page.dataset_card import dataset_card
+from shape_audit.leaderboard.page.html import page_html
+from shape_audit.leaderboard.page.tables import csv_text, parquet_bytes
+from shape_audit.records import Board, write_bytes_atomically
+
+FIGURES = "figures"
+
+
+FILES: dict[str, Callable[[Board], bytes]] = {
+    "table.parquet": parquet_bytes,
+    "table.csv": lambda board: csv_text(board).encode(),
+    "README.md": lambda board: dataset_card(board).encode(),
+    "index.html": lambda board: page_html(board).encode(),
+}
+"""File -> its content, of the board alone."""
+
+
+def keep_board(board: Board, folder: Path) -> None:
+    """Write the board into its folder.
+
+    Raises:
+        IncompleteError: it cannot be written.
+    """
+    _write(folder / BOARD_FILE, (board.model_dump_json(indent=1) + "\n").encode())
+
+
+def render(board: Board, folder: Path) -> list[Path]:
+    """Write table, card, page and figures into the folder; each file whole or not at all.
+
+    Raises:
+        IncompleteError: a file cannot be written.
+        MissingExtraError: the extra `board` is not installed.
+    """
+    written = []
+    for name, content in FILES.items():
+        _write(folder / name, content(board))
+        written.append(folder / name)
+    if board.evidence:
+        from shape_audit.linking import write_figures  # brings numpy
+
+        points, _ = points_of(board.rows, board.interval, board.protocols[0])
+        try:
+            written += write_figures(board.evidence[0], points, folder / FIGURES)
+        except OSError as error:
+            raise IncompleteError(f"{folder / FIGURES}: could not be written ({error.strerror or error})") from error
+    return written
+
+
+def _write(path: Path, content: bytes) -> None:
+    try:
+        write_bytes_atomically(path, content)
+    except OSError as error:
+        raise IncompleteError(f"{path}: could not be written ({error.strerror or error})") from error

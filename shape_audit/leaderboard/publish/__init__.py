@@ -1,0 +1,1 @@
+"""A rendered board -> a dataset repository on the Hub."""

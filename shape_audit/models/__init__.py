@@ -1,0 +1,80 @@
+"""A checkpoint -> a model in memory, ready for gradients of its activations: dtype, device maps, memory.
+
+parse_device_map(text), parse_max_memory(text)    where weights should live; light
+plan_weights(checkpoint, ...)  -> PlannedMemory: what a pass will take, and the WeightPlacement to load with
+check_supported(checkpoint)    refuses unknown architectures                          (imports transformers)
+load_model(checkpoint, ...)    -> LoadedModel                                         (imports torch)
+find_blocks(model, depth), model_logits(model, ids), window_losses(logits, targets)
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shape_audit.lazy import lazy_names
+from shape_audit.models.device_map import DeviceMap, parse_device_map, parse_max_memory
+from shape_audit.models.memory_estimate import DeviceMemory, MemoryPlan, chosen_micro_batch, memory_advice
+
+if TYPE_CHECKING:
+    from shape_audit.models.blocks import find_blocks
+    from shape_audit.models.checkpointing import check_same_losses, not_checkpointed
+    from shape_audit.models.loading import (
+        LoadedModel,
+        check_supported,
+        chosen_device,
+        load_model,
+        quiet_transformers,
+        read_config,
+        weights_folder,
+    )
+    from shape_audit.models.logits import exact_logits, model_logits, window_losses
+    from shape_audit.models.memory_plan import PlannedMemory, plan_weights
+    from shape_audit.models.weight_placement import WeightPlacement
+
+__all__ = [
+    "DeviceMap",
+    "DeviceMemory",
+    "LoadedModel",
+    "MemoryPlan",
+    "PlannedMemory",
+    "WeightPlacement",
+    "check_same_losses",
+    "check_supported",
+    "chosen_device",
+    "chosen_micro_batch",
+    "exact_logits",
+    "find_blocks",
+    "load_model",
+    "memory_advice",
+    "model_logits",
+    "not_checkpointed",
+    "parse_device_map",
+    "parse_max_memory",
+    "plan_weights",
+    "quiet_transformers",
+    "read_config",
+    "weights_folder",
+    "window_losses",
+]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "LoadedModel": "loading",
+        "PlannedMemory": "memory_plan",
+        "WeightPlacement": "weight_placement",
+        "check_same_losses": "checkpointing",
+        "check_supported": "loading",
+        "chosen_device": "loading",
+        "exact_logits": "logits",
+        "find_blocks": "blocks",
+        "load_model": "loading",
+        "model_logits": "logits",
+        "not_checkpointed": "checkpointing",
+        "plan_weights": "memory_plan",
+        "quiet_transformers": "loading",
+        "read_config": "loading",
+        "weights_folder": "loading",
+        "window_losses": "logits",
+    },
+)

@@ -1,0 +1,318 @@
+"""Loading a model so that gradients of its activations, and of nothing else, can be taken."""
+
+from __future__ import annotations
+
+import logging
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Literal
+
+import torch
+from torch import nn
+
+from shape_audit.errors import CorruptFileError, IncompleteError, NotAuditableError, UsageError
+from shape_audit.hub import DEFAULT_RETRIES, Checkpoint, download_files
+from shape_audit.models.checkpointing import checkpoint_blocks
+from shape_audit.models.freed_memory import give_back_freed_memory
+from shape_audit.models.weight_placement import WeightPlacement
+from shape_audit.parallel import local_rank, world_size
+
+DTYPES = {
+    "float32": torch.float32,
+    "bfloat16": torch.bfloat16,
+    "float16": torch.float16,
+    "float64": torch.float64,
+}
+SIDE_FILES = ("transformers_weights", "configuration_files")
+"""Keys of config.json by which transformers takes weights or a config from another file: not the one that was read."""
+MAX_LABELS = 1_000_000
+MAX_BUFFER_BYTES = 8 * 2**30
+MAX_EXCESS = 1.5
+"""A model may have so many times the parameters of its weight files; what is missing is then counted and named."""
+_SAFETENSORS_DTYPES = {"F64": "float64", "F32": "float32", "BF16": "bfloat16", "F16": "float16"}
+
+
+@dataclass(frozen=True)
+class LoadedModel:
+    """A model ready to be measured.
+
+    Attributes:
+        model: in eval mode, without dropout, no weight requiring gradients.
+        device: where inputs and losses are.
+        attn_implementation: what transformers chose (sdpa, eager ...).
+        seconds: what downloading and loading took.
+        placement: where its weights live; None where they are all on `device`.
+    """
+
+    model: nn.Module
+    dtype: torch.dtype
+    device: torch.device
+    attn_implementation: str
+    seconds: float
+    placement: WeightPlacement | None = None
+
+    @property
+    def is_checkpointed(self) -> bool:
+        """Whether its blocks are computed again in the backward pass; then their weights may be streamed."""
+        return self.placement is not None and self.placement.is_streamed
+
+    @property
+    def device_name(self) -> str:
+        """The device, or the memories its weights are spread over: `disk, cpu`."""
+        return self.placement.description if self.placement else str(self.device)
+
+    @property
+    def dtype_name(self) -> str:
+        return str(self.dtype).removeprefix("torch.")
+
+
+def load_model(
+    checkpoint: Checkpoint,
+    *,
+    dtype: str = "auto",
+    device: str = "auto",
+    attn_implementation: str | None = None,
+    placement: WeightPlacement | None = None,
+    offload_folder: Path | None = None,
+    retries: int = DEFAULT_RETRIES,
+) -> LoadedModel:
+    """Download the weights where needed and load the model with transformers.
+
+    Args:
+        dtype: `auto` takes the dtype most parameters are stored in, but float32 for float16, whose gradients
+            underflow; else float32, bfloat16, float16 or float64.
+        device: cpu, cuda, mps; `auto` takes the first of cuda, mps, cpu that there is.
+        attn_implementation: sdpa or eager; None for what transformers chooses.
+        placement: where weights live, where that is not `device` alone. What is streamed goes with activation
+            checkpointing.
+        offload_folder: for what must be written to be read from the disk. Weights are read from the checkpoint's own
+            files, so that is nothing but what transformers stores in another form than it computes with.
+
+    Raises:
+        NotAuditableError: transformers does not know the architecture, or only through code of the repository; or it
+            cannot be streamed.
+        IncompleteError: weights are missing or do not fit the architecture.
+        UsageError: the device asked for is not there.
+        huggingface_hub and httpx2 errors: see `errors.FOREIGN`.
+    """
+    started = time.perf_counter()
+    place = torch.device(placement.main_device) if placement else chosen_device(device)
+    folder = weights_folder(checkpoint, retries)
+    config = read_config(checkpoint, folder)
+    chosen_dtype = DTYPES[dtype_of_pass(checkpoint, dtype)]
+    unloaded_model(checkpoint, config, chosen_dtype)
+    spread: dict[str, Any] = {}
+    if placement is not None:
+        give_back_freed_memory()
+        spread = {"device_map": dict(placement.homes), "offload_folder": offload_folder}
+    model, info = _from_pretrained(checkpoint, folder, config, chosen_dtype, attn_implementation, spread)
+    absent = sorted(info["missing_keys"])
+    if absent:
+        raise IncompleteError(
+            f"{checkpoint.repo_id}: the weights lack {len(absent)} tensors the architecture needs ({absent[0]} ...)"
+        )
+    model.requires_grad_(False).eval()
+    if placement is None:
+        model.to(place)
+    elif placement.is_streamed:
+        checkpoint_blocks(model, [model.get_submodule(name) for name in placement.blocks])
+    return LoadedModel(
+        model=model,
+        dtype=chosen_dtype,
+        device=place,
+        attn_implementation=str(model.config._attn_implementation),
+        seconds=time.perf_counter() - started,
+        placement=placement,
+    )
+
+
+def chosen_device(name: str) -> torch.device:
+    """The device meant by cpu, cuda, mps or auto; of several processes on a machine, each has its own accelerator.
+
+    Raises:
+        UsageError: it is not there.
+    """
+    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    if name == "auto":
+        name = next(device for device in ("cuda", "mps", "cpu") if there[device])
+    if not there[name]:
+        raise UsageError(f"--device {name}: this torch sees no {name.upper()} device")
+    if name == "cuda" and world_size() > 1:
+        return torch.device("cuda", local_rank() % torch.cuda.device_count())
+    return torch.device(name)
+
+
+def dtype_of_pass(checkpoint: Checkpoint, asked: str) -> str:
+    """The name of the dtype to load in; `auto` goes by the tensor headers."""
+    if asked != "auto":
+        return asked
+    counts: dict[str, int] = {}
+    for header in checkpoint.tensors.values():
+        if header.dtype in _SAFETENSORS_DTYPES:
+            counts[header.dtype] = counts.get(header.dtype, 0) + header.numel
+    stored: Literal["F32"] | str = max(counts, key=lambda name: counts[name], default="F32")
+    return "float32" if stored == "F16" else _SAFETENSORS_DTYPES[stored]
+
+
+def config_folder(checkpoint: Checkpoint, retries: int) -> Path:
+    """Where config.json lies: of a Hub model, downloaded at its commit into the Hub's cache."""
+    if checkpoint.folder is not None:
+        return checkpoint.folder
+    inside = f"{checkpoint.subfolder}/" if checkpoint.subfolder else ""
+    names = [f"{inside}config.json"]
+    return download_files(checkpoint.repo_id, checkpoint.revision, names, retries=retries) / checkpoint.subfolder
+
+
+def weights_folder(checkpoint: Checkpoint, retries: int) -> Path:
+    """Where config and weights lie: of a Hub model, downloaded at its commit into the Hub's cache."""
+    if checkpoint.folder is not None:
+        return checkpoint.folder
+    inside = f"{checkpoint.subfolder}/" if checkpoint.subfolder else ""
+    small = [inside + name for name in ("config.json", "generation_config.json", "model.safetensors.index.json")]
+    if checkpoint.variant:
+        small.append(f"{inside}model.safetensors.index.{checkpoint.variant}.json")
+    names = [name for name in small if name in checkpoint.files] + [inside + name for name in checkpoint.weight_files]
+    return download_files(checkpoint.repo_id, checkpoint.revision, names, retries=retries) / checkpoint.subfolder
+
+
+def check_supported(checkpoint: Checkpoint) -> None:
+    """Refuse what transformers knows no causal LM for, before anything is downloaded or cut.
+
+    Raises:
+        NotAuditableError: an unknown architecture, or one that needs code of its repository.
+    """
+    from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
+
+    kernel = checkpoint.config.get("attn_implementation") or checkpoint.config.get("_attn_implementation")
+    if "/" in str(kernel):  # transformers would fetch and run it
+        raise NotAuditableError(f"{checkpoint.repo_id}: asks for attention code of a repository, which is not run")
+    for key in SIDE_FILES:
+        if key in checkpoint.config:
+            raise NotAuditableError(
+                f"{checkpoint.repo_id}: config.json names other files to load ({key}), which this audit does not follow"
+            )
+    labels = checkpoint.config.get("num_labels")
+    if isinstance(labels, int) and labels > MAX_LABELS:  # the config class makes a name for each
+        raise CorruptFileError(f"{checkpoint.repo_id}: config.json: {labels:,} labels cannot be meant")
+    model_type = checkpoint.config.get("model_type")
+    if not isinstance(model_type, str) or model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
+        if "auto_map" in checkpoint.config:
+            raise NotAuditableError(
+                f"{checkpoint.repo_id}: needs code from its repository (model type {model_type}), which is not run; "
+                "--shape-only works"
+            )
+        raise NotAuditableError(
+            f"{checkpoint.repo_id}: unsupported architecture: transformers knows no causal LM of type {model_type}"
+        )
+
+
+def read_config(checkpoint: Checkpoint, folder: Path) -> Any:
+    """The transformers config, with all dropout off.
+
+    Activation checkpointing needs a block's training flag, and some blocks drop out by that same flag.
+    """
+    from transformers import AutoConfig
+
+    try:
+        with quiet_transformers():
+            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    except Exception as error:  # whatever an impossible value makes the config class raise
+        raise CorruptFileError(f"{checkpoint.repo_id}: config.json: {_first_line(error)}") from error
+    for part in (config, config.get_text_config(decoder=True)):  # of several towers, the text model's own too
+        for name, value in part.to_dict().items():
+            if "drop" in name and isinstance(value, int | float) and not isinstance(value, bool):
+                setattr(part, name, 0.0)
+    return config
+
+
+def unloaded_model(checkpoint: Checkpoint, config: Any, dtype: torch.dtype) -> Any:
+    """The model without memory, on the meta device, compared with the weights' headers.
+
+    So an absurd config is met before it takes the machine down, and where weights go can be settled before they are
+    loaded.
+
+    Raises:
+        IncompleteError: the config describes far more than the weights hold, or cannot be built at all.
+    """
+    from transformers import AutoModelForCausalLM
+
+    try:
+        with torch.device("meta"), quiet_transformers():
+            model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)
+    except Exception as error:  # whatever an impossible config makes a model class raise
+        raise IncompleteError(f"{checkpoint.repo_id}: transformers cannot build it: {_first_line(error)}") from error
+    described = sum(parameter.numel() for parameter in model.parameters())
+    held = sum(header.numel for header in checkpoint.tensors.values())
+    if described > MAX_EXCESS * held:
+        raise IncompleteError(
+            f"{checkpoint.repo_id}: config.json describes {described:,} parameters, but the weights hold {held:,}"
+        )
+    buffers = sum(buffer.numel() * buffer.element_size() for buffer in model.buffers())
+    if buffers > MAX_BUFFER_BYTES:
+        raise IncompleteError(
+            f"{checkpoint.repo_id}: config.json asks for {buffers / 1e9:,.0f} GB of buffers "
+            "(max_position_embeddings?); that cannot be meant"
+        )
+    model.tie_weights()
+    return model
+
+
+@contextmanager
+def quiet_transformers() -> Iterator[None]:
+    """Advice of transformers is for those who load a model themselves; what matters here becomes an error."""
+    from transformers.utils import logging as transformers_logging
+
+    transformers_logging.disable_progress_bar()
+    loggers = [logging.getLogger(name) for name in ("transformers", "accelerate")]
+    levels = [logger.level for logger in loggers]
+    for logger in loggers:
+        logger.setLevel(logging.ERROR)
+    try:
+        yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+def _from_pretrained(
+    checkpoint: Checkpoint,
+    folder: Path,
+    config: Any,
+    dtype: torch.dtype,
+    attn_implementation: str | None,
+    spread: dict[str, Any],
+) -> tuple[Any, dict[str, Any]]:
+    from safetensors import SafetensorError
+    from transformers import AutoModelForCausalLM
+
+    try:
+        with quiet_transformers():
+            model, info = AutoModelForCausalLM.from_pretrained(
+                folder,
+                config=config,
+                dtype=dtype,
+                attn_implementation=attn_implementation,
+                use_safetensors=True,
+                variant=checkpoint.variant,
+                local_files_only=True,
+                trust_remote_code=False,
+                output_loading_info=True,
+                **spread,
+            )
+    except SafetensorError as error:
+        raise CorruptFileError(f"{checkpoint.repo_id}: damaged weights: {_first_line(error)}") from error
+    except Exception as error:  # whatever an impossible config makes a model class raise
+        if isinstance(error, torch.OutOfMemoryError | MemoryError | OSError):
+            raise
+        raise IncompleteError(f"{checkpoint.repo_id}: transformers cannot load it: {_first_line(error)}") from error
+    return model, info
+
+
+def _first_line(error: BaseException) -> str:
+    line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    if isinstance(error, KeyError):
+        line = f"it does not know {line}"
+    return line[:200] or type(error).__name__

@@ -1,0 +1,145 @@
+"""Before anything is loaded: where weights will live, and what the pass will take of the memory there is."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+
+from shape_audit.hub import DEFAULT_RETRIES, Checkpoint
+from shape_audit.models.available_memory import available_memory
+from shape_audit.models.device_map import DeviceMap
+from shape_audit.models.loading import (
+    DTYPES,
+    chosen_device,
+    config_folder,
+    dtype_of_pass,
+    read_config,
+    unloaded_model,
+)
+from shape_audit.models.memory_estimate import (
+    DeviceMemory,
+    MemoryPlan,
+    sums_memory,
+    window_memory,
+    with_activations,
+)
+from shape_audit.models.weight_placement import WeightPlacement, place_weights
+from shape_audit.records import ModelShape
+
+
+@dataclass(frozen=True)
+class PlannedMemory:
+    """What a pass will take, and the placement of weights that this is of; None where one device has them all."""
+
+    plan: MemoryPlan
+    placement: WeightPlacement | None
+
+
+def plan_weights(
+    checkpoint: Checkpoint,
+    shape: ModelShape,
+    site_widths: Mapping[int, int],
+    *,
+    seq_len: int,
+    windows: int,
+    micro_batch: int | None = None,
+    dtype: str = "auto",
+    device: str = "auto",
+    device_map: DeviceMap | None = None,
+    max_memory: Mapping[str, int] | None = None,
+    retries: int = DEFAULT_RETRIES,
+) -> PlannedMemory:
+    """Settle where weights go, and count. Reads config and headers, never weights.
+
+    Args:
+        site_widths: position in the residual stream (0 the input of block 0, k + 1 the output of block k, -1 the
+            logits) -> width of the gradients that are read there.
+        windows: how many there may be in all: each leaves a row at every site.
+        micro_batch: the user's; None chooses one.
+        dtype, device: as for `load_model`.
+        device_map: see `device_map`; None for all weights on the device.
+        max_memory: device -> bytes weights may take, with auto and balanced.
+
+    Raises:
+        UsageError: the device is not there, or the device map fits neither the model nor the machine.
+        IncompleteError, NotAuditableError: a config that no model can be built from.
+        huggingface_hub and httpx2 errors: see `errors.FOREIGN`.
+    """
+    computing = chosen_device(device)
+    if device_map is not None and computing.type == "mps":
+        computing = torch.device("cpu")
+    there = available_memory(computing)
+    torch_dtype = DTYPES[dtype_of_pass(checkpoint, dtype)]
+    size = torch_dtype.itemsize
+    of_sites = {at: sums_memory(width, windows, element_bytes=size) for at, width in site_widths.items()}
+    placement = None
+    if device_map is not None:
+        a_window = window_memory(shape, seq_len, element_bytes=size)
+        blocks = a_window.of_blocks(shape.num_hidden_layers, is_checkpointed=True)
+        config = read_config(checkpoint, config_folder(checkpoint, retries))
+        placement = place_weights(
+            unloaded_model(checkpoint, config, torch_dtype),
+            shape.num_hidden_layers,
+            device_map,
+            device=computing,
+            there=there,
+            limits=max_memory or {},
+            reserved=sum(of_sites.values()) + a_window.logits + blocks,
+        )
+    main = placement.main_device if placement else "cuda:0" if computing.type == "cuda" else computing.type
+    block_devices = placement.block_devices if placement else (main,) * shape.num_hidden_layers
+    lasting = _lasting(
+        weights=placement.weight_bytes if placement else {main: shape.params_total * size},
+        streamed=placement.streamed_bytes if placement else {},
+        sums={at: main if at <= 0 else block_devices[at - 1] for at in of_sites},
+        of_sites=of_sites,
+        there=there,
+    )
+    is_checkpointed = placement is not None and placement.is_streamed
+    chosen, devices = with_activations(
+        lasting,
+        shape,
+        seq_len,
+        element_bytes=size,
+        is_checkpointed=is_checkpointed,
+        main_device=main,
+        block_devices=block_devices,
+        micro_batch=micro_batch,
+    )
+    plan = MemoryPlan(
+        model=checkpoint.repo_id,
+        dtype=str(torch_dtype).removeprefix("torch."),
+        seq_len=seq_len,
+        micro_batch=chosen,
+        is_checkpointed=is_checkpointed,
+        devices=devices,
+    )
+    return PlannedMemory(plan, placement)
+
+
+def _lasting(
+    *,
+    weights: Mapping[str, int],
+    streamed: Mapping[str, int],
+    sums: Mapping[int, str],
+    of_sites: Mapping[int, int],
+    there: Mapping[str, int],
+) -> list[DeviceMemory]:
+    """What each memory holds from the first micro-batch to the last; the disk comes last."""
+    sums_at: dict[str, int] = {}
+    for site, device in sums.items():
+        home = "cpu" if device == "mps" else device  # mps has no float64
+        sums_at[home] = sums_at.get(home, 0) + of_sites[site]
+    names = sorted({*weights, *streamed, *sums_at}, key=lambda name: (name == "disk", name))
+    return [
+        DeviceMemory(
+            name,
+            weights=weights.get(name, 0),
+            streamed=streamed.get(name, 0),
+            sums=sums_at.get(name, 0),
+            available=there.get(name),
+        )
+        for name in names
+    ]
