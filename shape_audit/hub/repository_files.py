@@ -66,8 +66,9 @@ class FolderFiles:
                 self.odd[path.name] = what
             if path.is_file():
                 self.sizes[path.name] = path.stat().st_size
-        for path in folder.glob(f"*/{CONFIG_FILE}"):
-            self.sizes[f"{path.parent.name}/{CONFIG_FILE}"] = path.stat().st_size
+        for pattern in (CONFIG_FILE, "*.distcp", "*_model_states.pt"):  # models, and shards of FSDP and DeepSpeed
+            for path in folder.glob(f"*/{pattern}"):
+                self.sizes[f"{path.parent.name}/{path.name}"] = path.stat().st_size
 
     def read(self, name: str) -> bytes:
         return read_small_file(self.folder / name)

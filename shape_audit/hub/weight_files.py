@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import re
-from collections import Counter
 from collections.abc import Callable, Collection
 from typing import Any
 
 from shape_audit.errors import CorruptFileError, IncompleteError, NotAuditableError
+from shape_audit.hub.json_faults import why_not_json
 
 CONFIG_FILE = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
@@ -42,22 +42,10 @@ def parse_json_object(text: bytes, *, file: str) -> dict[str, Any]:
         content = json.loads(text.decode("utf-8"))
         json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair can be parsed, and nothing else
     except (ValueError, RecursionError) as error:
-        raise CorruptFileError(f"{file}: not valid JSON; the file is damaged") from error
+        raise CorruptFileError(f"{file}: not valid JSON: {why_not_json(text, error)}") from error
     if not isinstance(content, dict):
         raise CorruptFileError(f"{file}: not a JSON object")
     return content
-
-
-def repeated_key(text: bytes) -> str | None:
-    """A key that an object of this JSON text names twice: which of the two counts depends on the reader."""
-    repeated: list[str] = []
-
-    def look(pairs: list[tuple[str, Any]]) -> None:
-        counts = Counter(key for key, _ in pairs)
-        repeated.extend(key for key, count in counts.items() if count > 1)
-
-    json.loads(text, object_pairs_hook=look)
-    return repeated[0] if repeated else None
 
 
 def refuse_what_is_no_model(files: Collection[str], subject: str, read: Callable[[str], bytes]) -> None:
@@ -123,4 +111,6 @@ def weight_files(
         )
     if any(name.endswith(".gguf") for name in files):
         raise NotAuditableError(f"{subject}: GGUF weights only; audit the repository they were converted from")
-    raise IncompleteError(f"{subject}: there is no {single} and no {index}")
+    shards = sorted(name for name in files if name.endswith(".safetensors"))
+    there = f"; there is {', '.join(shards[:3])}{' ...' if shards[3:] else ''}" if shards else ""
+    raise IncompleteError(f"{subject}: there is no {single} and no {index}{there}")
