@@ -36,6 +36,7 @@ from shape_audit.hub.safetensors_header import (
 from shape_audit.hub.weight_files import (
     CONFIG_FILE,
     parse_json_object,
+    read_side_files,
     refuse_what_is_no_model,
     weight_files,
 )
@@ -86,6 +87,7 @@ def read_hub_repository(model: ModelName, retries: int) -> dict[str, Any]:
         "weight_files": tuple(tensors_by_file),
         "files": frozenset(every_size),
         "notes": model.notes,
+        "side_files": read_side_files(sizes, read),
     }
 
 

@@ -12,6 +12,8 @@ from shape_audit.errors import CorruptFileError, IncompleteError, NotAuditableEr
 
 CONFIG_FILE = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
+SIDE_FILES = ("hf_quant_config.json", "quantize_config.json", "quant_config.json")
+"""Where quantisers say what they did, besides or instead of config.json."""
 
 _VARIANT = re.compile(r"model\.(?P<single>[\w-]+)\.safetensors|model\.safetensors\.index\.(?P<index>[\w-]+)\.json")
 
@@ -58,6 +60,15 @@ def repeated_key(text: bytes) -> str | None:
 
     json.loads(text, object_pairs_hook=look)
     return repeated[0] if repeated else None
+
+
+def read_side_files(files: Collection[str], read: Callable[[str], bytes]) -> dict[str, dict[str, Any]]:
+    """Name -> content of the `SIDE_FILES` that are there.
+
+    Raises:
+        CorruptFileError: one of them is no JSON object.
+    """
+    return {name: parse_json_object(read(name), file=name) for name in SIDE_FILES if name in files}
 
 
 def refuse_what_is_no_model(files: Collection[str], subject: str, read: Callable[[str], bytes]) -> None:
