@@ -71,13 +71,17 @@ def _reduced(config: dict[str, Any]) -> dict[str, Any]:
             by_layer = all(str(name).isdigit() for name in value)
             kept = {name: entry for name, entry in value.items() if not by_layer or int(name) < REDUCED_LAYERS}
             smaller[key] = _reduced(kept)
-        elif depth and isinstance(value, list | str) and len(value) == depth > REDUCED_LAYERS and key != "model_type":
+        elif depth and _is_by_layer(key, value) and len(value) == depth > REDUCED_LAYERS:
             smaller[key] = value[:REDUCED_LAYERS]
         elif key in DEPTHS and type(value) is int:
             smaller[key] = min(value, REDUCED_LAYERS)
         else:
             smaller[key] = value
     return smaller
+
+
+def _is_by_layer(key: str, value: object) -> bool:
+    return isinstance(value, list) or (isinstance(value, str) and "pattern" in key)
 
 
 def save(model: Any, folder: Path) -> None:

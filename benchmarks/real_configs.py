@@ -87,7 +87,7 @@ def _planted(kind: str, folder: Path, copy: Path, sound_report: CheckReport) -> 
 
 
 def main() -> None:
-    logging.disable(logging.WARNING)
+    logging.getLogger("transformers").setLevel(logging.ERROR)
     warnings.simplefilter("ignore")
     transformers.utils.logging.disable_progress_bar()
     KEPT.mkdir(parents=True, exist_ok=True)

@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 from shape_audit.checks.architecture_class import class_named, why_not_loadable
 from shape_audit.errors import NotAuditableError
-from shape_audit.hub import CONFIG_FILE, Inspection, raw_header
+from shape_audit.hub import CONFIG_FILE, Inspection, TensorHeader, element_bits, raw_header
 from shape_audit.shape import largest_stack
 
 _LIMITS = (
@@ -28,6 +28,10 @@ _LIMITS = (
 )
 """Keys of a config that say how many modules (or, num_labels, entries) are made one by one, and how many there may be.
 Whole keys: `block_size`, `layer_norm_eps` or `num_experts_per_tok` count nothing that is built."""
+
+
+MAPPED_BYTES = 2**30
+"""Of a file of the empty checkpoint: a system may refuse to map one that is larger than its memory, holes or not."""
 
 
 class CannotLookError(Exception):
@@ -43,6 +47,7 @@ class Expected:
         missing, unexpected: names of tensors.
         mismatched: name -> (shape stored, shape the architecture has).
         refusal: why transformers could not build or load it at all; None where it could.
+        is_about_tensors: whether it could build the model, and not put together the tensors for it.
     """
 
     names: tuple[str, ...] = ()
@@ -50,6 +55,7 @@ class Expected:
     unexpected: tuple[str, ...] = ()
     mismatched: tuple[tuple[str, tuple[int, ...], tuple[int, ...]], ...] = ()
     refusal: str | None = None
+    is_about_tensors: bool = False
 
 
 def compare_with_architecture(files: Inspection) -> Expected:
@@ -89,24 +95,25 @@ def _absurd(files: Inspection) -> str | None:
 
 
 def _write_empty_checkpoint(files: Inspection, folder: Path) -> None:
+    """The headers without data, in files that any machine can map: not in one of the size of all weights."""
     (folder / CONFIG_FILE).write_text(json.dumps(files.config))
+    shards: list[dict[str, TensorHeader]] = [{}]
+    filled = 0
+    for name, header in files.tensors.items():
+        size = header.numel * element_bits(header.dtype) // 8
+        if filled and filled + size > MAPPED_BYTES:
+            shards.append({})
+            filled = 0
+        shards[-1][name] = header
+        filled += size
     weight_map: dict[str, str] = {}
-    for file in files.weight_files:
-        if file in files.headers:
-            _write_empty(folder / file, files, file)
-            weight_map |= dict.fromkeys(files.headers[file], file)
-    if len(files.weight_files) > 1:
-        index = {"metadata": {}, "weight_map": weight_map}
-        (folder / "model.safetensors.index.json").write_text(json.dumps(index))
-    else:
-        (folder / files.weight_files[0]).rename(folder / "model.safetensors")
-
-
-def _write_empty(path: Path, files: Inspection, file: str) -> None:
-    content, size = raw_header(files.headers[file])
-    with path.open("wb") as stream:
-        stream.write(content)
-        stream.truncate(len(content) + size)
+    for number, shard in enumerate(shards):
+        content, size = raw_header(shard)
+        with (folder / f"model-{number}.safetensors").open("wb") as stream:
+            stream.write(content)
+            stream.truncate(len(content) + size)
+        weight_map |= dict.fromkeys(shard, f"model-{number}.safetensors")
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"metadata": {}, "weight_map": weight_map}))
 
 
 def _loading_report(folder: Path, files: Inspection) -> Expected:
@@ -124,9 +131,9 @@ def _loading_report(folder: Path, files: Inspection) -> Expected:
             )
         except Exception as error:  # whatever a config that nobody has checked makes a model class raise
             reason = _whole_reason(error, said).replace(str(folder), files.repo_id)
-            if isinstance(error, ImportError) or _is_about_quantisation(error):
+            if isinstance(error, ImportError | MemoryError) or _is_about_quantisation(error) or "mmap" in reason:
                 raise CannotLookError(reason) from error
-            return Expected(refusal=reason)
+            return Expected(refusal=reason, is_about_tensors=bool(said))
     return Expected(
         names=tuple(model.state_dict()),
         missing=tuple(sorted(report["missing_keys"])),

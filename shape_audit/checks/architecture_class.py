@@ -44,7 +44,7 @@ def class_named(folder: Path) -> Any:
 
     config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     for name in _architectures(config.to_dict()):
-        found = getattr(transformers, name, None)
+        found: Any = getattr(transformers, name, None)
         if isinstance(getattr(found, "config_class", None), type) and isinstance(config, found.config_class):
             return found
     for name in _AUTO_CLASSES:

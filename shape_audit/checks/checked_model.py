@@ -7,6 +7,7 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from shape_audit.checks.least_parameters import LEAST_SHARE, LEAST_SHARE_NOT_DENSE, least_parameters
 from shape_audit.checks.token_ids import token_ids
 from shape_audit.checks.wrapper_names import Wrapper, wrappers_in
 from shape_audit.errors import CorruptFileError, NotAuditableError
@@ -122,7 +123,8 @@ class CheckedModel:
     @cached_property
     def alike(self) -> list[BlockStack]:
         """The decoder's blocks by kind: those that should have the same tensors."""
-        return like_blocks(self.facts, self.stack) if self.stack else []
+        kinds = self.facts.block_kinds if self.facts else None
+        return like_blocks(kinds, self.stack) if self.stack else []
 
     @property
     def is_dense(self) -> bool:
@@ -141,6 +143,21 @@ class CheckedModel:
         return text_part(self.config)[0]
 
     @property
+    def is_compared(self) -> bool:
+        """Whether transformers has said which tensors there should be."""
+        return self.expected is not None and self.expected.refusal is None
+
+    @cached_property
+    def almost_empty(self) -> tuple[int, int] | None:
+        """Parameters stored, and those that the config's sizes call for at least, where that is far more."""
+        if self.facts is None or self.is_quantized or self.empty_tensors or self.absent_files or not self.tensors:
+            return None
+        least = least_parameters(self.facts)
+        stored = sum(header.numel for header in self.tensors.values())
+        share = LEAST_SHARE if self.is_dense and not self.facts.absent_blocks else LEAST_SHARE_NOT_DENSE
+        return (stored, least) if least is not None and stored < share * least else None
+
+    @property
     def absent_files(self) -> bool:
         """Whether weight files are missing or damaged, which explains missing tensors."""
         promised = {*self.files.weight_map.values(), *self.files.weight_files}
@@ -148,5 +165,5 @@ class CheckedModel:
 
     @property
     def is_quantized(self) -> bool:
-        stored = self.tensor_facts is not None and self.tensor_facts.quantized > 0
+        stored = self.tensor_facts is not None and self.tensor_facts.stored.quantized > 0
         return stored or (self.facts is not None and self.facts.quantization is not None)

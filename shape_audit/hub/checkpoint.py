@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +14,9 @@ from shape_audit.hub.retrying import DEFAULT_RETRIES
 from shape_audit.hub.safetensors_header import TensorHeader, read_header
 from shape_audit.hub.weight_files import (
     CONFIG_FILE,
+    adapter_notes,
     parse_json_object,
+    read_side_files,
     refuse_what_is_no_model,
     weight_files,
 )
@@ -35,6 +37,7 @@ class Checkpoint:
         folder: where the files lie (the subfolder is part of it); None for a Hub model.
         subfolder, variant: as the user chose them, see `ModelName`.
         notes: what a reader of the result should know.
+        side_files: name -> content of JSON files beside the config that say more about the weights.
     """
 
     repo_id: str
@@ -48,6 +51,7 @@ class Checkpoint:
     subfolder: str = ""
     variant: str | None = None
     notes: tuple[str, ...] = ()
+    side_files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
 
 
 def read_checkpoint(
@@ -110,7 +114,8 @@ def _read_folder(model: ModelName) -> Checkpoint:
         folder=folder,
         subfolder=model.subfolder,
         variant=model.variant,
-        notes=model.notes,
+        notes=(*model.notes, *adapter_notes(files)),
+        side_files=read_side_files(files, read),
     )
 
 

@@ -35,7 +35,9 @@ from shape_audit.hub.safetensors_header import (
 )
 from shape_audit.hub.weight_files import (
     CONFIG_FILE,
+    adapter_notes,
     parse_json_object,
+    read_side_files,
     refuse_what_is_no_model,
     weight_files,
 )
@@ -85,7 +87,8 @@ def read_hub_repository(model: ModelName, retries: int) -> dict[str, Any]:
         "tensors": merged_tensors(tensors_by_file),
         "weight_files": tuple(tensors_by_file),
         "files": frozenset(every_size),
-        "notes": model.notes,
+        "notes": (*model.notes, *adapter_notes(sizes)),
+        "side_files": read_side_files(sizes, read),
     }
 
 

@@ -17,6 +17,7 @@ from shape_audit.hub.safetensors_header import HeaderError, TensorHeader
 from shape_audit.hub.weight_files import (
     ADAPTER_CONFIG,
     CONFIG_FILE,
+    SIDE_FILES,
     index_file,
     parse_json_object,
     single_file,
@@ -31,7 +32,7 @@ FaultKind = Literal[
 
 JSON_FILES = (
     CONFIG_FILE, "generation_config.json", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.json",
-    "added_tokens.json", ADAPTER_CONFIG,
+    "added_tokens.json", ADAPTER_CONFIG, *SIDE_FILES,
 )  # fmt: skip
 
 LARGEST_SETTINGS = 4 * 2**20

@@ -12,6 +12,8 @@ from shape_audit.hub.json_faults import why_not_json
 
 CONFIG_FILE = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
+SIDE_FILES = ("hf_quant_config.json", "quantize_config.json", "quant_config.json")
+"""Where quantisers say what they did, besides or instead of config.json."""
 
 _VARIANT = re.compile(r"model\.(?P<single>[\w-]+)\.safetensors|model\.safetensors\.index\.(?P<index>[\w-]+)\.json")
 
@@ -46,6 +48,22 @@ def parse_json_object(text: bytes, *, file: str) -> dict[str, Any]:
     if not isinstance(content, dict):
         raise CorruptFileError(f"{file}: not a JSON object")
     return content
+
+
+def read_side_files(files: Collection[str], read: Callable[[str], bytes]) -> dict[str, dict[str, Any]]:
+    """Name -> content of the `SIDE_FILES` that are there.
+
+    Raises:
+        CorruptFileError: one of them is no JSON object.
+    """
+    return {name: parse_json_object(read(name), file=name) for name in SIDE_FILES if name in files}
+
+
+def adapter_notes(files: Collection[str]) -> tuple[str, ...]:
+    """What a reader of a model's record should know where an adapter lies beside its weights."""
+    if ADAPTER_CONFIG not in files:
+        return ()
+    return (f"{ADAPTER_CONFIG} lies beside the weights: transformers loads that adapter on top of them",)
 
 
 def refuse_what_is_no_model(files: Collection[str], subject: str, read: Callable[[str], bytes]) -> None:

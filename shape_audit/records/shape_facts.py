@@ -48,6 +48,14 @@ class ModelShape(Frozen):
     ledger: Ledger
     widths: list[int] | None
     """Width of each block, where they are not all `hidden_size`."""
+    num_mtp_blocks: int = 0
+    """Blocks for multi-token prediction that are stored besides; they are no layers."""
+    params_mtp: int = 0
+    """Their parameters, which no other count has."""
+    quantization: str | None = None
+    """How the weights are quantised; parameters are counted as the weights these stand for."""
+    quantization_scales: int = 0
+    """Scales, zero points and the like beside them, which are no parameters."""
 
 
 class Interval(Frozen):

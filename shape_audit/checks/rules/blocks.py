@@ -29,7 +29,7 @@ def _few(part: BlockStack) -> int:
 
 def _parts(model: CheckedModel) -> Iterator[BlockStack]:
     """The kinds of blocks to compare, where transformers has not said what is right."""
-    if model.expected is None or model.expected.refusal is not None:
+    if not model.is_compared:
         yield from model.alike
 
 
@@ -88,7 +88,7 @@ def _odd_blocks(model: CheckedModel, part: BlockStack, odd: Mapping[int, tuple[s
 
 def _missing_from_architecture(model: CheckedModel) -> Iterator[Seen]:
     """What transformers misses; a beginning of all names that differs is named as that."""
-    if model.expected is None:
+    if model.expected is None or model.almost_empty:
         return
     explained = {unwrapped(name, model.wrappers) for name in (*model.wrapped_names, *model.empty_tensors)}
     missing = [name for name in model.expected.missing if name not in explained]
@@ -102,12 +102,9 @@ def _missing_from_architecture(model: CheckedModel) -> Iterator[Seen]:
         found = {name.removeprefix(prefix + ".") if too_much else f"{prefix}.{name}" for name in names}
         missing = [name for name in missing if name not in found]
     for group in grouped(missing, among=model.expected.names):
-        yield Seen(f"the architecture has {group}, which {_is(group)} not stored",
+        verb, them = ("is", "it") if group.count == 1 else ("are", "them")
+        yield Seen(f"{group} {verb} not stored, though the architecture has {them}",
                    file=model.anchor(group.first), place=_place(group))  # fmt: skip
-
-
-def _is(group: Group) -> str:
-    return "is" if group.count == 1 else "are"
 
 
 def _place(group: Group) -> str:
@@ -213,5 +210,10 @@ def uneven_blocks(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
       fix="Compare config.json with one that works; check model_type and architectures.")  # fmt: skip
 def cannot_be_built(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """transformers cannot build the architecture that config.json describes."""
-    if model.expected and model.expected.refusal:
+    if model.expected is None or model.expected.refusal is None:
+        return
+    is_explained = model.expected.is_about_tensors and any(
+        True for look in (missing_tensor, misshapen_tensor) for _ in look(model, policy)
+    )
+    if not is_explained:
         yield Seen(f"transformers cannot load it: {model.expected.refusal}", place="architecture")

@@ -28,19 +28,21 @@ def list_length(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
         yield from _by_layer(part, model.facts.num_mtp_blocks if model.facts else 0)
     text = model.text_config
     rope = text.get("rope_parameters") or text.get("rope_scaling")
-    wanted = _rotated_pairs(model, text, rope) if isinstance(rope, dict) else None
-    for key in FACTORS if isinstance(rope, dict) and wanted else ():
+    if not isinstance(rope, dict):
+        return
+    wanted = _rotated_pairs(model, text, rope)
+    for key in FACTORS:
         factors = rope.get(key)
-        if isinstance(factors, list) and len(factors) != wanted:
+        if wanted and isinstance(factors, list) and len(factors) != wanted:
             yield Seen(f"{key} of rope has {len(factors)} factors; the head dimension takes {wanted}", place=key)
 
 
 def _by_layer(part: Mapping[str, Any], more: int) -> Iterator[Seen]:
     depth = next((part[key] for key in DEPTH if type(part.get(key)) is int), None)
     for key in BY_LAYER if depth else ():
-        entries = part.get(key)
+        entries: Any = part.get(key)
         is_list = isinstance(entries, list) or (key == "hybrid_override_pattern" and isinstance(entries, str))
-        if is_list and len(entries) not in (depth, depth + more):
+        if is_list and len(entries) not in (depth, (depth or 0) + more):
             yield Seen(f"{key} has {len(entries)} entries, but there are {depth} layers", place=key)
 
 

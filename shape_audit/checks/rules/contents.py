@@ -22,14 +22,21 @@ _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat
 def config_disagrees(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """Depth, width, heads, feed-forward width or vocabulary in config.json are not those of the tensors."""
     if model.facts and model.tensor_facts and not model.empty_tensors:
+        absent = _gaps(model)
         for field, promised, seen in disagreements(model.facts, model.tensor_facts):
-            yield Seen(f"{field} = {promised}, but the tensors show {seen}", place=field)
-    if model.stack and not model.empty_tensors and model.facts:
-        last = max(model.stack.blocks)
-        absent = set(range(last + 1)) - set(model.stack.blocks) - model.facts.absent_blocks
-        if absent:
-            yield Seen(f"blocks go up to {last}, but there is no block {ranges(absent)}",
+            if field != "num_hidden_layers" or not absent:
+                yield Seen(f"{field} = {promised}, but the tensors show {seen}", place=field)
+        if absent and not model.is_compared:
+            depth = model.facts.num_hidden_layers or max(absent) + 1
+            yield Seen(f"{depth} blocks are promised, but there is no block {ranges(absent)}",
                        file=model.anchor(""), place="blocks")  # fmt: skip
+
+
+def _gaps(model: CheckedModel) -> set[int]:
+    """Blocks that are not there though later ones are."""
+    if model.stack is None or model.facts is None:
+        return set()
+    return set(range(max(model.stack.blocks))) - set(model.stack.blocks) - model.facts.absent_blocks
 
 
 @rule(
@@ -40,7 +47,7 @@ def config_disagrees(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 def tied_weights_stored_twice(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """The output matrix is stored though the config ties it to the embedding."""
     facts, tensors = model.facts, model.tensor_facts
-    if facts and tensors and facts.tie_word_embeddings and tensors.output_matrix:
+    if facts and tensors and facts.tie_word_embeddings and tying(facts, tensors).stored == "both":
         yield Seen(f"tie_word_embeddings is true, yet an output matrix of {tensors.output_matrix:,} numbers is stored",
                    place="tie_word_embeddings")  # fmt: skip
 
@@ -54,8 +61,10 @@ def tied_weights_stored_twice(model: CheckedModel, policy: Policy) -> Iterator[S
 def output_matrix_missing(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """The config says untied embeddings, and the output matrix or the embedding is not stored."""
     facts, tensors = model.facts, model.tensor_facts
-    if facts is None or tensors is None or not tensors.blocks or model.empty_tensors or facts.is_causal_lm is False:
+    if facts is None or tensors is None or not tensors.blocks or facts.is_causal_lm is False:
         return
+    if model.empty_tensors or model.almost_empty:
+        return  # which says it all
     tie = tying(facts, tensors)
     if tie.fault is not None:
         yield Seen(tie.fault, place="tie_word_embeddings")
@@ -131,6 +140,6 @@ def dtype_disagrees(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 def quantization_disagrees(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """The config says quantised and nothing is stored so, or the reverse."""
     if model.facts and model.tensor_facts:
-        seen = quantization_disagreement(model.facts, model.tensor_facts)
+        seen = quantization_disagreement(model.facts.quantization, model.tensor_facts.stored)
         if seen is not None:
             yield Seen(seen, place="quantization_config")

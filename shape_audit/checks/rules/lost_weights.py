@@ -8,12 +8,6 @@ from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
 from shape_audit.checks.tensor_groups import grouped
-from shape_audit.shape import ConfigFacts
-
-LEAST_SHARE, LEAST_SHARE_NOT_DENSE = 0.5, 0.05
-"""Of the parameters that the config's sizes call for at least. Pruned models (Nemotron-NAS: 0.6 of the plain shape)
-keep more, and a dense model without its feed-forward matrices keeps about a third. Where blocks have attention or a
-feed-forward part, not both (Nemotron-H), the sizes tell less."""
 
 
 @rule(
@@ -59,25 +53,7 @@ def empty_tensors(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 )  # fmt: skip
 def almost_empty(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """Far fewer parameters are stored than the sizes in config.json call for."""
-    if model.facts is None:
-        return
-    least = _least_parameters(model.facts)
-    if least is None or model.is_quantized or model.empty_tensors or model.absent_files or not model.tensors:
-        return
-    stored = sum(header.numel for header in model.tensors.values())
-    share = LEAST_SHARE if model.is_dense and not model.facts.absent_blocks else LEAST_SHARE_NOT_DENSE
-    if stored < share * least:
+    if model.almost_empty is not None:
+        stored, least = model.almost_empty
         yield Seen(f"{stored:,} parameters are stored; the sizes in config.json call for at least {least:,}",
                    file=model.anchor(""), place="parameters")  # fmt: skip
-
-
-def _least_parameters(facts: ConfigFacts) -> int | None:
-    """Embedding, attention and two feed-forward matrices of every block; None where a size is not known."""
-    sizes = (facts.num_hidden_layers, facts.hidden_size, facts.intermediate_size, facts.vocab_size,
-             facts.num_attention_heads)  # fmt: skip
-    if any(size is None for size in sizes):
-        return None
-    depth, width, feed_forward, vocabulary, heads = (int(size or 0) for size in sizes)
-    head = facts.head_dim or width // heads
-    attention = 2 * width * head * (heads + (facts.num_key_value_heads or heads))
-    return vocabulary * width + depth * (attention + 2 * width * feed_forward)
