@@ -135,7 +135,7 @@ class CheckedModel:
     @property
     def may_mix_kinds(self) -> bool:
         """Whether there may be kinds of blocks that nobody has told apart."""
-        return not self.is_dense and not (self.facts and self.facts.block_kinds is not None)
+        return not self.is_dense
 
     @property
     def text_config(self) -> Mapping[str, Any]:

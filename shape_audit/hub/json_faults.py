@@ -27,9 +27,9 @@ def why_not_json(text: bytes, error: Exception) -> str:
     for mark, encoding in _BYTE_ORDER_MARKS.items():
         if text.startswith(mark):
             return f"it is encoded in {encoding} (it begins with its byte order mark); save it as UTF-8"
+    if 0 in text[:4]:
+        return "it is encoded in UTF-16 or UTF-32, or binary; save it as UTF-8"
     if isinstance(error, UnicodeDecodeError):
-        if text[:4].count(0) >= 1:
-            return "it is encoded in UTF-16 or UTF-32, or binary; save it as UTF-8"
         line = text.count(b"\n", 0, error.start) + 1
         return f"line {line} holds the byte 0x{text[error.start]:02x}, which is not UTF-8"
     if isinstance(error, UnicodeEncodeError):
@@ -58,6 +58,8 @@ def _reason(error: json.JSONDecodeError) -> str:
         return f"{word[0]}, which is not a value of JSON"
     if not after:
         return "the file ends in the middle: it is cut off"
+    if error.msg.startswith("Unterminated string"):
+        return "a text that does not end; the file may be cut off"
     if error.msg == "Extra data":
         return "more text after the end of the object"
     return error.msg[:1].lower() + error.msg[1:]

@@ -60,6 +60,8 @@ def _columns(config: Mapping[str, Any], depth: int) -> Iterator[list[str]]:
     for key in table["first_keys"]:
         if type(first := config.get(key)) is int and 0 < first < depth:
             yield [f"{key}:{i < first}" for i in range(depth)]
+    if type(first := table["first_of_type"].get(config.get("model_type"))) is int:
+        yield [f"first:{i < first}" for i in range(depth)]
     for key in table["last_keys"]:
         if type(last := config.get(key)) is int and 0 < last < depth:
             yield [f"{key}:{i >= depth - last}" for i in range(depth)]

@@ -19,6 +19,8 @@ from shape_audit.shape import BlockStack
 
 FEW = 4
 """Blocks that differ are faults where they are no more than a 1 / FEW of their kind, or one."""
+MOST_STRAYS = 9
+"""Tensors that may have strayed into a block of a hybrid; more are a part that one block keeps for all (Zamba 2)."""
 FEWEST_ALIKE = 3
 """Blocks of a kind below which nobody can say which of them is the odd one."""
 
@@ -50,6 +52,16 @@ def missing_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     yield from _missing_from_architecture(model)
 
 
+def _is_regular(part: BlockStack, odd: list[int]) -> bool:
+    """Whether blocks that differ come at equal distances all through the stack: every fourth, say, of a design that the
+    config does not tell."""
+    places = [place for place, index in enumerate(part.blocks) if index in odd]
+    if len(places) < 2:
+        return False
+    step = places[1] - places[0]
+    return step > 1 and places == list(range(places[0], len(part.blocks), step)) and places[0] < step
+
+
 def _lacking(model: CheckedModel, part: BlockStack, index: int) -> set[str]:
     """What a block lacks: nothing where so many lack it that it is a design, or where it has something else instead."""
     block, usual = part.blocks[index], part.usual
@@ -59,7 +71,8 @@ def _lacking(model: CheckedModel, part: BlockStack, index: int) -> set[str]:
     counts = Counter(rest for other in part.blocks.values() for rest in other)
     empty = set(model.empty_tensors)
     lacking = {rest for rest in usual if rest not in block and len(part.blocks) - counts[rest] <= _few(part)}
-    return {rest for rest in lacking if part.name_of(index, rest) not in empty}
+    regular = {r for r in lacking if _is_regular(part, [i for i, other in part.blocks.items() if r not in other])}
+    return {rest for rest in lacking - regular if part.name_of(index, rest) not in empty}
 
 
 def _odd_blocks(model: CheckedModel, part: BlockStack, odd: Mapping[int, tuple[str, ...]], verb: str) -> Iterator[Seen]:
@@ -132,12 +145,18 @@ def unexpected_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 
 
 def _surplus(model: CheckedModel, part: BlockStack, index: int) -> tuple[str, ...]:
-    """What a block has beyond the others; nothing where that stands instead of something else, by a design."""
-    block = part.blocks[index]
-    if len(part.blocks) < FEWEST_ALIKE or (model.may_mix_kinds and not set(part.usual) <= set(block)):
+    """What a block has beyond the others; nothing where that stands instead of something else, by a design.
+
+    The first and the last block often have something of their own: T5's relative positions, GPT-NeoX-Japanese's bias.
+    """
+    block, ends = part.blocks[index], (min(part.blocks), max(part.blocks))
+    if len(part.blocks) < FEWEST_ALIKE or index in ends or (model.may_mix_kinds and not set(part.usual) <= set(block)):
         return ()
     counts = Counter(rest for other in part.blocks.values() for rest in other)
-    return tuple(sorted(rest for rest in block if rest not in part.usual and counts[rest] <= _few(part)))
+    surplus = [rest for rest in block if rest not in part.usual and counts[rest] <= _few(part)]
+    if model.may_mix_kinds and len(surplus) > MOST_STRAYS:
+        return ()
+    return tuple(r for r in sorted(surplus) if not _is_regular(part, [i for i, b in part.blocks.items() if r in b]))
 
 
 @rule(
@@ -165,8 +184,8 @@ def _is_odd_shape(part: BlockStack, index: int, rest: str) -> bool:
     shape, usual = part.blocks[index][rest].shape, part.usual.get(rest)
     if usual is None or shape == usual:
         return False
-    odd = sum(block[rest].shape != usual for block in part.blocks.values() if rest in block)
-    return odd <= _few(part)
+    odd = [i for i, block in part.blocks.items() if rest in block and block[rest].shape != usual]
+    return len(odd) <= _few(part) and not _is_regular(part, odd)
 
 
 def _misshapen_for_architecture(model: CheckedModel) -> Iterator[Seen]:

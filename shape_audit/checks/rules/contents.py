@@ -21,7 +21,10 @@ _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat
 )  # fmt: skip
 def config_disagrees(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """Depth, width, heads, feed-forward width or vocabulary in config.json are not those of the tensors."""
-    if model.facts and model.tensor_facts and not model.empty_tensors:
+    is_decoder = (
+        model.facts is not None and model.facts.is_causal_lm is not False
+    )  # else the blocks may be an encoder's
+    if model.facts and model.tensor_facts and not model.empty_tensors and is_decoder:
         absent = _gaps(model)
         for field, promised, seen in disagreements(model.facts, model.tensor_facts):
             if field != "num_hidden_layers" or not absent:
@@ -47,7 +50,9 @@ def _gaps(model: CheckedModel) -> set[int]:
 def tied_weights_stored_twice(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """The output matrix is stored though the config ties it to the embedding."""
     facts, tensors = model.facts, model.tensor_facts
-    if facts and tensors and facts.tie_word_embeddings and tying(facts, tensors).stored == "both":
+    if facts is None or facts.is_causal_lm is False:
+        return
+    if tensors and facts.tie_word_embeddings and tying(facts, tensors).stored == "both":
         yield Seen(f"tie_word_embeddings is true, yet an output matrix of {tensors.output_matrix:,} numbers is stored",
                    place="tie_word_embeddings")  # fmt: skip
 
@@ -91,7 +96,10 @@ def output_matrix_rows(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     tensors = model.tensor_facts
     if tensors is None or model.is_quantized or not tensors.output_rows or not tensors.vocab_size:
         return
-    if tensors.output_rows != tensors.vocab_size and not (model.facts and model.facts.is_causal_lm is False):
+    promised = (model.facts.embedding_rows, model.facts.vocab_size) if model.facts else None
+    if model.facts and (model.facts.is_causal_lm is False or (tensors.vocab_size, tensors.output_rows) == promised):
+        return  # mllama embeds more tokens than it predicts
+    if tensors.output_rows != tensors.vocab_size:
         yield Seen(f"the output matrix has {tensors.output_rows:,} rows, the token embedding {tensors.vocab_size:,}",
                    file=model.anchor(""), place="output matrix")  # fmt: skip
 
