@@ -34,6 +34,10 @@ class AttentionRows:
         """Of all heads together. A query matrix may hold a gate besides; the output matrix does not."""
         return self.output or self.query
 
+    def fits(self, heads: int, head_dim: int) -> bool:
+        """Whether so many heads have this width: where values are narrower than queries, that of the queries."""
+        return self.head in (None, head_dim) and heads * head_dim in (self.query, self.output)
+
 
 def attention_rows(block: Mapping[str, TensorHeader], width: int) -> AttentionRows | None:
     """Read the attention matrices of one block.
@@ -44,7 +48,12 @@ def attention_rows(block: Mapping[str, TensorHeader], width: int) -> AttentionRo
     Returns:
         None where there are none, or where keys and values are kept compressed (latent attention).
     """
-    inside = {name: header for name, header in block.items() if not name.startswith(_FEED_FORWARD)}
+    mixers = {name.partition(".")[0] for name in block if _mixer().search(f".{name}")}
+    inside = {
+        name: header
+        for name, header in block.items()
+        if not name.startswith(_FEED_FORWARD) and name.partition(".")[0] not in mixers
+    }
     if any(_pattern("latent").search(name) for name in inside):
         return None
     found = {part: _other_side(inside, part, width) for part in ("query", "key", "value", "fused", "output")}
@@ -56,6 +65,11 @@ def attention_rows(block: Mapping[str, TensorHeader], width: int) -> AttentionRo
     norm = next((h.shape for name, h in inside.items() if _pattern("head_norm").search(name)), ())
     head = norm[0] if len(norm) == 1 and (query or output or 0) > norm[0] else None
     return AttentionRows(query, key, value, output, head)
+
+
+@cache
+def _mixer() -> re.Pattern[str]:
+    return re.compile(facts("tensor_roles")["mixer"])
 
 
 @cache

@@ -25,6 +25,8 @@ class ConfigFacts:
         num_mtp_blocks: blocks for multi-token prediction, which are no layers.
         block_kinds: one label a layer, where the config says that layers differ.
         absent_blocks: layers that have no tensors by design.
+        stored_layers: layers that have tensors: without these, and those that are run again counted once.
+        has_latent_attention: keys and values are kept compressed: rows of matrices say nothing of heads.
         defaults: the fields that the config leaves out and its type's own default fills.
     """
 
@@ -46,6 +48,8 @@ class ConfigFacts:
     num_mtp_blocks: int
     block_kinds: tuple[str, ...] | None
     absent_blocks: frozenset[int]
+    stored_layers: int | None
+    has_latent_attention: bool
     non_dense_reason: str | None
     quantization: Quantization | None
     defaults: frozenset[str]
@@ -64,7 +68,10 @@ def read_config(config: Mapping[str, Any], side_files: Mapping[str, Mapping[str,
     keys = ConfigKeys(text, text_type)
     architectures = config.get("architectures")
     names = [name for name in architectures if isinstance(name, str)] if isinstance(architectures, list) else []
+    table = facts("config_facts")
     depth = keys.number("num_hidden_layers")
+    absent = absent_blocks(text, depth) if depth else frozenset()
+    stacked = text.get(table["stored_layers_keys"].get(text_type, ""))
     heads = keys.number("num_attention_heads")
     key_value_heads = keys.number("num_key_value_heads")
     if key_value_heads is None and not isinstance(keys.first("num_key_value_heads"), list):
@@ -86,8 +93,10 @@ def read_config(config: Mapping[str, Any], side_files: Mapping[str, Mapping[str,
         max_position_embeddings=keys.number("max_position_embeddings"),
         tie_word_embeddings=_tied(config, keys),
         num_mtp_blocks=_mtp_blocks(text, config),
-        block_kinds=block_kinds(text, depth) if depth else None,
-        absent_blocks=absent_blocks(text, depth) if depth else frozenset(),
+        block_kinds=block_kinds(text, depth, text_type) if depth else None,
+        absent_blocks=absent,
+        stored_layers=stacked if type(stacked) is int else depth - len(absent) if depth else None,
+        has_latent_attention=any(text.get(key) for key in table["latent_attention_keys"]),
         non_dense_reason=_non_dense_reason(text),
         quantization=read_quantization(config, text, side_files or {}),
         defaults=frozenset(keys.defaults),
@@ -114,7 +123,8 @@ def _embedding_rows(keys: ConfigKeys) -> int | None:
     if vocabulary is None:
         return None
     if added := rule["added"].get(keys.model_type):
-        return vocabulary + int(added)
+        added = keys.config.get(added) if isinstance(added, str) else added
+        return vocabulary + added if type(added) is int else None
     if keys.model_type in facts("type_defaults")["types"]:
         return None  # transformers makes as many rows as vocab_size says
     for key in rule["keys"]:

@@ -39,11 +39,12 @@ class ConfigKeys:
             CorruptFileError: something else than a positive whole number.
         """
         value = self.first(field)
-        if value is None or isinstance(value, list):
+        if value is None or isinstance(value, list) or (value == 0 and field in facts("config_facts")["may_be_zero"]):
             return None
         if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**53:
             raise CorruptFileError(f"config.json: {field} is {str(value)[:40]!r}, not a positive whole number")
-        return value // self._divisor(field)
+        divisor = self._divisor(field)
+        return value // divisor if divisor else None
 
     def number(self, field: str) -> int | None:
         """The number that the config gives or implies, or else the default of its type.
@@ -52,7 +53,7 @@ class ConfigKeys:
             CorruptFileError: as `stated` says.
         """
         value = self._implied(field) or self.stated(field)
-        if value is None and not isinstance(self.first(field), list):
+        if value is None and self.first(field) is None:
             value = self._default(field)
             self.defaults |= {field} if value is not None else set()
         return value
@@ -88,8 +89,11 @@ class ConfigKeys:
                 return int(rule["value"])
         return None
 
-    def _divisor(self, field: str) -> int:
-        """By what a type's own key must be divided: Qwen-1 counts both halves of the gated feed-forward."""
+    def _divisor(self, field: str) -> int | None:
+        """By what a type's own key must be divided: Qwen-1 counts both halves of the gated feed-forward.
+
+        None where the key is no width at all.
+        """
         for rule in facts("config_facts")["divided"]:
             conditions = rule["when"].items()
             if (
@@ -97,7 +101,8 @@ class ConfigKeys:
                 and self.model_type in rule["types"]
                 and all(self.config.get(key, value) == value for key, value in conditions)
             ):
-                return int(rule["by"])
+                by = rule["by"]
+                return by if isinstance(by, int) else None
         return 1
 
 

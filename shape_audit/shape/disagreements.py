@@ -17,9 +17,8 @@ Disagreement = tuple[str, int, str]
 def disagreements(config: ConfigFacts, tensors: TensorFacts) -> list[Disagreement]:
     """Every promise that is not kept; a default of the type counts as one, since transformers builds it."""
     depth, width = config.num_hidden_layers, config.hidden_size
-    stored_depth = (depth or 0) - len(config.absent_blocks)
     found: list[Disagreement] = []
-    if depth and tensors.blocks and stored_depth != tensors.blocks:
+    if depth and tensors.blocks and config.stored_layers != tensors.blocks:
         found.append(("num_hidden_layers", depth, f"{tensors.blocks} blocks"))
     if width and tensors.widths and width not in tensors.widths[:1]:
         found.append(("hidden_size", width, f"blocks of width {widths_in_words(tensors.widths)}"))
@@ -55,19 +54,15 @@ def _embedding_rows(config: ConfigFacts, rows: int) -> tuple[int, ...]:
 def _heads(config: ConfigFacts, tensors: TensorFacts) -> Iterator[Disagreement]:
     """Heads against the attention matrices. Blocks may differ: a promise is kept where one of them keeps it."""
     heads, shared, head_dim = config.num_attention_heads, config.num_key_value_heads, config.head_dim
-    if not heads or not head_dim or not tensors.attention:
+    if not heads or not head_dim or not tensors.attention or config.has_latent_attention:
         return
-    if not any(_fits(rows.width, heads * head_dim) and rows.head in (None, head_dim) for rows in tensors.attention):
+    if not any(rows.fits(heads, head_dim) for rows in tensors.attention):
         rows = tensors.attention[0]
         default = ", the default of its type" if "head_dim" in config.defaults else ""
         shown = f"heads of {rows.head}" if rows.head not in (None, head_dim) else f"queries of width {rows.width}"
         yield "head_dim", head_dim, f"{shown}, not {heads} heads x {head_dim} = {heads * head_dim}{default}"
-    elif shared and not any(_fits(rows.key, shared * head_dim) for rows in tensors.attention):
-        rows = next(rows for rows in tensors.attention if rows.key)
+    elif shared and not any(rows.key in (None, shared * head_dim) for rows in tensors.attention):
+        rows = tensors.attention[0]
         default = ", the default of its type" if "num_key_value_heads" in config.defaults else ""
         shown = f"keys of width {rows.key}, not {shared} heads x {head_dim} = {shared * head_dim}{default}"
         yield "num_key_value_heads", shared, shown
-
-
-def _fits(seen: int | None, promised: int) -> bool:
-    return seen is None or seen == promised

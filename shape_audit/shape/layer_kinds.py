@@ -21,11 +21,14 @@ MOST_PATTERN = 3
 """Repeats that a pattern in the tensors needs at least, each of its places."""
 
 
-def block_kinds(config: Mapping[str, Any], depth: int) -> tuple[str, ...] | None:
-    """One label a layer; None where the config says nothing that differs from layer to layer."""
+def block_kinds(config: Mapping[str, Any], depth: int, model_type: str | None = None) -> tuple[str, ...] | None:
+    """One label a layer; None where neither the config nor its type says anything that differs between layers."""
     if not 1 < depth <= MOST_LAYERS:
         return None
+    table = facts("config_facts")["layer_kinds"]
     columns = [column for column in _columns(config, depth) if len(set(column)) > 1]
+    columns += [[f"first:{i == 0}" for i in range(depth)]] * (model_type in table["odd_first_types"])
+    columns += [[f"last:{i == depth - 1}" for i in range(depth)]] * (model_type in table["odd_last_types"])
     return tuple(" ".join(labels) for labels in zip(*columns, strict=True)) if columns else None
 
 
@@ -60,8 +63,6 @@ def _columns(config: Mapping[str, Any], depth: int) -> Iterator[list[str]]:
     for key in table["first_keys"]:
         if type(first := config.get(key)) is int and 0 < first < depth:
             yield [f"{key}:{i < first}" for i in range(depth)]
-    if type(first := table["first_of_type"].get(config.get("model_type"))) is int:
-        yield [f"first:{i < first}" for i in range(depth)]
     for key in table["last_keys"]:
         if type(last := config.get(key)) is int and 0 < last < depth:
             yield [f"{key}:{i >= depth - last}" for i in range(depth)]

@@ -86,7 +86,7 @@ def shape_of(
         widths=list(tensors.widths) if len(set(tensors.widths)) > 1 else None,
         num_mtp_blocks=tensors.mtp_blocks,
         params_mtp=tensors.mtp_parameters,
-        quantization=config.quantization.name if config.quantization else None,
+        quantization=config.quantization.label if config.quantization else None,
         quantization_scales=tensors.stored.scales,
     )
     notes = (
@@ -148,10 +148,10 @@ def _left_out(config: ConfigFacts, tensors: TensorFacts) -> Iterator[str]:
     if tensors.ledger.embedding == 0 and not tensors.output_matrix:
         yield "no embedding was recognised among the tensors: params_non_embedding counts it"
     if tensors.mtp_blocks:
-        block = "block" if tensors.mtp_blocks == 1 else "blocks"
+        are = "block is" if tensors.mtp_blocks == 1 else "blocks are"
         yield (
-            f"{tensors.mtp_blocks} {block} for multi-token prediction (MTP) stored besides: "
-            f"{tensors.mtp_parameters:,} parameters, in no count"
+            f"{tensors.mtp_blocks} {are} for multi-token prediction (MTP): {tensors.mtp_parameters:,} parameters, "
+            "which are neither in the depth nor in the totals"
         )
     if tensors.other_modalities:
         yield f"the text model alone: {tensors.other_modalities:,} parameters for images or sound are left out"
@@ -161,10 +161,10 @@ def _left_out(config: ConfigFacts, tensors: TensorFacts) -> Iterator[str]:
 
 
 def _unknown_roles(shape: ModelShape, tensors: TensorFacts) -> Iterator[str]:
-    other = shape.ledger.other
-    if shape.params_total and other > MOST_UNKNOWN * shape.params_total:
-        share = f"{100 * other / shape.params_total:.0f} %"
-        yield f"the roles of {share} of the parameters are not known ({tensors.unknown[0]}, for example)"
+    other, total = shape.ledger.other, shape.params_total
+    if total and other > MOST_UNKNOWN * total:
+        share, example = f"{100 * other / total:.0f} %", tensors.unknown[0]
+        yield f"the ledger has no role for {share} of the parameters, {example} for example"
 
 
 def _refusal(config: ConfigFacts, shape: ModelShape, non_dense: str | None) -> str | None:

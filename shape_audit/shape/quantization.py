@@ -35,6 +35,11 @@ class Quantization:
         """`modelopt NVFP4`"""
         return f"{self.method} {self.algorithm}" if self.algorithm else self.method
 
+    @property
+    def label(self) -> str:
+        """`mlx, 4 bits`"""
+        return f"{self.name}, {self.bits} bits" if self.bits else self.name
+
 
 def read_quantization(
     config: Mapping[str, Any], text: Mapping[str, Any], side_files: Mapping[str, Mapping[str, Any]]

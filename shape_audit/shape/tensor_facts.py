@@ -88,8 +88,7 @@ def read_tensors(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None
     by_block = blocks.stack.blocks.values() if blocks.stack else ()
     widths = tuple(width for width in map(_block_width, by_block) if width is not None)
     width = max(set(widths), key=widths.count, default=None) or (config.hidden_size if config else None)
-    embedding = _matrix_shape(parameters, "embedding")
-    output = _matrix_shape(parameters, "unembedding")
+    embedding, output = _token_embedding(parameters, config), _output_shape(parameters)
     sizes = [_intermediate_size(block, _block_width(block) or width) for block in by_block] if width else []
     rows = [attention_rows(block, _block_width(block) or width) for block in by_block] if width else []
     return TensorFacts(
@@ -130,8 +129,8 @@ def _is_other_modality(name: str) -> bool:
     return bool(_pattern(facts("tensor_roles")["other_modality"]).search(name))
 
 
-def _is_position_embedding(name: str) -> bool:
-    return bool(_pattern(facts("tensor_roles")["position_embedding"]).search(name))
+def _is_token_embedding(name: str) -> bool:
+    return _role(name) == "embedding" and not _pattern(facts("tensor_roles")["not_token_embedding"]).search(name)
 
 
 def _is_bias(name: str) -> bool:
@@ -147,12 +146,18 @@ def _role(name: str) -> str:
     return "other"
 
 
-def _matrix_shape(parameters: Mapping[str, TensorHeader], role: str) -> tuple[int, ...] | None:
-    """Of the token embedding or the output matrix."""
-    for name, header in parameters.items():
-        if len(header.shape) == 2 and _role(name) == role and not _is_position_embedding(name):
-            return header.shape
-    return None
+def _token_embedding(parameters: Mapping[str, TensorHeader], config: ConfigFacts | None) -> tuple[int, ...] | None:
+    """The shape of the token embedding: of several, that with as many rows as the config has tokens."""
+    shapes = [
+        header.shape for name, header in parameters.items() if len(header.shape) == 2 and _is_token_embedding(name)
+    ]
+    rows = (config.embedding_rows or config.vocab_size) if config else None
+    return next((shape for shape in shapes if shape[0] == rows), shapes[0] if shapes else None)
+
+
+def _output_shape(parameters: Mapping[str, TensorHeader]) -> tuple[int, ...] | None:
+    shapes = (header.shape for name, header in parameters.items() if _role(name) == "unembedding")
+    return next((shape for shape in shapes if len(shape) == 2), None)
 
 
 def _block_width(block: Mapping[str, TensorHeader]) -> int | None:
@@ -171,9 +176,13 @@ def _intermediate_size(block: Mapping[str, TensorHeader], width: int) -> int | N
     """
     table = facts("tensor_roles")
     matrices = {n: h.shape for n, h in block.items() if _role(f"block.0.{n}") == "feed_forward"}
-    if any(_pattern(table["router"]).search(name) for name in matrices):
+    if any(_pattern(table["of_experts"]).search(name) for name in matrices):
         return None
-    others = [math.prod(shape) // width for shape in matrices.values() if len(shape) == 2 and width in shape]
+    others = [
+        math.prod(shape) // width
+        for name, shape in matrices.items()
+        if len(shape) == 2 and width in shape and not _pattern(table["not_the_width"]).search(name)
+    ]
     return min(others, default=None)
 
 

@@ -147,10 +147,12 @@ def unexpected_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 def _surplus(model: CheckedModel, part: BlockStack, index: int) -> tuple[str, ...]:
     """What a block has beyond the others; nothing where that stands instead of something else, by a design.
 
-    The first and the last block often have something of their own: T5's relative positions, GPT-NeoX-Japanese's bias.
+    The first block of an encoder-decoder has relative positions for all (T5).
     """
-    block, ends = part.blocks[index], (min(part.blocks), max(part.blocks))
-    if len(part.blocks) < FEWEST_ALIKE or index in ends or (model.may_mix_kinds and not set(part.usual) <= set(block)):
+    block = part.blocks[index]
+    if model.facts and model.facts.is_causal_lm is False and index == min(part.blocks):
+        return ()
+    if len(part.blocks) < FEWEST_ALIKE or (model.may_mix_kinds and not set(part.usual) <= set(block)):
         return ()
     counts = Counter(rest for other in part.blocks.values() for rest in other)
     surplus = [rest for rest in block if rest not in part.usual and counts[rest] <= _few(part)]
