@@ -19,12 +19,14 @@ class Wrapper:
         adds: whose it is.
         names: the tensor names that have it.
         is_first: whether all of them begin with it.
+        stands_for: what the name is without the wrapper, where that is not nothing.
     """
 
     name: str
     adds: str
     names: tuple[str, ...]
     is_first: bool
+    stands_for: str = ""
 
 
 def wrappers_in(names: Iterable[str]) -> list[Wrapper]:
@@ -38,14 +40,14 @@ def wrappers_in(names: Iterable[str]) -> list[Wrapper]:
                            or (where == "anywhere" and part in f"{n}."))  # fmt: skip
             if having:
                 is_first = all(name.startswith(part[1:]) for name in having)
-                found.append(Wrapper(entry["name"], entry["adds"], having, is_first))
+                found.append(Wrapper(entry["name"], entry["adds"], having, is_first, entry.get("for", "")))
     return found
 
 
 def unwrapped(name: str, wrappers: Iterable[Wrapper]) -> str:
     """A tensor's name without what wrappers added."""
     for wrapper in wrappers:
-        name = f".{name}".replace(f".{wrapper.name}.", ".").removeprefix(".")
+        name = f".{name}".replace(f".{wrapper.name}.", f".{wrapper.stands_for}.".replace("..", ".")).removeprefix(".")
     return name
 
 
