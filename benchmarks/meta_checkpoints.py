@@ -22,7 +22,8 @@ from transformers.models.auto.modeling_auto import (
 
 from shape_audit.hub import TensorHeader, raw_header
 
-REDUCED_LAYERS = 8
+REDUCED_LAYERS, REDUCED_EXPERTS = 8, 16
+EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 DEPTHS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers", "encoder_layers")
 SAFETENSORS = {
     torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16", torch.float64: "F64", torch.int64: "I64",
@@ -51,7 +52,7 @@ def model_types() -> dict[str, str]:
 
 
 def build(model_type: str, class_name: str, *, reduced: bool) -> Any:
-    """The model of a type's default config on the meta device, or of one with fewer layers."""
+    """The model of a type's default config on the meta device, or of one with fewer layers and experts."""
     config_class = CONFIG_MAPPING[model_type]
     config = config_class(**SETTINGS.get(model_type, {}))
     if reduced:
@@ -63,7 +64,7 @@ def build(model_type: str, class_name: str, *, reduced: bool) -> Any:
 
 
 def _reduced(config: dict[str, Any]) -> dict[str, Any]:
-    """Fewer layers, at every level; lists of an entry a layer get shorter with them."""
+    """Fewer layers and experts, at every level; lists of an entry a layer get shorter with them."""
     depth = next((config[key] for key in DEPTHS if type(config.get(key)) is int), None)
     smaller: dict[str, Any] = {}
     for key, value in config.items():
@@ -75,6 +76,8 @@ def _reduced(config: dict[str, Any]) -> dict[str, Any]:
             smaller[key] = value[:REDUCED_LAYERS]
         elif key in DEPTHS and type(value) is int:
             smaller[key] = min(value, REDUCED_LAYERS)
+        elif key in EXPERTS and type(value) is int:
+            smaller[key] = min(value, REDUCED_EXPERTS)
         else:
             smaller[key] = value
     return smaller

@@ -17,12 +17,12 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from shape_audit.checks.architecture_class import class_named, why_not_loadable
-from shape_audit.errors import NotAuditableError
+from shape_audit.errors import CorruptFileError, NotAuditableError
 from shape_audit.hub import CONFIG_FILE, Inspection, TensorHeader, element_bits, raw_header
-from shape_audit.shape import largest_stack
+from shape_audit.shape import Quantization, largest_stack, read_config
 
 _LIMITS = (
-    (re.compile(r"(n|num)_(\w+_)?layers?|\w+_layers|depth"), 1_000),
+    (re.compile(r"(n|num)_(\w+_)?layers?|(en|de)coder_layers|depth"), 1_000),
     (re.compile(r"(n|num)_(\w+_)?experts"), 100_000),
     (re.compile(r"num_labels"), 1_000_000),
 )
@@ -73,12 +73,19 @@ def compare_with_architecture(files: Inspection) -> Expected:
         raise NotAuditableError(f"{files.repo_id}: --deep needs a config.json and safetensors files that can be read")
     import transformers  # noqa: F401 (its absence is the caller's to explain, that of other packages is not)
 
-    reason = why_not_loadable(files.config)
+    reason = why_not_loadable(files.config, _quantization(files))
     if reason is not None:
         raise CannotLookError(reason)
     with TemporaryDirectory(prefix="shape-audit-deep-") as folder:
         _write_empty_checkpoint(files, Path(folder))
         return _loading_report(Path(folder), files)
+
+
+def _quantization(files: Inspection) -> Quantization | None:
+    try:
+        return read_config(files.config or {}, files.documents).quantization
+    except CorruptFileError:
+        return None  # another rule says so
 
 
 def _absurd(files: Inspection) -> str | None:

@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from shape_audit.shape import Quantization
+
 _AUTO_CLASSES = (
     "AutoModelForCausalLM", "AutoModelForImageTextToText", "AutoModelForMultimodalLM", "AutoModelForSeq2SeqLM",
     "AutoModelForSpeechSeq2Seq", "AutoModel",
@@ -13,15 +15,22 @@ _AUTO_CLASSES = (
 """What a config that names no class of transformers is loaded with: the first that has its type."""
 
 
-def why_not_loadable(config: Mapping[str, Any]) -> str | None:
+def why_not_loadable(config: Mapping[str, Any], quantization: Quantization | None) -> str | None:
     """Why the installed transformers cannot know this architecture, or its quantisation; None where it should."""
     import transformers
     from packaging.version import InvalidVersion, Version
     from transformers.models.auto.configuration_auto import CONFIG_MAPPING
+    from transformers.quantizers.auto import AutoHfQuantizer
 
     known_type = config.get("model_type") in CONFIG_MAPPING
     if config.get("auto_map") and not (known_type and all(hasattr(transformers, n) for n in _architectures(config))):
         return "it needs code of the repository (auto_map), which is not run"
+    if quantization is not None:
+        settings = config.get("quantization_config")
+        if not isinstance(settings, dict) or not AutoHfQuantizer.supports_quant_method(
+            {"quant_method": quantization.method, **settings}
+        ):
+            return f"transformers does not read weights quantised as {quantization.source} says ({quantization.name})"
     try:
         newer = Version(str(config.get("transformers_version"))) > Version(transformers.__version__)
     except InvalidVersion:
