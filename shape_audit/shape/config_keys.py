@@ -136,7 +136,7 @@ def text_part(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], str | None]
             if isinstance(part, dict):
                 return part, string(part.get("model_type")) or top
     if path:
-        return (config if _tells_depth(config, text_type) else {}), text_type
+        return (config if _tells_depth(config, text_type) else entry.get("without_text", {})), text_type
     return config, top
 
 
