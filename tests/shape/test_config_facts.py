@@ -1,11 +1,9 @@
 """What configs promise: names of native layouts, thin and nested configs, the defaults of their types."""
 
 import contextlib
-import json
 import subprocess
 import sys
 from pathlib import Path
-from typing import Any
 
 import pytest
 from transformers import CONFIG_MAPPING, PreTrainedConfig
