@@ -4,7 +4,7 @@ For each model type that generates text (causal-LM, image-text-to-text and multi
 text part: the defaults of its configuration class, the class's own names of the fields, and where its text part is.
 A default that follows from other fields is found by changing these, and written as a formula.
 
-    .venv/bin/python scripts/make_type_defaults.py     # after an update of transformers
+    .venv/bin/python scripts/make_type_defaults.py [FILE]     # after an update of transformers
 """
 
 from __future__ import annotations
@@ -31,11 +31,7 @@ FIELDS = (
 )  # fmt: skip
 PER_HEAD = "hidden_size // num_attention_heads"
 """What modelling code takes where a class has no head_dim: `configuration_utils.get_head_shapes`."""
-FORMULAS = {
-    "num_key_value_heads": ("num_attention_heads",),
-    "head_dim": (PER_HEAD,),
-    "intermediate_size": ("4 * hidden_size",),
-}  # fmt: skip
+FORMULAS = {"num_key_value_heads": ("num_attention_heads",), "head_dim": (PER_HEAD, f"2 * {PER_HEAD}")}
 DECODER_HALF = ("decoder", "generator")
 """Parts of models with an encoder: no text part in our sense."""
 
@@ -72,7 +68,8 @@ def default_of(cls: Any, config: Any, field: str) -> int | str | None:
     value = value_of(config, field)
     if value is None:
         return PER_HEAD if field == "head_dim" else "num_attention_heads" if field == "num_key_value_heads" else None
-    for formula in FORMULAS.get(field, ()):
+    multiple = value // (value_of(config, "hidden_size") or value + 1)
+    for formula in FORMULAS.get(field, (f"{multiple} * hidden_size",) if field == "intermediate_size" else ()):
         changed = [
             variant for part in ("hidden_size", "num_attention_heads") if (variant := doubled(cls, config, part))
         ]
@@ -101,6 +98,16 @@ def text_path(config: Any, wanted: Any) -> list[str] | None:
     return None
 
 
+def own_values(text: Any) -> dict[str, int]:
+    """What a class gives its text part where that is absent, beyond the defaults of the part's own type."""
+    try:
+        bare = type(text)()
+    except Exception:
+        return {}
+    own = {field: value for field in FIELDS if (value := value_of(text, field)) is not None}
+    return own if any(value_of(bare, field) != value for field, value in own.items()) else {}
+
+
 def facts_of(model_type: str) -> tuple[dict[str, Any], str | None]:
     """The entry of a type, and the type of its text part; an empty entry where its class cannot be made bare."""
     cls = CONFIG_MAPPING[model_type]
@@ -120,6 +127,8 @@ def facts_of(model_type: str) -> tuple[dict[str, Any], str | None]:
             "text_type": text.model_type,
             "tie_word_embeddings": bool(value_of(config, "tie_word_embeddings")),
         }
+        if own := own_values(text):
+            entry["without_text"] = own
         return entry, str(text.model_type)
     names = {field: name for field, name in cls.attribute_map.items() if field in FIELDS}
     entry |= {"names": names} if names else {}
@@ -149,7 +158,8 @@ def main() -> None:
     others = sorted(set(CONFIG_MAPPING.keys()) - set(types))
     text += '  "other_types": ' + json.dumps(others) + ",\n"
     text += '  "types": {\n' + ",\n".join(lines) + "\n  }\n}\n"
-    (DATA / "type_defaults.json").write_text(text, encoding="utf-8")
+    out = Path(sys.argv[1]) if len(sys.argv) > 1 else DATA / "type_defaults.json"
+    out.write_text(text, encoding="utf-8")
 
 
 if __name__ == "__main__":

@@ -18,9 +18,6 @@ from shape_audit.reports.numbers import (
 )
 
 SHOWN_EIGENVALUES = 5
-MOST_UNKNOWN = 0.05
-"""Share of the parameters without a known role beyond which the others' shares say nothing."""
-
 
 Cell = str | tuple[str, ...]
 """Finished text, in one line or in several."""
@@ -78,7 +75,7 @@ def ledger_table(record: AuditRecord) -> Table:
     """Parameters by role, with totals; where many have no known role, these and the totals alone."""
     total, ledger = record.shape.params_total, record.shape.ledger
     parts = list(ledger.model_dump().items())
-    if ledger.other > MOST_UNKNOWN * total:
+    if not record.shape.has_known_roles:
         parts = [("role unknown", ledger.other)]
     rows = [(role.replace("_", "-"), count(part), of_total(part, total)) for role, part in parts]
     non_embedding = record.shape.params_non_embedding

@@ -130,13 +130,12 @@ def text_part(config: Mapping[str, Any]) -> tuple[Mapping[str, Any], str | None]
     part = at_path(config, ".".join(path)) if path else None
     if path and isinstance(part, dict):
         return part, string(part.get("model_type")) or text_type
-    if not _tells_depth(config, top):
-        for keys in facts("config_facts")["text_config_keys"]:
-            part = at_path(config, keys)
-            if isinstance(part, dict):
-                return part, string(part.get("model_type")) or top
+    for keys in facts("config_facts")["text_config_keys"]:
+        part = at_path(config, keys)
+        if isinstance(part, dict) and (_tells_depth(part, None) or not _tells_depth(config, top)):
+            return part, string(part.get("model_type")) or text_type or top
     if path:
-        return (config if _tells_depth(config, text_type) else {}), text_type
+        return (config if _tells_depth(config, text_type) else entry.get("without_text", {})), text_type
     return config, top
 
 

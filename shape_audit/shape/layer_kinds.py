@@ -17,8 +17,8 @@ from shape_audit.shape.shipped_data import facts
 
 MOST_LAYERS = 10_000
 """Beyond any model there is; no labels are made on the word of a config that says more."""
-MOST_PATTERN = 3
-"""Repeats that a pattern in the tensors needs at least, each of its places."""
+REPEATS = 3
+"""How often a pattern in the tensors must repeat at least, and by how much it must explain the blocks better."""
 
 
 def block_kinds(config: Mapping[str, Any], depth: int, model_type: str | None = None) -> tuple[str, ...] | None:
@@ -89,10 +89,10 @@ def _pattern_parts(stack: BlockStack, indices: list[int]) -> list[list[int]]:
     """Blocks by their place in the shortest pattern that repeats; all of them where none does."""
     looks = [_look(stack, index) for index in indices]
     unlike = _exceptions(looks, 1)
-    if unlike < MOST_PATTERN:
+    if unlike < REPEATS:
         return [indices]
-    for period in range(2, len(indices) // MOST_PATTERN + 1):
-        if 4 * _exceptions(looks, period) <= unlike:
+    for period in range(2, len(indices) // REPEATS + 1):
+        if REPEATS * _exceptions(looks, period) <= unlike:
             parts: dict[Any, list[int]] = defaultdict(list)
             for place in range(period):
                 usual = Counter(looks[place::period]).most_common(1)[0][0]

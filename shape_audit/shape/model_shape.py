@@ -14,9 +14,6 @@ from shape_audit.shape.packed_weights import quantization_disagreement
 from shape_audit.shape.tensor_facts import TensorFacts, read_tensors
 from shape_audit.shape.tying import tying
 
-MOST_UNKNOWN = 0.05
-"""Share of the parameters beyond which it is said that their roles are not known."""
-
 
 @dataclass(frozen=True)
 class ShapeReading:
@@ -161,9 +158,8 @@ def _left_out(config: ConfigFacts, tensors: TensorFacts) -> Iterator[str]:
 
 
 def _unknown_roles(shape: ModelShape, tensors: TensorFacts) -> Iterator[str]:
-    other, total = shape.ledger.other, shape.params_total
-    if total and other > MOST_UNKNOWN * total:
-        share, example = f"{100 * other / total:.0f} %", tensors.unknown[0]
+    if not shape.has_known_roles:
+        share, example = f"{100 * shape.ledger.other / shape.params_total:.0f} %", tensors.unknown[0]
         yield f"the ledger has no role for {share} of the parameters, {example} for example"
 
 

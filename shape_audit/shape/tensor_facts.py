@@ -117,15 +117,32 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text)
 
 
+_NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
+
+
+@lru_cache(maxsize=2**17)
+def _any_block(name: str) -> str:
+    """The name with block 0 in the place of any other: patterns are asked once for all of them."""
+    return _NUMBER.sub("0", name)
+
+
 def _is_buffer(name: str, header: TensorHeader) -> bool:
     """Masks and rotary tables that older checkpoints store beside the parameters."""
-    return any(
-        _pattern(rule["pattern"]).search(name) and len(header.shape) not in rule["ndim_not"]
-        for rule in facts("tensor_roles")["buffers"]
-    )
+    return any(len(header.shape) not in but for but in _buffer_rules(_any_block(name)))
+
+
+@lru_cache(maxsize=2**14)
+def _buffer_rules(name: str) -> list[list[int]]:
+    """Of each rule that takes the name for a buffer's, the numbers of dimensions for which it does not."""
+    return [rule["ndim_not"] for rule in facts("tensor_roles")["buffers"] if _pattern(rule["pattern"]).search(name)]
 
 
 def _is_other_modality(name: str) -> bool:
+    return _names_other_modality(_any_block(name))
+
+
+@lru_cache(maxsize=2**14)
+def _names_other_modality(name: str) -> bool:
     return bool(_pattern(facts("tensor_roles")["other_modality"]).search(name))
 
 
@@ -137,8 +154,12 @@ def _is_bias(name: str) -> bool:
     return name.endswith(".bias")
 
 
-@lru_cache(maxsize=2**17)
 def _role(name: str) -> str:
+    return _role_of(_any_block(name))
+
+
+@lru_cache(maxsize=2**14)
+def _role_of(name: str) -> str:
     in_block = is_in_block(name)
     for rule in facts("tensor_roles")["roles"]:
         if rule.get("outside_blocks", not in_block) != in_block and _pattern(rule["pattern"]).search(name):
@@ -186,9 +207,17 @@ def _intermediate_size(block: Mapping[str, TensorHeader], width: int) -> int | N
     return min(others, default=None)
 
 
+def _first_of_each(parameters: Mapping[str, TensorHeader]) -> list[str]:
+    """One name of those that differ in block numbers alone."""
+    first: dict[str, str] = {}
+    for name in parameters:
+        first.setdefault(_any_block(name), name)
+    return list(first.values())
+
+
 def _non_dense_reason(parameters: Mapping[str, TensorHeader]) -> str | None:
     table = facts("tensor_roles")
-    for name in parameters:
+    for name in _first_of_each(parameters):
         if _pattern(table["expert"]).search(name):
             return f"it has experts ({name})"
         if _pattern(table["mixer"]).search(name):
