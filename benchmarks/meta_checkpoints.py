@@ -22,9 +22,10 @@ from transformers.models.auto.modeling_auto import (
 
 from shape_audit.hub import TensorHeader, raw_header
 
-REDUCED_LAYERS, REDUCED_EXPERTS = 8, 16
+REDUCED_LAYERS, REDUCED_EXPERTS, REDUCED_SHARED = 12, 4, 4
+"""Layers: a multiple of the periods 2, 3, 4 and 6 in which layer types alternate; of these, those that share a cache."""
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
-DEPTHS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers", "encoder_layers")
+DEPTHS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers", "encoder_layers", "depth")
 SAFETENSORS = {
     torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16", torch.float64: "F64", torch.int64: "I64",
     torch.int32: "I32", torch.uint8: "U8", torch.int8: "I8", torch.bool: "BOOL", torch.float8_e4m3fn: "F8_E4M3",
@@ -43,12 +44,9 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 def model_types() -> dict[str, str]:
-    """Model type -> the class that transformers names for it; causal language models first."""
-    types: dict[str, str] = {}
-    for table in (MODEL_FOR_CAUSAL_LM_MAPPING_NAMES, MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES):
-        for model_type, name in table.items():
-            types.setdefault(model_type, name if isinstance(name, str) else name[0])
-    return types
+    """Model type -> the class that transformers names for it; of nested types the one with its image tower."""
+    names = MODEL_FOR_CAUSAL_LM_MAPPING_NAMES | MODEL_FOR_IMAGE_TEXT_TO_TEXT_MAPPING_NAMES
+    return {model_type: name if isinstance(name, str) else name[0] for model_type, name in names.items()}
 
 
 def build(model_type: str, class_name: str, *, reduced: bool) -> Any:
@@ -76,6 +74,8 @@ def _reduced(config: dict[str, Any]) -> dict[str, Any]:
             smaller[key] = value[:REDUCED_LAYERS]
         elif key in DEPTHS and type(value) is int:
             smaller[key] = min(value, REDUCED_LAYERS)
+        elif key == "num_kv_shared_layers" and type(value) is int:
+            smaller[key] = min(value, REDUCED_SHARED)
         elif key in EXPERTS and type(value) is int:
             smaller[key] = min(value, REDUCED_EXPERTS)
         else:
