@@ -23,7 +23,7 @@ from transformers.models.auto.modeling_auto import (
 from shape_audit.hub import TensorHeader, raw_header
 
 REDUCED_LAYERS, REDUCED_EXPERTS, REDUCED_SHARED = 12, 4, 4
-"""Layers: a multiple of the periods 2, 3, 4 and 6 in which layer types alternate; of these, those that share a cache."""
+"""Layers: a multiple of the periods in which layer types alternate, 2, 3, 4 and 6; those of them that share a cache."""
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
 DEPTHS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers", "encoder_layers", "depth")
 SAFETENSORS = {

@@ -42,7 +42,8 @@ def _parts(model: CheckedModel) -> Iterator[BlockStack]:
 )  # fmt: skip
 def missing_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A block lacks a tensor that others of its kind have, or (--deep) the architecture has one that is not stored."""
-    for part in _parts(model):
+    is_explained = model.almost_empty or (model.empty_tensors and model.may_mix_kinds)
+    for part in _parts(model) if not is_explained else ():
         lacking = {index: tuple(sorted(_lacking(model, part, index))) for index in part.blocks}
         yield from _odd_blocks(model, part, lacking, "lack")
     depth = model.facts.num_hidden_layers if model.facts else None
