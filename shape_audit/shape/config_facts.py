@@ -72,10 +72,6 @@ def read_config(config: Mapping[str, Any], side_files: Mapping[str, Mapping[str,
     depth = keys.number("num_hidden_layers")
     absent = absent_blocks(text, depth) if depth else frozenset()
     stacked = text.get(table["stored_layers_keys"].get(text_type, ""))
-    heads = keys.number("num_attention_heads")
-    key_value_heads = keys.number("num_key_value_heads")
-    if key_value_heads is None and not isinstance(keys.first("num_key_value_heads"), list):
-        key_value_heads = heads
     return ConfigFacts(
         architecture=names[0] if names else None,
         model_type=string(config.get("model_type")) or string(text.get("model_type")),
@@ -85,8 +81,8 @@ def read_config(config: Mapping[str, Any], side_files: Mapping[str, Mapping[str,
         num_hidden_layers=depth,
         hidden_size=keys.number("hidden_size"),
         intermediate_size=keys.number("intermediate_size"),
-        num_attention_heads=heads,
-        num_key_value_heads=key_value_heads,
+        num_attention_heads=keys.number("num_attention_heads"),
+        num_key_value_heads=keys.number("num_key_value_heads"),
         head_dim=keys.number("head_dim"),
         vocab_size=keys.number("vocab_size"),
         embedding_rows=_embedding_rows(keys),

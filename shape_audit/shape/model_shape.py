@@ -105,16 +105,15 @@ def shape_of(
 
 def _heads(config: ConfigFacts, tensors: TensorFacts) -> tuple[int | None, int | None, int | None]:
     """Heads, key/value heads and head_dim: the config's and its type's, and what these leave open by the tensors."""
-    rows = tensors.attention[0] if len(tensors.attention) == 1 else None
     heads, shared, head_dim = config.num_attention_heads, config.num_key_value_heads, config.head_dim
-    if rows is None:
+    if len(tensors.attention) != 1:
         return heads, shared, head_dim
+    rows = tensors.attention[0]
     if head_dim is None:
         head_dim = rows.head or (rows.width // heads if rows.width and heads and rows.width % heads == 0 else None)
     if heads is None and head_dim and rows.width:
         heads = rows.width // head_dim
-    says_shared = config.num_key_value_heads is not None and config.num_key_value_heads != config.num_attention_heads
-    if not config.is_known_type and not says_shared and head_dim and rows.key:
+    if shared is None and head_dim and rows.key:
         shared = rows.key // head_dim
     return heads, shared, head_dim
 
@@ -133,11 +132,15 @@ def _by_layer(config: ConfigFacts, tensors: TensorFacts) -> Iterator[str]:
     """What differs from layer to layer, so that the shape has no single number for it."""
     if config.intermediate_size is None and len(set(tensors.intermediate_sizes)) > 1:
         yield f"the feed-forward width varies by layer: {widths_in_words(tensors.intermediate_sizes)}"
-    widths = tuple(rows.width for rows in tensors.attention if rows.width)
-    if config.num_attention_heads is None and len(set(widths)) > 1:
-        of = f"x {config.head_dim} " if config.head_dim else ""
-        shown = tuple(width // (config.head_dim or 1) for width in widths)
-        yield f"the attention heads vary by layer: {widths_in_words(shown)} {of}".strip()
+    of_heads = {
+        "attention heads": (config.num_attention_heads, [rows.width for rows in tensors.attention]),
+        "key/value heads": (config.num_key_value_heads, [rows.key for rows in tensors.attention]),
+    }
+    for what, (promised, widths) in of_heads.items():
+        seen = tuple(width // (config.head_dim or 1) for width in widths if width)
+        if promised is None and len(set(seen)) > 1:
+            unit = f"of width {config.head_dim}" if config.head_dim else "in width, all together"
+            yield f"the {what} vary by layer: {widths_in_words(seen)} {unit}"
 
 
 def _left_out(config: ConfigFacts, tensors: TensorFacts) -> Iterator[str]:

@@ -46,7 +46,7 @@ def read_quantization(
 ) -> Quantization | None:
     """What a config, its text part or the files beside them say of quantisation; None where they say nothing."""
     for level in (config, text):
-        if entry := _object(level.get("quantization_config")):
+        if (entry := _object(level.get("quantization_config"))) and entry.get("format") != "dense":
             return _read(entry, "config.json", _method(entry, level))
         if (entry := _object(level.get("quantization"))) and "bits" in entry:
             return _read(entry, "config.json", "mlx")
