@@ -25,7 +25,8 @@ from shape_audit.hub import TensorHeader, raw_header
 REDUCED_LAYERS, REDUCED_EXPERTS, REDUCED_SHARED = 12, 4, 4
 """Layers: a multiple of the periods in which layer types alternate, 2, 3, 4 and 6; those of them that share a cache."""
 EXPERTS = ("num_experts", "num_local_experts", "n_routed_experts", "moe_num_experts")
-DEPTHS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers", "encoder_layers", "depth")
+DEPTHS = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "decoder_layers", "encoder_layers", "depth",
+          "num_blocks")  # fmt: skip
 SAFETENSORS = {
     torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16", torch.float64: "F64", torch.int64: "I64",
     torch.int32: "I32", torch.uint8: "U8", torch.int8: "I8", torch.bool: "BOOL", torch.float8_e4m3fn: "F8_E4M3",

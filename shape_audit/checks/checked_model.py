@@ -152,7 +152,7 @@ class CheckedModel:
         """Parameters stored, and those that the config's sizes call for at least, where that is far more."""
         if self.facts is None or self.is_quantized or self.empty_tensors or self.absent_files or not self.tensors:
             return None
-        least = least_parameters(self.facts)
+        least = least_parameters(self.facts, len(self.stack.blocks) if self.stack else 0)
         stored = sum(header.numel for header in self.tensors.values())
         share = LEAST_SHARE if self.is_dense and not self.facts.absent_blocks else LEAST_SHARE_NOT_DENSE
         return (stored, least) if least is not None and stored < share * least else None
