@@ -92,7 +92,6 @@ def measure(
             attn_implementation=protocol.attn_implementation or options.attn_implementation,
             placement=settled.placement,
             offload_folder=folder,
-            retries=options.retries,
         )
         progress.step("measuring gradients")
         hash_of_protocol = protocol_hash(
@@ -121,7 +120,7 @@ def measure(
     weights = None
     if options.nfa:
         weights, notes_on_weights = compare_weights(
-            checkpoint, loaded, windows, progress, micro_batch=a_pass.micro_batch, retries=options.retries
+            checkpoint, loaded, windows, progress, micro_batch=a_pass.micro_batch
         )
     interaction = Interaction(
         protocol=protocol.name,

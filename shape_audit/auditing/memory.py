@@ -51,7 +51,6 @@ def audit_memory(
         device=options.device,
         device_map=None if options.device_map is None else parse_device_map(options.device_map),
         max_memory=None if options.max_memory is None else parse_max_memory(options.max_memory),
-        retries=options.retries,
     )
     advice = memory_advice(settled.plan, device_map=options.device_map, sites=options.sites)
     return replace(settled, plan=replace(settled.plan, advice=advice))

@@ -113,7 +113,7 @@ def _audit(model: str, options: AuditOptions, progress: Progress) -> AuditRecord
     checkpoint = read_checkpoint(model, subfolder=options.subfolder, variant=options.variant, retries=options.retries)
     reading = describe(checkpoint)
     record = AuditRecord(
-        notes=[*checkpoint.notes, *reading.notes],
+        notes=[*checkpoint.ref.notes, *reading.notes],
         model=_identity(checkpoint, reading),
         shape=reading.shape,
         placement=place(reading.shape.r_dw, interval),
@@ -129,8 +129,8 @@ def _audit(model: str, options: AuditOptions, progress: Progress) -> AuditRecord
         _refuse_unmeasurable(checkpoint, reading)
         sites = parse_sites(options.sites, reading.shape.num_hidden_layers)
     progress.step("looking for known scores")
-    known, to_mind = scores_of(model, checkpoint, reading.shape.params_total, options)
-    record = record.model_copy(update={"scores": known or None, "notes": [*record.notes, *to_mind]})
+    known, warnings = scores_of(checkpoint, reading.shape.params_total, options)
+    record = record.model_copy(update={"scores": known or None, "notes": [*record.notes, *warnings]})
     if options.shape_only:
         if reading.refusal:
             note = f"only the shape can be audited: {reading.refusal}"
@@ -187,7 +187,7 @@ def _identity(checkpoint: Checkpoint, reading: ShapeReading) -> ModelIdentity:
         repo_id=checkpoint.repo_id,
         revision=checkpoint.revision,
         source=checkpoint.source,
-        subfolder=checkpoint.subfolder or None,
+        subfolder=checkpoint.ref.subfolder or None,
         variant=checkpoint.variant,
         architecture=reading.architecture,
         model_type=reading.model_type,

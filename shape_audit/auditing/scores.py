@@ -11,9 +11,7 @@ from shape_audit.records import ScoreRecord
 from shape_audit.scores import known_scores, score
 
 
-def scores_of(
-    model: str, checkpoint: Checkpoint, params_total: int, options: AuditOptions
-) -> tuple[list[ScoreRecord], list[str]]:
+def scores_of(checkpoint: Checkpoint, params_total: int, options: AuditOptions) -> tuple[list[ScoreRecord], list[str]]:
     """Scores by protocol and source, each with its residual among models of its size, and what a reader should mind.
 
     Raises:
@@ -21,19 +19,16 @@ def scores_of(
             the posted scores cannot be had is only said.
     """
     if options.score is not None:
-        score(model, options.score)
-    is_hub = checkpoint.source == "hub"
-    name = f"{checkpoint.repo_id}@{checkpoint.revision}" if is_hub else model
-    to_mind: list[str] = []
+        score(checkpoint.ref, options.score)
+    warnings: list[str] = []
     try:
         known = known_scores(
-            name, options.scores, runs=options.runs, posted=options.posted, retries=options.retries,
-            checkpoint=checkpoint if is_hub else None,
-        )  # fmt: skip
+            checkpoint.ref, options.scores, runs=options.runs, posted=options.posted, repository=checkpoint.repository
+        )
     except IncompleteError as error:
-        if isinstance(error, CorruptFileError) or not is_hub:
+        if isinstance(error, CorruptFileError) or checkpoint.source != "hub":
             raise
-        to_mind.append(f"scores posted on the Hub could not be looked at: {error}")
-        known = known_scores(name, options.scores, runs=options.runs, posted=False)
+        warnings.append(f"scores posted on the Hub could not be looked at: {error}")
+        known = known_scores(checkpoint.ref, options.scores, runs=options.runs, posted=False)
     found = among_size(known.scores, {score.model: float(params_total) for score in known.scores})
-    return found, [*to_mind, *known.to_mind] if rank() == 0 else []
+    return found, [*warnings, *known.warnings] if rank() == 0 else []

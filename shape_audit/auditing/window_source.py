@@ -42,9 +42,7 @@ class WindowSource:
                 options.dataset, column=options.text_column, split=options.split, retries=options.retries
             )
         progress.step("reading the tokenizer")
-        self._tokenizer: WindowTokenizer = load_tokenizer(
-            tokenizer_folder(checkpoint, retries=options.retries), checkpoint.repo_id
-        )
+        self._tokenizer: WindowTokenizer = load_tokenizer(tokenizer_folder(checkpoint), checkpoint.repo_id)
         progress.step("cutting windows")
         if options.windows_file is not None:
             self._replayed = replay_windows(options.windows_file, self._tokenizer, vocab_size=shape.vocab_size)

@@ -21,7 +21,7 @@ from pydantic import (
 
 from shape_audit.auditing import AuditOptions
 from shape_audit.errors import CorruptFileError, ShapeAuditError, UsageError
-from shape_audit.hub import parse_model_name
+from shape_audit.hub import parse_model
 from shape_audit.linking import parse_params
 from shape_audit.records import Order, read_small_file, sha256_of
 from shape_audit.scores import LM_EVAL_LETTERS, NAMED, OFFICIAL_COT, is_protocol
@@ -206,7 +206,7 @@ class Manifest(_Table):
 
 def _model_of(name: str) -> str:
     try:
-        return parse_model_name(name).repo_id
+        return parse_model(name).repo_id
     except ShapeAuditError:  # it will fail with its reason when it is audited
         return name
 

@@ -25,7 +25,6 @@ if TYPE_CHECKING:
         load_model,
         quiet_transformers,
         read_config,
-        weights_folder,
     )
     from shape_audit.models.logits import exact_logits, model_logits, window_losses
     from shape_audit.models.memory_plan import PlannedMemory, plan_weights
@@ -53,7 +52,6 @@ __all__ = [
     "plan_weights",
     "quiet_transformers",
     "read_config",
-    "weights_folder",
     "window_losses",
 ]
 
@@ -74,7 +72,6 @@ __getattr__ = lazy_names(
         "plan_weights": "memory_plan",
         "quiet_transformers": "loading",
         "read_config": "loading",
-        "weights_folder": "loading",
         "window_losses": "logits",
     },
 )

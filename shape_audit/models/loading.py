@@ -14,7 +14,7 @@ import torch
 from torch import nn
 
 from shape_audit.errors import CorruptFileError, IncompleteError, NotAuditableError, UsageError
-from shape_audit.hub import DEFAULT_RETRIES, Checkpoint, download_files
+from shape_audit.hub import Checkpoint, weights_folder
 from shape_audit.models.checkpointing import checkpoint_blocks
 from shape_audit.models.freed_memory import give_back_freed_memory
 from shape_audit.models.weight_placement import WeightPlacement
@@ -77,7 +77,6 @@ def load_model(
     attn_implementation: str | None = None,
     placement: WeightPlacement | None = None,
     offload_folder: Path | None = None,
-    retries: int = DEFAULT_RETRIES,
 ) -> LoadedModel:
     """Download the weights where needed and load the model with transformers.
 
@@ -100,7 +99,7 @@ def load_model(
     """
     started = time.perf_counter()
     place = torch.device(placement.main_device) if placement else chosen_device(device)
-    folder = weights_folder(checkpoint, retries)
+    folder = weights_folder(checkpoint)
     config = read_config(checkpoint, folder)
     chosen_dtype = DTYPES[dtype_of_pass(checkpoint, dtype)]
     unloaded_model(checkpoint, config, chosen_dtype)
@@ -155,27 +154,6 @@ def dtype_of_pass(checkpoint: Checkpoint, asked: str) -> str:
             counts[header.dtype] = counts.get(header.dtype, 0) + header.numel
     stored: Literal["F32"] | str = max(counts, key=lambda name: counts[name], default="F32")
     return "float32" if stored == "F16" else _SAFETENSORS_DTYPES[stored]
-
-
-def config_folder(checkpoint: Checkpoint, retries: int) -> Path:
-    """Where config.json lies: of a Hub model, downloaded at its commit into the Hub's cache."""
-    if checkpoint.folder is not None:
-        return checkpoint.folder
-    inside = f"{checkpoint.subfolder}/" if checkpoint.subfolder else ""
-    names = [f"{inside}config.json"]
-    return download_files(checkpoint.repo_id, checkpoint.revision, names, retries=retries) / checkpoint.subfolder
-
-
-def weights_folder(checkpoint: Checkpoint, retries: int) -> Path:
-    """Where config and weights lie: of a Hub model, downloaded at its commit into the Hub's cache."""
-    if checkpoint.folder is not None:
-        return checkpoint.folder
-    inside = f"{checkpoint.subfolder}/" if checkpoint.subfolder else ""
-    small = [inside + name for name in ("config.json", "generation_config.json", "model.safetensors.index.json")]
-    if checkpoint.variant:
-        small.append(f"{inside}model.safetensors.index.{checkpoint.variant}.json")
-    names = [name for name in small if name in checkpoint.files] + [inside + name for name in checkpoint.weight_files]
-    return download_files(checkpoint.repo_id, checkpoint.revision, names, retries=retries) / checkpoint.subfolder
 
 
 def check_supported(checkpoint: Checkpoint) -> None:

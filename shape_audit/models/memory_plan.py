@@ -7,13 +7,12 @@ from dataclasses import dataclass
 
 import torch
 
-from shape_audit.hub import DEFAULT_RETRIES, Checkpoint
+from shape_audit.hub import Checkpoint, config_folder
 from shape_audit.models.available_memory import available_memory
 from shape_audit.models.device_map import DeviceMap
 from shape_audit.models.loading import (
     DTYPES,
     chosen_device,
-    config_folder,
     dtype_of_pass,
     read_config,
     unloaded_model,
@@ -49,7 +48,6 @@ def plan_weights(
     device: str = "auto",
     device_map: DeviceMap | None = None,
     max_memory: Mapping[str, int] | None = None,
-    retries: int = DEFAULT_RETRIES,
 ) -> PlannedMemory:
     """Settle where weights go, and count. Reads config and headers, never weights.
 
@@ -78,7 +76,7 @@ def plan_weights(
     if device_map is not None:
         a_window = window_memory(shape, seq_len, element_bytes=size)
         blocks = a_window.of_blocks(shape.num_hidden_layers, is_checkpointed=True)
-        config = read_config(checkpoint, config_folder(checkpoint, retries))
+        config = read_config(checkpoint, config_folder(checkpoint))
         placement = place_weights(
             unloaded_model(checkpoint, config, torch_dtype),
             shape.num_hidden_layers,

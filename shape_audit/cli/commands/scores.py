@@ -39,7 +39,7 @@ def command(
     try:
         known = known_scores(model, scores or (), runs=assets_folder("scores"), posted=posted, retries=retries)
         forms = {"text": scores_text, "json": scores_json, "markdown": scores_markdown}
-        emit(forms[format](known.model, among_size(known.scores), known.to_mind), output)
+        emit(forms[format](known.model.repo_id, among_size(known.scores), known.warnings), output)
     except Exception as error:
         return failed(error, subject=model, debug=debug)
     return ExitCode.CLEAN
