@@ -6,7 +6,6 @@ from shape_audit.auditing.options import AuditOptions
 from shape_audit.errors import CorruptFileError, IncompleteError
 from shape_audit.hub import Checkpoint
 from shape_audit.linking import among_size
-from shape_audit.parallel import rank
 from shape_audit.records import ScoreRecord
 from shape_audit.scores import known_scores, score
 
@@ -23,12 +22,13 @@ def scores_of(checkpoint: Checkpoint, params_total: int, options: AuditOptions) 
     warnings: list[str] = []
     try:
         known = known_scores(
-            checkpoint.ref, options.scores, runs=options.runs, posted=options.posted, repository=checkpoint.repository
-        )
+            checkpoint.ref, options.known.scores, runs=options.known.runs, posted=options.known.posted,
+            repository=checkpoint.repository,
+        )  # fmt: skip
     except IncompleteError as error:
         if isinstance(error, CorruptFileError) or checkpoint.source != "hub":
             raise
         warnings.append(f"scores posted on the Hub could not be looked at: {error}")
-        known = known_scores(checkpoint.ref, options.scores, runs=options.runs, posted=False)
+        known = known_scores(checkpoint.ref, options.known.scores, runs=options.known.runs, posted=False)
     found = among_size(known.scores, {score.model: float(params_total) for score in known.scores})
-    return found, [*warnings, *known.warnings] if rank() == 0 else []
+    return found, [*warnings, *known.warnings]

@@ -9,26 +9,16 @@ from __future__ import annotations
 import hashlib
 import json
 from collections.abc import Iterable
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from shape_audit.calibration.local_texts import no_such_column
-from shape_audit.calibration.text import MAX_TEXT_BYTES, CalibrationText, row_bytes
+from shape_audit.calibration.text import MAX_TEXT_BYTES, CalibrationText, HubDataset, row_bytes
 from shape_audit.errors import IncompleteError, ShapeAuditError, UsageError, explained
 from shape_audit.hub import with_retries
 from shape_audit.records import write_text_atomically
 
 DEFAULT_REVISION = "main"
-
-
-@dataclass(frozen=True)
-class HubDataset:
-    """`org/name[:config][@revision]`."""
-
-    repo_id: str
-    config: str | None
-    revision: str | None
 
 
 def read_hub_dataset(named: HubDataset, *, column: str, split: str | None, retries: int) -> CalibrationText:
@@ -85,6 +75,19 @@ def _read(named: HubDataset, column: str, split: str | None, retries: int) -> Ca
     write_text_atomically(kept, content.decode("utf-8"))
     write_text_atomically(facts_file, json.dumps(facts))
     return _text(named, facts, column, kept)
+
+
+def revision_now(named: HubDataset, retries: int) -> str | None:
+    """The commit that the dataset's revision means; None offline."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT, is_offline_mode
+
+    if is_offline_mode():
+        return None
+    info = with_retries(
+        lambda: HfApi().dataset_info(named.repo_id, revision=named.revision, timeout=HF_HUB_DOWNLOAD_TIMEOUT), retries
+    )
+    return str(info.sha)
 
 
 def _text(named: HubDataset, facts: dict[str, Any], column: str, kept: Path) -> CalibrationText:

@@ -7,12 +7,21 @@ import re
 from pathlib import Path
 
 from shape_audit.calibration import local_texts
-from shape_audit.calibration.text import CalibrationText, joined_rows
+from shape_audit.calibration.text import CalibrationText, HubDataset, joined_rows
 from shape_audit.errors import IncompleteError, UsageError
 
 PYTHON_DOCS = "builtin:python-docs"
 
 _HUB_DATASET = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?::(?P<config>[^@]+))?(?:@(?P<revision>.+))?", re.ASCII)
+
+
+def hub_dataset_named(dataset: str) -> HubDataset | None:
+    """The Hub dataset that a name means; None where it means a text here, there or not."""
+    path = Path(os.path.expanduser(dataset))
+    match = _HUB_DATASET.fullmatch(dataset)
+    if match is None or dataset.startswith(".") or path.suffix in (".txt", *local_texts.READERS) or path.is_file():
+        return None
+    return HubDataset(match["repo"], match["config"], match["revision"])
 
 
 def read_text(
@@ -38,15 +47,14 @@ def read_text(
         raise UsageError(f"{dataset}: no such built-in text; there is {PYTHON_DOCS}")
     path = Path(os.path.expanduser(dataset))
     if not os.path.isfile(path):
-        match = _HUB_DATASET.fullmatch(dataset)
-        if match is None or dataset.startswith(".") or path.suffix in local_texts.READERS:
+        named = hub_dataset_named(dataset)
+        if named is None:
             raise IncompleteError(
                 f"{dataset}: no such file; --dataset takes {PYTHON_DOCS}, a .txt, .jsonl or .parquet file, "
                 "or org/name[:config] on the Hub"
             )
-        from shape_audit.calibration.hub_dataset import HubDataset, read_hub_dataset
+        from shape_audit.calibration.hub_dataset import read_hub_dataset
 
-        named = HubDataset(match["repo"], match["config"], match["revision"])
         return read_hub_dataset(named, column=column or "text", split=split, retries=retries)
     if split is not None:
         raise UsageError(f"{dataset}: --split is for datasets of the Hub")

@@ -9,9 +9,10 @@ formats.as_sarif(report, ...) ...     the report for whoever reads it: one file 
 
 from shape_audit.checks.baseline import write_baseline
 from shape_audit.checks.formats import FORMATS, Format, formatted
+from shape_audit.checks.options import CheckOptions
 from shape_audit.checks.policy import Policy, policy_in_pyproject, read_policy
 from shape_audit.checks.rule import RULES, Rule
-from shape_audit.checks.run import OPTIONS, CheckOptions, check
+from shape_audit.checks.run import OPTIONS, check
 
 __all__ = [
     "FORMATS",

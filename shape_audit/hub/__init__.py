@@ -13,6 +13,7 @@ from shape_audit.hub.checkpoint import Checkpoint, checkpoint_of, read_checkpoin
 from shape_audit.hub.inspection import Fault, FaultKind, Inspection, inspect_model
 from shape_audit.hub.local_folders import config_folder, tokenizer_folder, weights_folder
 from shape_audit.hub.names import is_offline, model_named, parse_model
+from shape_audit.hub.options import ReadOptions
 from shape_audit.hub.repository_files import RepositoryFiles, open_repository
 from shape_audit.hub.retrying import DEFAULT_RETRIES, with_retries
 from shape_audit.hub.safetensors_header import TensorHeader, element_bits, raw_header, tensor_offsets
@@ -27,6 +28,7 @@ __all__ = [
     "Fault",
     "FaultKind",
     "Inspection",
+    "ReadOptions",
     "RepositoryFiles",
     "TensorHeader",
     "builtin_names",

@@ -19,6 +19,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shape_audit.interaction.estimators.sample_size import MIN_WINDOWS, RELIABLE_WINDOWS
+from shape_audit.interaction.options import MeasureOptions
 from shape_audit.interaction.stream.sites import Site, parse_sites
 from shape_audit.lazy import lazy_names
 
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
     )
     from shape_audit.interaction.ansatz.weight_gram import WeightEnergies, weight_energies
     from shape_audit.interaction.pass_state import PassState
-    from shape_audit.interaction.profile import Profile, ProfilePass
+    from shape_audit.interaction.profile import PassPlan, Profile, ProfilePass
     from shape_audit.interaction.protocols.registry import MeasurementProtocol, protocol_of
 
 PROTOCOL_NAMES = ("loss-gradient", "output-gradient", "projected-output")
@@ -44,7 +45,9 @@ __all__ = [
     "MIN_WINDOWS",
     "PROTOCOL_NAMES",
     "RELIABLE_WINDOWS",
+    "MeasureOptions",
     "MeasurementProtocol",
+    "PassPlan",
     "PassState",
     "Profile",
     "ProfilePass",
@@ -62,6 +65,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "MeasurementProtocol": "protocols.registry",
+        "PassPlan": "profile",
         "PassState": "pass_state",
         "Profile": "profile",
         "ProfilePass": "profile",

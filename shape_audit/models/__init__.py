@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING
 from shape_audit.lazy import lazy_names
 from shape_audit.models.device_map import DeviceMap, parse_device_map, parse_max_memory
 from shape_audit.models.memory_estimate import DeviceMemory, MemoryPlan, chosen_micro_batch, memory_advice
+from shape_audit.models.options import LoadOptions
 
 if TYPE_CHECKING:
     from shape_audit.models.blocks import find_blocks
@@ -27,14 +28,17 @@ if TYPE_CHECKING:
         read_config,
     )
     from shape_audit.models.logits import exact_logits, model_logits, window_losses
-    from shape_audit.models.memory_plan import PlannedMemory, plan_weights
+    from shape_audit.models.memory_plan import PassSize, PlannedMemory, plan_weights
+    from shape_audit.models.model_faults import model_faults
     from shape_audit.models.weight_placement import WeightPlacement
 
 __all__ = [
     "DeviceMap",
     "DeviceMemory",
+    "LoadOptions",
     "LoadedModel",
     "MemoryPlan",
+    "PassSize",
     "PlannedMemory",
     "WeightPlacement",
     "check_same_losses",
@@ -45,6 +49,7 @@ __all__ = [
     "find_blocks",
     "load_model",
     "memory_advice",
+    "model_faults",
     "model_logits",
     "not_checkpointed",
     "parse_device_map",
@@ -59,6 +64,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "LoadedModel": "loading",
+        "PassSize": "memory_plan",
         "PlannedMemory": "memory_plan",
         "WeightPlacement": "weight_placement",
         "check_same_losses": "checkpointing",
@@ -67,6 +73,7 @@ __getattr__ = lazy_names(
         "exact_logits": "logits",
         "find_blocks": "blocks",
         "load_model": "loading",
+        "model_faults": "model_faults",
         "model_logits": "logits",
         "not_checkpointed": "checkpointing",
         "plan_weights": "memory_plan",

@@ -19,7 +19,8 @@ from threading import Thread
 from typing import IO
 
 from shape_audit.errors import ExitCode, IncompleteError, UsageError
-from shape_audit.parallel.launched import LAUNCHED, LOST_CONTACT, world_size
+from shape_audit.parallel.launched import LAUNCHED, LOST_CONTACT
+from shape_audit.parallel.processes import SingleProcess
 
 GRACE_SECONDS = 10
 """Once told to, how long a process may take to end."""
@@ -74,14 +75,14 @@ def end_with_launcher() -> None:
     Thread(target=watch, daemon=True).start()
 
 
-def check_launched(processes: int) -> None:
+def check_launched(requested: int, processes: SingleProcess) -> None:
     """Refuse to go on with another number of processes than was asked for.
 
     Raises:
         UsageError: a launcher has started another number.
     """
-    if world_size() != processes:
-        raise UsageError(f"--num-processes {processes}: the launcher has started {world_size()}")
+    if processes.size != requested:
+        raise UsageError(f"--num-processes {requested}: the launcher has started {processes.size}")
 
 
 def _environment(rank: int, processes: int, port: int) -> dict[str, str]:

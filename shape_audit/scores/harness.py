@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from shape_audit.errors import IncompleteError, UsageError, explained
+from shape_audit.parallel import processes_of_run
 
 DATASET = "TIGER-Lab/MMLU-Pro"
 REPETITIVE = ("exceeds model's maximum length", "Left truncation applied", "specified through cli")
@@ -153,11 +154,10 @@ def special_tokens(tokenizer_folder: Path, model: str) -> tuple[int | None, int 
 def _check_world() -> None:
     import torch
 
-    from shape_audit.parallel import world_size
-
-    if world_size() > 1 and torch.cuda.device_count() < world_size():
+    size = processes_of_run().size
+    if size > 1 and torch.cuda.device_count() < size:
         raise UsageError(
-            f"lm-eval shares questions among GPUs only, and {world_size()} processes have "
+            f"lm-eval shares questions among GPUs only, and {size} processes have "
             f"{torch.cuda.device_count()} of them here; start one process"
         )
 

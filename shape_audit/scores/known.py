@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shape_audit.errors import IncompleteError, NotAuditableError, in_our_words
+from shape_audit.errors import IncompleteError, NotAuditableError, translate_errors
 from shape_audit.hub import (
     DEFAULT_RETRIES,
     RepositoryFiles,
@@ -60,7 +60,7 @@ def known_scores(
     scores: list[ScoreRecord] = []
     warnings: list[str] = []
     if posted:
-        with in_our_words(ref.repo_id):
+        with translate_errors(ref.repo_id):
             repository = repository or open_repository(ref, retries)
             texts = read_texts(repository, _is_posted)
         if ref.source == "hub":

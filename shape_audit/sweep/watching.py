@@ -16,7 +16,7 @@ from torch import nn
 from shape_audit.calibration import Window, WindowSet, cut_windows, load_tokenizer, read_text
 from shape_audit.errors import UsageError
 from shape_audit.hub import TensorHeader
-from shape_audit.interaction import ProfilePass, parse_sites, protocol_of
+from shape_audit.interaction import PassPlan, ProfilePass, parse_sites, protocol_of
 from shape_audit.models import LoadedModel
 from shape_audit.records import ModelShape, SiteInteraction
 from shape_audit.shape import read_config, shape_of
@@ -141,14 +141,13 @@ def watch(
             attn_implementation=str(getattr(model.config, "_attn_implementation", None)),
             seconds=0.0,
         )
-        a_pass = ProfilePass(
-            loaded,
-            shape,
-            parse_sites(sites, shape.num_hidden_layers),
+        plan = PassPlan(
             protocol_of(protocol),
+            parse_sites(sites, shape.num_hidden_layers),
             seq_len=len(chosen[0].input_ids) - 1,
             micro_batch=micro_batch,
         )
+        a_pass = ProfilePass(loaded, shape, plan)
         a_pass.extend(chosen)
         profile = a_pass.profile()
     return Observation(
