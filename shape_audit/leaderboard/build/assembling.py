@@ -83,7 +83,7 @@ def _row(entry: Entry, record: AuditRecord | None, interval: Interval) -> BoardR
         row = row_of_facts(known_models()[entry.model], entry.group, interval)
     else:
         return row_of_failure(entry.model, entry.group, entry.failure or NOT_AUDITED)
-    return row.model_copy(update={"failure": entry.failure}) if entry.failure and row.measured is None else row
+    return row.model_copy(update={"failure": entry.failure}) if entry.failure else row
 
 
 def _best(records: Sequence[AuditRecord], revision: str | None, wanted: AuditOptions) -> AuditRecord | None:

@@ -6,23 +6,26 @@ assemble(...)          ->  Board                                (the same from t
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from shape_audit.auditing import AuditOptions, answers
-from shape_audit.calibration import read_text
-from shape_audit.errors import UsageError, explained
+from shape_audit.auditing import DEFAULT_SEQ_LEN, AuditOptions, answers
+from shape_audit.calibration import CalibrationText, read_text, slot_count
+from shape_audit.errors import ShapeAuditError, UsageError, explained
 from shape_audit.hub import DEFAULT_RETRIES, is_offline, read_checkpoint
 from shape_audit.parallel import rank, world_size
 from shape_audit.leaderboard.build.assembling import assemble
 from shape_audit.leaderboard.build.board_folder import refuse_strange_folder
 from shape_audit.leaderboard.manifest import Entry, Manifest
-from shape_audit.leaderboard.build.missing_audits import BuildProgress, SilentBuild, audit_all
+from shape_audit.leaderboard.build.missing_audits import BuildProgress, Outcome, SilentBuild, audit_all
 from shape_audit.leaderboard.build.record_folder import (
     PARTIAL,
     RECORDS,
+    Failure,
     KeptRecords,
-    keep_outcome,
+    keep_failure,
     read_failures,
     read_records,
 )
@@ -100,47 +103,108 @@ def build_leaderboard(
         shape_only=not options.measure, device=options.device, retries=options.retries,
         records=folder / RECORDS, partial=folder / PARTIAL,
     )  # fmt: skip
-    asked = sha256_of([options.measure, manifest.measure.model_dump(mode="json")] if options.measure else [False])
+    measuring = sha256_of([True, manifest.measure.model_dump(mode="json")])
+    asked = measuring if options.measure else sha256_of([False])
     kept = read_records(folder)
-    text = _text_of_now(given)
+    text = _text_of_now(given, kept)
     revisions = {entry.name: _answered_at(entry, given, kept, text) for entry in needed}
     missing = [name for name, revision in revisions.items() if revision is None]
+    # Of a build that measured, perhaps in shares: that the shape can be found does not make them good.
+    unmeasured = {} if options.measure else read_failures(folder, measuring)
     for name, outcome in audit_all(missing, given, options.jobs, progress or SilentBuild()):
         revisions[name] = outcome.revision
-        if rank() == 0:
-            keep_outcome(folder, name, outcome.failure, asked)
+        if name in unmeasured and _has_changed(unmeasured[name], outcome):
+            del unmeasured[name]
+        if rank() == 0 and name not in unmeasured:
+            keep_failure(folder, name, outcome.failure, asked)
         if outcome.failure and not options.keep_going:
             break
     if rank() != 0:
         return None
+    kept = read_records(folder) if missing else kept
     answered = revisions.keys() - set(missing)
     failures = {name: why for name, why in read_failures(folder, asked).items() if name not in answered}
-    sources = as_found(sources, revisions, failures)
-    board = assemble(sources, read_records(folder) if missing else kept)
+    if unmeasured:
+        wanted = manifest.audit_options(retries=options.retries)
+        failures |= _standing(unmeasured, sources.entries, revisions, wanted, kept)
+    sources = as_found(sources, revisions, {name: failure.reason for name, failure in failures.items()})
+    board = assemble(sources, kept)
     keep_sources(sources, folder)
     keep_board(board, folder)
     return board
 
 
-def _text_of_now(options: AuditOptions) -> str | None:
-    """The hash of the text to measure on, where it lies here: a file may have changed under its name."""
+def _has_changed(failure: Failure, outcome: Outcome) -> bool:
+    """Whether the model that an audit has found cannot be the one that failed: it has another revision, or it is a
+    folder and could not even be read then. (A model on the Hub may not have been within reach.)"""
+    if outcome.revision is None:
+        return False
+    return not outcome.is_on_hub if failure.revision is None else failure.revision != outcome.revision
+
+
+def _standing(
+    failures: Mapping[str, Failure],
+    entries: Sequence[Entry],
+    revisions: Mapping[str, str | None],
+    options: AuditOptions,
+    kept: KeptRecords,
+) -> dict[str, Failure]:
+    """Of failures to measure, those of models that have not changed and that no record has made good since."""
+    text, standing = None, {}
+    with suppress(ShapeAuditError):
+        text = _text_of_now(options, kept)
+    for entry in entries:
+        failure, revision = failures.get(entry.name), revisions.get(entry.name)
+        if failure is None or (failure.revision and revision and failure.revision != revision):
+            continue
+        revision = revision or _latest(kept.by_model.get(entry.model, []))
+        if not any(record.model.revision == revision for record in _answering(entry, options, kept, text)):
+            standing[entry.name] = failure
+    return standing
+
+
+def _text_of_now(options: AuditOptions, kept: KeptRecords) -> CalibrationText | None:
+    """The text to measure on as it is now: a file may have changed under its name. One on the Hub is of interest only
+    where it may have no more windows to give. None where it cannot be told."""
     is_here = options.dataset.startswith("builtin:") or Path(options.dataset).expanduser().is_file()
-    if options.shape_only or not is_here:
+    profiles = [record.interaction for records in kept.by_model.values() for record in records]
+    if options.shape_only or not (is_here or any(profile and profile.converged is False for profile in profiles)):
         return None
-    return read_text(options.dataset, column=options.text_column).sha256
+    try:
+        return read_text(options.dataset, column=options.text_column, split=options.split, retries=options.retries)
+    except ShapeAuditError:
+        if is_here:
+            raise
+        return None
 
 
-def _answered_at(entry: Entry, options: AuditOptions, kept: KeptRecords, text: str | None) -> str | None:
-    """The revision of the record that has what is asked for: of the model's commit of now, or, where that cannot be
-    asked, of the latest audit. None where there is no such record, or none on this text."""
-    records = [
+def _answering(
+    entry: Entry, options: AuditOptions, kept: KeptRecords, text: CalibrationText | None
+) -> list[AuditRecord]:
+    """The records that have what is asked for, on this text."""
+    seq_len = options.seq_len or DEFAULT_SEQ_LEN
+    available = slot_count(text, seq_len=seq_len, passage_bytes=options.passage_bytes) if text else None
+    return [
         record
         for record in kept.by_model.get(entry.model, [])
-        if answers(record, options) and (text is None or _was_on(record, text))
+        if answers(record, options, available=available)
+        and (text is None or (record.calibration is not None and record.calibration.text_sha256 == text.sha256))
     ]
+
+
+def _latest(records: Sequence[AuditRecord]) -> str | None:
+    """The revision of the latest of these audits."""
+    latest = max(records, key=lambda record: record.environment.date, default=None)
+    return latest.model.revision if latest else None
+
+
+def _answered_at(entry: Entry, options: AuditOptions, kept: KeptRecords, text: CalibrationText | None) -> str | None:
+    """The revision of the record that has what is asked for: of the model's commit of now, or, where that cannot be
+    asked, of the latest audit. None where there is no such record, or none on this text."""
+    records = _answering(entry, options, kept, text)
     if not records:
         return None
-    latest = max(records, key=lambda record: record.environment.date).model.revision
+    latest = _latest(records)
     if records[0].model.source == "hub" and is_offline():
         return latest
     try:
@@ -150,7 +214,3 @@ def _answered_at(entry: Entry, options: AuditOptions, kept: KeptRecords, text: s
             raise
         return latest
     return revision if any(record.model.revision == revision for record in records) else None
-
-
-def _was_on(record: AuditRecord, text_sha256: str) -> bool:
-    return record.calibration is not None and record.calibration.text_sha256 == text_sha256

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from shape_audit.auditing import (
@@ -16,6 +16,7 @@ from shape_audit.auditing import (
     audit,
 )
 from shape_audit.errors import IncompleteError, NotAuditableError, UsageError
+from shape_audit.leaderboard.build.record_folder import Failure
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -40,11 +41,13 @@ class Outcome:
 
     Attributes:
         revision: of the record that it has written; None where there is none.
+        is_on_hub: whether that is of a model on the Hub.
         failure: why not all that was asked for could be had.
     """
 
-    revision: str | None
-    failure: str | None = None
+    revision: str | None = None
+    is_on_hub: bool = False
+    failure: Failure | None = None
 
 
 def audit_all(
@@ -84,12 +87,13 @@ def audit_all(
 def outcome_of(name: str, options: AuditOptions, progress: Progress | None = None) -> Outcome:
     """Audit one model. What cannot be measured is audited for its shape, if it has one."""
     try:
-        return Outcome(audit(name, options, progress=progress).model.revision)
+        model = audit(name, options, progress=progress).model
+        return Outcome(model.revision, model.source == "hub")
     except (MeasurementNotInstalledError, RecordNotWrittenError):
         raise
     except (NotAuditableError, IncompleteError, UsageError) as error:
-        revision = None if options.shape_only else outcome_of(name, _shape_only(options)).revision
-        return Outcome(revision, str(error))
+        shape = Outcome() if options.shape_only else outcome_of(name, _shape_only(options))
+        return replace(shape, failure=Failure(str(error), shape.revision))
 
 
 def _shape_only(options: AuditOptions) -> AuditOptions:
