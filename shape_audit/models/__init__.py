@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from shape_audit.lazy import lazy_names
 from shape_audit.models.device_map import DeviceMap, parse_device_map, parse_max_memory
 from shape_audit.models.memory_estimate import DeviceMemory, MemoryPlan, chosen_micro_batch, memory_advice
-from shape_audit.models.options import LoadOptions
+from shape_audit.models.options import Device, LoadOptions
 
 if TYPE_CHECKING:
     from shape_audit.models.blocks import find_blocks
@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from shape_audit.models.weight_placement import WeightPlacement
 
 __all__ = [
+    "Device",
     "DeviceMap",
     "DeviceMemory",
     "LoadOptions",
