@@ -29,7 +29,7 @@ if TYPE_CHECKING:
     )
     from shape_audit.models.logits import exact_logits, model_logits, window_losses
     from shape_audit.models.memory_plan import PassSize, PlannedMemory, plan_weights
-    from shape_audit.models.model_faults import model_faults
+    from shape_audit.models.forward_faults import model_faults
     from shape_audit.models.weight_placement import WeightPlacement
 
 __all__ = [
@@ -74,7 +74,7 @@ __getattr__ = lazy_names(
         "exact_logits": "logits",
         "find_blocks": "blocks",
         "load_model": "loading",
-        "model_faults": "model_faults",
+        "model_faults": "forward_faults",
         "model_logits": "logits",
         "not_checkpointed": "checkpointing",
         "plan_weights": "memory_plan",
