@@ -7,7 +7,7 @@ from pathlib import Path
 
 from shape_audit.errors import UsageError
 from shape_audit.hub import DEFAULT_RETRIES
-from shape_audit.interaction import PROTOCOL_NAMES
+from shape_audit.interaction import PROTOCOL_NAMES, protocol_names
 from shape_audit.models import parse_device_map, parse_max_memory
 from shape_audit.scores import ScoreOptions
 
@@ -39,7 +39,7 @@ class AuditOptions:
         passage_bytes: length of a slot; None for 12 * seq_len.
         windows_file: windows to replay instead of cutting a text.
         save_windows: where to write the windows used.
-        protocol: loss-gradient, output-gradient or projected-output.
+        protocol: loss-gradient, output-gradient, projected-output, or one that an installed package adds.
         sites: all, embedding, or a comma-separated list.
         spectrum: how many of the largest eigenvalues of G to report at every site.
         nfa: also the weights' own interaction and the Neural Feature Ansatz, beside re-initialised models. It uses
@@ -105,7 +105,7 @@ class AuditOptions:
         choices = (
             ("device", DEVICES),
             ("dtype", DTYPES),
-            ("protocol", PROTOCOL_NAMES),
+            ("protocol", PROTOCOL_NAMES if self.protocol in PROTOCOL_NAMES else protocol_names()),
             ("attn_implementation", ATTENTION),
         )
         for name, allowed in choices:

@@ -28,12 +28,13 @@ def scores_of(
     try:
         known = known_scores(
             name, options.scores, runs=options.runs, posted=options.posted, retries=options.retries,
+            sources=not options.shape_only,  # its start is not to wait for a look at all installed packages
             checkpoint=checkpoint if is_hub else None,
         )  # fmt: skip
     except IncompleteError as error:
         if isinstance(error, CorruptFileError) or not is_hub:
             raise
         to_mind.append(f"scores posted on the Hub could not be looked at: {error}")
-        known = known_scores(name, options.scores, runs=options.runs, posted=False)
+        known = known_scores(name, options.scores, runs=options.runs, posted=False, sources=not options.shape_only)
     found = among_size(known.scores, {score.model: float(params_total) for score in known.scores})
     return found, [*to_mind, *known.to_mind] if rank() == 0 else []

@@ -10,13 +10,13 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import shape_audit.checks.rules  # noqa: F401 (registers them)
 from shape_audit.auditing import DEFAULT_SEQ_LEN, AuditOptions, audit
+from shape_audit.checks.all_rules import all_rules
 from shape_audit.checks.architecture import Expected, compare_with_architecture
 from shape_audit.checks.baseline import read_baseline
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Ignored, Policy
-from shape_audit.checks.rule import RULES, Need, Rule, Seen
+from shape_audit.checks.rule import Need, Rule, Seen
 from shape_audit.errors import IncompleteError, MissingExtraError, NonFiniteError, UsageError, in_our_words
 from shape_audit.hub import DEFAULT_RETRIES, Inspection, inspect_model, read_checkpoint
 from shape_audit.interval import read_interval
@@ -127,8 +127,9 @@ def _chosen_rules(options: CheckOptions) -> tuple[list[Rule], dict[str, str]]:
     Raises:
         UsageError: an unknown id, or nothing is left to run.
     """
+    known = all_rules()
     for prefix in (*options.select, *options.ignore):
-        if not any(id.startswith(prefix) for id in RULES) or not prefix:
+        if not any(id.startswith(prefix) for id in known) or not prefix:
             raise UsageError(f"no rule is called {prefix or 'nothing'}; see shape-audit rules")
     there: dict[Need, bool] = {
         "headers": True,
@@ -139,7 +140,7 @@ def _chosen_rules(options: CheckOptions) -> tuple[list[Rule], dict[str, str]]:
     }
     wanted = [
         rule
-        for rule in sorted(RULES.values(), key=lambda rule: rule.id)
+        for rule in sorted(known.values(), key=lambda rule: rule.id)
         if (not options.select or rule.id.startswith(options.select))
         and not (options.ignore and rule.id.startswith(options.ignore))
         and options.policy.severity.get(rule.id) != "off"

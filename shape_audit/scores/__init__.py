@@ -23,6 +23,7 @@ from shape_audit.scores.protocols import (
 )
 from shape_audit.scores.published import published_for, published_scores
 from shape_audit.scores.running import ScoreOptions, ScoreRun, score
+from shape_audit.scores.sources import ScoreSource
 
 __all__ = [
     "CHANCE",
@@ -35,6 +36,7 @@ __all__ = [
     "KnownScores",
     "ScoreOptions",
     "ScoreRun",
+    "ScoreSource",
     "is_protocol",
     "known_scores",
     "posted_scores",

@@ -12,6 +12,7 @@ from shape_audit.records import ScoreRecord, safe_file_name
 from shape_audit.scores.lm_eval_files import read_lm_eval
 from shape_audit.scores.posted import CARD, EVAL_RESULTS, posted_scores
 from shape_audit.scores.published import published_for
+from shape_audit.scores.sources import scores_of_sources
 
 
 @dataclass(frozen=True)
@@ -33,6 +34,7 @@ def known_scores(
     *,
     runs: Path | None = None,
     posted: bool = True,
+    sources: bool = True,
     checkpoint: Checkpoint | None = None,
     retries: int = DEFAULT_RETRIES,
 ) -> KnownScores:
@@ -42,6 +44,7 @@ def known_scores(
         files: result files or folders of lm-eval; of other models in them nothing is taken.
         runs: folder that `score` has saved its results to; what cannot be read there is said and passed over.
         posted: look into the model's repository too.
+        sources: ask the score sources of other packages.
         checkpoint: of a Hub model that has been read, so that its repository need not be asked for again.
 
     Raises:
@@ -72,6 +75,10 @@ def known_scores(
         scores += found
         to_mind += passed_over
         revision = texts.revision or revision
+    if sources:
+        found, passed_over = scores_of_sources(name, revision)
+        scores += found
+        to_mind += passed_over
     scores.sort(key=lambda score: (score.protocol, score.provider, score.source))
     return KnownScores(name, tuple(scores), (*to_mind, *_disagreements(scores), *_other_revisions(scores, revision)))
 

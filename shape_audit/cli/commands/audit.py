@@ -68,8 +68,12 @@ def command(
     windows_file: Annotated[Path | None, option(metavar="FILE", help="Replay windows from a file.")] = None,
     save_windows: Annotated[Path | None, option(metavar="FILE", help="Write the windows used.")] = None,
     protocol: Annotated[
-        Literal["loss-gradient", "output-gradient", "projected-output"],
-        option(help="What is measured: gradients of the loss, of the logits, or projected logits as published."),
+        str,
+        option(
+            metavar="NAME",
+            help="What is measured: loss-gradient, output-gradient (of the logits), projected-output (logits, as "
+            "published), or what an installed package adds.",
+        ),
     ] = "loss-gradient",
     sites: Annotated[str, option(help="all, embedding, or a list such as embedding,block.0,block.11.")] = "all",
     spectrum: Annotated[int | None, option(metavar="K", help="Also the K largest eigenvalues of each AGOP.")] = None,

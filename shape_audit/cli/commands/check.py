@@ -11,10 +11,10 @@ import typer
 
 from shape_audit.checks import (
     FORMATS,
-    RULES,
     CheckOptions,
     Format,
     Policy,
+    all_rules,
     check,
     formatted,
     policy_in_pyproject,
@@ -109,7 +109,7 @@ def command(
 def _policy(path: Path | None) -> Policy:
     """The policy named, else that of the nearest pyproject.toml, else the default one."""
     found = path or policy_in_pyproject(Path.cwd())
-    return read_policy(found, RULES) if found else Policy()
+    return read_policy(found, all_rules()) if found else Policy()
 
 
 def _other(text: str) -> tuple[Format, Path]:
