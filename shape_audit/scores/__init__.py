@@ -24,6 +24,7 @@ from shape_audit.scores.protocols import (
 )
 from shape_audit.scores.published import published_for, published_scores
 from shape_audit.scores.running import ScoreRun, score
+from shape_audit.scores.sources import ScoreSource
 
 __all__ = [
     "CHANCE",
@@ -37,6 +38,7 @@ __all__ = [
     "KnownScoresOptions",
     "ScoreOptions",
     "ScoreRun",
+    "ScoreSource",
     "is_protocol",
     "known_scores",
     "posted_scores",

@@ -20,6 +20,7 @@ from shape_audit.records import ModelRef, ScoreRecord, safe_file_name
 from shape_audit.scores.lm_eval_files import read_lm_eval
 from shape_audit.scores.posted import CARD, EVAL_RESULTS, posted_scores
 from shape_audit.scores.published import published_for
+from shape_audit.scores.sources import scores_of_sources
 
 
 @dataclass(frozen=True)
@@ -41,6 +42,7 @@ def known_scores(
     *,
     runs: Path | None = None,
     posted: bool = True,
+    sources: bool = True,
     repository: RepositoryFiles | None = None,
     retries: int = DEFAULT_RETRIES,
 ) -> KnownScores:
@@ -50,6 +52,7 @@ def known_scores(
         files: result files or folders of lm-eval; of other models in them nothing is taken.
         runs: folder that `score` has saved its results to; what cannot be read there is said and passed over.
         posted: look into the model's repository too.
+        sources: ask the score sources of other packages.
         repository: of a model that has been read, so that it need not be asked for again.
 
     Raises:
@@ -78,6 +81,10 @@ def known_scores(
             warnings.append(f"{path}: {others} scores of other models were passed over")
     if runs is not None:
         found, passed_over = _runs(runs, ref)
+        scores += found
+        warnings += passed_over
+    if sources:
+        found, passed_over = scores_of_sources(ref.repo_id, ref.revision)
         scores += found
         warnings += passed_over
     scores.sort(key=lambda score: (score.protocol, score.provider, score.source))
