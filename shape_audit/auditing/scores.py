@@ -23,12 +23,14 @@ def scores_of(checkpoint: Checkpoint, params_total: int, options: AuditOptions) 
     try:
         known = known_scores(
             checkpoint.ref, options.known.scores, runs=options.known.runs, posted=options.known.posted,
-            repository=checkpoint.repository,
+            strict=options.known.strict, repository=checkpoint.repository,
         )  # fmt: skip
     except IncompleteError as error:
         if isinstance(error, CorruptFileError) or checkpoint.source != "hub":
             raise
         warnings.append(f"scores posted on the Hub could not be looked at: {error}")
-        known = known_scores(checkpoint.ref, options.known.scores, runs=options.known.runs, posted=False)
+        known = known_scores(
+            checkpoint.ref, options.known.scores, runs=options.known.runs, strict=options.known.strict, posted=False
+        )
     found = among_size(known.scores, {score.model: float(params_total) for score in known.scores})
     return found, [*warnings, *known.warnings]
