@@ -43,7 +43,7 @@ class Option:
     manifest: bool = False
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class DeclaredOption:
     """An option of a spec: a field that is annotated with an `Option`."""
 

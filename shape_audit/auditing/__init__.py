@@ -7,7 +7,7 @@ satisfies(record, options)            -> whether that record is what such an aud
 
 from shape_audit.auditing.options import AuditOptions, KeepOptions
 from shape_audit.auditing.progress import Progress, Silent
-from shape_audit.auditing.reuse import satisfies
+from shape_audit.auditing.reuse import TextNow, satisfies
 from shape_audit.auditing.run import MeasurementNotInstalledError, RecordNotWrittenError, audit, plan_memory
 
 __all__ = [
@@ -17,6 +17,7 @@ __all__ = [
     "Progress",
     "RecordNotWrittenError",
     "Silent",
+    "TextNow",
     "audit",
     "plan_memory",
     "satisfies",

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from shape_audit.auditing.measurement import protocol_hash
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.calibration import WindowOptions, names_text
@@ -10,22 +12,38 @@ from shape_audit.interaction import parse_sites
 from shape_audit.records import AuditRecord, Calibration, Interaction
 
 
-def satisfies(record: AuditRecord, options: AuditOptions, revision: str | None = None) -> bool:
+@dataclass(frozen=True)
+class TextNow:
+    """What is known of a calibration text as it is now; None where it cannot be told.
+
+    Attributes:
+        sha256: of its bytes.
+        revision: the commit that a Hub dataset means, see `calibration.dataset_revision`.
+        available: how many windows it can give: a tolerance that was not reached with all of them asks for no more.
+    """
+
+    sha256: str | None = None
+    revision: str | None = None
+    available: int | None = None
+
+
+def satisfies(record: AuditRecord, options: AuditOptions, now: TextNow | None = None) -> bool:
     """Whether the record has what `audit` with these options would measure on this revision.
 
     Any record satisfies shape-only options. Otherwise the protocol's hash, worked out from what is requested and, where
     that leaves it open (the dtype of the checkpoint, the hash of the text), from what the record says, must be the
-    record's own, and so must the windows. No file is read: a local text may have changed since.
+    record's own, and so must the windows. No file is read.
 
     Args:
-        revision: the commit that a Hub dataset means now, see `calibration.dataset_revision`.
+        now: of the text that the options name; None where nothing is known of it.
     """
     if options.shape_only:
         return True
     text, profile = record.calibration, record.interaction
     if text is None or profile is None or text.passage_bytes is None or profile.protocol != options.measure.protocol:
         return False
-    if not names_text(options.text, text, revision):
+    now = now or TextNow()
+    if not names_text(options.text, text, now.revision) or now.sha256 not in (None, text.text_sha256):
         return False
     measured = [site.name for site in profile.sites]
     if options.measure.protocol != "projected-output" and measured != _sites(record, options):
@@ -37,7 +55,7 @@ def satisfies(record: AuditRecord, options: AuditOptions, revision: str | None =
         }
     )
     requested = protocol_hash(settings, measured, _requested_text(text, options.text))
-    return requested == profile.protocol_hash and _has_windows(profile, options.text)
+    return requested == profile.protocol_hash and _has_windows(profile, options.text, now.available)
 
 
 def _sites(record: AuditRecord, options: AuditOptions) -> list[str] | None:
@@ -58,9 +76,11 @@ def _requested_text(text: Calibration, wanted: WindowOptions) -> Calibration:
     )
 
 
-def _has_windows(profile: Interaction, wanted: WindowOptions) -> bool:
+def _has_windows(profile: Interaction, wanted: WindowOptions, available: int | None) -> bool:
+    """Whether a run with these options would end at, or before, the windows that the record used."""
     if wanted.tolerance is None:
         return profile.windows_used == wanted.most
     intervals = [site.aofe_ratio_ci for site in profile.sites if site.trace != 0]
     is_settled = all(ends is not None and (ends[1] - ends[0]) / 2 <= wanted.tolerance for ends in intervals)
-    return is_settled or (profile.converged is False and profile.windows_used >= wanted.most)
+    most = wanted.most if available is None else min(wanted.most, available)
+    return is_settled or (profile.converged is False and profile.windows_used >= most)

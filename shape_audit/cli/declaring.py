@@ -55,8 +55,9 @@ def command(subject: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
             debug = given["debug"] if takes_debug else given.pop("debug", False)
             try:
                 for name, spec in specs.items():
-                    own = {declared.name for declared in declared_options(spec)}
-                    given[name] = spec.of(**{option: given.pop(option) for option in own if option in given})
+                    words = {declared: given.pop(declared.name) for declared in declared_options(spec)}
+                    said = {option.name: word for option, word in words.items() if word is not None}
+                    given[name] = spec.of(**said)
                 return function(**given)
             except Exception as error:
                 return failed(error, subject=str(given.get(subject) or subject), debug=debug)
@@ -89,7 +90,7 @@ def _parameter(declared: DeclaredOption) -> inspect.Parameter:
     return inspect.Parameter(
         declared.name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=inspect.Parameter.empty if default is MISSING else default or None if default == () else default,
+        default=inspect.Parameter.empty if default is MISSING else None if default == () else default,
         annotation=Annotated[kind, details],
     )
 

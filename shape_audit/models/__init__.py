@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING
 from shape_audit.lazy import lazy_names
 from shape_audit.models.device_map import DeviceMap, parse_device_map, parse_max_memory
 from shape_audit.models.memory_estimate import DeviceMemory, MemoryPlan, chosen_micro_batch, memory_advice
-from shape_audit.models.options import LoadOptions
+from shape_audit.models.options import Device, LoadOptions
 
 if TYPE_CHECKING:
     from shape_audit.models.blocks import find_blocks
@@ -29,10 +29,11 @@ if TYPE_CHECKING:
     )
     from shape_audit.models.logits import exact_logits, model_logits, window_losses
     from shape_audit.models.memory_plan import PassSize, PlannedMemory, plan_weights
-    from shape_audit.models.model_faults import model_faults
+    from shape_audit.models.forward_faults import model_faults
     from shape_audit.models.weight_placement import WeightPlacement
 
 __all__ = [
+    "Device",
     "DeviceMap",
     "DeviceMemory",
     "LoadOptions",
@@ -73,7 +74,7 @@ __getattr__ = lazy_names(
         "exact_logits": "logits",
         "find_blocks": "blocks",
         "load_model": "loading",
-        "model_faults": "model_faults",
+        "model_faults": "forward_faults",
         "model_logits": "logits",
         "not_checkpointed": "checkpointing",
         "plan_weights": "memory_plan",

@@ -7,7 +7,7 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from shape_audit.errors import NonFiniteError
-from shape_audit.models.model_faults import model_faults
+from shape_audit.models.forward_faults import model_faults
 
 
 def model_logits(model: nn.Module, ids_BT: Tensor) -> Tensor:
