@@ -53,9 +53,15 @@ def is_protocol(name: str) -> bool:
     return name in NAMED or re.fullmatch(r"(lm-eval|lighteval):[^@\s]+@[^@\s]+|tiger-lab:[^@\s]+", name) is not None
 
 
+_OWN_TEMPLATE = re.compile(r"\+chat_template(=(?!unknown\b)[^+]+)?(\+fewshot_as_multiturn=true)?(?=\+|$)")
+
+
 def across_models(protocol: str) -> str:
-    """What must be equal for scores of two models to be compared: the protocol, whichever template is the model's."""
-    return re.sub(r"\+chat_template=(?!unknown\b)[^+]+", "+chat_template", protocol)
+    """What must be equal for scores of two models to be compared: the protocol, whichever template is the model's.
+
+    Examples shown as turns go with a template: older files do not say so, and the Open LLM Leaderboard always did.
+    """
+    return _OWN_TEMPLATE.sub("+chat_template", protocol)
 
 
 def lm_eval_protocol(task: str, version: str, departures: dict[str, str]) -> str:

@@ -28,7 +28,7 @@ def published_scores() -> tuple[ScoreRecord, ...]:
             ScoreRecord(
                 model=row["repo_id"],
                 revision=None,
-                protocol=row["protocol"] + _departure(row["chat_template"]),
+                protocol=row["protocol"] + _departures(row),
                 value=float(row["accuracy"]),
                 stderr=float(row["stderr"]),
                 n=int(row["n"]),
@@ -48,8 +48,10 @@ def published_for(model: str | ModelRef) -> list[ScoreRecord]:
     return [score for score in published_scores() if ModelRef("hub", score.model).is_same_model(ref)]
 
 
-def _departure(chat_template: str) -> str:
-    """What the column makes of the protocol's name: nothing, or that there was a template, and which."""
-    if chat_template in ("", "false"):
+def _departures(row: dict[str, str]) -> str:
+    """What the columns make of the protocol's name, as a result file of the same run would be read."""
+    template = row["chat_template"]
+    if template in ("", "false"):
         return ""
-    return "+chat_template" if chat_template == "true" else f"+chat_template={chat_template}"
+    shown = "+chat_template" if template == "true" else f"+chat_template={template}"
+    return shown + (f"+fewshot_as_multiturn={row['fewshot_as_multiturn']}" if row["fewshot_as_multiturn"] else "")
