@@ -21,6 +21,14 @@ _QUALIFIERS = frozenset((
 """Words that say how MMLU-Pro was asked or where it lies, and leave it what it is."""
 
 
+_OTHER_VERSIONS = frozenset((
+    "arabic", "bengali", "chinese", "czech", "french", "german", "hindi", "hungarian", "indonesian", "italian",
+    "japanese", "korean", "multilingual", "nomath", "plus", "portuguese", "russian", "spanish", "swahili", "thai",
+    "translated", "turkish", "ukrainian", "vietnamese",
+))  # fmt: skip
+"""What makes it another benchmark even in brackets, as two letters of a language do."""
+
+
 class Benchmark(NamedTuple):
     """What a name means; `subject` is one of the 14 where only that was asked."""
 
@@ -59,6 +67,9 @@ def _meant(name: str) -> Benchmark | None:
         return Benchmark("other", name)
     left.remove("mmlupro")
     subject = "_".join(left)
+    inside_words = set(re.findall(r"[^\W\d_]+", " ".join(_BRACKETS.findall(plain))))
+    if inside_words & _OTHER_VERSIONS or re.search(r"[(\[{](?!em\b|no\b)[a-z]{2}[)\]}]", plain):
+        return Benchmark("other", name)
     if not left:
         inside = "_".join(re.findall(r"[^\W_]+", " ".join(_BRACKETS.findall(plain))))
         return Benchmark("subject", name, inside) if inside in questions_by_subject() else Benchmark("whole", name)

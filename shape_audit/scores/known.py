@@ -115,7 +115,7 @@ def _passed_over(others: Sequence[ScoreRecord], ref: ModelRef) -> list[str]:
     """How many scores are of other models, by harness, with the names that come near first."""
     lines = []
     for harness, count in sorted(Counter(score.protocol.partition(":")[0] for score in others).items()):
-        names = dict.fromkeys(score.model for score in others if score.protocol.partition(":")[0] == harness)
+        names = dict.fromkeys(f"{score.model:.100}" for score in others if score.protocol.partition(":")[0] == harness)
         ordered = sorted(names, key=lambda name: (not is_near(name, ref), name))
         more = f" and {len(ordered) - NAMES_SHOWN} more" if len(ordered) > NAMES_SHOWN else ""
         are = "1 score of another model was" if count == 1 else f"{count} scores of other models were"

@@ -12,7 +12,7 @@ from typing import Any
 
 from shape_audit.errors import CorruptFileError
 from shape_audit.scores.protocols import QUESTIONS, SUBJECTS
-from shape_audit.scores.readings import Piece, Refusal, made_record, questions_by_subject
+from shape_audit.scores.readings import Piece, Refusal, finite, made_record, questions_by_subject
 from shape_audit.scores.run_settings import run_settings, short
 
 TASK = re.compile(r"(?:[\w-]+\|)?(?P<task>mmlu_pro(?:[:_](?P<subject>\w+))?)(?:\|(?P<shots>\d+))?(?:\|\d+)?")
@@ -80,7 +80,7 @@ def _piece(
         subfolder=settings.subfolder,
         protocol=protocol,
         value=value,
-        stderr=_number(row.get(f"{metric}_stderr")),
+        stderr=finite(row.get(f"{metric}_stderr")),
         n=n,
         is_limited=is_limited or subject is not None,
         source=source,
@@ -95,7 +95,7 @@ def _metric(row: Any) -> tuple[str, float]:
     if isinstance(row, Mapping):
         names = [key for key in row if not str(key).endswith("_stderr")]
         for name in (METRIC, *names):
-            value = _number(row.get(name))
+            value = finite(row.get(name))
             if value is not None:
                 return str(name), value
     raise CorruptFileError(f"no {METRIC} in it")
@@ -117,7 +117,3 @@ def _departures(general: Mapping[str, Any], given: Mapping[str, Any], shots: str
 
 def _dict(value: Any) -> Mapping[str, Any]:
     return value if isinstance(value, dict) else {}
-
-
-def _number(value: Any) -> float | None:
-    return None if isinstance(value, bool) or not isinstance(value, int | float) or value != value else float(value)

@@ -20,7 +20,7 @@ from typing import Any
 
 from shape_audit.errors import CorruptFileError
 from shape_audit.scores.protocols import QUESTIONS, SUBJECTS, lm_eval_protocol
-from shape_audit.scores.readings import Piece, Refusal, made_record, questions_by_subject, tasks_data
+from shape_audit.scores.readings import Piece, Refusal, finite, made_record, questions_by_subject, tasks_data
 from shape_audit.scores.run_settings import RunSettings, parsed_arguments, run_settings, short
 
 COT, LETTERS = "mmlu_pro", "leaderboard_mmlu_pro"
@@ -290,9 +290,7 @@ def _number(row: Any, metric: str) -> float | None:
         return None
     full, older = _keys(metric)
     value = row.get(full, row.get(older))
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
+    return finite(value)
 
 
 def _instead(row: Any, metric: str) -> str:

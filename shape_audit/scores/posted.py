@@ -61,6 +61,8 @@ class _Entry:
     def is_leaderboards(self) -> bool:
         """Whether the Open LLM Leaderboard wrote it: it says so, or is spelled as its bot spells."""
         said = f"{self.source.get('url')} {self.source.get('name')} {self.details.get('notes')}"
+        if re.search(r"\braw\b", self.words, re.IGNORECASE):
+            return False
         return bool(LEADERBOARD.search(said)) or LEADERBOARD_ENTRY.fullmatch(str(self.benchmark.name)) is not None
 
 
@@ -190,7 +192,7 @@ def _set_apart(model: str, entry: _Entry) -> str | None:
     if other is not None:
         return f"of another model, by its source: {other:.100}"
     quantised = QUANTISED.search(f"{entry.words} {entry.source.get('name')}")
-    if quantised and not QUANTISED.search(model.replace("_", "-")):
+    if quantised and not QUANTISED.search(f"{model} {model.replace('_', '-')}"):
         return f"of quantised weights, by its own words ({quantised[0]})"
     return None
 

@@ -6,12 +6,12 @@ guessing gives it is a share of something else.
 
 from __future__ import annotations
 
-import math
 import re
 from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from shape_audit.scores.protocols import CHANCE, QUESTIONS, raw_accuracy
+from shape_audit.scores.readings import finite
 
 LEADERBOARD = re.compile(r"open[-_ ]?llm[-_ ]?leaderboard", re.IGNORECASE)
 LEADERBOARD_ENTRY = re.compile(r"MMLU-PRO \(5-shot\)")
@@ -24,8 +24,15 @@ _NUMBER = re.compile(
     r"(\d+(?:[.,]\d+)?)\s*(%|percent|pct)?(?:\s*(?:±|\+/-|\+-)\s*\d+(?:[.,]\d+)?\s*%?)?", re.IGNORECASE
 )
 _OF_ALL = re.compile(r"(\d[\d,. ]*?)\s*(?:of|out of|/)\s*12[,.  ]?032", re.IGNORECASE)
-_COUNT = re.compile(r"(\d[\d,]*)[\s-]*(?:questions|samples|items|problems|rows|instances|prompts)\b", re.IGNORECASE)
-_LIMIT = re.compile(r"\b(?:limit|n|max_samples|num_samples|samples)\s*[=:]\s*(\d[\d,]*(?:\.\d+)?)", re.IGNORECASE)
+_COUNT = re.compile(
+    r"\b(\d[\d,]*)[\s-]*(?:questions?|samples|items|problems|rows|instances|prompts)\b|\bn\s*=\s*(\d[\d,]*)",
+    re.IGNORECASE,
+)
+_LIMIT = re.compile(
+    r"\b(?:limit(?:ed to)?|max_samples|num_samples|first)\s*[=: ]\s*(\d[\d,]*(?:\.\d+)?)", re.IGNORECASE
+)
+FEWEST_COUNTED = 50
+"""A smaller number of samples is one of answers to a question."""
 _IN_PART = re.compile(
     r"\b(?:limited|subset|sub-?sampled?|partial|sampled|mini|lite|tiny|smoke[- ]?test|quick|preview|validation split|"
     r"\d+\s*%\s*(?:of|sample|subset))\b",
@@ -80,22 +87,23 @@ def _number(value: Any, shown: str) -> tuple[float, bool]:
         return float(match[1].replace(",", ".")), match[2] is not None
     if value is None:
         raise Unplaced("its value is left out, a placeholder")
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
+    number = finite(value)
+    if number is None:
         raise Unplaced(f"{shown}, no number")
-    if value < 0:
+    if number < 0:
         raise Unplaced(f"{shown}, which no run gives")
-    return float(value), False
+    return number, False
 
 
 def questions_of(words: str) -> tuple[int | None, bool]:
     """(questions asked, whether that is not all of them), as far as the words tell."""
     for pattern in (_OF_ALL, _LIMIT, _COUNT):
         for match in pattern.finditer(words):
-            text = re.sub(r"[, ]", "", match[1]).rstrip(".")
+            text = re.sub(r"[, ]", "", next(group for group in match.groups() if group)).rstrip(".")
             count = float(text) if re.fullmatch(r"\d+(\.\d+)?", text) else 0.0
             if 0 < count < 1:
                 return None, True
-            if count >= 20 or pattern is not _COUNT:
+            if count >= FEWEST_COUNTED or pattern is not _COUNT:
                 n = min(int(count), QUESTIONS) or None
                 return n, n is not None and n < QUESTIONS
     return None, bool(_IN_PART.search(words))

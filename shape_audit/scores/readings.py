@@ -70,6 +70,13 @@ def made_record(**fields: Any) -> ScoreRecord:
         raise CorruptFileError(f"{where} is {first['input']!r:.60}, which no run gives") from error
 
 
+def finite(value: Any) -> float | None:
+    """A JSON value as a number; None where it is no finite one."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -1e300 < value < 1e300:
+        return None
+    return float(value)
+
+
 @cache
 def questions_by_subject() -> Mapping[str, int]:
     """The 14 subjects of the test split, and their questions."""

@@ -21,6 +21,7 @@ NEVER_RESULTS = re.compile(
     r"package-lock|tsconfig|dataset_info|dataset_infos|state|preprocessor_config|chat_template)\.json",
     re.IGNORECASE,
 )
+_OF_MMLU_PRO = re.compile(r"mmlu[-_ ]?pro", re.IGNORECASE)
 SUFFIXES = (".json", ".txt", ".csv")
 
 
@@ -66,7 +67,7 @@ def _in_folder(place: Path) -> Iterator[Candidate]:
         folders.sort()
         for name in sorted(files):
             path = Path(folder, name)
-            looks = RESULTS.fullmatch(name) is not None
+            looks = RESULTS.fullmatch(name) is not None or _OF_MMLU_PRO.search(name) is not None
             if path.suffix.lower() in SUFFIXES and (looks or (path.suffix.lower() == ".json" and not _is_never(name))):
                 problem = None if path.exists() else "a link to a file that is not there"
                 yield Candidate(path, path.relative_to(place).as_posix(), looks, problem)

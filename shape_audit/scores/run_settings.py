@@ -65,12 +65,12 @@ def run_settings(
         config: where `model_sha`, `model_revision`, `model_dtype` and the sha of an adapter stand.
     """
     known, given = _known(), parsed_arguments(arguments)
-    adapters = [f"{key}={given[key]}" for key in known["adapter"] if _is_set(given.get(key))]
+    adapters = [f"{key}={value}" for key, value in given.items() if _is_adapter(key, value)]
     if not adapters:
         adapters = [key for key in ("peft", "delta") if _is_set(config.get(f"{key}_sha"))]
-    weights = [_named(key, given[key]) for key in known["weights"] if _is_set(given.get(key))]
-    if weights:
-        weights += [_named(key, given[key]) for key in known["weights_details"] if _is_set(given.get(key))]
+    weights = [_named(key, given[key]) for key in sorted(given) if _fits("weights", key) and _is_set(given[key])]
+    if all(weight.startswith("bnb_") for weight in weights):
+        weights = []  # details of a quantisation that was not asked for
     dtype = next((str(given[key]) for key in known["dtype"] if _is_set(given.get(key))), None)
     dtype = (dtype or str(config.get("model_dtype") or "")).removeprefix("torch.") or None
     if dtype is not None and dtype.lower() not in known["plain_dtypes"]:
@@ -92,6 +92,8 @@ def run_settings(
 
 def parsed_arguments(arguments: object) -> dict[str, Any]:
     """Arguments as an object, whichever way they were written; nested ones of the chat template are lifted out."""
+    if isinstance(arguments, list):
+        arguments = ",".join(map(str, arguments))
     if isinstance(arguments, str):
         text = arguments.strip()
         if text.startswith("{"):
@@ -101,10 +103,10 @@ def parsed_arguments(arguments: object) -> dict[str, Any]:
             arguments = {key.strip().lstrip("-"): value.strip() for key, _, value in pairs}
     if not isinstance(arguments, Mapping):
         return {}
-    names = {*_known()["name"], *_known()["adapter"], "revision", "subfolder", "tokenizer", "variant"}
+    names = {*_known()["name"], "revision", "subfolder", "tokenizer", "variant"}
     given = {
-        str(key): _literal(value) if isinstance(value, str) and key not in names else value
-        for key, value in arguments.items()
+        key: _literal(value) if isinstance(value, str) and key not in names and not _fits("adapter", key) else value
+        for key, value in ((str(key).replace("-", "_"), value) for key, value in arguments.items())
     }
     for key in _known()["nested"]:
         if isinstance(nested := given.get(key), Mapping):
@@ -142,6 +144,16 @@ def _revision(given: Mapping[str, Any], config: Mapping[str, Any]) -> str | None
         if value is not None and str(value) not in ("", "main", "None", "N/A"):
             return str(value)
     return None
+
+
+def _fits(kind: str, key: str) -> bool:
+    return re.search(_known()[kind], key) is not None
+
+
+def _is_adapter(key: str, value: Any) -> bool:
+    """Whether an argument names an adapter: text, of a key that is none of an adapter's numbers."""
+    is_name = isinstance(value, str | list) and _is_set(value) and str(value).strip().lower() != "true"
+    return _fits("adapter", key) and not _fits("no_adapter", key) and is_name
 
 
 def _is_set(value: Any) -> bool:

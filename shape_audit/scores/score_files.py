@@ -33,6 +33,7 @@ LAYOUTS: tuple[tuple[Callable[[Any], bool], Read], ...] = (
 )
 """Layouts that are read; `foreign_layouts` are named."""
 NOTHING = "no result files in it"
+UNKNOWN_LAYOUT = "not a result file of anything known (it has no results)"
 
 
 @dataclass(frozen=True)
@@ -122,21 +123,23 @@ def _pieces(candidate: Candidate, model: str | None) -> Iterator[Piece | Refusal
         if candidate.looks_like_results:
             yield CorruptFileError(str(error).removeprefix(f"{candidate.path}: "))
         return
-    words = foreign_layout(content)
-    if words is not None:
-        if candidate.looks_like_results or re.search("mmlu[-_ ]?pro", json.dumps(content)[:20_000], re.IGNORECASE):
-            yield words
-        return
     read = next((read for recognises, read in LAYOUTS if recognises(content)), None)
-    if read is None:
-        if candidate.looks_like_results:
-            yield CorruptFileError("not a result file of anything known (it has no results)")
+    words = foreign_layout(content)
+    if read is None or words is not None:
+        is_named = candidate.looks_like_results and (words is not None or not isinstance(content, str))
+        if is_named or _is_of_mmlu_pro(content):
+            yield words or UNKNOWN_LAYOUT
         return
     pieces = list(read(candidate.shown, content, model))
     yield from pieces
     if not pieces and candidate.looks_like_results:
         tasks = ", ".join(str(task) for task in content["results"]) if isinstance(content, Mapping) else ""
         yield f"no MMLU-Pro task in it, only {tasks[:60]}" if tasks else "no task in it"
+
+
+def _is_of_mmlu_pro(content: Any) -> bool:
+    text = content if isinstance(content, str) else json.dumps(content)
+    return re.search("mmlu[-_ ]?pro", text[:50_000], re.IGNORECASE) is not None
 
 
 def _content(path: Path) -> Any:

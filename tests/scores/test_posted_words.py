@@ -28,7 +28,7 @@ def test_mmlu_pro_by_its_spellings(name: str) -> None:
     ["KMMLU-Pro", "LGAI-EXAONE/KMMLU-Pro", "MMLU-Pro-TR", "MMLU-ProX", "MMLU-Pro-X", "MMLU-Pro-Max", "MMLU-Pro-Plus",
      "MMLU-Pro+", "mmlu_pro_plus", "MMLU-Pro-nomath", "sam-paech/mmlu-pro-nomath-sml", "MMLU-Pro-CoT-Train-Labeled",
      "MMMLU-Pro", "JMMLU-Pro", "CMMLU_Pro", "MMLU-Pro-Vision", "mmlu_pro_llama2", "MMLU-Pro (es) Spanish",
-     "MMLU-Pro-1k", "MMLU, MMLU-Pro"],
+     "MMLU-Pro-1k", "MMLU, MMLU-Pro", "MMLU-Pro (German)", "MMLU-Pro (tr)", "MMLU-Pro (nomath)"],
 )  # fmt: skip
 def test_other_benchmarks_by_their_whole_names(name: str) -> None:
     found = benchmark_of(name)
@@ -104,7 +104,8 @@ def test_the_leaderboards_points_are_converted(shown: Any, name: str, source: di
 
 @pytest.mark.parametrize(
     ("name", "n"),
-    [("MMLU-Pro (200 of 12,032)", 200), ("MMLU-Pro (1,000/12032)", 1000), ("MMLU-Pro (500 questions)", 500),
+    [("MMLU-Pro (200 of 12,032)", 200), ("MMLU-Pro (n=300)", 300),
+     ("MMLU-Pro (limited to 250)", 250), ("MMLU-Pro (1,000/12032)", 1000), ("MMLU-Pro (500 questions)", 500),
      ("MMLU-Pro (limit=100)", 100), ("MMLU-Pro (limited)", None), ("MMLU-Pro (subset)", None),
      ("MMLU-Pro (limit=0.1)", None), ("MMLU-Pro (10% of it)", None)],
 )  # fmt: skip
@@ -114,8 +115,8 @@ def test_a_part_of_the_questions_is_limited(name: str, n: int | None) -> None:
 
 
 def test_all_questions_are_all(tmp_path: object) -> None:
-    for name in ("MMLU-Pro (12,032 questions)", "MMLU-Pro (5-shot)", "MMLU-Pro (limit=20000)"):
-        ((found,), _) = card(value=40.0, name=name, source={"name": "mine"})
+    for name in ("12,032 questions", "avg of 8 samples", "n=4", "5-shot", "limit=20000"):
+        ((found,), _) = card(value=40.0, name=f"MMLU-Pro ({name})", source={"name": "mine"})
         assert not found.is_limited
     ((found,), _) = card(value=40.0, name="MMLU-Pro Law")
     assert found.is_limited and found.n == 1101 and "1 of 14 subjects: law" in found.notes

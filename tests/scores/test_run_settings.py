@@ -40,6 +40,10 @@ def with_arguments(content: dict[str, Any], arguments: dict[str, Any], form: str
         ({"gguf_file": "x-q4.gguf"}, "gguf_file=x-q4.gguf"),
         ({"dtype": "int8"}, "dtype=int8"),
         ({"kv_cache_dtype": "fp8"}, "kv_cache_dtype=fp8"),
+        ({"peft_model_id": "org/lora"}, "peft_model_id=org/lora"),
+        ({"adapter_name_or_path": "./a"}, "adapter_name_or_path=./a"),
+        ({"load-in-4bit": True}, "load_in_4bit"),
+        ({"use_exllamav2": "False", "hqq_config": "4"}, "hqq_config=4"),
     ],
 )
 def test_other_weights_never_stand_under_the_model(
@@ -57,7 +61,8 @@ def test_other_weights_never_stand_under_the_model(
     [{"load_in_4bit": False}, {"peft": None}, {"quantization": "None"}, {"autogptq": "False"}, {"delta": ""},
      {"dtype": "bfloat16"}, {"dtype": "float16"}, {"trust_remote_code": True}, {"parallelize": True},
      {"tensor_parallel_size": 4, "gpu_memory_utilization": 0.9, "max_model_len": 8192}, {"revision": "main"},
-     {"tokenizer": NAME}, {"kv_cache_dtype": "auto"}, {"attn_implementation": "sdpa"}, {"max_length": 4096}],
+     {"tokenizer": NAME}, {"kv_cache_dtype": "auto"}, {"max_lora_rank": 16, "enable_lora": False},
+     {"bnb_4bit_compute_dtype": "bfloat16"}, {"attn_implementation": "sdpa"}, {"max_length": 4096}],
 )  # fmt: skip
 def test_settings_that_change_nothing_change_no_name(arguments: dict[str, Any], form: str, tmp_path: Path) -> None:
     score = score_of(with_arguments(cot(), {"pretrained": NAME, **arguments}, form), tmp_path)
@@ -167,7 +172,9 @@ def test_the_models_name_is_found_wherever_it_stands(config: dict[str, Any], nam
     assert name or "does not say which model" in read.skipped[0].reason
 
 
-@pytest.mark.parametrize("arguments", [None, 5, [], "", "a", "=", "a=,b", "{", "{}", '{"a": ', "x=[1,2", "a='b,c=d"])
+@pytest.mark.parametrize(
+    "arguments", [None, 5, [], "", "a", "=", "a=,b", "{", "{}", '{"a": ', "x=[1,2", "a='b,c=d", ["a=b"]]
+)
 def test_arguments_of_any_form_are_survived(arguments: Any) -> None:
     assert isinstance(parsed_arguments(arguments), dict)
     assert run_settings(arguments, config={}).changes == ()

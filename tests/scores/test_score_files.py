@@ -33,6 +33,9 @@ BAD = {
         json.dumps(letters() | {"results": {"leaderboard_mmlu_pro": {"acc,none": 33.27}}}), "33.27, which no run"),
     "all_results.json": ('{"eval_loss": 1.5, "epoch": 3.0}', "trainer"),
     "results.json": ('{"results": {}}', "no task in it"),
+    "results_huge.json": (
+        '{"results": {"leaderboard_mmlu_pro": {"acc,none": 1' + "0" * 400 + "}}}", "has no acc,none"),
+    "my-mmlu-pro.json": ('{"score": 5}', "not a result file of anything known"),
 }  # fmt: skip
 
 
@@ -48,7 +51,7 @@ def test_one_bad_file_never_stops_the_others(tmp_path: Path) -> None:
     assert said.keys() == {*BAD, "results_gone.json"} and "a link to a file" in said["results_gone.json"]
     for name, (_, words) in BAD.items():
         assert words in said[name], name
-    with pytest.raises(IncompleteError, match=r"13 result files cannot be used \(--strict\)"):
+    with pytest.raises(IncompleteError, match=r"15 result files cannot be used \(--strict\)"):
         read_scores([tmp_path], strict=True)
     with pytest.raises(IncompleteError, match="No such file"):
         read_scores([tmp_path, tmp_path / "absent"])
