@@ -32,6 +32,7 @@ class Option:
         flags: as typer takes them, where they are not the field's name with dashes.
         panel: the heading it stands under in help.
         manifest: whether a leaderboard's manifest may set it in [measure].
+        python_only: whether the command line does without it, since it decides for its users.
     """
 
     help: str
@@ -41,6 +42,7 @@ class Option:
     flags: tuple[str, ...] = ()
     panel: str | None = None
     manifest: bool = False
+    python_only: bool = False
 
 
 @dataclass(frozen=True, eq=False)

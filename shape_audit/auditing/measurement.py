@@ -16,11 +16,12 @@ from shape_audit.auditing.resumable_pass import ResumablePass
 from shape_audit.auditing.subject import Subject
 from shape_audit.auditing.weights import compare_weights
 from shape_audit.auditing.window_source import WindowSource, check_positions
-from shape_audit.calibration import WindowSet, save_windows
+from shape_audit.calibration import WindowSet, WindowTokenizer, save_windows
 from shape_audit.interaction import ESTIMATOR_VERSION
 from shape_audit.models import MemoryPlan
 from shape_audit.parallel import SingleProcess
 from shape_audit.records import (
+    AuditRecord,
     Calibration,
     Environment,
     Interaction,
@@ -32,10 +33,8 @@ from shape_audit.records import (
 )
 
 if TYPE_CHECKING:
-    import torch
-
     from shape_audit.interaction import MeasurementProtocol, Profile, ProfilePass
-    from shape_audit.models import LoadedModel, PlannedMemory
+    from shape_audit.models import LoadedModel
 
 
 @dataclass(frozen=True)
@@ -48,6 +47,11 @@ class Measurement:
     weights: list[WeightInteraction] | None
     notes: list[str]
     environment: Environment
+
+    def added_to(self, record: AuditRecord) -> AuditRecord:
+        """The record of the shape with these parts in it; not sealed."""
+        parts = {name: getattr(self, name) for name in ("calibration", "loss", "interaction", "weights", "environment")}
+        return record.model_copy(update={**parts, "notes": [*record.notes, *self.notes]})
 
 
 def measure(subject: Subject, options: AuditOptions, progress: Progress, processes: SingleProcess) -> Measurement:
@@ -62,7 +66,7 @@ def measure(subject: Subject, options: AuditOptions, progress: Progress, process
     from shape_audit.interaction import protocol_of
     from shape_audit.models import check_supported, chosen_device, load_model
 
-    check_supported(subject.checkpoint)
+    check_supported(subject.stored)
     refuse_processes(options, processes)
     device = chosen_device(options.load.device, processes)
     processes.join(device)
@@ -80,18 +84,48 @@ def measure(subject: Subject, options: AuditOptions, progress: Progress, process
     attention = protocol.attn_implementation or options.load.attn_implementation
     with offload_folder(planned.placement) as folder:
         loaded = load_model(
-            subject.checkpoint, options.load.but(attn_implementation=attention), device, planned.placement, folder
+            subject.stored, options.load.but(attn_implementation=attention), device, planned.placement, folder
         )
-        return _measured(subject, loaded, source, options, _Run(protocol, planned, device, progress, processes))
+        run = _Run(protocol, planned.plan.micro_batch, progress, processes)
+        return _measured(subject, loaded, source, options, run)
+
+
+def measure_live(
+    subject: Subject,
+    live: tuple[LoadedModel, WindowTokenizer],
+    options: AuditOptions,
+    progress: Progress,
+    processes: SingleProcess,
+) -> Measurement:
+    """Measure a model that is in memory; nothing is kept on the way.
+
+    Raises:
+        UsageError: seq_len beyond the model's positions, windows of another tokenizer.
+        IncompleteError, NotAuditableError: as `audit` says.
+    """
+    from shape_audit.interaction import protocol_of
+
+    if options.text.windows_file is None:
+        check_positions(subject, options.text.length)
+    loaded, tokenizer = live
+    processes.join(loaded.device)
+    if not processes.is_first:
+        progress = Silent()
+    source = WindowSource(subject, options, progress, tokenizer)
+    run = _Run(protocol_of(options.measure.protocol), options.load.micro_batch, progress, processes)
+    return _measured(subject, loaded, source, options.but(partial=None), run)
 
 
 @dataclass(frozen=True)
 class _Run:
-    """What one measurement runs with, settled before its weights are loaded."""
+    """What one measurement runs with.
+
+    Attributes:
+        micro_batch: as planned; None where memory was not looked at.
+    """
 
     protocol: MeasurementProtocol
-    planned: PlannedMemory
-    device: torch.device
+    micro_batch: int | None
     progress: Progress
     processes: SingleProcess
 
@@ -121,7 +155,7 @@ def _measured(
     notes_on_weights: list[str] = []
     if options.measure.nfa:
         weights, notes_on_weights = compare_weights(
-            subject.checkpoint, loaded, windows, run.progress, micro_batch=a_pass.micro_batch
+            subject.stored, loaded, windows, run.progress, micro_batch=a_pass.micro_batch
         )
     interaction = settings.model_copy(
         update={
@@ -196,18 +230,18 @@ def _partial_results(
     }
     # a run with a tolerance stops where its own checkpoints are
     tolerance = f"__t{options.text.tolerance:g}" if options.text.tolerance is not None else ""
-    name = f"{safe_file_name(subject.name)}__{subject.checkpoint.revision[:12]}__{hashed[:12]}{tolerance}"
+    name = f"{safe_file_name(subject.name)}__{subject.stored.revision[:12]}__{hashed[:12]}{tolerance}"
     return PartialResults(options.keep.partial / name, facts)
 
 
-def _micro_batch(run: _Run, partial: PartialResults | None, options: AuditOptions) -> int:
+def _micro_batch(run: _Run, partial: PartialResults | None, options: AuditOptions) -> int | None:
     """What there is memory for; where it was chosen, as an interrupted run had it if that was no more.
 
     Memory that is free differs from one start to the next; with the same micro-batches a run that is resumed ends in
     the same record bit for bit.
     """
-    planned = run.planned.plan.micro_batch
-    if partial is None or options.load.micro_batch is not None or not options.keep.resume:
+    planned = run.micro_batch
+    if partial is None or planned is None or options.load.micro_batch is not None or not options.keep.resume:
         return planned
     saved = run.processes.from_first(partial.saved_micro_batch() if run.processes.is_first else None)
     return saved if saved is not None and saved <= planned else planned
@@ -221,7 +255,7 @@ def planned_memory(subject: Subject, options: AuditOptions, progress: Progress, 
     from shape_audit.interaction import protocol_of
     from shape_audit.models import check_supported, chosen_device
 
-    check_supported(subject.checkpoint)
+    check_supported(subject.stored)
     if options.text.windows_file is None:
         check_positions(subject, options.text.length)
         size = options.text.length, options.text.most

@@ -17,19 +17,16 @@ from shape_audit.spec import Option, Spec
 
 @dataclass(frozen=True)
 class KeepOptions(Spec):
-    """Where results go, and what is kept on the way to them.
-
-    Attributes:
-        records: folder the record is written to; None writes none.
-        partial: folder for partial sums, from which an interrupted run resumes; None keeps none.
-    """
+    """Where results go, and what is kept on the way to them. A folder that is None keeps nothing."""
 
     records: Annotated[
         Path | None, Option("Record folder.", metavar="DIR", default="in the Hub's assets cache", panel="Output")
     ] = None
     resume: Annotated[bool, Option("Resume an interrupted run.", panel="Advanced")] = True
     save_every: Annotated[int, Option("Windows after which partial sums are saved.", at_least=1, panel="Advanced")] = 32
-    partial: Path | None = field(default=None)
+    partial: Annotated[
+        Path | None, Option("Folder for partial sums, from which an interrupted run resumes.", python_only=True)
+    ] = None
 
 
 @dataclass(frozen=True)

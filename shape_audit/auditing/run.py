@@ -9,9 +9,10 @@ from __future__ import annotations
 import warnings
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shape_audit.auditing.environment import environment
+from shape_audit.auditing.live import audit_live
 from shape_audit.auditing.measurement import measure, planned_memory
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.progress import Progress, Silent
@@ -31,6 +32,9 @@ from shape_audit.models import MemoryPlan
 from shape_audit.parallel import SingleProcess, processes_of_run
 from shape_audit.records import AuditRecord, ModelIdentity, ModelRef, check_writable, sealed, write_record
 from shape_audit.shape import ShapeReading, describe, known_models, place
+
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 MEASURE_PACKAGES = ("torch", "transformers", "safetensors", "pyarrow", "scipy")
 
@@ -52,9 +56,10 @@ class RecordNotWrittenError(IncompleteError):
 
 
 def audit(
-    model: str | Path | ModelRef,
+    model: str | Path | ModelRef | PreTrainedModel,
     options: AuditOptions | None = None,
     *,
+    tokenizer: Any = None,
     progress: Progress | None = None,
     processes: SingleProcess | None = None,
     **changes: Any,
@@ -65,8 +70,10 @@ def audit(
         record.placement.side, record.interaction.sites[0].aofe_ratio
 
     Args:
-        model: `org/name`, `org/name@revision`, a folder, or `builtin:NAME`.
+        model: `org/name`, `org/name@revision`, a folder, or `builtin:NAME`; or a model of transformers that is in
+            memory, of which name and revision are then said to be unknown. It is left exactly as it was.
         options: all options at once; None for the defaults.
+        tokenizer: of a model in memory, or the folder of one.
         progress: told what is happening; None for nobody.
         processes: those that share the windows; None for those that a launcher has started.
         **changes: single options by name, see `AuditOptions`; only where `options` is not given.
@@ -79,9 +86,15 @@ def audit(
         UsageError: options that are not a valid combination.
     """
     options = AuditOptions.given(options, changes, "audit()")
+    progress, processes = progress or Silent(), processes or _processes()
+    if not isinstance(model, str | Path | ModelRef):
+        with translate_errors(type(model).__name__):
+            return _finished(audit_live(model, tokenizer, options, progress, processes), options, processes)
+    if tokenizer is not None:
+        raise UsageError("audit(): tokenizer goes with a model in memory; a checkpoint brings its own")
     with translate_errors(str(model)):
         ref = parse_model(model, subfolder=options.read.subfolder, variant=options.read.variant)
-        return _audit(ref, options, progress or Silent(), processes or _processes())
+        return _audit(ref, options, progress, processes)
 
 
 def plan_memory(
@@ -141,24 +154,15 @@ def _audit(ref: ModelRef, options: AuditOptions, progress: Progress, processes: 
         if reading.refusal:
             note = f"only the shape can be audited: {reading.refusal}"
             record = record.model_copy(update={"notes": [*record.notes, note]})
-        return _finished(record, options)
+        return _finished(record, options, SingleProcess())
     missing = _missing_package(options)
     if missing:
         raise MeasurementNotInstalledError(
             f"measuring gradients needs {missing}: pip install 'shape-audit[measure]' (the shape needs no more)",
-            _finished(record, options),
+            _finished(record, options, SingleProcess()),
         )
     measured = measure(subject, options, progress, processes)
-    parts = {
-        "calibration": measured.calibration,
-        "loss": measured.loss,
-        "interaction": measured.interaction,
-        "weights": measured.weights,
-        "environment": measured.environment,
-        "notes": [*record.notes, *measured.notes],
-    }
-    record = record.model_copy(update=parts)
-    return _finished(record, options) if processes.is_first else sealed(record)
+    return _finished(measured.added_to(record), options, processes)
 
 
 def _plan(ref: ModelRef, options: AuditOptions, progress: Progress, processes: SingleProcess) -> MemoryPlan:
@@ -185,7 +189,7 @@ def _subject(checkpoint: Checkpoint, reading: ShapeReading, options: AuditOption
     if reading.misbuilt:
         raise IncompleteError(f"{checkpoint.repo_id}: {reading.misbuilt}")
     sites = parse_sites(options.measure.sites, reading.shape.num_hidden_layers)
-    return Subject(checkpoint, reading.shape, sites)
+    return Subject(checkpoint.repo_id, reading.shape, sites, checkpoint)
 
 
 def _missing_package(options: AuditOptions) -> str | None:
@@ -207,10 +211,10 @@ def _identity(checkpoint: Checkpoint, reading: ShapeReading) -> ModelIdentity:
     )
 
 
-def _finished(record: AuditRecord, options: AuditOptions) -> AuditRecord:
-    """The record with its hash, written where it was asked for."""
+def _finished(record: AuditRecord, options: AuditOptions, processes: SingleProcess) -> AuditRecord:
+    """The record with its hash, written where it was asked for: of several processes, by the first."""
     record = sealed(record)
-    if options.keep.records is not None:
+    if options.keep.records is not None and processes.is_first:
         try:
             write_record(record, options.keep.records)
         except IncompleteError as error:

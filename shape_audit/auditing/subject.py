@@ -4,26 +4,31 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shape_audit.hub import Checkpoint
+from shape_audit.hub import Checkpoint, element_bits
 from shape_audit.interaction import Site
 from shape_audit.records import ModelShape
 
 
 @dataclass(frozen=True)
 class Subject:
-    """A checkpoint, what it comes to, and where its residual stream is to be measured."""
+    """A model's shape, and where its residual stream is to be measured.
 
-    checkpoint: Checkpoint
+    Attributes:
+        name: for messages.
+        checkpoint: where it is read from; None of a model that is in memory.
+    """
+
+    name: str
     shape: ModelShape
     sites: tuple[Site, ...]
+    checkpoint: Checkpoint | None = None
 
     @property
-    def name(self) -> str:
-        """For messages."""
-        return self.checkpoint.repo_id
+    def stored(self) -> Checkpoint:
+        """The checkpoint of a model that has one."""
+        assert self.checkpoint is not None
+        return self.checkpoint
 
     @property
     def weight_bytes(self) -> float:
-        from shape_audit.hub import element_bits
-
-        return sum(header.numel * element_bits(header.dtype) for header in self.checkpoint.tensors.values()) / 8
+        return sum(header.numel * element_bits(header.dtype) for header in self.stored.tensors.values()) / 8

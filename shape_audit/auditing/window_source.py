@@ -34,8 +34,13 @@ class WindowSource:
             most there may be.
     """
 
-    def __init__(self, subject: Subject, options: AuditOptions, progress: Progress) -> None:
+    def __init__(
+        self, subject: Subject, options: AuditOptions, progress: Progress, tokenizer: WindowTokenizer | None = None
+    ) -> None:
         """Read the text or file, and the tokenizer.
+
+        Args:
+            tokenizer: of a model in memory; None for that of the checkpoint.
 
         Raises:
             UsageError: seq_len beyond the model's positions, windows of another tokenizer.
@@ -50,7 +55,7 @@ class WindowSource:
                 retries=options.read.retries,
             )  # fmt: skip
         progress.step("reading the tokenizer")
-        self._tokenizer: WindowTokenizer = load_tokenizer(tokenizer_folder(subject.checkpoint), subject.name)
+        self._tokenizer = tokenizer or load_tokenizer(tokenizer_folder(subject.stored), subject.name)
         progress.step("cutting windows")
         if self._wanted.windows_file is not None:
             file, vocab_size = self._wanted.windows_file, subject.shape.vocab_size

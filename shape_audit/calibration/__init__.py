@@ -10,7 +10,7 @@ from shape_audit.calibration.options import DEFAULT_DATASET, DEFAULT_MAX_WINDOWS
 from shape_audit.calibration.text import CalibrationText
 from shape_audit.calibration.text_identity import dataset_revision, names_text
 from shape_audit.calibration.text_sources import read_text
-from shape_audit.calibration.tokenizer import WindowTokenizer, load_tokenizer
+from shape_audit.calibration.tokenizer import WindowTokenizer, load_tokenizer, tokenizer_in_memory
 from shape_audit.calibration.window_cutting import DEFAULT_PASSAGE_FACTOR, cut_windows, slot_count
 from shape_audit.calibration.window_set import Window, WindowSet
 from shape_audit.calibration.windows_file import replay_windows, save_windows
@@ -33,4 +33,5 @@ __all__ = [
     "replay_windows",
     "save_windows",
     "slot_count",
+    "tokenizer_in_memory",
 ]

@@ -55,7 +55,7 @@ def command(subject: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
             debug = given["debug"] if takes_debug else given.pop("debug", False)
             try:
                 for name, spec in specs.items():
-                    words = {declared: given.pop(declared.name) for declared in declared_options(spec)}
+                    words = {declared: given.pop(declared.name) for declared in _flags(spec)}
                     said = {option.name: word for option, word in words.items() if word is not None}
                     given[name] = spec.of(**said)
                 return function(**given)
@@ -74,9 +74,13 @@ def _expanded(
 ) -> Iterator[inspect.Parameter]:
     for name, parameter in inspect.signature(function).parameters.items():
         if name in specs:
-            yield from map(_parameter, declared_options(specs[name]))
+            yield from map(_parameter, _flags(specs[name]))
         else:
             yield parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
+
+
+def _flags(spec: type[Spec]) -> Iterator[DeclaredOption]:
+    return (declared for declared in declared_options(spec) if not declared.about.python_only)
 
 
 def _parameter(declared: DeclaredOption) -> inspect.Parameter:

@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -14,9 +11,8 @@ import torch
 from torch import nn
 
 from shape_audit.errors import CorruptFileError, IncompleteError, NotAuditableError, UsageError, first_line
-from shape_audit.hub import Checkpoint, weights_folder
+from shape_audit.hub import Checkpoint, quiet_transformers, weights_folder
 from shape_audit.models.checkpointing import checkpoint_blocks
-from shape_audit.models.freed_memory import give_back_freed_memory
 from shape_audit.models.options import LoadOptions
 from shape_audit.models.weight_placement import WeightPlacement
 from shape_audit.parallel import SingleProcess
@@ -104,7 +100,6 @@ def load_model(
     unloaded_model(checkpoint, config, chosen_dtype)
     spread: dict[str, Any] = {}
     if placement is not None:
-        give_back_freed_memory()
         spread = {"device_map": dict(placement.homes), "offload_folder": offload_folder}
     model, info = _from_pretrained(checkpoint, folder, config, chosen_dtype, load.attn_implementation, spread)
     absent = sorted(info["missing_keys"])
@@ -235,23 +230,6 @@ def unloaded_model(checkpoint: Checkpoint, config: Any, dtype: torch.dtype) -> A
         )
     model.tie_weights()
     return model
-
-
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Advice of transformers is for those who load a model themselves; what matters here becomes an error."""
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()
-    loggers = [logging.getLogger(name) for name in ("transformers", "accelerate")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def _from_pretrained(

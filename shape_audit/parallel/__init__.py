@@ -4,7 +4,16 @@ processes_of_run()             -> SingleProcess or ProcessGroup, made once at th
 launch(arguments, processes)   -> the exit code of the same command, run as several processes on this machine
 """
 
+from shape_audit.parallel.launched import is_launched
 from shape_audit.parallel.launcher import check_launched, end_with_launcher, launch
 from shape_audit.parallel.processes import ProcessGroup, SingleProcess, processes_of_run
 
-__all__ = ["ProcessGroup", "SingleProcess", "check_launched", "end_with_launcher", "launch", "processes_of_run"]
+__all__ = [
+    "ProcessGroup",
+    "SingleProcess",
+    "check_launched",
+    "end_with_launcher",
+    "is_launched",
+    "launch",
+    "processes_of_run",
+]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -13,11 +13,7 @@ from shape_audit.spec import Option, Spec
 
 @dataclass(frozen=True)
 class KnownScoresOptions(Spec):
-    """Where scores of a model are looked for, beside the table that ships.
-
-    Attributes:
-        runs: folder with what `score` has saved before; None looks at none.
-    """
+    """Where scores of a model are looked for, beside the table that ships."""
 
     scores: Annotated[
         tuple[Path, ...],
@@ -30,7 +26,9 @@ class KnownScoresOptions(Spec):
     ] = ()
     strict: Annotated[bool, Option("Exit with 2 if a result file cannot be used.", panel="Scores")] = False
     posted: Annotated[bool, Option("Look for scores posted in the model's repository.", panel="Scores")] = True
-    runs: Path | None = field(default=None)
+    runs: Annotated[
+        Path | None, Option("Folder with what `score` has saved before; None looks at none.", python_only=True)
+    ] = None
 
 
 @dataclass(frozen=True)

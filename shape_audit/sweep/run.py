@@ -75,7 +75,8 @@ def _check_installed() -> None:
 
 
 def _plan(options: SweepOptions, progress: SweepProgress) -> SweepPlan:
-    from shape_audit.models import chosen_device, quiet_transformers
+    from shape_audit.hub import quiet_transformers
+    from shape_audit.models import chosen_device
     from shape_audit.sweep.one_model import job_of
     from shape_audit.sweep.training import accelerator_for, chosen_precision, seconds_per_step
 
@@ -97,7 +98,8 @@ def _plan(options: SweepOptions, progress: SweepProgress) -> SweepPlan:
 
 
 def _run(options: SweepOptions, progress: SweepProgress, processes: SingleProcess) -> list[SweepRow]:
-    from shape_audit.models import chosen_device, quiet_transformers
+    from shape_audit.hub import quiet_transformers
+    from shape_audit.models import chosen_device
     from shape_audit.sweep.one_model import OneModel
     from shape_audit.sweep.output_folder import OutputFolder
     from shape_audit.sweep.table import in_order, model_name, read_table

@@ -184,7 +184,7 @@ def test_blocks_and_an_embedding_tied_to_nothing_lie_on_the_disk(
     case: str, there: tuple[str, ...], tmp_path: Path
 ) -> None:
     checkpoint = read_checkpoint(str(save_tiny(tmp_path / "model", case)))
-    shape, protocol = describe(checkpoint).shape, protocol_of("loss-gradient")
+    shape = describe(checkpoint).shape
     settled = plan_weights(
         checkpoint, shape, PassSize(8, 4, {0: shape.hidden_size}), LoadOptions(device_map="disk"), torch.device("cpu")
     )

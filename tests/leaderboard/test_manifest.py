@@ -1,6 +1,5 @@
 """leaderboard.toml: what it may say, and the one line about what it may not."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest

@@ -23,6 +23,7 @@ from shape_audit.cli.failures import failed
 from shape_audit.cli.progress import AuditBar
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, UsageError
+from shape_audit.models import give_back_freed_memory
 from shape_audit.parallel import SingleProcess, check_launched, end_with_launcher, launch, processes_of_run
 from shape_audit.records import AuditRecord, record_file_name
 from shape_audit.reports import as_json, audit_markdown, audit_text, comparison_markdown, comparison_text
@@ -74,6 +75,8 @@ def audit_models(
             return launch(context.obj, num_processes)
         check_launched(num_processes, processes)
         end_with_launcher()
+    if options.load.device_map is not None:
+        give_back_freed_memory()
     options = _with_folders(options, runs_mmlu_pro)
     if is_dry_run:
         return exit_code(dry_run(models, options, (format, output), debug))

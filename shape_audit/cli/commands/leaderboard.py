@@ -26,6 +26,7 @@ from shape_audit.leaderboard import (
     render,
     verify,
 )
+from shape_audit.models import give_back_freed_memory
 from shape_audit.parallel import processes_of_run
 from shape_audit.records import Board
 
@@ -62,8 +63,11 @@ def build(
     processes = processes_of_run()
     if processes.note:
         note(f"shape-audit: {processes.note}")
+    wanted = read_manifest(chosen)
+    if options.measure and wanted.audit_options().load.device_map is not None:
+        give_back_freed_memory()
     with BuildBar() if processes.is_first else nullcontext() as progress:
-        board = build_leaderboard(read_manifest(chosen), folder, options, progress=progress, processes=processes)
+        board = build_leaderboard(wanted, folder, options, progress=progress, processes=processes)
     if board is None:  # not the process that speaks
         return ExitCode.CLEAN
     emit(_built(board), None)
