@@ -10,15 +10,15 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import shape_audit.checks.rules  # noqa: F401 (registers them)
 from shape_audit.auditing import AuditOptions, audit
 from shape_audit.calibration import DEFAULT_SEQ_LEN
+from shape_audit.checks.all_rules import all_rules
 from shape_audit.checks.architecture import Expected, compare_with_architecture
 from shape_audit.checks.baseline import read_baseline
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.options import CheckOptions
 from shape_audit.checks.policy import Ignored, Policy, read_policy
-from shape_audit.checks.rule import RULES, Need, Rule, Seen
+from shape_audit.checks.rule import Need, Rule, Seen
 from shape_audit.errors import IncompleteError, MissingExtraError, NonFiniteError, UsageError, translate_errors
 from shape_audit.hub import Inspection, checkpoint_of, inspect_model, parse_model
 from shape_audit.interval import read_interval
@@ -90,7 +90,7 @@ def _policy(options: CheckOptions) -> Policy:
     """The policy that holds, with the interval that was named beside it."""
     policy = options.policy or Policy()
     if isinstance(policy, Path):
-        policy = read_policy(policy, RULES)
+        policy = read_policy(policy, all_rules())
     return replace(policy, interval=read_interval(options.interval)) if options.interval else policy
 
 
@@ -100,8 +100,9 @@ def _chosen_rules(options: CheckOptions, policy: Policy) -> tuple[list[Rule], di
     Raises:
         UsageError: an unknown id, or nothing is left to run.
     """
+    known = all_rules()
     for prefix in (*options.select, *options.ignore):
-        if not any(id.startswith(prefix) for id in RULES) or not prefix:
+        if not any(id.startswith(prefix) for id in known) or not prefix:
             raise UsageError(f"no rule is called {prefix or 'nothing'}; see shape-audit rules")
     there: dict[Need, bool] = {
         "headers": True,
@@ -112,7 +113,7 @@ def _chosen_rules(options: CheckOptions, policy: Policy) -> tuple[list[Rule], di
     }
     wanted = [
         rule
-        for rule in sorted(RULES.values(), key=lambda rule: rule.id)
+        for rule in sorted(known.values(), key=lambda rule: rule.id)
         if (not options.select or rule.id.startswith(options.select))
         and not (options.ignore and rule.id.startswith(options.ignore))
         and policy.severity.get(rule.id) != "off"

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated, Literal
+from typing import Annotated
 
 from shape_audit.errors import UsageError
+from shape_audit.interaction.protocols.names import PROTOCOL_NAMES, protocol_names
 from shape_audit.spec import Option, Spec
-
-ProtocolName = Literal["loss-gradient", "output-gradient", "projected-output"]
 
 
 @dataclass(frozen=True)
@@ -16,9 +15,11 @@ class MeasureOptions(Spec):
     """Which gradients, where in the stream, and what is reported of them besides."""
 
     protocol: Annotated[
-        ProtocolName,
+        str,
         Option(
-            "What is measured: gradients of the loss, of the logits, or projected logits as published.",
+            "What is measured: loss-gradient, output-gradient (of the logits), projected-output (logits, as published), "
+            "or what an installed package adds.",
+            metavar="NAME",
             panel="Measurement",
             manifest=True,
         ),
@@ -39,5 +40,7 @@ class MeasureOptions(Spec):
     ] = False
 
     def check(self) -> None:
+        if self.protocol not in PROTOCOL_NAMES and self.protocol not in protocol_names():
+            raise UsageError(f"--protocol must be one of {', '.join(protocol_names())}, not {self.protocol}")
         if self.protocol == "projected-output" and self.sites != "all":
             raise UsageError("--protocol projected-output measures the output; leave out --sites")

@@ -28,6 +28,7 @@ from shape_audit.scores.readings import ScoresRead, SkippedFile
 from shape_audit.scores.running import ScoreRun, score
 from shape_audit.scores.same_model import KnownModels, at_revision, ref_of_score
 from shape_audit.scores.score_files import read_lm_eval, read_scores, summary_of_skipped
+from shape_audit.scores.sources import ScoreSource
 
 __all__ = [
     "CHANCE",
@@ -42,6 +43,7 @@ __all__ = [
     "KnownScoresOptions",
     "ScoreOptions",
     "ScoreRun",
+    "ScoreSource",
     "ScoresRead",
     "SkippedFile",
     "across_models",

@@ -21,8 +21,9 @@ from shape_audit.scores.parts_of_runs import once
 from shape_audit.scores.posted import CARD, EVAL_RESULTS, UNKNOWN, posted_scores
 from shape_audit.scores.published import published_for
 from shape_audit.scores.readings import ScoresRead, SkippedFile
-from shape_audit.scores.same_model import KnownModels, is_near
+from shape_audit.scores.same_model import KnownModels, at_revision, is_near
 from shape_audit.scores.score_files import NOTHING, read_scores, summary_of_skipped
+from shape_audit.scores.sources import scores_of_sources
 
 NAMES_SHOWN = 5
 
@@ -49,6 +50,7 @@ def known_scores(
     runs: Path | None = None,
     posted: bool = True,
     strict: bool = False,
+    sources: bool = True,
     repository: RepositoryFiles | None = None,
     retries: int = DEFAULT_RETRIES,
 ) -> KnownScores:
@@ -59,6 +61,7 @@ def known_scores(
         runs: folder that `score` has saved its results to.
         posted: look into the model's repository too.
         strict: let no file of `files` be skipped.
+        sources: ask the score sources of other packages.
         repository: of a model that has been read, so that it need not be asked for again.
 
     Raises:
@@ -84,11 +87,16 @@ def known_scores(
     saved = read_scores([folder]) if folder is not None and folder.is_dir() else ScoresRead(())
     own, others = _own((*read.scores, *saved.scores), ref, asked)
     scores += own
-    warnings += _passed_over([score for score in others if score in read.scores], ref)
+    named = {score.model for score in read.scores}
+    warnings += _passed_over([score for score in others if score.model in named], ref)
     damaged = [one for one in saved.skipped if one.reason != NOTHING]
     warnings += [*summary_of_skipped(read.skipped), *summary_of_skipped(damaged)]
     if read.other_files:
         warnings.append(f"{read.other_files} other files are no results of a benchmark")
+    if sources:
+        found, passed_over = scores_of_sources(ref.repo_id, ref.revision)
+        scores += [at_revision(score, ref.revision) for score in found]
+        warnings += passed_over
     scores.sort(key=lambda score: (score.protocol, score.provider, score.source))
     more = (*_disagreements(scores), *_set_apart(scores))
     return KnownScores(ref, tuple(scores), (*warnings, *more), read.skipped)
