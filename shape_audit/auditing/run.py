@@ -116,7 +116,7 @@ def _audit(model: str, options: AuditOptions, progress: Progress) -> AuditRecord
         notes=[*checkpoint.notes, *reading.notes],
         model=_identity(checkpoint, reading),
         shape=reading.shape,
-        placement=place(reading.shape.r_dw, interval),
+        placement=place(reading.shape.r_dw, interval, is_dense=reading.shape.is_dense),
         calibration=None,
         loss=None,
         interaction=None,

@@ -12,6 +12,7 @@ from shape_audit.shape.advisor import DEFAULT_FAMILY, DEFAULT_TOP, suggest
 from shape_audit.shape.block_stacks import BlockStack, largest_stack
 from shape_audit.shape.config_facts import ConfigFacts, read_config
 from shape_audit.shape.config_file import write_config
+from shape_audit.shape.density import non_dense_reason
 from shape_audit.shape.families import Family, Sizes, families, family_named
 from shape_audit.shape.hardware_sizes import (
     LARGE_TILE,
@@ -52,6 +53,7 @@ __all__ = [
     "known_models",
     "largest_stack",
     "next_multiple",
+    "non_dense_reason",
     "parse_budget",
     "place",
     "read_config",

@@ -28,7 +28,9 @@ class ConfigFacts:
     """The promises of a config; None where it is silent.
 
     `is_causal_lm` is None where the config names no architecture. `text_model_type` is that of the text part, where
-    the config is nested.
+    the config is nested. `non_dense_reason` goes by keys that some types write whatever their blocks are:
+    `density.non_dense_reason` weighs it against the tensors; `layer_types_reason` goes by the list of the blocks.
+    `num_layers_per_stack` is how many blocks are stored in each list of them, where they are used more than once.
     """
 
     architecture: str | None
@@ -36,6 +38,7 @@ class ConfigFacts:
     text_model_type: str | None
     is_causal_lm: bool | None
     num_hidden_layers: int | None
+    num_layers_per_stack: int | None
     hidden_size: int | None
     intermediate_size: int | None
     num_attention_heads: int | None
@@ -45,6 +48,7 @@ class ConfigFacts:
     max_position_embeddings: int | None
     tie_word_embeddings: bool | None
     non_dense_reason: str | None
+    layer_types_reason: str | None
     quantization: Quantization | None
 
 
@@ -67,8 +71,9 @@ def read_config(config: Mapping[str, Any]) -> ConfigFacts:
         text_model_type=_string(text.get("model_type")) or _string(config.get("model_type")),
         is_causal_lm=_is_causal_lm(config, names, is_nested=text is not config),
         num_hidden_layers=_positive(text, "num_hidden_layers"),
+        num_layers_per_stack=_positive(text, "num_layers_per_stack"),
         hidden_size=_positive(text, "hidden_size"),
-        intermediate_size=_positive(text, "intermediate_size"),
+        intermediate_size=_intermediate_size(text),
         num_attention_heads=heads,
         num_key_value_heads=_implied(text, "num_key_value_heads") or _positive(text, "num_key_value_heads") or heads,
         head_dim=_positive(text, "head_dim"),
@@ -76,6 +81,7 @@ def read_config(config: Mapping[str, Any]) -> ConfigFacts:
         max_position_embeddings=_positive(text, "max_position_embeddings"),
         tie_word_embeddings=tie if isinstance(tie, bool) else None,
         non_dense_reason=_non_dense_reason(text),
+        layer_types_reason=_layer_types_reason(text),
         quantization=_quantization(config.get("quantization_config")),
     )  # fmt: skip
 
@@ -105,6 +111,16 @@ def _positive(config: Mapping[str, Any], field: str) -> int | None:
     if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**53:
         raise CorruptFileError(f"config.json: {field} is {str(value)[:40]!r}, not a positive whole number")
     return value
+
+
+def _intermediate_size(config: Mapping[str, Any]) -> int | None:
+    """The feed-forward width; some types give its name to gate and up together, or to what it is computed from."""
+    size = _positive(config, "intermediate_size")
+    table, model_type = facts("config_facts"), str(config.get("model_type"))
+    switch = table["computed_feed_forward"]["unless_false"].get(model_type)
+    if switch is not None and config.get(switch) is not False:
+        return None
+    return size // 2 if size and model_type in table["gate_and_up_counted_together"]["model_types"] else size
 
 
 def _implied(config: Mapping[str, Any], field: str) -> int | None:
@@ -152,9 +168,14 @@ def _non_dense_reason(config: Mapping[str, Any]) -> str | None:
     for key in table["mixer_keys"]:
         if config.get(key):
             return f"not all of its blocks mix tokens by attention ({key})"
+    return _layer_types_reason(config)
+
+
+def _layer_types_reason(config: Mapping[str, Any]) -> str | None:
+    """The kinds of blocks that the config lists beside those of attention, or None."""
     layer_types = config.get("layer_types")
     if isinstance(layer_types, list):
-        others = {str(kind) for kind in layer_types} - set(table["attention_layer_types"])
+        others = {str(kind) for kind in layer_types} - set(facts("config_facts")["attention_layer_types"])
         if others:
             return f"not all of its blocks mix tokens by attention (layer_types: {', '.join(sorted(others))})"
     return None

@@ -9,6 +9,7 @@ from shape_audit.errors import NotAuditableError
 from shape_audit.hub import Checkpoint, TensorHeader
 from shape_audit.records import ModelShape
 from shape_audit.shape.config_facts import ConfigFacts, read_config
+from shape_audit.shape.density import BEYOND_CLAIM, ROUTED, non_dense_reason
 from shape_audit.shape.shipped_data import facts
 from shape_audit.shape.tensor_facts import TensorFacts, read_tensors
 
@@ -19,7 +20,7 @@ class ShapeReading:
 
     Attributes:
         is_causal_lm: False where the config names something else, of which not even the shape is audited.
-        refusal: why gradients of this model cannot be measured (not a causal LM, not dense, quantised), or None.
+        refusal: why gradients of this model cannot be measured (not a causal LM, quantised), or None.
     """
 
     shape: ModelShape
@@ -64,7 +65,7 @@ def shape_of(
     head_dim = config.head_dim
     if head_dim is None and config.num_attention_heads and width % config.num_attention_heads == 0:
         head_dim = width // config.num_attention_heads
-    non_dense = config.non_dense_reason or tensors.non_dense_reason
+    non_dense = non_dense_reason(config, tensors)
     shape = ModelShape(
         num_hidden_layers=depth,
         hidden_size=width,
@@ -87,18 +88,20 @@ def shape_of(
         shape=shape,
         architecture=config.architecture,
         model_type=config.model_type,
-        notes=(*_disagreement_notes(config, tensors), *tie_notes, *_left_out(config, tensors)),
+        notes=(*_disagreement_notes(config, tensors), *tie_notes, *_left_out(config, tensors), *_beyond(non_dense, tensors)),
         is_causal_lm=config.is_causal_lm is not False,
-        refusal=_refusal(config, shape, non_dense) or _integer_weights(headers),
+        refusal=_refusal(config, shape) or _integer_weights(headers),
     )
 
 
 def disagreements(config: ConfigFacts, tensors: TensorFacts) -> list[tuple[str, int, str]]:
     """(field, what the config promises, what the tensors show instead) of every promise that is not kept."""
     widths = _in_words(tensors.widths)
-    feed_forward = None if config.quantization else tensors.intermediate_size  # packed shapes say nothing
+    says_nothing = config.quantization or non_dense_reason(config, tensors)  # packed shapes; those of single experts
+    feed_forward = None if says_nothing else tensors.intermediate_size
+    depth = "num_hidden_layers" if config.num_layers_per_stack is None else "num_layers_per_stack"
     checks = [
-        ("num_hidden_layers", config.num_hidden_layers, tensors.blocks or None, f"{tensors.blocks} blocks"),
+        (depth, getattr(config, depth), tensors.blocks or None, f"{tensors.blocks} blocks"),
         ("hidden_size", config.hidden_size, next(iter(tensors.widths), None), f"blocks of width {widths}"),
         ("vocab_size", config.vocab_size, tensors.vocab_size, f"an embedding of {tensors.vocab_size} rows"),
         ("intermediate_size", config.intermediate_size, feed_forward, f"a feed-forward width of {feed_forward}"),
@@ -148,13 +151,18 @@ def _left_out(config: ConfigFacts, tensors: TensorFacts) -> list[str]:
     return notes
 
 
-def _refusal(config: ConfigFacts, shape: ModelShape, non_dense: str | None) -> str | None:
+def _beyond(non_dense: str | None, tensors: TensorFacts) -> list[str]:
+    notes = [f"not dense: {non_dense}; {BEYOND_CLAIM}"] if non_dense else []
+    return notes + ([ROUTED] if tensors.is_routed else [])
+
+
+def _refusal(config: ConfigFacts, shape: ModelShape) -> str | None:
     if config.is_causal_lm is False:
         return f"not a causal language model ({config.architecture or 'encoder-decoder'})"
-    if non_dense is not None:
-        return f"not dense: {non_dense}"
     if shape.widths is not None:
         return "its blocks differ in width"
+    if config.num_layers_per_stack is not None:
+        return f"it runs its {config.num_layers_per_stack} blocks a stack more than once: no one residual stream"
     if config.quantization is not None:
         return f"quantised weights ({config.quantization.method}) are not measured; audit the unquantised model"
     return None

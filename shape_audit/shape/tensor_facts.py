@@ -27,6 +27,7 @@ class TensorFacts:
         output_matrix: of the unembedding, the matrix without its bias.
         other_modalities: parameters of towers and projectors for images or sound.
         non_dense_reason: why the tensors are not those of a dense decoder.
+        is_routed: whether that is because a router chooses among experts.
     """
 
     blocks: int
@@ -39,6 +40,7 @@ class TensorFacts:
     output_matrix: int
     other_modalities: int
     non_dense_reason: str | None
+    is_routed: bool
 
 
 def read_tensors(tensors: Mapping[str, TensorHeader], *, packed_bits: int | None = None) -> TensorFacts:
@@ -63,6 +65,8 @@ def read_tensors(tensors: Mapping[str, TensorHeader], *, packed_bits: int | None
     )
     rows, columns = token_embedding.shape if token_embedding and len(token_embedding.shape) == 2 else (None, None)
     known_widths = tuple(width for width in widths if width is not None)
+    expert = next((name for name in parameters if _pattern(facts("tensor_roles")["expert"]).search(name)), None)
+    mixer = next((name for name, header in parameters.items() if _is_mixer(name, header)), None)
     return TensorFacts(
         blocks=len(blocks),
         stacks=sum(len(stack.blocks) > 1 for stack in stacks),
@@ -73,7 +77,8 @@ def read_tensors(tensors: Mapping[str, TensorHeader], *, packed_bits: int | None
         ledger=Ledger(**counts),
         output_matrix=sum(h.numel for n, h in parameters.items() if _role(n) == "unembedding" and len(h.shape) == 2),
         other_modalities=sum(header.numel for name, header in everything.items() if name not in parameters),
-        non_dense_reason=_non_dense_reason(parameters),
+        non_dense_reason=_non_dense_reason(expert, mixer),
+        is_routed=expert is not None,
     )
 
 
@@ -139,11 +144,13 @@ def _intermediate_size(block: Mapping[str, TensorHeader], width: tuple[int, ...]
     return min(others) if others else None
 
 
-def _non_dense_reason(parameters: Mapping[str, TensorHeader]) -> str | None:
-    table = facts("tensor_roles")
-    for name in parameters:
-        if _pattern(table["expert"]).search(name):
-            return f"it has experts ({name})"
-        if _pattern(table["mixer"]).search(name):
-            return f"not all of its blocks mix tokens by attention ({name})"
-    return None
+def _is_mixer(name: str, header: TensorHeader) -> bool:
+    """Whether a tensor mixes tokens by something else than attention: a convolution of single channels, a recurrence."""
+    is_convolution = len(header.shape) == 3 and header.shape[1] == 1 and is_in_block(name)
+    return is_convolution or bool(_pattern(facts("tensor_roles")["mixer"]).search(name))
+
+
+def _non_dense_reason(expert: str | None, mixer: str | None) -> str | None:
+    reasons = [f"it has experts ({expert})"] if expert else []
+    reasons += [f"not all of its blocks mix tokens by attention ({mixer})"] if mixer else []
+    return ", and ".join(reasons) or None
