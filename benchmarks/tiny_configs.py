@@ -101,10 +101,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
 """Type -> fields it needs beside those."""
 
 
-def tiny_config(model_type: str) -> PretrainedConfig:
-    """A small config of a type; raises whatever its class raises of one that it cannot take."""
+def tiny_config(model_type: str, **changes: Any) -> PretrainedConfig:
+    """A small config of a type; raises whatever its class raises of one that it cannot take.
+
+    Args:
+        **changes: fields of the text model's config that shall be otherwise.
+    """
     made = CONFIG_MAPPING[model_type]
-    settings = SETTINGS.get(model_type, {})
+    settings = SETTINGS.get(model_type, {}) | changes
     fields = made().to_dict()
     if not isinstance(fields.get("text_config"), dict):
         return made(**_shrunk(fields) | settings)

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 import json
+from copy import deepcopy
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from transformers import AutoModelForCausalLM
+from transformers import AutoModelForCausalLM, PretrainedConfig
 
 import shape_audit
 from benchmarks.checkpoints import save_with_tokenizer
@@ -28,16 +29,20 @@ LARGEST = 1e8
 """Parameters beyond which a config did not become tiny."""
 
 
-def measure(model_type: str) -> dict[str, Any]:
-    """One type: the outcome (measured, refused, cannot be built), why, and the largest errors of a number."""
+def measure(model_type: str, **changes: Any) -> dict[str, Any]:
+    """One type: the outcome (measured, refused, cannot be built), why, and the largest errors of a number.
+
+    Args:
+        **changes: see `tiny_config`.
+    """
     try:
-        model = tiny_model(model_type)
+        model = tiny_model(tiny_config(model_type, **changes))
     except Exception as error:  # a config that its own class, or its forward, cannot use
         return {"outcome": "cannot be built", "detail": _line(error)}
     with TemporaryDirectory(prefix="tiny-") as name:
         folder = Path(name)
         save_with_tokenizer(model, folder)
-        _as_its_type(folder, model_type, type(model).__name__)
+        _write_whole_config(tiny_config(model_type, **changes), type(model).__name__, folder)
         try:
             record = _audit(folder, "float32")
         except ShapeAuditError as error:
@@ -49,16 +54,28 @@ def measure(model_type: str) -> dict[str, Any]:
             "detail": "dense" if record.shape.is_dense else _reason(record),
             "notes": [note for note in record.notes if "disagree" in note],
         }
-        try:
-            exact = AutoModelForCausalLM.from_pretrained(
-                folder, config=tiny_config(model_type), dtype=torch.float64, experts_implementation="eager"
-            )
-            twins = exact_profile(exact.eval().requires_grad_(False), record, windows)
-            errors = {f"error_{dtype}": _error(_audit(folder, dtype), twins) for dtype in ("float32", "float64")}
-        except (RuntimeError, ValueError) as error:
-            return found | {"twin": f"no float64: {_line(error)}"}
+        twin_dtype, exact, twins = _twins(folder, tiny_config(model_type, **changes), record, windows)
+        errors = {"float32": _error(record, twins)}
+        if twin_dtype == "float64":
+            errors["float64"] = _error(_audit(folder, "float64"), twins)
     stream = stream_is_hidden_states(exact, find_blocks(exact, record.shape.num_hidden_layers), windows[0])
-    return found | errors | {"stream": stream}
+    return found | {"twin": twin_dtype, "errors": errors, "stream": stream}
+
+
+def _twins(
+    folder: Path, config: PretrainedConfig, record: AuditRecord, windows: list[list[int]]
+) -> tuple[str, Any, list[ExactSite]]:
+    """The dense computation in float64, or in float32 where the model's own code has no other."""
+    for dtype in (torch.float64, torch.float32):
+        exact: Any = AutoModelForCausalLM.from_pretrained(
+            folder, config=deepcopy(config), dtype=dtype, experts_implementation="eager"
+        )
+        try:
+            twins = exact_profile(exact.eval().requires_grad_(False), record, windows)
+            return str(dtype).removeprefix("torch."), exact, twins
+        except RuntimeError:
+            continue
+    raise AssertionError(f"{config.model_type}: was measured, and its forward fails")
 
 
 def _audit(folder: Path, dtype: str) -> AuditRecord:
@@ -68,9 +85,8 @@ def _audit(folder: Path, dtype: str) -> AuditRecord:
     )  # fmt: skip
 
 
-def _as_its_type(folder: Path, model_type: str, architecture: str) -> None:
-    """Write the whole config: of several towers, the text model's class saves its own alone."""
-    config = tiny_config(model_type)
+def _write_whole_config(config: PretrainedConfig, architecture: str, folder: Path) -> None:
+    """Of several towers too; the text model's class has saved its own alone."""
     config.architectures = [architecture]
     config.save_pretrained(folder)
 
@@ -88,9 +104,8 @@ def exact_profile(model: Any, record: AuditRecord, windows: list[list[int]]) -> 
     return [found[site] for site in sites]
 
 
-def tiny_model(model_type: str) -> Any:
+def tiny_model(config: PretrainedConfig) -> Any:
     """A model of random weights whose forward runs."""
-    config = tiny_config(model_type)
     if hasattr(config.get_text_config(decoder=True), "initializer_range"):
         config.get_text_config(decoder=True).initializer_range = SPREAD
     with torch.device("meta"):
@@ -107,21 +122,20 @@ def tiny_model(model_type: str) -> Any:
 
 
 def stream_is_hidden_states(model: Any, blocks: list[nn.Module], window: list[int]) -> str:
-    """Whether what goes into each block is what the model itself calls its hidden states."""
+    """Whether what goes from block to block is what the model itself calls its hidden states."""
     seen: list[Tensor] = []
-    hooks = [
-        block.register_forward_pre_hook(lambda m, a, k: seen.append(a[0] if a else k["hidden_states"]), with_kwargs=True)
-        for block in blocks
-    ]  # fmt: skip
+
+    def look(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:
+        seen.append(args[0] if args else kwargs["hidden_states"])
+
+    hooks = [block.register_forward_pre_hook(look, with_kwargs=True) for block in blocks[1:]]
     try:
         output = model(input_ids=torch.tensor([window[:-1]]), use_cache=False, output_hidden_states=True)
-    except Exception as error:
-        return f"not told ({_line(error)})"
     finally:
         for hook in hooks:
             hook.remove()
-    states = getattr(output, "hidden_states", None)
-    if states is None or len(states) < len(seen):
+    states = getattr(output, "hidden_states", None) or ()
+    if len(states) < len(seen):
         return "not told"
     told = all(any(a.shape == b.shape and torch.equal(a, b) for b in states) for a in seen)
     return "yes" if told else "no"

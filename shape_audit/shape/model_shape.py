@@ -88,7 +88,12 @@ def shape_of(
         shape=shape,
         architecture=config.architecture,
         model_type=config.model_type,
-        notes=(*_disagreement_notes(config, tensors), *tie_notes, *_left_out(config, tensors), *_beyond(non_dense, tensors)),
+        notes=(
+            *_disagreement_notes(config, tensors),
+            *tie_notes,
+            *_left_out(config, tensors),
+            *_beyond(non_dense, tensors),
+        ),
         is_causal_lm=config.is_causal_lm is not False,
         refusal=_refusal(config, shape) or _integer_weights(headers),
     )
@@ -100,10 +105,12 @@ def disagreements(config: ConfigFacts, tensors: TensorFacts) -> list[tuple[str, 
     says_nothing = config.quantization or non_dense_reason(config, tensors)  # packed shapes; those of single experts
     feed_forward = None if says_nothing else tensors.intermediate_size
     depth = "num_hidden_layers" if config.num_layers_per_stack is None else "num_layers_per_stack"
+    beyond = facts("config_facts")["embedding_rows_beyond_vocab_size"]["rows"].get(config.text_model_type, 0)
+    vocabulary = None if tensors.vocab_size is None else tensors.vocab_size - beyond
     checks = [
         (depth, getattr(config, depth), tensors.blocks or None, f"{tensors.blocks} blocks"),
         ("hidden_size", config.hidden_size, next(iter(tensors.widths), None), f"blocks of width {widths}"),
-        ("vocab_size", config.vocab_size, tensors.vocab_size, f"an embedding of {tensors.vocab_size} rows"),
+        ("vocab_size", config.vocab_size, vocabulary, f"an embedding of {tensors.vocab_size} rows"),
         ("intermediate_size", config.intermediate_size, feed_forward, f"a feed-forward width of {feed_forward}"),
     ]  # fmt: skip
     return [

@@ -145,7 +145,7 @@ def _intermediate_size(block: Mapping[str, TensorHeader], width: tuple[int, ...]
 
 
 def _is_mixer(name: str, header: TensorHeader) -> bool:
-    """Whether a tensor mixes tokens by something else than attention: a convolution of single channels, a recurrence."""
+    """Whether a tensor mixes tokens without attention: a convolution of single channels, or part of a recurrence."""
     is_convolution = len(header.shape) == 3 and header.shape[1] == 1 and is_in_block(name)
     return is_convolution or bool(_pattern(facts("tensor_roles")["mixer"]).search(name))
 
