@@ -78,7 +78,6 @@ class ProfilePass:
         self.losses: list[tuple[int, Tensor]] = []
         self.seconds = 0.0
         self._frozen_at = 0
-        self._is_dense = shape.is_dense
         self._round = self.micro_batch * self.world.size  # stays what it is where a micro-batch must shrink
 
     def extend(
@@ -104,8 +103,7 @@ class ProfilePass:
         model, device = self.loaded.model, self.loaded.device
         started = time.perf_counter()
         if not self.windows and windows:
-            ids_L = torch.tensor(windows[0].input_ids, device=device)
-            check_causal(model, ids_L, is_dense=self._is_dense)
+            check_causal(model, torch.tensor(windows[0].input_ids, device=device))
         todo = list(windows)
         while todo:
             done = len(self.windows)

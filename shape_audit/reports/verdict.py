@@ -20,7 +20,7 @@ SIDE_WORDS = {
 def headline(record: AuditRecord) -> str:
     """The verdict on the shape, in one clause; that there is none where the model is not dense."""
     if not record.shape.is_dense or record.placement.side is None:
-        return f"{record.model.repo_id} is no dense model: the paper's claim is not about it, and there is no verdict"
+        return f"{record.model.repo_id} is not a dense model: the paper makes no claim about it, so there is no verdict"
     return f"{record.model.repo_id} is {SIDE_WORDS[record.placement.side]}"
 
 
@@ -29,7 +29,7 @@ def shape_sentence(record: AuditRecord) -> str:
     shape, interval = record.shape, record.placement.interval
     coordinate = f"{shape.num_hidden_layers} layers on a width of {shape.hidden_size:,}: R_D/W = {shape.r_dw:.4f}"
     if not shape.is_dense:
-        return f"{coordinate}, which the interval for dense models says nothing about."
+        return f"{coordinate}. The interval is for dense models and does not apply."
     sentence = f"{coordinate}, interval {interval_ends(interval.low, interval.high)} ({interval.name})."
     if record.placement.side != "inside":
         sentence += f" At this width, {_depths_inside(record)}."

@@ -169,7 +169,7 @@ def _refusal(config: ConfigFacts, shape: ModelShape) -> str | None:
     if shape.widths is not None:
         return "its blocks differ in width"
     if config.num_layers_per_stack is not None:
-        return f"it runs its {config.num_layers_per_stack} blocks a stack more than once: no one residual stream"
+        return "it runs its blocks more than once (num_layers_per_stack), so no one residual stream goes through them"
     if config.quantization is not None:
         return f"quantised weights ({config.quantization.method}) are not measured; audit the unquantised model"
     return None
