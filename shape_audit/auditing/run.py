@@ -138,7 +138,7 @@ def _audit(ref: ModelRef, options: AuditOptions, progress: Progress, processes: 
         notes=[*checkpoint.ref.notes, *reading.notes],
         model=_identity(checkpoint, reading),
         shape=reading.shape,
-        placement=place(reading.shape.r_dw, interval),
+        placement=place(reading.shape.r_dw, interval, is_dense=reading.shape.is_dense),
         calibration=None,
         loss=None,
         interaction=None,

@@ -13,7 +13,7 @@ from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
 from shape_audit.hub import element_bits
-from shape_audit.shape import disagreements
+from shape_audit.shape import disagreements, non_dense_reason
 
 _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 FEW = 4
@@ -31,8 +31,7 @@ def _anchor(model: CheckedModel, tensor: str) -> str:
 
 def _comparable(model: CheckedModel) -> bool:
     """Whether blocks of this model should be alike."""
-    dense = model.tensor_facts is not None and model.tensor_facts.non_dense_reason is None
-    return dense and not (model.facts and model.facts.non_dense_reason)
+    return model.tensor_facts is not None and non_dense_reason(model.facts, model.tensor_facts) is None
 
 
 @rule(
