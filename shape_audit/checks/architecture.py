@@ -18,7 +18,7 @@ from tempfile import TemporaryDirectory
 
 from shape_audit.checks.architecture_class import class_named, why_not_loadable
 from shape_audit.errors import CorruptFileError, NotAuditableError
-from shape_audit.hub import CONFIG_FILE, Inspection, TensorHeader, element_bits, raw_header
+from shape_audit.hub import CONFIG_FILE, Inspection, TensorHeader, element_bits, quiet_transformers, raw_header
 from shape_audit.shape import Quantization, largest_stack, read_config
 
 _LIMITS = (
@@ -154,8 +154,6 @@ def _loading_report(folder: Path, files: Inspection) -> Expected:
 @contextmanager
 def _quiet_transformers() -> Iterator[list[str]]:
     """Nothing of what transformers logs is printed; its loading reports are kept, for its exceptions refer to them."""
-    from transformers.utils import logging as transformers_logging
-
     said: list[str] = []
 
     class Kept(logging.Handler):
@@ -164,15 +162,13 @@ def _quiet_transformers() -> Iterator[list[str]]:
                 said.append(record.getMessage())
 
     logger, handler = logging.getLogger("transformers"), Kept()
-    level, propagate, handlers = logger.level, logger.propagate, logger.handlers
-    transformers_logging.disable_progress_bar()
+    propagate, handlers = logger.propagate, logger.handlers
     logger.handlers, logger.propagate = [handler], False
-    logger.setLevel(logging.WARNING)
     try:
-        yield said
+        with quiet_transformers(logging.WARNING):
+            yield said
     finally:
         logger.handlers, logger.propagate = handlers, propagate
-        logger.setLevel(level)
 
 
 def _whole_reason(error: Exception, said: list[str]) -> str:

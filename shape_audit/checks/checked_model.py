@@ -18,6 +18,7 @@ from shape_audit.shape import (
     ConfigFacts,
     TensorFacts,
     like_blocks,
+    non_dense_reason,
     read_config,
     read_tensors,
     shape_of,
@@ -129,8 +130,7 @@ class CheckedModel:
     @property
     def is_dense(self) -> bool:
         """Whether neither config nor tensors speak of experts, or of mixers other than attention."""
-        reasons = (part.non_dense_reason for part in (self.facts, self.tensor_facts) if part)
-        return not any(reasons)
+        return non_dense_reason(self.facts, self.tensor_facts) is None
 
     @property
     def may_mix_kinds(self) -> bool:
