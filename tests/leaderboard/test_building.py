@@ -14,7 +14,8 @@ import pytest
 
 import shape_audit
 from shape_audit.errors import UsageError
-from shape_audit.leaderboard import BuildOptions, Manifest, build_leaderboard, parse_shard, read_manifest
+from shape_audit.leaderboard import BuildOptions, Manifest, build_leaderboard, read_manifest
+from shape_audit.leaderboard.build.options import parse_shard
 from shape_audit.leaderboard.page.tables import csv_text, parquet_bytes, read_back
 from shape_audit.records import Board, read_record
 from shape_audit.scores import LM_EVAL_LETTERS
