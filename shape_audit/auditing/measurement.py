@@ -64,7 +64,7 @@ def measure(subject: Subject, options: AuditOptions, progress: Progress, process
     if options.text.windows_file is None:
         check_positions(subject, options.text.length)
     from shape_audit.interaction import protocol_of
-    from shape_audit.models import check_supported, chosen_device, load_model
+    from shape_audit.models import check_supported, chosen_device, load_model, plain_torch
 
     check_supported(subject.stored)
     refuse_processes(options, processes)
@@ -82,7 +82,7 @@ def measure(subject: Subject, options: AuditOptions, progress: Progress, process
     gigabytes = subject.weight_bytes / 1e9
     progress.step(f"loading {gigabytes:.1f} GB of weights" if gigabytes >= 0.1 else "loading weights")
     attention = protocol.attn_implementation or options.load.attn_implementation
-    with offload_folder(planned.placement) as folder:
+    with plain_torch(device), offload_folder(planned.placement) as folder:
         loaded = load_model(
             subject.stored, options.load.but(attn_implementation=attention), device, planned.placement, folder
         )
