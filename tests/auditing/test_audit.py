@@ -472,3 +472,20 @@ def test_other_protocols_are_named_and_never_mixed(protocol: str, tiny_llama: Pa
     names = [site.name for site in other.interaction.sites]
     assert names == (["output"] if protocol == "projected-output" else ["embedding", "block.0", "block.1"])
     assert other.interaction.attn_implementation == ("eager" if protocol == "projected-output" else "sdpa")
+
+
+@pytest.mark.parametrize("is_same", [True, False])
+def test_the_record_is_about_the_model_that_was_loaded(tmp_path: Path, is_same: bool) -> None:
+    """transformers drops a second copy of a tied matrix, and loads one that differs."""
+    folder = save_tiny(tmp_path / "model", "llama-tied")
+    tensors = load_file(folder / "model.safetensors")
+    matrix = tensors["model.embed_tokens.weight"]
+    tensors["lm_head.weight"] = matrix.clone() if is_same else matrix + 0.1
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    record, shape = shape_audit.audit(folder, **FEW), shape_audit.audit(folder, shape_only=True).shape
+    model = load_model(read_checkpoint(folder)).model
+    assert record.shape.tie_word_embeddings is is_same and shape.tie_word_embeddings
+    assert record.shape.params_total == sum(parameter.numel() for parameter in model.parameters())
+    assert record.shape.params_total - shape.params_total == (0 if is_same else matrix.numel())
+    assert sum(record.shape.ledger.model_dump().values()) == record.shape.params_total
+    assert any(("counted once" if is_same else "counted apart") in note for note in record.notes)
