@@ -36,7 +36,7 @@ if TYPE_CHECKING:
 PROTOCOL_NAMES = ("loss-gradient", "output-gradient", "projected-output")
 """What can be measured; the first is the default. See the file of each."""
 
-ESTIMATOR_VERSION = 2
+ESTIMATOR_VERSION = 3
 """Raised whenever the same windows and weights would give other numbers; part of the protocol hash."""
 
 __all__ = [

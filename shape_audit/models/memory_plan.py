@@ -73,7 +73,7 @@ def plan_weights(
     there = available_memory(computing)
     torch_dtype = DTYPES[dtype_of_pass(checkpoint, dtype)]
     size = torch_dtype.itemsize
-    of_sites = {at: sums_memory(width, windows, element_bytes=size) for at, width in site_widths.items()}
+    of_sites = {at: sums_memory(width, windows) for at, width in site_widths.items()}
     placement = None
     if device_map is not None:
         a_window = window_memory(shape, seq_len, element_bytes=size)

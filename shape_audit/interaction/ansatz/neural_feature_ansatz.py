@@ -67,7 +67,7 @@ def nfa_correlations(
     found: Correlations = {}
     for source, of_source in readers.items():
         sums = inputs.sums.pop(source)
-        agop_DD = sums.agop_DD.double() / sums.rows().tokens
+        agop_DD = sums.agop_DD / sums.rows().tokens
         for matrix in of_source:
             gram_DD = gram(rows_of(matrix, _weight(model, matrix)))
             found[matrix.name] = correlation(gram_DD, agop_DD, off_diagonal_norm(sums))

@@ -31,7 +31,7 @@ from torch import Tensor
 
 from shape_audit.interaction.estimators.sample_size import MIN_WINDOWS
 from shape_audit.interaction.estimators.statistics import AOFE, QUOTIENTS, Energies, Form
-from shape_audit.interaction.estimators.sums import WindowRows
+from shape_audit.interaction.estimators.window_rows import WindowRows
 
 CONFIDENCE = 0.95
 FIRST_REFERENCE = 4
