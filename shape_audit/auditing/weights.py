@@ -49,7 +49,7 @@ def compare_weights(
 
     progress.step("reading the interaction of the weights")
     try:
-        energies = weight_energies(checkpoint, retries=retries)
+        energies = weight_energies(checkpoint, model=loaded.model, retries=retries)
     except NotAuditableError as error:
         return None, [f"--nfa: {error}"]
     step("comparing weights with gradients")

@@ -150,7 +150,8 @@ class WeightInteraction(Frozen):
     """
 
     name: str
-    """`block.K.ROLE` with ROLE one of q, k, v, gate, up; or `embedding`, `unembedding`."""
+    """`block.K.ROLE` with ROLE one of q, k, v, gate, up, or the place in the block of a layer whose name says no role
+    (`self_attn-kv_a_proj`); or `embedding`, `unembedding`."""
     tensor: str
     """Its name in the checkpoint. Parts of a fused matrix have the same, and so have tied matrices."""
     shape: tuple[int, int]

@@ -44,8 +44,8 @@ def check_embedding_paths(model: nn.Module, blocks: list[nn.Module], ids_L: Tens
             logits_BTV = model_logits(model, ids_L[:LOOKED_AT].unsqueeze(0))
             (whole,) = torch.autograd.grad(logits_BTV.logsumexp(-1).sum(), leaves, retain_graph=True)
         input_BTD = fed[0]
-        if input_BTD is leaves[0] or not input_BTD.requires_grad or input_BTD.ndim != 3:
-            return  # the same tensor; or none that can be told apart; or no stream, of which the pass says more
+        if not input_BTD.requires_grad or input_BTD.ndim != 3:
+            return  # the embedding is not where it comes from; or it is no stream, of which the pass says more
         (by_the_stream,) = torch.autograd.grad(input_BTD, leaves, gradient[:1])
     finally:
         handle.remove()

@@ -45,7 +45,7 @@ def read_gradients(
         if not isinstance(output, Tensor) or leaves:
             return output
         leaves.append(output.detach().requires_grad_(True))
-        return leaves[0]
+        return leaves[0].clone()  # CTRL multiplies it in place, which no leaf allows
 
     def at(position: int, hidden_BTD: Any) -> Any:
         site = positions.get(position)

@@ -1,10 +1,10 @@
 """How well the gradients of a window are known: they are computed twice, the second time with other rounding errors.
 
-The second time the residual stream at every block and the logits are multiplied by 1 +- eps, a random sign an entry,
-eps the spacing of the model's dtype: errors as large as those that each block makes anyway, carried through all that
-follows, forward and backward (Monte Carlo arithmetic: Parker, UCLA CSD-970002, 1997). Gradients that differ by more
-than a little are not known: where all of a sum cancels, as in sum_v (p_v - y_v) E_v with equal rows E_v, nothing is
-left but rounding, and it differs by as much as there is.
+The second time the embedding, what each block hands on and the logits are multiplied by 1 +- eps, a random sign an
+entry, eps the spacing of the model's dtype: errors as large as those that each block makes anyway, carried through all
+that follows, forward and backward (Monte Carlo arithmetic: Parker, UCLA CSD-970002, 1997). Gradients that differ by
+more than a little are not known: where all of a sum cancels, as in sum_v (p_v - y_v) E_v with equal rows E_v, nothing
+is left but rounding, and it differs by as much as there is.
 """
 
 from __future__ import annotations
@@ -17,6 +17,7 @@ import torch
 from torch import Tensor, nn
 
 from shape_audit.interaction.estimators.gradient_noise import GradientNoise
+from shape_audit.interaction.stream.embedding_paths import token_embedding
 from shape_audit.interaction.stream.sites import Site
 
 PROBE_TOKENS = 64
@@ -62,7 +63,7 @@ def gradient_noise(
 
 @contextmanager
 def _other_rounding(model: nn.Module, blocks: list[nn.Module], size: float) -> Iterator[None]:
-    """While open, what each block hands on and the model's logits are moved by so much, relative."""
+    """While open, the embedding, what each block hands on and the model's logits are moved by so much, relative."""
 
     def moved(place: int, value: Any) -> Any:
         if not isinstance(value, Tensor):
@@ -79,16 +80,12 @@ def _other_rounding(model: nn.Module, blocks: list[nn.Module], size: float) -> I
 
         return hook
 
-    def before_first(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> Any:
-        if args:
-            return (moved(0, args[0]), *args[1:]), kwargs
-        return args, {**kwargs, "hidden_states": moved(0, kwargs.get("hidden_states"))}
-
     def at_the_end(module: nn.Module, args: Any, output: Any) -> Any:
         output.logits = moved(len(blocks) + 1, output.logits)
         return output
 
-    handles = [blocks[0].register_forward_pre_hook(before_first, with_kwargs=True)]
+    embedding = token_embedding(model)
+    handles = [] if embedding is None else [embedding.register_forward_hook(after(0))]
     handles += [block.register_forward_hook(after(i + 1)) for i, block in enumerate(blocks)]
     handles.append(model.register_forward_hook(at_the_end))
     try:
