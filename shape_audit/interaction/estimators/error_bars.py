@@ -71,7 +71,8 @@ class ErrorBars:
             return None
         numerator, denominator = QUOTIENTS[name]
         a, b = self.energies.of(numerator), self.energies.of(denominator)
-        bias = -self.covariance(numerator, denominator) / b**2 + a * self.covariance(denominator, denominator) / b**3
+        mixed, own = self.covariance(numerator, denominator), self.covariance(denominator, denominator)
+        bias = -mixed / b / b + a / b * (own / b / b)  # one by one: of gradients of 1e-30, b^3 is no double
         return raw - bias
 
     def quotient_interval(self, name: str) -> Interval | None:
@@ -128,6 +129,7 @@ def degrees_of_freedom(influence_K: Tensor) -> float:
     if count < 4:
         return count - 1
     centred_K = influence_K - influence_K.mean()
+    centred_K = centred_K / centred_K.abs().max()  # fourth powers of tiny gradients are no doubles
     plain_excess = float((centred_K**4).mean() / (centred_K**2).mean() ** 2) - 3
     excess = (count - 1) / ((count - 2) * (count - 3)) * ((count + 1) * plain_excess + 6)  # Fisher's, less biased
     matched = 2 * count / (excess + 2) if excess > -2 else math.inf

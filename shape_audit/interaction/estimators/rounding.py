@@ -42,8 +42,8 @@ from shape_audit.interaction.estimators.window_rows import WindowRows
 Z = 5.0
 """Chance of a larger error: 2 exp(-Z^2 / 2), one in 130,000."""
 DOUBLE_UNIT = torch.finfo(torch.float64).eps / 2
-NEGLIGIBLE = 1e-6
-"""Of what a number could be: two runs of an audit may differ by so much anyway."""
+NEGLIGIBLE = 1e-5
+"""Of what a number could be: no report shows so many digits."""
 SHARE_OF_INTERVAL = 0.1
 """Rounding that moves a number by less than this share of half its interval is not worth a word."""
 SHARE_OF_VALUE = 0.01
@@ -119,7 +119,7 @@ def is_limited_by_rounding(value: float, bound: float | None, half_width: float 
 
     Args:
         half_width: half of its interval; None where it has none.
-        largest: what the number could be; rounding of a millionth of that never matters.
+        largest: what the number could be; rounding of `NEGLIGIBLE` of that never matters.
     """
     if bound is None:
         return True
@@ -143,7 +143,7 @@ def energy_errors(
     trace_K, squares_K = rows.trace_K, rows.diagonal_KD.square().sum(1)
     e_K = r_K * (trace_K.square() - squares_K).clamp(min=0).sqrt()
     norm_K = (rows.energy_K - squares_K).clamp(min=0).sqrt()
-    moved_K = 2 * e_K * (norm_K.sum() - norm_K + e_K.sum())
+    moved_K = 2 * e_K * _of_others(norm_K + e_K)
     of_products = min(Z * float(moved_K.square().sum().sqrt()), float(moved_K.sum()))
     whole_K = rows.energy_K.sqrt()
     lost = Z * DOUBLE_UNIT * (math.sqrt(count) + math.sqrt(width * min(ROWS, width)))
@@ -157,3 +157,10 @@ def energy_errors(
         trace2=relative * abs(energies.trace2) + of_trace2,
         trace2_less_diagonal=relative * abs(energies.trace2 - energies.diagonal) + of_diagonal + of_trace2,
     )
+
+
+def _of_others(amount_K: Tensor) -> Tensor:
+    """For each window the sum over all others; nothing is subtracted, for one may outweigh the rest."""
+    before_K, after_K = amount_K.cumsum(0), amount_K.flip(0).cumsum(0).flip(0)
+    none = amount_K.new_zeros(1)
+    return torch.cat([none, before_K[:-1]]) + torch.cat([after_K[1:], none])

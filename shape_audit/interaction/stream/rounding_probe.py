@@ -2,9 +2,10 @@
 
 The second time the embedding, what each block hands on and the logits are multiplied by 1 +- eps, a random sign an
 entry, eps the spacing of the model's dtype: errors as large as those that each block makes anyway, carried through all
-that follows, forward and backward (Monte Carlo arithmetic: Parker, UCLA CSD-970002, 1997). Gradients that differ by
-more than a little are not known: where all of a sum cancels, as in sum_v (p_v - y_v) E_v with equal rows E_v, nothing
-is left but rounding, and it differs by as much as there is.
+that follows, forward and backward (Monte Carlo arithmetic: Parker, UCLA CSD-970002, 1997); and the backward pass is
+scaled, which no exact gradient would notice. Gradients that differ by more than a little are not known: where all of a
+sum cancels, as in sum_v (p_v - y_v) E_v with equal rows E_v, nothing is left but rounding, and it differs by as much as
+there is.
 """
 
 from __future__ import annotations
@@ -22,6 +23,9 @@ from shape_audit.interaction.stream.sites import Site
 
 PROBE_TOKENS = 64
 """Inputs of the window that are looked at."""
+
+SCALE = 0.7
+"""Of the second gradients, all along the backward pass; no power of two, so that nothing is rounded as before."""
 
 AddGradients = Callable[[Tensor, Mapping[Site, Any]], object]
 """(ids (1, L), receivers) -> has each site's receiver `add(grad (1, T, D), first)`."""
@@ -58,7 +62,8 @@ def gradient_noise(
     add_gradients(ids_1L, plain)
     with _other_rounding(model, blocks, torch.finfo(dtype).eps):
         add_gradients(ids_1L, shaken)
-    return {site: GradientNoise.between(plain[site].grad_TD, shaken[site].grad_TD) for site in widths}
+    scale = SCALE if any(site.position >= 0 for site in widths) else 1.0  # forward mode has no backward pass
+    return {site: GradientNoise.between(plain[site].grad_TD, shaken[site].grad_TD.double() / scale) for site in widths}
 
 
 @contextmanager
@@ -82,6 +87,8 @@ def _other_rounding(model: nn.Module, blocks: list[nn.Module], size: float) -> I
 
     def at_the_end(module: nn.Module, args: Any, output: Any) -> Any:
         output.logits = moved(len(blocks) + 1, output.logits)
+        if output.logits.requires_grad:
+            output.logits.register_hook(lambda grad: grad * SCALE)
         return output
 
     embedding = token_embedding(model)
