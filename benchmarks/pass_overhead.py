@@ -3,7 +3,11 @@
 Both do one forward and one backward to the input of block 0 on the same windows; the bare one throws the gradients
 away. Pairs are run back to back in alternating order, and the ratio of each pair is taken: its median is the result.
 
-    .venv/bin/python benchmarks/pass_overhead.py [--save] [--before COMMIT]    # with the sums of a commit beside these
+    .venv/bin/python benchmarks/pass_overhead.py [--save] [--before COMMIT] [--processor-time]
+
+--before measures the sums of a commit beside today's. --processor-time counts the processor's seconds and not the
+clock's, in fewer pairs: for a machine that others use meanwhile; on one thread (OMP_NUM_THREADS=1), else threads that
+wait for each other count too.
 """
 
 from __future__ import annotations
@@ -33,7 +37,8 @@ from shape_audit.interaction.stream.sites import Site, parse_sites
 from shape_audit.models.blocks import find_blocks
 from shape_audit.models.logits import model_logits, window_losses
 
-PAIRS = 15
+PROCESSOR_TIME = "--processor-time" in sys.argv
+PAIRS = 7 if PROCESSOR_TIME else 15
 SUMS = "shape_audit/interaction/estimators/sums.py"
 
 
@@ -94,9 +99,10 @@ def passes(case: str, kinds: list[Any]) -> list[Callable[[], None]]:
 
 
 def seconds(run: Callable[[], None]) -> float:
-    started = time.perf_counter()
+    clock = time.process_time if PROCESSOR_TIME else time.perf_counter
+    started = clock()
     run()
-    return time.perf_counter() - started
+    return clock() - started
 
 
 def measure(case: str, kinds: list[Any]) -> list[tuple[float, float, float]]:
@@ -138,8 +144,9 @@ def main() -> None:
         rows.append(f"| {case} | {' | '.join(cells)} |")
         print(rows[-1], file=sys.stderr, flush=True)
     text = heading("Measured pass / bare forward and activation backward, all sites")
-    text += f"\nMedian and quartiles of {PAIRS} pairs, {torch.get_num_threads()} threads. Target: at most 1.15, "
-    text += "error bars on.\n\n"
+    text += f"\nMedian and quartiles of {PAIRS} pairs, {torch.get_num_threads()} threads"
+    text += ", processor time on a machine in use" if PROCESSOR_TIME else ""
+    text += ". Target: at most 1.15, error bars on.\n\n"
     columns = ["ratio", "quartiles"] + ([f"with the sums of {before}", "quartiles"] if before else [])
     text += f"| case | {' | '.join(columns)} |\n| --- |{' ---: |' * len(columns)}\n" + "\n".join(rows)
     publish(__file__, text)
