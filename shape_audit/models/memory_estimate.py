@@ -15,7 +15,9 @@ MEMORY_FOR_A_MICRO_BATCH = 2**30
 """Bytes one micro-batch may take, however much there is: more windows at once are hardly faster."""
 MAX_MICRO_BATCH = 16
 ROW_NUMBERS = 7
-"""Numbers kept of a window at a site beside its diagonal, see `sums.WindowRows`."""
+"""Numbers kept of a window at a site beside its diagonal, see `window_rows`."""
+TRIANGLE_ROWS = 256
+"""An upper triangle is kept in strips of so many rows, see `interaction.estimators.upper_triangle`."""
 
 
 @dataclass(frozen=True)
@@ -127,9 +129,10 @@ def window_memory(shape: ModelShape, seq_len: int, *, element_bytes: int = 4) ->
     )
 
 
-def sums_memory(width: int, windows: int, *, element_bytes: int = 4) -> int:
-    """The sums of a site: two matrices, and a row of float64 for every window."""
-    return 2 * max(4, element_bytes) * width * width + 8 * windows * (width + ROW_NUMBERS)
+def sums_memory(width: int, windows: int) -> int:
+    """The sums of a site, float64: the upper triangles of two matrices, and a row for every window."""
+    entries = sum(min(TRIANGLE_ROWS, width - begin) * (width - begin) for begin in range(0, width, TRIANGLE_ROWS))
+    return 8 * (2 * entries + windows * (width + ROW_NUMBERS))
 
 
 def chosen_micro_batch(
