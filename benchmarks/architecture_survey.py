@@ -34,6 +34,7 @@ from benchmarks.reporting import ROOT, heading, publish
 from benchmarks.tiny_measurement import measure
 from shape_audit.errors import ShapeAuditError
 from shape_audit.hub import Checkpoint, TensorHeader
+from shape_audit.records import ModelRef
 from shape_audit.shape import describe
 
 KEPT = ROOT / "build" / f"architecture_survey_{transformers.__version__}"
@@ -78,7 +79,9 @@ def survey(model_type: str) -> dict[str, Any]:
         return {"outcome": "cannot be built", "detail": f"{type(error).__name__}: {' '.join(str(error).split())}"[:120]}
     written["architectures"] = [type(model).__name__]
     tensors = {name: TensorHeader("F32", tuple(t.shape)) for name, t in stored_tensors(model).items()}
-    checkpoint = Checkpoint("survey/" + model_type, "hub", "0" * 40, written, tensors, ("model.safetensors",))
+    checkpoint = Checkpoint(
+        ModelRef("hub", "survey/" + model_type, "0" * 40), written, tensors, ("model.safetensors",), None
+    )
     try:
         reading = describe(checkpoint)
     except ShapeAuditError as error:

@@ -12,7 +12,7 @@ import shape_audit
 PACKAGE = Path(shape_audit.__file__).parent
 ROOMS = ("records", "parallel", "hub", "interval", "shape", "calibration", "models", "interaction", "scores", "linking",
          "reports", "auditing", "checks", "leaderboard", "sweep", "cli")  # fmt: skip
-OPEN_TO_ALL = ("errors", "lazy")
+OPEN_TO_ALL = ("errors", "lazy", "plugins", "spec")
 HEAVY = {"torch", "transformers", "datasets", "accelerate", "lm_eval"}
 LIGHT_ROOMS = ("records", "hub", "interval", "shape", "reports", "checks", "scores", "cli")
 FRONT_DOORS = ("parallel", "calibration", "models", "interaction", "auditing", "leaderboard", "sweep")

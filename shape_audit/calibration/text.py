@@ -17,6 +17,15 @@ MAX_LOCAL_BYTES = 2**30
 
 
 @dataclass(frozen=True)
+class HubDataset:
+    """`org/name[:config][@revision]`."""
+
+    repo_id: str
+    config: str | None
+    revision: str | None
+
+
+@dataclass(frozen=True)
 class CalibrationText:
     """A text and where it came from.
 

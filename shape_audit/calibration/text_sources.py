@@ -7,7 +7,7 @@ import re
 from pathlib import Path
 
 from shape_audit.calibration import local_texts
-from shape_audit.calibration.text import CalibrationText, check_size, joined_rows
+from shape_audit.calibration.text import CalibrationText, HubDataset, check_size, joined_rows
 from shape_audit.errors import IncompleteError, UsageError
 
 PYTHON_DOCS = "builtin:python-docs"
@@ -16,6 +16,15 @@ _HUB_DATASET = re.compile(r"(?P<repo>[\w.-]+/[\w.-]+)(?::(?P<config>[^@]+))?(?:@
 
 
 READABLE = ".txt, .jsonl, .csv, .tsv or .parquet file"
+
+
+def hub_dataset_named(dataset: str) -> HubDataset | None:
+    """The Hub dataset that a name means; None where it means a text here, there or not."""
+    path = Path(os.path.expanduser(dataset))
+    match = _HUB_DATASET.fullmatch(dataset)
+    if match is None or dataset.startswith(".") or local_texts.kind_of(path) or os.path.exists(path):
+        return None
+    return HubDataset(match["repo"], match["config"], match["revision"])
 
 
 def read_text(
@@ -51,12 +60,11 @@ def read_text(
         if split is not None:
             raise UsageError(f"{dataset}: --split is for datasets of the Hub")
         return _read_local(path, dataset, column)
-    match = _HUB_DATASET.fullmatch(dataset)
-    if match is None or dataset.startswith(".") or local_texts.kind_of(path):
+    named = hub_dataset_named(dataset)
+    if named is None:
         raise IncompleteError(_why_not_there(dataset))
-    from shape_audit.calibration.hub_dataset import HubDataset, read_hub_dataset
+    from shape_audit.calibration.hub_dataset import read_hub_dataset
 
-    named = HubDataset(match["repo"], match["config"], match["revision"])
     return read_hub_dataset(named, column=column or "text", split=split, retries=retries)
 
 

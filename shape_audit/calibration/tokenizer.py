@@ -8,11 +8,12 @@ from dataclasses import dataclass
 from importlib.util import find_spec
 from itertools import islice
 from pathlib import Path
+from tempfile import TemporaryDirectory
 from typing import Any
 
 from shape_audit.calibration.decoded_offsets import DecodedOffsets
 from shape_audit.errors import IncompleteError, MissingExtraError, NotAuditableError
-from shape_audit.hub import tokenizer_sha256
+from shape_audit.hub import quiet_transformers, tokenizer_sha256
 from shape_audit.records import read_small_file
 
 _TIKTOKEN = re.compile(rb"[A-Za-z0-9+/]+={0,2} \d+\r?\n")
@@ -108,9 +109,7 @@ def load_tokenizer(folder: Path, subject: str) -> WindowTokenizer:
         IncompleteError: transformers cannot make a tokenizer of these files.
     """
     from transformers import AutoTokenizer
-    from transformers.utils import logging as transformers_logging
 
-    transformers_logging.set_verbosity_error()
     settings = folder / "tokenizer_config.json"
     if settings.is_file() and b"fast_tokenizer_files" in read_small_file(settings):  # a file outside tokenizer_sha256
         raise NotAuditableError(
@@ -118,7 +117,8 @@ def load_tokenizer(folder: Path, subject: str) -> WindowTokenizer:
             "does not follow"
         )
     try:
-        tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+        with quiet_transformers():
+            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # whatever a damaged vocabulary makes the tokenizer libraries raise
         if "trust_remote_code" in str(error):
             raise NotAuditableError(
@@ -176,6 +176,19 @@ def _refuse_unread_vocabulary(folder: Path, subject: str) -> None:
                 f"{subject}: its tokenizer is a {kind} vocabulary ({file.name}) without tokenizer.json, and reading "
                 f"it needs {' and '.join(missing)}: pip install {' '.join(missing)}"
             )
+
+
+def tokenizer_in_memory(tokenizer: Any) -> WindowTokenizer:
+    """The same of a tokenizer of transformers that is in memory, or of the folder of one.
+
+    Raises:
+        IncompleteError: as `load_tokenizer` says.
+    """
+    if isinstance(tokenizer, str | Path):
+        return load_tokenizer(Path(tokenizer), "the tokenizer")
+    with TemporaryDirectory() as folder:
+        tokenizer.save_pretrained(folder)
+        return load_tokenizer(Path(folder), "the tokenizer")
 
 
 def _tell_whole_offsets(tokenizer: Any) -> None:

@@ -13,7 +13,7 @@ from pathlib import Path
 from tempfile import TemporaryDirectory
 
 from shape_audit.errors import NotAuditableError
-from shape_audit.hub import CONFIG_FILE, Inspection, raw_header
+from shape_audit.hub import CONFIG_FILE, Inspection, quiet_transformers, raw_header
 from shape_audit.shape import largest_stack
 
 _LIMITS = ((("layer", "block"), 200), (("experts",), 1024), (("num_labels",), 1_000_000))
@@ -88,21 +88,19 @@ def _write_empty(path: Path, files: Inspection, file: str) -> None:
 
 def _loading_report(folder: Path) -> Expected:
     from transformers import AutoModelForCausalLM
-    from transformers.utils import logging as transformers_logging
 
-    transformers_logging.disable_progress_bar()
-    logging.getLogger("transformers").setLevel(logging.CRITICAL)
     try:
-        _, report = AutoModelForCausalLM.from_pretrained(
-            folder,
-            device_map={"": "meta"},
-            dtype="auto",
-            use_safetensors=True,
-            local_files_only=True,
-            trust_remote_code=False,
-            ignore_mismatched_sizes=True,
-            output_loading_info=True,
-        )
+        with quiet_transformers(logging.CRITICAL):
+            _, report = AutoModelForCausalLM.from_pretrained(
+                folder,
+                device_map={"": "meta"},
+                dtype="auto",
+                use_safetensors=True,
+                local_files_only=True,
+                trust_remote_code=False,
+                ignore_mismatched_sizes=True,
+                output_loading_info=True,
+            )
     except Exception as error:  # whatever a config that nobody has checked makes a model class raise
         line = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         return Expected(refusal=line[:300])

@@ -23,7 +23,8 @@ class ModelIdentity(Frozen):
     """`org/name` on the Hub, the folder's name, or `builtin:NAME`."""
     revision: str
     """Commit sha on the Hub; for a folder or built-in model the sha256 described in `hub.fingerprint`."""
-    source: Literal["hub", "folder", "builtin"]
+    source: Literal["hub", "folder", "builtin", "memory"]
+    """`memory` is a model that was audited without files, of which name and revision are not known."""
     subfolder: str | None
     """Where in the repository the model lies; null for its root."""
     variant: str | None

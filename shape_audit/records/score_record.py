@@ -34,7 +34,11 @@ class ScoreRecord(Frozen):
     model: str
     """As its source names it; of a folder, the folder's name."""
     revision: str | None
-    """Commit sha, where the source says it."""
+    """Commit sha, or fingerprint of a folder, where the source says it."""
+    subfolder: str | None = None
+    """Where in its repository the model lies; null for its root."""
+    variant: str | None = None
+    """Weight-file variant, such as fp16; null for the plain one."""
     benchmark: Literal["mmlu-pro"] = "mmlu-pro"
     protocol: str
     """See `scores.protocols`; only scores of equal protocol may be compared."""

@@ -7,8 +7,9 @@ read_lm_eval(path)                                -> result files or folders of 
 posted_scores(model, revision, documents)         -> what stands in a model's repository
 """
 
-from shape_audit.scores.known import KnownScores, known_scores
+from shape_audit.scores.known import KnownScores, known_scores, ref_of_score
 from shape_audit.scores.lm_eval_files import read_lm_eval
+from shape_audit.scores.options import KnownScoresOptions, ScoreOptions
 from shape_audit.scores.posted import posted_scores
 from shape_audit.scores.protocols import (
     CHANCE,
@@ -22,7 +23,8 @@ from shape_audit.scores.protocols import (
     raw_accuracy,
 )
 from shape_audit.scores.published import published_for, published_scores
-from shape_audit.scores.running import ScoreOptions, ScoreRun, score
+from shape_audit.scores.running import ScoreRun, score
+from shape_audit.scores.sources import ScoreSource
 
 __all__ = [
     "CHANCE",
@@ -33,8 +35,10 @@ __all__ = [
     "NAMED",
     "OFFICIAL_COT",
     "KnownScores",
+    "KnownScoresOptions",
     "ScoreOptions",
     "ScoreRun",
+    "ScoreSource",
     "is_protocol",
     "known_scores",
     "posted_scores",
@@ -42,5 +46,6 @@ __all__ = [
     "published_scores",
     "raw_accuracy",
     "read_lm_eval",
+    "ref_of_score",
     "score",
 ]

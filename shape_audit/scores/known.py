@@ -6,12 +6,21 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shape_audit.errors import IncompleteError, in_our_words
-from shape_audit.hub import DEFAULT_RETRIES, Checkpoint, parse_model_name, read_texts, texts_of
-from shape_audit.records import ScoreRecord, safe_file_name
+from shape_audit.errors import IncompleteError, NotAuditableError, translate_errors
+from shape_audit.hub import (
+    DEFAULT_RETRIES,
+    RepositoryFiles,
+    model_named,
+    open_repository,
+    parse_model,
+    read_checkpoint,
+    read_texts,
+)
+from shape_audit.records import ModelRef, ScoreRecord, safe_file_name
 from shape_audit.scores.lm_eval_files import read_lm_eval
 from shape_audit.scores.posted import CARD, EVAL_RESULTS, posted_scores
 from shape_audit.scores.published import published_for
+from shape_audit.scores.sources import scores_of_sources
 
 
 @dataclass(frozen=True)
@@ -19,21 +28,22 @@ class KnownScores:
     """Scores of one model, by protocol.
 
     Attributes:
-        to_mind: what was passed over, and scores that do not agree.
+        warnings: what was passed over, and scores that do not agree.
     """
 
-    model: str
+    model: ModelRef
     scores: tuple[ScoreRecord, ...]
-    to_mind: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = field(default=())
 
 
 def known_scores(
-    model: str,
+    model: str | Path | ModelRef,
     files: Sequence[Path] = (),
     *,
     runs: Path | None = None,
     posted: bool = True,
-    checkpoint: Checkpoint | None = None,
+    sources: bool = True,
+    repository: RepositoryFiles | None = None,
     retries: int = DEFAULT_RETRIES,
 ) -> KnownScores:
     """The scores of a model.
@@ -42,48 +52,69 @@ def known_scores(
         files: result files or folders of lm-eval; of other models in them nothing is taken.
         runs: folder that `score` has saved its results to; what cannot be read there is said and passed over.
         posted: look into the model's repository too.
-        checkpoint: of a Hub model that has been read, so that its repository need not be asked for again.
+        sources: ask the score sources of other packages.
+        repository: of a model that has been read, so that it need not be asked for again.
 
     Raises:
         IncompleteError, UsageError: the model cannot be reached, a file cannot be read.
         CorruptFileError: a file is no result file.
     """
-    name, revision = model.partition("@")[0], model.partition("@")[2] or None
-    scores, to_mind = list(published_for(name)), []
+    ref = _identified(parse_model(model), retries)
+    scores: list[ScoreRecord] = []
+    warnings: list[str] = []
+    if posted:
+        with translate_errors(ref.repo_id):
+            repository = repository or open_repository(ref, retries)
+            texts = read_texts(repository, _is_posted)
+        if ref.source == "hub":
+            ref = repository.ref
+        found, passed_over = posted_scores(ref.repo_id, repository.ref.revision, texts)
+        scores += found
+        warnings += passed_over
+    scores += published_for(ref)
     for path in files:
         imported = read_lm_eval(path)
-        own = [score for score in imported if _same_model(score.model, name)]
+        own = [score for score in imported if ref_of_score(score).is_same_model(ref)]
         scores += own
         others = len(imported) - len(own)
         if others:
-            to_mind.append(f"{path}: {others} scores of other models were passed over")
+            warnings.append(f"{path}: {others} scores of other models were passed over")
     if runs is not None:
-        found, passed_over = _runs(runs, name)
+        found, passed_over = _runs(runs, ref)
         scores += found
-        to_mind += passed_over
-    if posted:
-        with in_our_words(model):
-            texts = (
-                read_texts(model, _is_posted, retries=retries)
-                if checkpoint is None
-                else texts_of(checkpoint, _is_posted, retries=retries)
-            )
-        found, passed_over = posted_scores(texts.repo_id, texts.revision, texts.texts)
+        warnings += passed_over
+    if sources:
+        found, passed_over = scores_of_sources(ref.repo_id, ref.revision)
         scores += found
-        to_mind += passed_over
-        revision = texts.revision or revision
+        warnings += passed_over
     scores.sort(key=lambda score: (score.protocol, score.provider, score.source))
-    return KnownScores(name, tuple(scores), (*to_mind, *_disagreements(scores), *_other_revisions(scores, revision)))
+    return KnownScores(ref, tuple(scores), (*warnings, *_disagreements(scores), *_other_revisions(scores, ref)))
 
 
-def _runs(folder: Path, model: str) -> tuple[list[ScoreRecord], list[str]]:
+def ref_of_score(score: ScoreRecord) -> ModelRef:
+    """The model that a score is of, as its source names it."""
+    if score.provider == "published":
+        return ModelRef("hub", score.model)
+    return model_named(score.model, revision=score.revision, subfolder=score.subfolder, variant=score.variant)
+
+
+def _identified(ref: ModelRef, retries: int) -> ModelRef:
+    """A folder or built-in model with its fingerprint, which saved runs are known by; as it is where it has none."""
+    if ref.source == "hub" or ref.revision is not None:
+        return ref
+    try:
+        return read_checkpoint(ref, retries=retries).ref
+    except (IncompleteError, NotAuditableError):
+        return ref
+
+
+def _runs(folder: Path, model: ModelRef) -> tuple[list[ScoreRecord], list[str]]:
     """What this program has run for a model, and what of that is damaged."""
     found: list[ScoreRecord] = []
     damaged: list[str] = []
-    own = parse_model_name(model).repo_id
-    for file in sorted((folder / safe_file_name(own)).glob("*/results_*.json")):
+    for file in sorted((folder / safe_file_name(model.repo_id)).glob("*/results_*.json")):
         try:
-            found += [score for score in read_lm_eval(file) if score.model == own]
+            found += [score for score in read_lm_eval(file) if ref_of_score(score).is_same_model(model)]
         except IncompleteError as error:
             damaged.append(str(error))
     return found, damaged
@@ -91,14 +122,6 @@ def _runs(folder: Path, model: str) -> tuple[list[ScoreRecord], list[str]]:
 
 def _is_posted(file: str) -> bool:
     return file == CARD or bool(EVAL_RESULTS.fullmatch(file))
-
-
-def _same_model(named: str, model: str) -> bool:
-    """Whether a result file's name means this model. Of a folder it may be another path that ends in its name; a Hub
-    name is itself alone: org/name and other/name are two models."""
-    if named == model:
-        return True
-    return Path(model).is_dir() and Path(named).name == Path(model).resolve().name
 
 
 def _disagreements(scores: Sequence[ScoreRecord]) -> list[str]:
@@ -112,10 +135,11 @@ def _disagreements(scores: Sequence[ScoreRecord]) -> list[str]:
     return found
 
 
-def _other_revisions(scores: Sequence[ScoreRecord], revision: str | None) -> list[str]:
+def _other_revisions(scores: Sequence[ScoreRecord], model: ModelRef) -> list[str]:
     """Scores of another commit than the one asked for."""
     return [
-        f"{score.source}: of commit {score.revision[:12]}, not {revision[:12]}"
+        f"{score.source}: of commit {score.revision[:12]}, not {model.revision[:12]}"
         for score in scores
-        if revision and score.revision and score.provider != "posted" and not score.revision.startswith(revision)
-    ]
+        if score.provider != "posted" and score.revision and model.revision
+        and ref_of_score(score).is_other_revision(model)
+    ]  # fmt: skip

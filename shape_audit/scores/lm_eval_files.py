@@ -88,6 +88,8 @@ class _File:
             return ScoreRecord(
                 model=model,
                 revision=revision,
+                subfolder=self._made_by().get("subfolder"),
+                variant=self._made_by().get("variant"),
                 protocol=protocol,
                 value=value,
                 stderr=stderr,

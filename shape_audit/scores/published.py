@@ -7,7 +7,7 @@ import csv
 from functools import cache
 from pathlib import Path
 
-from shape_audit.records import ScoreRecord
+from shape_audit.records import ModelRef, ScoreRecord
 
 TABLE = Path(__file__).resolve().parent.parent / "data" / "mmlu_pro_scores.csv"
 
@@ -34,6 +34,6 @@ def published_scores() -> tuple[ScoreRecord, ...]:
         )
 
 
-def published_for(model: str) -> list[ScoreRecord]:
-    """Of one model, by its Hub name."""
-    return [score for score in published_scores() if score.model == model]
+def published_for(model: ModelRef) -> list[ScoreRecord]:
+    """Of one model: of a Hub repository as a whole, never of a folder or variant in it."""
+    return [score for score in published_scores() if ModelRef("hub", score.model).is_same_model(model)]

@@ -13,6 +13,9 @@ from shape_audit.shape.density import BEYOND_CLAIM, ROUTED, non_dense_reason
 from shape_audit.shape.shipped_data import facts
 from shape_audit.shape.tensor_facts import TensorFacts, read_tensors
 
+BUILT_FROM = ("num_hidden_layers", "hidden_size", "intermediate_size")
+"""Fields by which transformers would build blocks of another number or size."""
+
 
 @dataclass(frozen=True)
 class ShapeReading:
@@ -21,6 +24,8 @@ class ShapeReading:
     Attributes:
         is_causal_lm: False where the config names something else, of which not even the shape is audited.
         refusal: why gradients of this model cannot be measured (not a causal LM, quantised), or None.
+        misbuilt: the disagreement because of which transformers would build another model than the weights are of
+            (building it could take hours and all memory), or None.
     """
 
     shape: ModelShape
@@ -29,6 +34,7 @@ class ShapeReading:
     notes: tuple[str, ...]
     is_causal_lm: bool
     refusal: str | None
+    misbuilt: str | None = None
 
 
 def describe(checkpoint: Checkpoint) -> ShapeReading:
@@ -96,6 +102,7 @@ def shape_of(
         ),
         is_causal_lm=config.is_causal_lm is not False,
         refusal=_refusal(config, shape) or _integer_weights(headers),
+        misbuilt=next((_sentence(*found) for found in disagreements(config, tensors) if found[0] in BUILT_FROM), None),
     )
 
 
@@ -120,11 +127,12 @@ def disagreements(config: ConfigFacts, tensors: TensorFacts) -> list[tuple[str, 
     ]
 
 
+def _sentence(field: str, promised: int, seen: str) -> str:
+    return f"config.json and tensors disagree: {field} = {promised}, but the tensors show {seen}"
+
+
 def _disagreement_notes(config: ConfigFacts, tensors: TensorFacts) -> list[str]:
-    notes = [
-        f"config.json and tensors disagree: {field} = {promised}, but the tensors show {seen}"
-        for field, promised, seen in disagreements(config, tensors)
-    ]
+    notes = [_sentence(*found) for found in disagreements(config, tensors)]
     if len(set(tensors.widths)) > 1:
         notes.append(f"the width is not uniform: {_in_words(tensors.widths)}; R_D/W uses the config's hidden_size")
     return notes

@@ -25,7 +25,7 @@ from shape_audit.errors import (
 from shape_audit.hub import read_checkpoint, tokenizer_sha256
 from shape_audit.interaction import parse_sites
 from shape_audit.interaction.twins.profile_twin import exact_sites
-from shape_audit.models import load_model
+from shape_audit.models import LoadOptions, load_model
 from shape_audit.models.blocks import find_blocks
 from shape_audit.records import Calibration, SiteInteraction, read_record
 from tests.tiny_models import CASES, save_tiny
@@ -148,7 +148,7 @@ def test_every_number_of_the_record_is_the_slow_twins(tmp_path: Path) -> None:
     folder, file = save_tiny(tmp_path / "gemma2", "gemma2"), tmp_path / "windows.jsonl"
     record = shape_audit.audit(str(folder), dtype="float64", save_windows=file, **FEW)
     rows = [json.loads(line)["input_ids"] for line in file.read_text().splitlines()[1:]]
-    model = load_model(read_checkpoint(str(folder)), dtype="float64").model
+    model = load_model(read_checkpoint(str(folder)), LoadOptions(dtype="float64")).model
     truth = exact_sites(model, find_blocks(model, 2), rows, parse_sites("all", 2))
     assert record.interaction is not None and record.loss is not None and record.calibration is not None
     for site, exact in zip(record.interaction.sites, truth.values(), strict=True):

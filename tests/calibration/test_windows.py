@@ -20,7 +20,7 @@ from shape_audit.calibration import (
 )
 from shape_audit.calibration.window_cutting import passage_of_slot, seeded_order
 from shape_audit.errors import CorruptFileError, IncompleteError, UsageError
-from shape_audit.hub import builtin_names, parse_model_name
+from shape_audit.hub import builtin_names, parse_model
 
 WORDS = ("the", "shape", "of", "a", "model", "größer", "width", "depth", "naïve", "日本")
 TEXT = " ".join(WORDS[i * i % 10] for i in range(3000))
@@ -33,7 +33,7 @@ def calibration(content: str | bytes) -> CalibrationText:
 @pytest.fixture(scope="module")
 def byte_tokenizer() -> WindowTokenizer:
     assert "bytes-1m" in builtin_names()
-    folder = parse_model_name("builtin:bytes-1m").folder
+    folder = parse_model("builtin:bytes-1m").root
     assert folder is not None
     return load_tokenizer(folder, "bytes-1m")
 

@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from shape_audit.records import ModelRef
 from shape_audit.scores import (
     LM_EVAL_LETTERS,
     OFFICIAL_COT,
@@ -25,7 +26,7 @@ def test_the_shipped_table_keeps_protocols_apart() -> None:
     assert {score.protocol for score in scores} == {LM_EVAL_LETTERS, OFFICIAL_COT}
     assert len({(score.model, score.protocol) for score in scores}) == len(scores) == 277
     assert all(0.1 < score.value < 0.7 and score.n == 12032 and score.source for score in scores)
-    (letters, cot) = sorted(published_for("meta-llama/Llama-3.1-8B"), key=lambda score: score.protocol)
+    (letters, cot) = sorted(published_for(ModelRef("hub", "meta-llama/Llama-3.1-8B")), key=lambda score: score.protocol)
     assert (letters.protocol, cot.protocol) == (LM_EVAL_LETTERS, OFFICIAL_COT)
     assert cot.value == pytest.approx(0.366, abs=1e-3) and letters.value == pytest.approx(0.329, abs=2e-3)
 

@@ -15,6 +15,7 @@ from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_N
 
 from shape_audit.errors import CorruptFileError, NotAuditableError, ShapeAuditError
 from shape_audit.hub import Checkpoint, TensorHeader, read_checkpoint
+from shape_audit.records import ModelRef
 from shape_audit.shape import describe, known_models
 from tests.tiny_models import CASES, save_tiny, tiny_model
 
@@ -22,7 +23,7 @@ from tests.tiny_models import CASES, save_tiny, tiny_model
 def checkpoint(config: object, tensors: dict[str, tuple[int, ...]] | None = None) -> Checkpoint:
     """A checkpoint that exists only as config and headers."""
     headers = {name: TensorHeader("F32", shape) for name, shape in (tensors or {}).items()}
-    return Checkpoint("org/name", "hub", "0" * 40, config, headers, ("model.safetensors",))  # type: ignore[arg-type]
+    return Checkpoint(ModelRef("hub", "org/name", "0" * 40), config, headers, ("model.safetensors",), None)  # type: ignore[arg-type]
 
 
 @pytest.mark.parametrize("name", CASES)
@@ -227,7 +228,7 @@ def quantized(dtype: str, query: tuple[int, ...], up: tuple[int, ...], **quantiz
     headers |= {f"model.layers.0.{name}": header for name, header in block.items()}
     promised = {"num_hidden_layers": 1, "hidden_size": 64, "intermediate_size": 128, "vocab_size": 100}
     config = {**promised, "tie_word_embeddings": False, "quantization_config": quantization}
-    return Checkpoint("org/name", "hub", "0" * 40, config, headers, ("model.safetensors",))
+    return Checkpoint(ModelRef("hub", "org/name", "0" * 40), config, headers, ("model.safetensors",), None)
 
 
 @pytest.mark.parametrize(

@@ -6,6 +6,7 @@ import torch
 from torch import Tensor, nn
 
 from shape_audit.errors import NotAuditableError
+from shape_audit.models import model_logits
 
 CAUSALITY_TOKENS = 16
 """Inputs that `check_causal` looks at."""
@@ -27,7 +28,7 @@ def check_causal(model: nn.Module, ids_L: Tensor) -> None:
     ids_1T = ids_L[:CAUSALITY_TOKENS].unsqueeze(0)
     changed_1T = ids_1T.clone()
     changed_1T[0, -1] = ids_1T[0, 0] if ids_1T[0, -1] != ids_1T[0, 0] else (ids_1T[0, 0] + 1) % 2
-    earlier, after_change = (model(input_ids=x, use_cache=False).logits[:, :-1].float() for x in (ids_1T, changed_1T))
+    earlier, after_change = (model_logits(model, x)[:, :-1].float() for x in (ids_1T, changed_1T))
     if earlier.numel() == 0 or not torch.isfinite(earlier).all():  # of the latter the pass says more
         return
     if (earlier - after_change).abs().max() > tolerance * earlier.abs().max():

@@ -6,7 +6,7 @@ import math
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-from shape_audit.auditing import AuditOptions, answers
+from shape_audit.auditing import AuditOptions, satisfies
 from shape_audit.errors import MissingExtraError
 from shape_audit.leaderboard.build.comparable import largest_comparable_set
 from shape_audit.leaderboard.manifest import Entry
@@ -83,7 +83,7 @@ def _row(entry: Entry, record: AuditRecord | None, interval: Interval) -> BoardR
         row = row_of_facts(known_models()[entry.model], entry.group, interval)
     else:
         return row_of_failure(entry.model, entry.group, entry.failure or NOT_AUDITED)
-    return row.model_copy(update={"failure": entry.failure}) if entry.failure and row.measured is None else row
+    return row.model_copy(update={"failure": entry.failure}) if entry.failure else row
 
 
 def _best(records: Sequence[AuditRecord], revision: str | None, wanted: AuditOptions) -> AuditRecord | None:
@@ -97,7 +97,7 @@ def _best(records: Sequence[AuditRecord], revision: str | None, wanted: AuditOpt
 
     def rank(record: AuditRecord) -> tuple[bool, bool, str, str]:
         is_measured = record.interaction is not None
-        return answers(record, wanted), is_measured, record.environment.date, record.record_sha256
+        return satisfies(record, wanted), is_measured, record.environment.date, record.record_sha256
 
     return max(records, key=rank, default=None)
 

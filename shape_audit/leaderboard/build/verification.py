@@ -6,7 +6,6 @@ import math
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from shape_audit.auditing import AuditOptions, Progress, audit
@@ -135,7 +134,7 @@ def _at_revision(name: str, record: AuditRecord) -> str:
 def _options(record: AuditRecord, asked: AuditOptions) -> AuditOptions:
     """As many windows as the record has, whatever tolerance it was made with."""
     assert record.interaction is not None
-    return replace(asked, tolerance=None, max_windows=None, windows=record.interaction.windows_used)
+    return asked.but(tolerance=None, max_windows=None, windows=record.interaction.windows_used)
 
 
 def _compare(row: BoardRow, record: AuditRecord, again: AuditRecord) -> Iterator[str]:

@@ -1,0 +1,42 @@
+"""JSON files of a model, from bytes nobody has checked yet."""
+
+from __future__ import annotations
+
+import json
+from collections import Counter
+from typing import Any
+
+from shape_audit.errors import CorruptFileError
+
+MAX_CONTAINERS = 1_000_000
+"""Lists and objects in a file: millions of empty ones would take gigabytes of memory."""
+
+
+def parse_json_object(text: bytes, *, file: str) -> dict[str, Any]:
+    """A JSON object.
+
+    Raises:
+        CorruptFileError: not UTF-8, not JSON, nested beyond reason, or no object.
+    """
+    if text.count(b"[") + text.count(b"{") > MAX_CONTAINERS:
+        raise CorruptFileError(f"{file}: holds millions of lists or objects; the file is damaged")
+    try:
+        content = json.loads(text.decode("utf-8"))
+        json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair can be parsed, and nothing else
+    except (ValueError, RecursionError) as error:
+        raise CorruptFileError(f"{file}: not valid JSON; the file is damaged") from error
+    if not isinstance(content, dict):
+        raise CorruptFileError(f"{file}: not a JSON object")
+    return content
+
+
+def repeated_key(text: bytes) -> str | None:
+    """A key that an object of this JSON text names twice: which of the two counts depends on the reader."""
+    repeated: list[str] = []
+
+    def look(pairs: list[tuple[str, Any]]) -> None:
+        counts = Counter(key for key, _ in pairs)
+        repeated.extend(key for key, count in counts.items() if count > 1)
+
+    json.loads(text, object_pairs_hook=look)
+    return repeated[0] if repeated else None
