@@ -23,6 +23,7 @@ def scores_of(checkpoint: Checkpoint, params_total: int, options: AuditOptions) 
     try:
         known = known_scores(
             checkpoint.ref, options.known.scores, runs=options.known.runs, posted=options.known.posted,
+            strict=options.known.strict,
             sources=not options.shape_only,  # its start is not to wait for a look at all installed packages
             repository=checkpoint.repository,
         )  # fmt: skip
@@ -31,7 +32,8 @@ def scores_of(checkpoint: Checkpoint, params_total: int, options: AuditOptions) 
             raise
         warnings.append(f"scores posted on the Hub could not be looked at: {error}")
         known = known_scores(
-            checkpoint.ref, options.known.scores, runs=options.known.runs, posted=False, sources=not options.shape_only
-        )
+            checkpoint.ref, options.known.scores, runs=options.known.runs, posted=False, strict=options.known.strict,
+            sources=not options.shape_only,
+        )  # fmt: skip
     found = among_size(known.scores, {score.model: float(params_total) for score in known.scores})
     return found, [*warnings, *known.warnings]

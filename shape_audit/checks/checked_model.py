@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from shape_audit.errors import CorruptFileError, NotAuditableError
 from shape_audit.hub import Inspection, TensorHeader
 from shape_audit.records import AuditRecord
-from shape_audit.shape import BlockStack, ConfigFacts, TensorFacts, largest_stack, read_config, read_tensors, shape_of
+from shape_audit.shape import BlockStack, ConfigFacts, TensorFacts, read_config, read_tensors, shape_of
 
 if TYPE_CHECKING:
     from shape_audit.checks.architecture import Expected
@@ -57,7 +57,7 @@ class CheckedModel:
         if self.files.config is None:
             return None
         try:
-            return read_config(self.config)
+            return read_config(self.config, self.files.documents)
         except CorruptFileError as error:
             return str(error).removeprefix("config.json: ")
 
@@ -68,8 +68,7 @@ class CheckedModel:
     @cached_property
     def tensor_facts(self) -> TensorFacts | None:
         """What the tensors say by themselves; None where there are none."""
-        bits = self.facts.quantization.bits if self.facts and self.facts.quantization else None
-        return read_tensors(self.tensors, packed_bits=bits) if self.tensors else None
+        return read_tensors(self.tensors, self.facts) if self.tensors else None
 
     @cached_property
     def shape(self) -> ShapeReading | None:
@@ -84,7 +83,7 @@ class CheckedModel:
     @cached_property
     def stack(self) -> BlockStack | None:
         """The decoder's blocks, tensor by tensor; None where there are none."""
-        return largest_stack(self.tensors)
+        return self.tensor_facts.decoder if self.tensor_facts else None
 
     @property
     def is_quantized(self) -> bool:

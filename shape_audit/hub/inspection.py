@@ -18,6 +18,7 @@ from shape_audit.hub.safetensors_header import HeaderError, TensorHeader
 from shape_audit.hub.weight_files import (
     ADAPTER_CONFIG,
     CONFIG_FILE,
+    SIDE_FILES,
     index_file,
     loaded_files,
     single_file,
@@ -31,7 +32,7 @@ FaultKind = Literal[
 
 JSON_FILES = (
     CONFIG_FILE, "generation_config.json", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.json",
-    "added_tokens.json", ADAPTER_CONFIG,
+    "added_tokens.json", ADAPTER_CONFIG, *SIDE_FILES,
 )  # fmt: skip
 
 LARGEST_SETTINGS = 4 * 2**20
@@ -175,7 +176,8 @@ def _of_shape(files: RepositoryFiles, variant: str | None) -> tuple[str, ...]:
     """The JSON files that the shape takes: each is a request to the Hub."""
     if CONFIG_FILE not in files.sizes:
         return (ADAPTER_CONFIG,)  # it says what this is instead
-    return (CONFIG_FILE,) if single_file(variant) in files.sizes else (CONFIG_FILE, index_file(variant))
+    index = () if single_file(variant) in files.sizes else (index_file(variant),)
+    return (CONFIG_FILE, *index, *SIDE_FILES)
 
 
 def _documents(files: RepositoryFiles, names: Iterable[str], faults: list[Fault]) -> dict[str, Mapping[str, Any]]:

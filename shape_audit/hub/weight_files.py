@@ -10,6 +10,8 @@ from shape_audit.errors import CorruptFileError, IncompleteError, NotAuditableEr
 
 CONFIG_FILE = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
+SIDE_FILES = ("hf_quant_config.json", "quantize_config.json", "quant_config.json")
+"""Where quantisers say what they did, besides or instead of config.json."""
 
 _VARIANT = re.compile(r"model\.(?P<single>[\w-]+)\.safetensors|model\.safetensors\.index\.(?P<index>[\w-]+)\.json")
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
-Source = Literal["hub", "folder", "builtin"]
+Source = Literal["hub", "folder", "builtin", "memory"]
 
 
 @dataclass(frozen=True, eq=False)

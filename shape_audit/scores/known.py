@@ -1,7 +1,8 @@
-"""All scores that can be had of a model: published, posted in its repository, in files of lm-eval."""
+"""All scores that can be had of a model: published, posted in its repository, in result files."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -10,17 +11,21 @@ from shape_audit.errors import IncompleteError, NotAuditableError, translate_err
 from shape_audit.hub import (
     DEFAULT_RETRIES,
     RepositoryFiles,
-    model_named,
     open_repository,
     parse_model,
     read_checkpoint,
     read_texts,
 )
 from shape_audit.records import ModelRef, ScoreRecord, safe_file_name
-from shape_audit.scores.lm_eval_files import read_lm_eval
-from shape_audit.scores.posted import CARD, EVAL_RESULTS, posted_scores
+from shape_audit.scores.parts_of_runs import once
+from shape_audit.scores.posted import CARD, EVAL_RESULTS, UNKNOWN, posted_scores
 from shape_audit.scores.published import published_for
+from shape_audit.scores.readings import ScoresRead, SkippedFile
+from shape_audit.scores.same_model import KnownModels, at_revision, is_near
+from shape_audit.scores.score_files import NOTHING, read_scores, summary_of_skipped
 from shape_audit.scores.sources import scores_of_sources
+
+NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -29,11 +34,13 @@ class KnownScores:
 
     Attributes:
         warnings: what was passed over, and scores that do not agree.
+        skipped: result files of the user's that could not be used; `warnings` has them by their reasons.
     """
 
     model: ModelRef
     scores: tuple[ScoreRecord, ...]
     warnings: tuple[str, ...] = field(default=())
+    skipped: tuple[SkippedFile, ...] = field(default=())
 
 
 def known_scores(
@@ -42,6 +49,7 @@ def known_scores(
     *,
     runs: Path | None = None,
     posted: bool = True,
+    strict: bool = False,
     sources: bool = True,
     repository: RepositoryFiles | None = None,
     retries: int = DEFAULT_RETRIES,
@@ -49,17 +57,19 @@ def known_scores(
     """The scores of a model.
 
     Args:
-        files: result files or folders of lm-eval; of other models in them nothing is taken.
-        runs: folder that `score` has saved its results to; what cannot be read there is said and passed over.
+        files: result files or folders of them, as for `read_scores`; of other models in them nothing is taken.
+        runs: folder that `score` has saved its results to.
         posted: look into the model's repository too.
+        strict: let no file of `files` be skipped.
         sources: ask the score sources of other packages.
         repository: of a model that has been read, so that it need not be asked for again.
 
     Raises:
-        IncompleteError, UsageError: the model cannot be reached, a file cannot be read.
-        CorruptFileError: a file is no result file.
+        IncompleteError, UsageError: the model cannot be reached, a path does not exist, or, if strict, a file cannot be
+            used; without strict that is said and passed over.
     """
-    ref = _identified(parse_model(model), retries)
+    asked = parse_model(model)
+    ref = _identified(asked, retries)
     scores: list[ScoreRecord] = []
     warnings: list[str] = []
     if posted:
@@ -72,30 +82,57 @@ def known_scores(
         scores += found
         warnings += passed_over
     scores += published_for(ref)
-    for path in files:
-        imported = read_lm_eval(path)
-        own = [score for score in imported if ref_of_score(score).is_same_model(ref)]
-        scores += own
-        others = len(imported) - len(own)
-        if others:
-            warnings.append(f"{path}: {others} scores of other models were passed over")
-    if runs is not None:
-        found, passed_over = _runs(runs, ref)
-        scores += found
-        warnings += passed_over
+    read = read_scores(files, strict=strict)
+    folder = runs / safe_file_name(ref.repo_id) if runs is not None else None
+    saved = read_scores([folder]) if folder is not None and folder.is_dir() else ScoresRead(())
+    own, others = _own((*read.scores, *saved.scores), ref, asked)
+    scores += own
+    named = {score.model for score in read.scores}
+    warnings += _passed_over([score for score in others if score.model in named], ref)
+    damaged = [one for one in saved.skipped if one.reason != NOTHING]
+    warnings += [*summary_of_skipped(read.skipped), *summary_of_skipped(damaged)]
+    if read.other_files:
+        warnings.append(f"{read.other_files} other files are no results of a benchmark")
     if sources:
         found, passed_over = scores_of_sources(ref.repo_id, ref.revision)
-        scores += found
+        scores += [at_revision(score, ref.revision) for score in found]
         warnings += passed_over
     scores.sort(key=lambda score: (score.protocol, score.provider, score.source))
-    return KnownScores(ref, tuple(scores), (*warnings, *_disagreements(scores), *_other_revisions(scores, ref)))
+    more = (*_disagreements(scores), *_set_apart(scores))
+    return KnownScores(ref, tuple(scores), (*warnings, *more), read.skipped)
 
 
-def ref_of_score(score: ScoreRecord) -> ModelRef:
-    """The model that a score is of, as its source names it."""
-    if score.provider == "published":
-        return ModelRef("hub", score.model)
-    return model_named(score.model, revision=score.revision, subfolder=score.subfolder, variant=score.variant)
+def _own(scores: Sequence[ScoreRecord], ref: ModelRef, asked: ModelRef) -> tuple[list[ScoreRecord], list[ScoreRecord]]:
+    """Scores of the model under its name, and the others. A score of the very revision that was asked for is of it,
+    however the Hub calls that commit."""
+    models = KnownModels([ref])
+    own, others = [], []
+    for score in once(scores):
+        found = models.claim(score)
+        if found is None:
+            others.append(score)
+            continue
+        claimed = found[1]
+        if claimed.set_apart and score.revision == asked.revision is not None:
+            claimed = claimed.model_copy(update={"set_apart": None})
+        own.append(claimed)
+    return own, others
+
+
+def _passed_over(others: Sequence[ScoreRecord], ref: ModelRef) -> list[str]:
+    """How many scores are of other models, by harness, with the names that come near first."""
+    lines = []
+    for harness, count in sorted(Counter(score.protocol.partition(":")[0] for score in others).items()):
+        names = dict.fromkeys(f"{score.model:.100}" for score in others if score.protocol.partition(":")[0] == harness)
+        ordered = sorted(names, key=lambda name: (not is_near(name, ref), name))
+        more = f" and {len(ordered) - NAMES_SHOWN} more" if len(ordered) > NAMES_SHOWN else ""
+        are = "1 score of another model was" if count == 1 else f"{count} scores of other models were"
+        lines.append(f"{are} passed over ({harness}): {', '.join(ordered[:NAMES_SHOWN])}{more}")
+    near = [name for name in dict.fromkeys(score.model for score in others) if is_near(name, ref) and "+" not in name]
+    if near:
+        name = ref.repo_id if ref.source == "hub" else str(ref)
+        lines.append(f"if {near[0]} is {name}, say so: --scores {name}=PATH")
+    return lines
 
 
 def _identified(ref: ModelRef, retries: int) -> ModelRef:
@@ -108,18 +145,6 @@ def _identified(ref: ModelRef, retries: int) -> ModelRef:
         return ref
 
 
-def _runs(folder: Path, model: ModelRef) -> tuple[list[ScoreRecord], list[str]]:
-    """What this program has run for a model, and what of that is damaged."""
-    found: list[ScoreRecord] = []
-    damaged: list[str] = []
-    for file in sorted((folder / safe_file_name(model.repo_id)).glob("*/results_*.json")):
-        try:
-            found += [score for score in read_lm_eval(file) if ref_of_score(score).is_same_model(model)]
-        except IncompleteError as error:
-            damaged.append(str(error))
-    return found, damaged
-
-
 def _is_posted(file: str) -> bool:
     return file == CARD or bool(EVAL_RESULTS.fullmatch(file))
 
@@ -127,19 +152,15 @@ def _is_posted(file: str) -> bool:
 def _disagreements(scores: Sequence[ScoreRecord]) -> list[str]:
     """Scores of one protocol that differ by more than their errors: all are shown, none is chosen."""
     found = []
-    for protocol in dict.fromkeys(score.protocol for score in scores if not score.is_limited):
-        values = [score for score in scores if score.protocol == protocol and not score.is_limited]
+    comparable = [score for score in scores if score.is_comparable and not score.protocol.startswith(UNKNOWN)]
+    for protocol in dict.fromkeys(score.protocol for score in comparable):
+        values = [score for score in comparable if score.protocol == protocol]
         spread = max(score.value for score in values) - min(score.value for score in values)
-        if protocol != "posted:unknown" and spread > 2 * max(score.stderr or 0.0 for score in values) and spread > 1e-6:
+        if spread > 2 * max(score.stderr or 0.0 for score in values) and spread > 1e-6:
             found.append(f"{len(values)} scores of {protocol} disagree by {100 * spread:.2f} points; none was chosen")
     return found
 
 
-def _other_revisions(scores: Sequence[ScoreRecord], model: ModelRef) -> list[str]:
-    """Scores of another commit than the one asked for."""
-    return [
-        f"{score.source}: of commit {score.revision[:12]}, not {model.revision[:12]}"
-        for score in scores
-        if score.provider != "posted" and score.revision and model.revision
-        and ref_of_score(score).is_other_revision(model)
-    ]  # fmt: skip
+def _set_apart(scores: Sequence[ScoreRecord]) -> list[str]:
+    """Scores that are shown, and enter no comparison."""
+    return [f"{score.source}: {score.set_apart}" for score in scores if score.set_apart]

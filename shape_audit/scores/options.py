@@ -18,9 +18,13 @@ class KnownScoresOptions(Spec):
     scores: Annotated[
         tuple[Path, ...],
         Option(
-            "Also look for scores in lm-eval result files or folders; may be repeated.", metavar="PATH", panel="Scores"
+            "Also look for scores in result files or folders, as MODEL=PATH where they do not name the model; may be "
+            "repeated.",
+            metavar="PATH",
+            panel="Scores",
         ),
     ] = ()
+    strict: Annotated[bool, Option("Exit with 2 if a result file cannot be used.", panel="Scores")] = False
     posted: Annotated[bool, Option("Look for scores posted in the model's repository.", panel="Scores")] = True
     runs: Annotated[
         Path | None, Option("Folder with what `score` has saved before; None looks at none.", python_only=True)

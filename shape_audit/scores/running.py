@@ -18,8 +18,9 @@ from typing import TYPE_CHECKING, Any
 from shape_audit.errors import IncompleteError, MissingExtraError, NotAuditableError, UsageError
 from shape_audit.hub import Checkpoint, read_checkpoint, tokenizer_folder, weights_folder
 from shape_audit.records import ModelRef, ScoreRecord, check_writable, safe_file_name
-from shape_audit.scores.lm_eval_files import COT, LETTERS, MADE_BY, read_lm_eval
+from shape_audit.scores.lm_eval_files import COT, LETTERS, MADE_BY
 from shape_audit.scores.options import ScoreOptions
+from shape_audit.scores.score_files import read_lm_eval
 from shape_audit.shape import describe
 
 if TYPE_CHECKING:

@@ -239,7 +239,7 @@ def test_records_are_written_where_asked(tiny_llama: Path, tmp_path: Path) -> No
 
 
 def test_shape_only_of_what_cannot_be_measured(folder: Path) -> None:
-    change_config(folder, num_layers_per_stack=1)
+    change_config(folder, model_type="hrm_text", num_layers_per_stack=1)
     record = shape_audit.audit(str(folder), shape_only=True)
     assert record.notes[-1].startswith("only the shape can be audited: it runs its blocks more than once")
     with pytest.raises(NotAuditableError, match="more than once"):

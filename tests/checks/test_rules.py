@@ -52,13 +52,19 @@ def with_feed_forward(size: int) -> Callable[[Path], None]:
     )  # fmt: skip
 
 
-def with_width(width: int) -> Callable[[Path], None]:
+def with_heads(width: int = WIDTH, *, key_value_heads: int = 8, head_dim: int = 8) -> Callable[[Path], None]:
+    """Eight query heads of another size, or other key/value heads, with the matrices that belong to them."""
+
     def change(tensors: Tensors) -> None:
         for name, values in list(tensors.items()):
             shape = tuple(width if size == WIDTH else size for size in values.shape)
             tensors[name] = np.random.default_rng(0).normal(size=shape).astype("<f4")
+        queries, keys = 8 * head_dim, key_value_heads * head_dim
+        resized(tensors, q_proj__weight=(queries, width), k_proj__weight=(keys, width),
+                v_proj__weight=(keys, width), o_proj__weight=(width, queries))  # fmt: skip
 
-    return config_and_tensors(change, hidden_size=width, head_dim=16)
+    sizes = {"hidden_size": width, "num_key_value_heads": key_value_heads, "head_dim": head_dim}
+    return config_and_tensors(change, **sizes)
 
 
 def with_vocabulary(size: int) -> Callable[[Path], None]:
@@ -155,12 +161,12 @@ CASES: dict[str, tuple[Spoil, str, str]] = {
               for n in ("input", "post_attention")}) for i in (2, 3)]), "config.json", "widths"),
     "SA103": (set_config(num_local_experts=8), "config.json", "dense"),
     "SA104": (with_feed_forward(64), "config.json", "intermediate_size"),
-    "SA105": (set_config(head_dim=32), "config.json", "head_dim"),
-    "SA201": (with_width(96), "config.json", "hidden_size"),
+    "SA105": (with_heads(head_dim=32), "config.json", "head_dim"),
+    "SA201": (with_heads(96, head_dim=16), "config.json", "hidden_size"),
     "SA202": (with_feed_forward(200), "config.json", "intermediate_size"),
     "SA203": (with_vocabulary(257), "config.json", "vocab_size"),
-    "SA204": (set_config(head_dim=9), "config.json", "head_dim"),
-    "SA205": (set_config(num_key_value_heads=3), "config.json", "num_key_value_heads"),
+    "SA204": (with_heads(head_dim=9), "config.json", "head_dim"),
+    "SA205": (with_heads(key_value_heads=3), "config.json", "num_key_value_heads"),
     "SA206": (set_config(num_attention_heads=4, num_key_value_heads=4), "config.json", "num_attention_heads"),
     "SA301": (set_tensors(without(UP)), "model.safetensors", UP),
     "SA302": (set_tensors(lambda t: t.update({"model.layers.2.extra.weight": np.ones(3, "<f4")})),

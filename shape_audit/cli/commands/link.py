@@ -15,7 +15,7 @@ from shape_audit.interval import read_interval, shipped_interval
 from shape_audit.linking import facts_of_records, make_points, parse_params
 from shape_audit.records import AuditRecord, check_writable, read_record
 from shape_audit.reports import evidence_markdown, evidence_text
-from shape_audit.scores import LM_EVAL_LETTERS, published_scores, read_lm_eval
+from shape_audit.scores import LM_EVAL_LETTERS, published_scores, read_scores, summary_of_skipped
 
 PACKAGES = ("statsmodels", "matplotlib")
 
@@ -26,9 +26,13 @@ def link(
         Path | None, flag(metavar="DIR", help="Records of audits: their shapes, scores, and what they measured.")
     ] = None,
     scores: Annotated[
-        list[Path] | None, flag(metavar="PATH", help="Result files or folders of lm-eval, beside the shipped table.")
+        list[Path] | None,
+        flag(metavar="PATH", help="Result files or folders, or MODEL=PATH, beside the shipped table."),
     ] = None,
-    protocol: Annotated[str, flag(help="Of the scores; others are not looked at.")] = LM_EVAL_LETTERS,
+    strict: Annotated[bool, flag("--strict", help="Exit with 2 if a result file cannot be used.")] = False,
+    protocol: Annotated[
+        str, flag(help="Of the scores; others are not looked at. With +chat_template for any model's own.")
+    ] = LM_EVAL_LETTERS,
     params: Annotated[str, flag(metavar="LOW:HIGH", help="Parameters of the models.")] = "1e8:1.5e10",
     base_only: Annotated[
         bool, flag("--base-only/--all", help="Without models tuned on instructions.")
@@ -51,16 +55,17 @@ def link(
     from shape_audit.linking import link_points, write_figures  # they bring numpy: not into every start
 
     against = read_interval(interval) if interval else shipped_interval()
-    imported = [score for path in scores or () for score in read_lm_eval(path)]
+    imported = read_scores(scores or (), strict=strict)
     audits = _records(records)
     own = [score for record in audits for score in record.scores or ()]
     points, left_out = make_points(
-        [*published_scores(), *imported, *own], against, protocol=protocol, params=parse_params(params),
+        [*published_scores(), *imported.scores, *own], against, protocol=protocol, params=parse_params(params),
         base_only=base_only, facts=facts_of_records(audits),
     )  # fmt: skip
     with AuditBar() as progress:
         found = link_points(
-            points, protocol=protocol, interval=against, left_out=left_out, draws=draws, seed=seed,
+            points, protocol=protocol, interval=against,
+            left_out=[*left_out, *summary_of_skipped(imported.skipped)], draws=draws, seed=seed,
             progress=progress.part,
         )  # fmt: skip
     if figures is not None:

@@ -25,9 +25,13 @@ def list_scores(
 ) -> int:
     """List the MMLU-Pro scores known for a model, each with its protocol and source.
 
-    From the table that ships, from the model's repository, and from files that lm-eval wrote.
+    From the table that ships, from the model's repository, and from files that lm-eval, lighteval or MMLU-Pro's own
+    evaluation wrote.
     """
-    known = known_scores(model, options.scores, runs=assets_folder("scores"), posted=options.posted, retries=retries)
+    known = known_scores(
+        model, options.scores, runs=assets_folder("scores"), posted=options.posted, strict=options.strict,
+        retries=retries,
+    )  # fmt: skip
     forms = {"text": scores_text, "json": scores_json, "markdown": scores_markdown}
     emit(forms[format](known.model.repo_id, among_size(known.scores), known.warnings), output)
     return ExitCode.CLEAN

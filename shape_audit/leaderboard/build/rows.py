@@ -67,10 +67,11 @@ SHAPE = (
 
 
 def with_scores(row: BoardRow, scores: Sequence[ScoreRecord]) -> BoardRow:
-    """The row with its scores, each once, in the order of protocol, provider and source; limited runs are none."""
+    """The row with its scores, each once, in the order of protocol, provider and source; limited runs, and those
+    set apart, are none."""
     kept: dict[tuple[str, float, str], ScoreRecord] = {}
     for score in scores:
-        if not score.is_limited:
+        if score.is_comparable:
             kept.setdefault((score.protocol, score.value, score.source), score)
     ordered = sorted(kept.values(), key=lambda score: (score.protocol, score.provider, score.source, score.value))
     return row.model_copy(update={"scores": ordered})
