@@ -79,9 +79,8 @@ def survey(model_type: str) -> dict[str, Any]:
         return {"outcome": "cannot be built", "detail": f"{type(error).__name__}: {' '.join(str(error).split())}"[:120]}
     written["architectures"] = [type(model).__name__]
     tensors = {name: TensorHeader("F32", tuple(t.shape)) for name, t in stored_tensors(model).items()}
-    checkpoint = Checkpoint(
-        ModelRef("hub", "survey/" + model_type, "0" * 40), written, tensors, ("model.safetensors",), None
-    )
+    ref = ModelRef("hub", f"survey/{model_type}", "0" * 40)
+    checkpoint = Checkpoint(ref, written, tensors, ("model.safetensors",), None)
     try:
         reading = describe(checkpoint)
     except ShapeAuditError as error:

@@ -17,6 +17,7 @@ from shape_audit.hub.weight_files import (
     ADAPTER_CONFIG,
     CONFIG_FILE,
     SIDE_FILES,
+    adapter_notes,
     refuse_missing_weights,
     refuse_what_is_no_model,
     single_file,
@@ -43,6 +44,11 @@ class Checkpoint:
     weight_files: tuple[str, ...]
     repository: RepositoryFiles
     side_files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the result should know."""
+        return (*self.ref.notes, *adapter_notes(self.repository.sizes))
 
     @property
     def repo_id(self) -> str:

@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from shape_audit.errors import CorruptFileError, IncompleteError
-from shape_audit.hub.json_files import parse_json_object, repeated_key
+from shape_audit.hub.json_faults import json_oddities
+from shape_audit.hub.json_files import parse_json_object
 from shape_audit.hub.names import parse_model
 from shape_audit.hub.repository_files import RepositoryFiles, open_repository
 from shape_audit.hub.retrying import DEFAULT_RETRIES
@@ -26,9 +27,10 @@ from shape_audit.hub.weight_files import (
 from shape_audit.records import MAX_SMALL_FILE, ModelRef, Source
 
 FaultKind = Literal[
-    "not-safetensors", "size", "offsets", "hole", "duplicate-key", "entry", "json", "unreadable", "outside"
-]
-"""What is wrong with a file; all but the last three are a safetensors header's."""
+    "not-safetensors", "size", "offsets", "hole", "duplicate-key", "entry", "json", "lenient-json", "unreadable",
+    "outside",
+]  # fmt: skip
+"""What is wrong with a file; all but the last four are a safetensors header's."""
 
 JSON_FILES = (
     CONFIG_FILE, "generation_config.json", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.json",
@@ -191,8 +193,8 @@ def _documents(files: RepositoryFiles, names: Iterable[str], faults: list[Fault]
             if len(text) > LARGEST.get(name, LARGEST_SETTINGS):
                 raise CorruptFileError(f"{name}: {len(text):,} bytes: no such file is so large")
             documents[name] = parse_json_object(text, file=name)
-            if name not in LARGEST and (key := repeated_key(text)) is not None:
-                faults.append(Fault(name, "duplicate-key", f"names the key {key!a:.80} twice"))
+            if name not in LARGEST:
+                faults += [Fault(name, kind, what) for kind, what in json_oddities(text)]
         except CorruptFileError as error:
             faults.append(Fault(name, "json", _without(str(error), name), error))
         except IncompleteError as error:

@@ -26,6 +26,13 @@ def index_file(variant: str | None) -> str:
     return f"model.safetensors.index.{variant}.json" if variant else "model.safetensors.index.json"
 
 
+def adapter_notes(files: Collection[str]) -> tuple[str, ...]:
+    """What a reader of a model's record should know where an adapter lies beside its weights."""
+    if ADAPTER_CONFIG not in files:
+        return ()
+    return (f"{ADAPTER_CONFIG} lies beside the weights: transformers loads that adapter on top of them",)
+
+
 def refuse_what_is_no_model(files: Collection[str], subject: str, adapter: Mapping[str, Any]) -> None:
     """Refuse adapters and folders without a config, saying what they are.
 
@@ -101,4 +108,6 @@ def refuse_missing_weights(
         )
     if any(name.endswith(".gguf") for name in files):
         raise NotAuditableError(f"{subject}: GGUF weights only; audit the repository they were converted from")
-    raise IncompleteError(f"{subject}: there is no {single} and no {index}")
+    shards = sorted(name for name in files if name.endswith(".safetensors"))
+    there = f"; there is {', '.join(shards[:3])}{' ...' if shards[3:] else ''}" if shards else ""
+    raise IncompleteError(f"{subject}: there is no {single} and no {index}{there}")

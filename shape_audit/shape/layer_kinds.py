@@ -51,7 +51,7 @@ def _columns(config: Mapping[str, Any], depth: int) -> Iterator[list[str]]:
     for key, value in sorted(config.items()):
         if "token" in key:
             continue
-        if isinstance(value, list | str) and len(value) == depth:
+        if isinstance(value, list | str) and len(value) == depth and (isinstance(value, list) or "pattern" in key):
             yield [json.dumps(entry, sort_keys=True) for entry in value]
         elif isinstance(value, list) and _are_layers(value, depth) and ("layer" in key or "idx" in key):
             yield [f"{key}:{i in value}" for i in range(depth)]

@@ -99,8 +99,7 @@ def shape_of(
         *_by_layer(config, tensors),
         *_left_out(config, tensors),
         *_unknown_roles(shape, tensors),
-        *([f"not dense: {non_dense}; {BEYOND_CLAIM}"] if non_dense else ()),
-        *([ROUTED] if tensors.is_routed else ()),
+        *_beyond(non_dense, tensors),
     )
     return ShapeReading(
         shape=shape,
@@ -179,13 +178,22 @@ def _unknown_roles(shape: ModelShape, tensors: TensorFacts) -> Iterator[str]:
         yield f"the ledger has no role for {share} of the parameters, {example} for example"
 
 
+def _beyond(non_dense: str | None, tensors: TensorFacts) -> Iterator[str]:
+    """What is not what the paper's claim is about."""
+    if non_dense:
+        yield f"not dense: {non_dense}; {BEYOND_CLAIM}"
+    if tensors.is_routed:
+        yield ROUTED
+
+
 def _refusal(config: ConfigFacts, shape: ModelShape) -> str | None:
     if config.is_causal_lm is False:
         return f"not a causal language model ({config.architecture or 'encoder-decoder'})"
-    if config.stored_layers and config.stored_layers + len(config.absent_blocks) < shape.num_hidden_layers:
-        return "it runs its blocks more than once, so no single residual stream goes through them"
     if shape.widths is not None:
         return "its blocks differ in width"
+    stored = (config.stored_layers or shape.num_hidden_layers) + len(config.absent_blocks)
+    if stored < shape.num_hidden_layers:
+        return "it runs its blocks more than once, so no one residual stream goes through them"
     if config.quantization is not None:
         return f"quantised weights ({config.quantization.name}) are not measured; audit the unquantised model"
     return None

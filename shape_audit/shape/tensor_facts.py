@@ -93,7 +93,9 @@ def read_tensors(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None
     embedding, output = _token_embedding(parameters, config), _output_shape(parameters)
     sizes = [_intermediate_size(block, _block_width(block) or width) for block in by_block] if width else []
     rows = [attention_rows(block, _block_width(block) or width) for block in by_block] if width else []
-    expert, mixer = (_first_like(parameters, kind) for kind in ("expert", "mixer"))
+    first = _first_of_each(parameters)
+    expert = next((name for name in first if _pattern(facts("tensor_roles")["expert"]).search(name)), None)
+    mixer = next((name for name in first if _is_mixer(name, parameters[name])), None)
     return TensorFacts(
         decoder=blocks.stack,
         stacks=sum(len(stack.blocks) > 1 for stack in block_stacks(parameters)),
@@ -219,9 +221,10 @@ def _first_of_each(parameters: Mapping[str, TensorHeader]) -> list[str]:
     return list(first.values())
 
 
-def _first_like(parameters: Mapping[str, TensorHeader], kind: str) -> str | None:
-    pattern = _pattern(facts("tensor_roles")[kind])
-    return next((name for name in _first_of_each(parameters) if pattern.search(name)), None)
+def _is_mixer(name: str, header: TensorHeader) -> bool:
+    """Whether a tensor mixes tokens without attention: a convolution of single channels, or part of a recurrence."""
+    is_convolution = len(header.shape) == 3 and header.shape[1] == 1 and is_in_block(name)
+    return is_convolution or bool(_pattern(facts("tensor_roles")["mixer"]).search(name))
 
 
 def _non_dense_reason(expert: str | None, mixer: str | None) -> str | None:
