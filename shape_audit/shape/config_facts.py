@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ class ConfigFacts:
     Attributes:
         text_model_type: of the text part, where the config is nested.
         is_known_type: whether transformers itself has the text part's model type.
-        is_causal_lm: None where the config names no architecture.
+        is_causal_lm: None where the config names no architecture, or one of a type that nobody knows and no task.
         tie_word_embeddings: None also where the config and its text part, or its type, contradict each other.
         embedding_rows: rows of the token embedding, where they are not `vocab_size`.
         num_mtp_blocks: blocks for multi-token prediction, which are no layers.
@@ -156,7 +157,9 @@ def _is_causal_lm(config: Mapping[str, Any], architectures: list[str], *, is_nes
     generates = {*defaults["classes"]}
     if any(name in generates or name.endswith(tuple(table["causal_lm_suffixes"])) for name in architectures):
         return True
-    return is_nested and model_type not in defaults["other_types"]
+    if model_type in defaults["other_types"] or any(re.search(table["other_tasks"], name) for name in architectures):
+        return is_nested and model_type not in defaults["other_types"]
+    return True if is_nested else False if model_type in defaults["types"] else None
 
 
 def _non_dense_reason(config: Mapping[str, Any]) -> str | None:
