@@ -101,16 +101,16 @@ def read_config(config: Mapping[str, Any], side_files: Mapping[str, Mapping[str,
 
 
 def _tied(config: Mapping[str, Any], keys: ConfigKeys) -> bool | None:
-    """transformers asks the outer config; many models say it in the text part alone, and mean that."""
+    """transformers asks the outer config. Many models say it in the text part alone, and the defaults of outer types
+    have changed: what contradicts itself says nothing."""
     types = facts("type_defaults")["types"]
     outer = ConfigKeys(config, string(config.get("model_type")))
     if (said := outer.flag("tie_word_embeddings")) is not None:
         return said
-    default = types.get(outer.model_type, types.get(keys.model_type, {})).get("tie_word_embeddings")
+    by_type = [types.get(name, {}).get("tie_word_embeddings") for name in (outer.model_type, keys.model_type)]
     inner = keys.flag("tie_word_embeddings")
-    if inner is None:
-        return default if isinstance(default, bool) else None
-    return inner if default is None or default == inner else None
+    answers = {by_type[0], by_type[1] if inner is None else inner} - {None}
+    return answers.pop() if len(answers) == 1 else None
 
 
 def _embedding_rows(keys: ConfigKeys) -> int | None:

@@ -89,6 +89,11 @@ def test_roles_that_are_not_known_are_said_instead_of_shown() -> None:
     )
 
 
+TEXT = {key: value for key, value in CONFIG.items() if key not in ("tie_word_embeddings", "architectures")} | {
+    "model_type": "mistral"
+}
+
+
 @pytest.mark.parametrize(
     ("says", "without", "tied", "fault"),
     [
@@ -104,6 +109,10 @@ def test_roles_that_are_not_known_are_said_instead_of_shown() -> None:
         ({"model_type": "own"}, "embed_tokens", True, None),
         ({"model_type": "own"}, "\0", False, None),
         ({"tie_word_embeddings": False, "architectures": ["LlamaModel"]}, "lm_head", False, None),
+        ({"model_type": "mistral3", "text_config": TEXT}, "\0", False, None),
+        ({"model_type": "mistral3", "text_config": TEXT | {"tie_word_embeddings": False}}, "\0", False, None),
+        ({"model_type": "mistral3", "text_config": TEXT | {"tie_word_embeddings": True}}, "lm_head", True, None),
+        ({"model_type": "gemma3", "text_config": TEXT | {"model_type": "gemma3_text"}}, "lm_head", True, None),
     ],
 )
 def test_a_matrix_that_is_absent_is_counted_once_or_missed(
