@@ -39,7 +39,7 @@ from shape_audit.hub import Checkpoint, TensorHeader
 from shape_audit.models.blocks import find_blocks
 from shape_audit.shape import describe
 
-KEPT = ROOT / "build" / f"architecture_survey_of_two_{transformers.__version__}"
+KEPT = ROOT / "build" / f"shape_survey_{transformers.__version__}"
 OTHER_MODALITY = re.compile(
     "Vision|Audio|Image|Speech|Projector|QFormer|Resampler|Perceiver|Connector|Aligner|VQVAE|PatchMerger"
 )
@@ -130,7 +130,9 @@ def text_parameters(model: torch.nn.Module) -> int:
     return sum(
         p.numel()
         for name, p in model.named_parameters()
-        if id(p) not in others and not name.endswith("e_score_correction_bias")  # a statistic, not trained by gradient
+        if id(p) not in others
+        and not OTHER_MODALITY_LAYER.search(name.rpartition(".")[2])
+        and not name.endswith("e_score_correction_bias")  # a statistic, not trained by gradient
     )
 
 
