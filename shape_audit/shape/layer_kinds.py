@@ -17,6 +17,8 @@ from shape_audit.shape.shipped_data import facts
 
 MOST_LAYERS = 10_000
 """Beyond any model there is; no labels are made on the word of a config that says more."""
+LONGEST_PATTERN = 24
+"""Layers after which a pattern repeats at the latest; models have 2 to 8."""
 REPEATS = 3
 """How often a pattern in the tensors must repeat at least, and by how much it must explain the blocks better."""
 
@@ -96,7 +98,7 @@ def _pattern_parts(stack: BlockStack, indices: list[int]) -> list[list[int]]:
     unlike = _exceptions(looks, 1)
     if unlike < REPEATS:
         return [indices]
-    for period in range(2, len(indices) // REPEATS + 1):
+    for period in range(2, min(LONGEST_PATTERN, len(indices) // REPEATS) + 1):
         if REPEATS * _exceptions(looks, period) <= unlike:
             parts: dict[Any, list[int]] = defaultdict(list)
             for place in range(period):
