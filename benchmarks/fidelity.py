@@ -34,7 +34,7 @@ from shape_audit.interaction.estimators.error_bars import ErrorBars
 from shape_audit.interaction.estimators.statistics import Energies, unbiased
 from shape_audit.interaction.estimators.sums import WindowRows
 from shape_audit.interaction.protocols.loss_gradient import LossGradient
-from shape_audit.models import load_model
+from shape_audit.models import LoadOptions, load_model
 from shape_audit.models.blocks import find_blocks
 
 POOL, SEQ_LEN, PASSAGE_BYTES, DRAWS = 2048, 128, 192, 2000
@@ -101,7 +101,7 @@ def windows_of(model: str, text: CalibrationText, count: int, seq_len: int = SEQ
 
 def pools(model: str, windows: WindowSet, sites: list[Site]) -> dict[Site, Pool]:
     """The pool of every site, by one pass over all windows."""
-    loaded = load_model(read_checkpoint(model), dtype="float32", device="cpu")
+    loaded = load_model(read_checkpoint(model), LoadOptions(dtype="float32", device="cpu"))
     config = loaded.model.config
     blocks = find_blocks(loaded.model, config.num_hidden_layers)
     collected = {site: Collector(config.hidden_size) for site in sites}

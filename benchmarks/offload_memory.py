@@ -94,7 +94,9 @@ def measure(folder: Path, seq_len: int, dtype: str, device_map: str | None, site
         return tensor
 
     streaming.OffloadedWeightsLoader.__getitem__ = counting
-    how = AuditOptions(windows=WINDOWS, seq_len=seq_len, device="cpu", dtype=dtype, device_map=device_map, sites=sites)
+    how = AuditOptions.of(
+        windows=WINDOWS, seq_len=seq_len, device="cpu", dtype=dtype, device_map=device_map, sites=sites
+    )
     plan = shape_audit.plan_memory(str(folder), how)
     started = time.perf_counter()
     record = shape_audit.audit(str(folder), how)

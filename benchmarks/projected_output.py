@@ -23,10 +23,10 @@ from benchmarks.fidelity import windows_of
 from benchmarks.reporting import heading, publish
 from shape_audit.calibration import Window, read_text
 from shape_audit.hub import read_checkpoint
-from shape_audit.interaction import ProfilePass
+from shape_audit.interaction import PassPlan, ProfilePass
 from shape_audit.interaction.protocols.projected_output import PROJECTIONS, ProjectedOutput, logits_of_embeddings
 from shape_audit.interaction.stream.sites import OUTPUT
-from shape_audit.models import LoadedModel, load_model
+from shape_audit.models import LoadedModel, LoadOptions, load_model
 from shape_audit.records import ModelShape
 from shape_audit.shape import describe
 
@@ -49,7 +49,7 @@ def their_ratio(model: torch.nn.Module, ids_BT: Tensor, projection_PV: Tensor) -
 
 
 def our_ratio(loaded: LoadedModel, shape: ModelShape, windows: list[Window], seed: int) -> float:
-    a_pass = ProfilePass(loaded, shape, (OUTPUT,), ProjectedOutput(seed), seq_len=SEQ_LEN, micro_batch=16)
+    a_pass = ProfilePass(loaded, shape, PassPlan(ProjectedOutput(seed), (OUTPUT,), seq_len=SEQ_LEN, micro_batch=16))
     a_pass.protocol._projection = ProjectedOutput().projection(shape.vocab_size)  # new tangents, the same P
     a_pass.extend(windows)
     ratio = a_pass.profile().sites[0].aofe_ratio
@@ -60,7 +60,7 @@ def our_ratio(loaded: LoadedModel, shape: ModelShape, windows: list[Window], see
 def main() -> None:
     checkpoint = read_checkpoint(MODEL)
     shape = describe(checkpoint).shape
-    loaded = load_model(checkpoint, device="cpu", attn_implementation="eager")
+    loaded = load_model(checkpoint, LoadOptions(device="cpu", attn_implementation="eager"))
     pool = windows_of(MODEL, read_text(), POOL, seq_len=SEQ_LEN).windows
     projection_PV = ProjectedOutput().projection(shape.vocab_size).float()
     generator = torch.Generator().manual_seed(0)

@@ -10,6 +10,7 @@ from __future__ import annotations
 import sys
 from collections import Counter
 from pathlib import Path
+from types import SimpleNamespace
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
@@ -17,6 +18,7 @@ from benchmarks.reporting import heading, publish
 from shape_audit.checks import RULES, Policy
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.hub import Inspection, TensorHeader
+from shape_audit.records import ModelRef
 from shape_audit.shape import KnownModel, known_models
 
 
@@ -30,11 +32,7 @@ def as_checked(known: KnownModel) -> CheckedModel:
     }  # fmt: skip
     embedding = {"model.embed_tokens.weight": TensorHeader("BF16", (known.vocab_size or 1, known.hidden_size))}
     files = Inspection(
-        repo_id=known.repo_id,
-        source="hub",
-        revision=None,
-        folder=None,
-        files={},
+        repository=SimpleNamespace(ref=ModelRef("hub", known.repo_id), sizes={}, sha256={}, folder=None),
         documents={"config.json": config},
         headers={"model.safetensors": embedding},
         index_file="",

@@ -29,8 +29,8 @@ from benchmarks.checkpoints import LLAMA_1B, save_with_tokenizer, write_random_l
 from benchmarks.reporting import heading, publish
 from shape_audit.calibration import Window
 from shape_audit.hub import read_checkpoint
-from shape_audit.interaction import ProfilePass, parse_sites, protocol_of
-from shape_audit.models import load_model
+from shape_audit.interaction import PassPlan, ProfilePass, parse_sites, protocol_of
+from shape_audit.models import LoadOptions, load_model
 from shape_audit.shape import describe
 
 REPEATS = 3
@@ -82,10 +82,10 @@ def achieved(
     """The pass over the checkpoint in `folder`, on this device in this dtype."""
     checkpoint = read_checkpoint(str(folder))
     shape = describe(checkpoint).shape
-    loaded = load_model(checkpoint, dtype=dtype_name, device=device)
+    loaded = load_model(checkpoint, LoadOptions(dtype=dtype_name, device=device))
     sites = parse_sites("all", shape.num_hidden_layers)
     protocol = protocol_of("loss-gradient")
-    a_pass = ProfilePass(loaded, shape, sites, protocol, seq_len=seq_len, micro_batch=micro_batch)
+    a_pass = ProfilePass(loaded, shape, PassPlan(protocol, sites, seq_len=seq_len, micro_batch=micro_batch))
     generator = torch.Generator().manual_seed(0)
 
     def drawn(count: int) -> list[Window]:

@@ -16,10 +16,10 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-
-from shape_audit.hub import read_checkpoint
-from shape_audit.models import load_model, quiet_transformers
 from shape_audit.parallel.group import Alone
+
+from shape_audit.hub import quiet_transformers, read_checkpoint
+from shape_audit.models import LoadOptions, load_model
 from shape_audit.records import SweepRow
 from shape_audit.sweep.bytes_data import read_data
 from shape_audit.sweep.evaluation import cross_entropy
@@ -102,7 +102,7 @@ def main() -> None:
         with tempfile.TemporaryDirectory() as place, quiet_transformers():
             made = Path(place) / name_of(row)
             write_model(options.zoo / "models" / row.name, made)
-            model = load_model(read_checkpoint(str(made)), dtype="float32", device="cpu").model
+            model = load_model(read_checkpoint(str(made)), LoadOptions(dtype="float32", device="cpu")).model
             loss, _ = cross_entropy(model, text.test, 256, Alone())
             (made / "README.md").write_text(card(row, loss, table))
             shutil.copytree(made, options.output / made.name, dirs_exist_ok=True)

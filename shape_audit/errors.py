@@ -107,9 +107,12 @@ def _os_error(error: BaseException, subject: str) -> str:
     return f"{subject}: {what}{where}{advice}"
 
 
-def _said(error: BaseException) -> str:
-    """The first line of a foreign message, which is often all of it that a user needs."""
-    return next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
+def first_line(error: BaseException, limit: int = 200) -> str:
+    """The first line of a foreign message, which is often all of it that a user needs; else the error's class."""
+    line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
+    if line and isinstance(error, KeyError):
+        line = f"it does not know {line}"
+    return line[:limit] or type(error).__name__
 
 
 FOREIGN: tuple[_Foreign, ...] = (
@@ -128,7 +131,7 @@ FOREIGN: tuple[_Foreign, ...] = (
     _Foreign("huggingface_hub", "LocalEntryNotFoundError", IncompleteError, lambda e, s:
         f"{s}: a file is not in the cache and could not be fetched: {_why_not_fetched(e)}"),
     _Foreign("huggingface_hub", "EntryNotFoundError", IncompleteError, lambda e, s:
-        f"{s}: a file of the repository is missing: {_said(e)}"),
+        f"{s}: a file of the repository is missing: {first_line(e)}"),
     _Foreign("huggingface_hub", "HfHubHTTPError", IncompleteError, lambda e, s:
         f"{s}: the Hub answered {_status(e)}. {_advice_on_status(e)}"),
     _Foreign("datasets", "DatasetNotFoundError", IncompleteError, lambda e, s:
@@ -137,15 +140,15 @@ FOREIGN: tuple[_Foreign, ...] = (
         f"{s}: the connection to the Hub failed ({type(e).__name__}). Check the network and try again, "
         "or set HF_HUB_OFFLINE=1 for what was audited before"),
     _Foreign("httpx2", "InvalidURL", UsageError, lambda e, s:
-        f"{s}: HF_ENDPOINT or a proxy setting is not a possible address ({_said(e)})"),
+        f"{s}: HF_ENDPOINT or a proxy setting is not an address ({first_line(e)})"),
     _Foreign("httpx2", "RequestError", IncompleteError, lambda e, s:
         f"{s}: the request to the Hub failed ({type(e).__name__}). Is there a proxy or a login page in between?"),
     _Foreign("builtins", "UnicodeEncodeError", UsageError, lambda e, s:
         f"{s}: HF_TOKEN or another setting holds characters that cannot be sent", contains="ascii"),
     _Foreign("builtins", "ValueError", UsageError, lambda e, s:
-        f"{s}: HF_ENDPOINT or a proxy setting is not a possible address ({_said(e)})", contains="Invalid IPv6 URL"),
+        f"{s}: HF_ENDPOINT or a proxy setting is not an address ({first_line(e)})", contains="Invalid IPv6 URL"),
     _Foreign("builtins", "ValueError", UsageError, lambda e, s:
-        f"{s}: HF_ENDPOINT or a proxy setting is not a possible address ({_said(e)})", contains="Port out of range"),
+        f"{s}: HF_ENDPOINT or a proxy setting is not an address ({first_line(e)})", contains="Port out of range"),
     _Foreign("torch", "OutOfMemoryError", IncompleteError, lambda e, s:
         f"{s}: out of memory on the device. Lower --micro-batch, --batch or --seq-len, or try --device-map disk"),
     _Foreign("builtins", "RuntimeError", IncompleteError, lambda e, s:
@@ -160,7 +163,7 @@ FOREIGN: tuple[_Foreign, ...] = (
 
 
 @contextmanager
-def in_our_words(subject: str) -> Iterator[None]:
+def translate_errors(subject: str) -> Iterator[None]:
     """Have an exception from within raised as one of ours where it can be explained, and as it is where not.
 
     Args:

@@ -2,22 +2,23 @@
 
 audit("org/name", windows=64)         -> AuditRecord
 plan_memory("org/name", windows=64)   -> MemoryPlan: what that would take
-answers(record, options)              -> whether that record is what such an audit would give
+satisfies(record, options)            -> whether that record is what such an audit would give
 """
 
-from shape_audit.auditing.options import DEFAULT_SEQ_LEN, AuditOptions
+from shape_audit.auditing.options import AuditOptions, KeepOptions
 from shape_audit.auditing.progress import Progress, Silent
-from shape_audit.auditing.reuse import answers
+from shape_audit.auditing.reuse import TextNow, satisfies
 from shape_audit.auditing.run import MeasurementNotInstalledError, RecordNotWrittenError, audit, plan_memory
 
 __all__ = [
-    "DEFAULT_SEQ_LEN",
     "AuditOptions",
+    "KeepOptions",
     "MeasurementNotInstalledError",
     "Progress",
     "RecordNotWrittenError",
     "Silent",
-    "answers",
+    "TextNow",
     "audit",
     "plan_memory",
+    "satisfies",
 ]

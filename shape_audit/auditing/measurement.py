@@ -2,29 +2,30 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shape_audit.auditing.environment import environment, installed_versions
 from shape_audit.auditing.measurement_notes import measurement_notes
 from shape_audit.auditing.memory import audit_memory, offload_folder, refuse_processes, refuse_what_cannot_fit
-from shape_audit.auditing.options import DEFAULT_MAX_WINDOWS, DEFAULT_SEQ_LEN, AuditOptions
+from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.partial_results import PartialResults
 from shape_audit.auditing.progress import Progress, Silent
-from shape_audit.auditing.resumable_pass import checkpoints, run_pass
+from shape_audit.auditing.resumable_pass import ResumablePass
+from shape_audit.auditing.subject import Subject
 from shape_audit.auditing.weights import compare_weights
 from shape_audit.auditing.window_source import WindowSource, check_positions
-from shape_audit.calibration import save_windows
-from shape_audit.hub import Checkpoint, element_bits
-from shape_audit.interaction import ESTIMATOR_VERSION, Site
+from shape_audit.calibration import WindowSet, WindowTokenizer, save_windows
+from shape_audit.interaction import ESTIMATOR_VERSION
 from shape_audit.models import MemoryPlan
+from shape_audit.parallel import SingleProcess
 from shape_audit.records import (
+    AuditRecord,
     Calibration,
     Environment,
     Interaction,
     Loss,
-    ModelShape,
     WallSeconds,
     WeightInteraction,
     safe_file_name,
@@ -32,8 +33,8 @@ from shape_audit.records import (
 )
 
 if TYPE_CHECKING:
+    from shape_audit.interaction import MeasurementProtocol, Profile, ProfilePass
     from shape_audit.models import LoadedModel
-    from shape_audit.parallel import Alone
 
 
 @dataclass(frozen=True)
@@ -47,94 +48,122 @@ class Measurement:
     notes: list[str]
     environment: Environment
 
+    def added_to(self, record: AuditRecord) -> AuditRecord:
+        """The record of the shape with these parts in it; not sealed."""
+        parts = {name: getattr(self, name) for name in ("calibration", "loss", "interaction", "weights", "environment")}
+        return record.model_copy(update={**parts, "notes": [*record.notes, *self.notes]})
 
-def measure(
-    checkpoint: Checkpoint,
-    shape: ModelShape,
-    sites: tuple[Site, ...],
-    options: AuditOptions,
-    progress: Progress,
-) -> Measurement:
+
+def measure(subject: Subject, options: AuditOptions, progress: Progress, processes: SingleProcess) -> Measurement:
     """Measure a model.
 
     Raises:
         UsageError: seq_len beyond the model's positions, windows of another tokenizer.
         IncompleteError, NotAuditableError: as `audit` says.
     """
-    if options.windows_file is None:
-        check_positions(checkpoint.repo_id, shape, options.seq_len or DEFAULT_SEQ_LEN)
-    import torch
-
-    from shape_audit.interaction import ProfilePass, protocol_of
+    if options.text.windows_file is None:
+        check_positions(subject, options.text.length)
+    from shape_audit.interaction import protocol_of
     from shape_audit.models import check_supported, chosen_device, load_model
-    from shape_audit.parallel import join
 
-    check_supported(checkpoint)
-    refuse_processes(options)
-    world = join(chosen_device(options.device))
-    if world.rank > 0:
+    check_supported(subject.stored)
+    refuse_processes(options, processes)
+    device = chosen_device(options.load.device, processes)
+    processes.join(device)
+    if not processes.is_first:
         progress = Silent()
-    source = WindowSource(checkpoint, shape, options, progress)
-    windows = source.first(next(checkpoints(options, source.available)))  # enough text? before weights are downloaded
-    if options.save_windows is not None and options.tolerance is None and world.rank == 0:
-        save_windows(options.save_windows, windows)
-    protocol = protocol_of(options.protocol)
-    most = max(checkpoints(options, source.available))
-    settled = audit_memory(checkpoint, shape, sites, protocol, options, seq_len=source.seq_len, windows=most)
-    refuse_what_cannot_fit(settled.plan)
-    size = sum(header.numel * element_bits(header.dtype) for header in checkpoint.tensors.values()) / 8e9
-    progress.step(f"loading {size:.1f} GB of weights" if size >= 0.1 else "loading weights")
-    with offload_folder(settled.placement) as folder:
+    source = WindowSource(subject, options, progress)
+    windows = source.first(source.counts[0])  # enough text? before weights are downloaded
+    if options.text.tolerance is None and processes.is_first:
+        _save(windows, options)
+    protocol = protocol_of(options.measure.protocol)
+    planned = audit_memory(subject, protocol, options, (source.seq_len, source.counts[-1]), device)
+    refuse_what_cannot_fit(planned.plan)
+    gigabytes = subject.weight_bytes / 1e9
+    progress.step(f"loading {gigabytes:.1f} GB of weights" if gigabytes >= 0.1 else "loading weights")
+    attention = protocol.attn_implementation or options.load.attn_implementation
+    with offload_folder(planned.placement) as folder:
         loaded = load_model(
-            checkpoint,
-            dtype=options.dtype,
-            device=options.device,
-            attn_implementation=protocol.attn_implementation or options.attn_implementation,
-            placement=settled.placement,
-            offload_folder=folder,
-            retries=options.retries,
+            subject.stored, options.load.but(attn_implementation=attention), device, planned.placement, folder
         )
-        progress.step("measuring gradients")
-        hash_of_protocol = protocol_hash(
-            protocol=protocol.name,
-            parameters=protocol.parameters,
-            sites=[site.name for site in protocol.widths(sites, shape)],
-            dtype=loaded.dtype_name,
-            attn_implementation=loaded.attn_implementation,
-            calibration=windows.facts,
-        )
-        partial = _partial_results(checkpoint, loaded, hash_of_protocol, options, world)
-        a_pass = ProfilePass(
-            loaded,
-            shape,
-            sites,
-            protocol,
-            seq_len=source.seq_len,
-            micro_batch=_micro_batch(settled.plan.micro_batch, partial, options, world),
-            world=world,
-        )
-        finished = run_pass(a_pass, source, options, progress, checkpoint.repo_id, partial)
-    windows, profile = finished.windows, finished.profile
-    if options.save_windows is not None and options.tolerance is not None and world.rank == 0:
-        save_windows(options.save_windows, windows)
-    notes_on_weights: list[str] = []
-    weights = None
-    if options.nfa:
-        weights, notes_on_weights = compare_weights(
-            checkpoint, loaded, windows, progress, micro_batch=a_pass.micro_batch, retries=options.retries
-        )
-    interaction = Interaction(
-        protocol=protocol.name,
-        parameters=dict(protocol.parameters),
-        dtype=loaded.dtype_name,
-        attn_implementation=loaded.attn_implementation,
-        protocol_hash=hash_of_protocol,
-        windows_used=len(windows.windows),
-        converged=finished.converged,
-        sites=profile.sites,
+        run = _Run(protocol, planned.plan.micro_batch, progress, processes)
+        return _measured(subject, loaded, source, options, run)
+
+
+def measure_live(
+    subject: Subject,
+    live: tuple[LoadedModel, WindowTokenizer],
+    options: AuditOptions,
+    progress: Progress,
+    processes: SingleProcess,
+) -> Measurement:
+    """Measure a model that is in memory; nothing is kept on the way.
+
+    Raises:
+        UsageError: seq_len beyond the model's positions, windows of another tokenizer.
+        IncompleteError, NotAuditableError: as `audit` says.
+    """
+    from shape_audit.interaction import protocol_of
+
+    if options.text.windows_file is None:
+        check_positions(subject, options.text.length)
+    loaded, tokenizer = live
+    processes.join(loaded.device)
+    if not processes.is_first:
+        progress = Silent()
+    source = WindowSource(subject, options, progress, tokenizer)
+    run = _Run(protocol_of(options.measure.protocol), options.load.micro_batch, progress, processes)
+    return _measured(subject, loaded, source, options.but(partial=None), run)
+
+
+@dataclass(frozen=True)
+class _Run:
+    """What one measurement runs with.
+
+    Attributes:
+        micro_batch: as planned; None where memory was not looked at.
+    """
+
+    protocol: MeasurementProtocol
+    micro_batch: int | None
+    progress: Progress
+    processes: SingleProcess
+
+
+def _measured(
+    subject: Subject, loaded: LoadedModel, source: WindowSource, options: AuditOptions, run: _Run
+) -> Measurement:
+    from shape_audit.interaction import PassPlan, ProfilePass
+
+    settings = _settings(loaded, run.protocol)
+    names = [site.name for site in run.protocol.widths(subject.sites, subject.shape)]
+    hashed = protocol_hash(settings, names, source.first(source.counts[0]).facts)
+    partial = _partial_results(subject, loaded, options, hashed, run.processes)
+    micro_batch = _micro_batch(run, partial, options)
+    run.progress.step("measuring gradients")
+    a_pass = ProfilePass(
+        loaded,
+        subject.shape,
+        PassPlan(run.protocol, subject.sites, seq_len=source.seq_len, micro_batch=micro_batch),
+        run.processes,
     )
-    wall = WallSeconds.model_validate(
-        {"load": loaded.seconds, "pass": profile.pass_seconds, "reduce": profile.reduce_seconds}
+    finished = ResumablePass(a_pass, source, options, run.progress, partial).run()
+    windows, profile = finished.windows, finished.profile
+    if options.text.tolerance is not None and run.processes.is_first:
+        _save(windows, options)
+    weights: list[WeightInteraction] | None = None
+    notes_on_weights: list[str] = []
+    if options.measure.nfa:
+        weights, notes_on_weights = compare_weights(
+            subject.stored, loaded, windows, run.progress, micro_batch=a_pass.micro_batch
+        )
+    interaction = settings.model_copy(
+        update={
+            "protocol_hash": hashed,
+            "windows_used": len(windows.windows),
+            "converged": finished.converged,
+            "sites": profile.sites,
+        }
     )
     return Measurement(
         calibration=windows.facts,
@@ -143,103 +172,116 @@ def measure(
         weights=weights,
         notes=[
             *finished.notes,
-            *measurement_notes(windows, profile.loss, interaction, shape, tolerance=options.tolerance),
+            *measurement_notes(windows, profile.loss, interaction, subject.shape, tolerance=options.text.tolerance),
             *notes_on_weights,
         ],
-        environment=environment(
-            device=loaded.device_name,
-            world_size=world.size,
-            threads=torch.get_num_threads(),
-            micro_batch=profile.micro_batch,
-            wall_seconds=wall,
-            tokens_per_second=windows.facts.tokens / profile.pass_seconds,
-        ),
+        environment=_environment(loaded, profile, a_pass, windows.facts.tokens),
     )
 
 
+def _environment(loaded: LoadedModel, profile: Profile, a_pass: ProfilePass, tokens: int) -> Environment:
+    import torch
+
+    return environment(
+        device=loaded.device_name,
+        world_size=a_pass.processes.size,
+        threads=torch.get_num_threads(),
+        micro_batch=profile.micro_batch,
+        wall_seconds=WallSeconds.model_validate(
+            {"load": loaded.seconds, "pass": profile.pass_seconds, "reduce": profile.reduce_seconds}
+        ),
+        tokens_per_second=tokens / profile.pass_seconds,
+    )
+
+
+def _settings(loaded: LoadedModel, protocol: MeasurementProtocol) -> Interaction:
+    """The profile's settings, before there are numbers."""
+    return Interaction(
+        protocol=protocol.name,
+        parameters=dict(protocol.parameters),
+        dtype=loaded.dtype_name,
+        attn_implementation=loaded.attn_implementation,
+        protocol_hash="",
+        windows_used=0,
+        converged=None,
+        sites=[],
+    )
+
+
+def _save(windows: WindowSet, options: AuditOptions) -> None:
+    if options.text.save_windows is not None:
+        save_windows(options.text.save_windows, windows)
+
+
 def _partial_results(
-    checkpoint: Checkpoint, loaded: LoadedModel, hash_of_protocol: str, options: AuditOptions, world: Alone
+    subject: Subject, loaded: LoadedModel, options: AuditOptions, hashed: str, processes: SingleProcess
 ) -> PartialResults | None:
     """Where sums of this audit are saved on the way, and what must be equal for them to be used again."""
-    if options.partial is None:
+    if options.keep.partial is None:
         return None
     import torch
 
     facts = {
-        "micro-batch": options.micro_batch or "chosen by memory",
-        "processes": world.size,
+        "micro-batch": options.load.micro_batch or "chosen by memory",
+        "processes": processes.size,
         "device": loaded.device_name,
         "threads": torch.get_num_threads(),
         **installed_versions(),
     }
-    return PartialResults(options.partial / _partial_name(checkpoint, hash_of_protocol, options), facts)
+    # a run with a tolerance stops where its own checkpoints are
+    tolerance = f"__t{options.text.tolerance:g}" if options.text.tolerance is not None else ""
+    name = f"{safe_file_name(subject.name)}__{subject.stored.revision[:12]}__{hashed[:12]}{tolerance}"
+    return PartialResults(options.keep.partial / name, facts)
 
 
-def _micro_batch(planned: int, partial: PartialResults | None, options: AuditOptions, world: Alone) -> int:
-    """What there is memory for; where it was chosen, as a killed run had it if that was no more.
+def _micro_batch(run: _Run, partial: PartialResults | None, options: AuditOptions) -> int | None:
+    """What there is memory for; where it was chosen, as an interrupted run had it if that was no more.
 
-    Memory that is free differs from one start to the next; with the same micro-batches a run that goes on ends in the
-    same record bit for bit.
+    Memory that is free differs from one start to the next; with the same micro-batches a run that is resumed ends in
+    the same record bit for bit.
     """
-    if partial is None or options.micro_batch is not None or not options.resume:
+    planned = run.micro_batch
+    if partial is None or planned is None or options.load.micro_batch is not None or not options.keep.resume:
         return planned
-    saved = world.from_first(partial.saved_micro_batch() if world.rank == 0 else None)
+    saved = run.processes.from_first(partial.saved_micro_batch() if run.processes.is_first else None)
     return saved if saved is not None and saved <= planned else planned
 
 
-def _partial_name(checkpoint: Checkpoint, hash_of_protocol: str, options: AuditOptions) -> str:
-    """Where partial sums of this audit lie; a run with a tolerance stops where its own checkpoints are."""
-    name = safe_file_name(checkpoint.repo_id)
-    tolerance = f"__t{options.tolerance:g}" if options.tolerance is not None else ""
-    return f"{name}__{checkpoint.revision[:12]}__{hash_of_protocol[:12]}{tolerance}"
-
-
-def planned_memory(
-    checkpoint: Checkpoint,
-    shape: ModelShape,
-    sites: tuple[Site, ...],
-    options: AuditOptions,
-    progress: Progress,
-) -> MemoryPlan:
+def planned_memory(subject: Subject, options: AuditOptions, progress: Progress, processes: SingleProcess) -> MemoryPlan:
     """What `measure` would take. A text is not read for it; a file of windows is, for it says how long they are.
 
     Raises: as `measure` does, and `audit_memory`.
     """
     from shape_audit.interaction import protocol_of
-    from shape_audit.models import check_supported
+    from shape_audit.models import check_supported, chosen_device
 
-    check_supported(checkpoint)
-    if options.windows_file is None:
-        seq_len, available = options.seq_len or DEFAULT_SEQ_LEN, DEFAULT_MAX_WINDOWS
-        check_positions(checkpoint.repo_id, shape, seq_len)
+    check_supported(subject.stored)
+    if options.text.windows_file is None:
+        check_positions(subject, options.text.length)
+        size = options.text.length, options.text.most
     else:
-        source = WindowSource(checkpoint, shape, options, progress)
-        seq_len, available = source.seq_len, source.available
-    windows = max(checkpoints(options, available))
-    protocol = protocol_of(options.protocol)
-    return audit_memory(checkpoint, shape, sites, protocol, options, seq_len=seq_len, windows=windows).plan
+        source = WindowSource(subject, options, progress)
+        size = source.seq_len, source.counts[-1]
+    device = chosen_device(options.load.device, processes)
+    return audit_memory(subject, protocol_of(options.measure.protocol), options, size, device).plan
 
 
-def protocol_hash(
-    *,
-    protocol: str,
-    parameters: Mapping[str, float | int | str],
-    sites: Sequence[str],
-    dtype: str,
-    attn_implementation: str,
-    calibration: Calibration,
-) -> str:
+def protocol_hash(profile: Interaction, sites: Sequence[str], calibration: Calibration) -> str:
     """sha256 over everything that makes two measurements comparable, the number of windows not among it.
 
     Measurements of one model with equal hashes differ in how many windows they used and on what machine, no more.
+
+    Args:
+        profile: its settings; numbers, sites and hash in it are not looked at.
+        sites: names of the sites measured, in network order.
     """
     return sha256_of(
         {
-            "protocol": protocol,
-            "parameters": dict(parameters),
+            "protocol": profile.protocol,
+            "parameters": dict(profile.parameters),
             "sites": list(sites),
-            "dtype": dtype,
-            "attn_implementation": attn_implementation,
+            "dtype": profile.dtype,
+            "attn_implementation": profile.attn_implementation,
             "dataset": calibration.dataset,
             "config": calibration.config,
             "dataset_revision": calibration.revision,

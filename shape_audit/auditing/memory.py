@@ -10,51 +10,37 @@ from tempfile import TemporaryDirectory
 from typing import TYPE_CHECKING
 
 from shape_audit.auditing.options import AuditOptions
+from shape_audit.auditing.subject import Subject
 from shape_audit.errors import IncompleteError, UsageError
-from shape_audit.hub import Checkpoint
-from shape_audit.interaction import Site
-from shape_audit.models import MemoryPlan, memory_advice, parse_device_map, parse_max_memory
-from shape_audit.parallel import world_size
-from shape_audit.records import ModelShape
+from shape_audit.models import MemoryPlan, memory_advice
+from shape_audit.parallel import SingleProcess
 from shape_audit.reports import shortage
 
 if TYPE_CHECKING:
+    import torch
+
     from shape_audit.interaction import MeasurementProtocol
     from shape_audit.models import PlannedMemory, WeightPlacement
 
 
 def audit_memory(
-    checkpoint: Checkpoint,
-    shape: ModelShape,
-    sites: tuple[Site, ...],
-    protocol: MeasurementProtocol,
-    options: AuditOptions,
-    *,
-    seq_len: int,
-    windows: int,
+    subject: Subject, protocol: MeasurementProtocol, options: AuditOptions, size: tuple[int, int], device: torch.device
 ) -> PlannedMemory:
     """Where an audit's weights go and what its pass will take, see `plan_weights`. Nothing is loaded yet.
+
+    Args:
+        size: seq_len, and how many windows there may be.
+        device: where it will be computed.
 
     Raises:
         UsageError: a device map that fits neither the model nor the machine, or one beside several processes.
     """
-    from shape_audit.models import plan_weights
+    from shape_audit.models import PassSize, plan_weights
 
-    settled = plan_weights(
-        checkpoint,
-        shape,
-        {site.position: width for site, width in protocol.widths(sites, shape).items()},
-        seq_len=seq_len,
-        windows=windows,
-        micro_batch=options.micro_batch,
-        dtype=options.dtype,
-        device=options.device,
-        device_map=None if options.device_map is None else parse_device_map(options.device_map),
-        max_memory=None if options.max_memory is None else parse_max_memory(options.max_memory),
-        retries=options.retries,
-    )
-    advice = memory_advice(settled.plan, device_map=options.device_map, sites=options.sites)
-    return replace(settled, plan=replace(settled.plan, advice=advice))
+    widths = {site.position: width for site, width in protocol.widths(subject.sites, subject.shape).items()}
+    planned = plan_weights(subject.stored, subject.shape, PassSize(*size, widths), options.load, device)
+    advice = memory_advice(planned.plan, device_map=options.load.device_map, sites=options.measure.sites)
+    return replace(planned, plan=replace(planned.plan, advice=advice))
 
 
 def refuse_what_cannot_fit(plan: MemoryPlan) -> None:
@@ -79,9 +65,9 @@ def offload_folder(placement: WeightPlacement | None) -> Iterator[Path | None]:
         yield Path(folder)
 
 
-def refuse_processes(options: AuditOptions) -> None:
+def refuse_processes(options: AuditOptions, processes: SingleProcess) -> None:
     """Raises UsageError where a device map is asked for and windows are shared among processes."""
-    if options.device_map is not None and world_size() > 1:
+    if options.load.device_map is not None and processes.size > 1:
         raise UsageError(
             "--device-map spreads one model over devices, --num-processes windows over processes; choose one"
         )

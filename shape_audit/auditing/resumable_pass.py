@@ -2,22 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING
 
-from shape_audit.auditing.options import DEFAULT_MAX_WINDOWS, DEFAULT_WINDOWS, AuditOptions
+from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.partial_results import PartialResults
 from shape_audit.auditing.progress import Progress
-from shape_audit.auditing.window_source import WindowSource
+from shape_audit.auditing.window_source import FIRST_CHECKPOINT, WindowSource
 from shape_audit.calibration import WindowSet
-from shape_audit.errors import IncompleteError, NotAuditableError
+from shape_audit.errors import IncompleteError
 
 if TYPE_CHECKING:
     from shape_audit.interaction import Profile, ProfilePass
-
-FIRST_CHECKPOINT = 16
-"""Windows after which a run with a tolerance first looks at its intervals, and any run first saves its sums."""
 
 
 @dataclass(frozen=True)
@@ -35,91 +31,97 @@ class FinishedPass:
     notes: list[str] = field(default_factory=list)
 
 
-def run_pass(
-    a_pass: ProfilePass,
-    source: WindowSource,
-    options: AuditOptions,
-    progress: Progress,
-    subject: str,
-    partial: PartialResults | None,
-) -> FinishedPass:
-    """Measure until the windows asked for are in, or the tolerance is reached.
+class ResumablePass:
+    """One pass, and where its sums are saved on the way."""
 
-    Args:
-        subject: the model's name, for messages.
-        partial: where sums are saved on the way; None saves nothing.
+    def __init__(
+        self,
+        a_pass: ProfilePass,
+        source: WindowSource,
+        options: AuditOptions,
+        progress: Progress,
+        partial: PartialResults | None,
+    ) -> None:
+        """
+        Args:
+            partial: where sums are saved on the way; None saves nothing.
+        """
+        self._pass, self._source, self._options = a_pass, source, options
+        self._progress, self._partial = progress, partial
+        self._saved_at = 0
 
-    Raises:
-        IncompleteError, NotAuditableError: as `ProfilePass.extend` says; another run of this audit is at work.
-    """
-    counts = list(checkpoints(options, source.available))
-    if partial is None:
-        return _run(a_pass, source, counts, options, progress, subject, None, [])
-    _locked(a_pass, partial)
-    try:
-        notes = _restored(a_pass, source, counts, options, partial)
-        finished = _run(a_pass, source, counts, options, progress, subject, partial, notes)
-        if a_pass.world.rank == 0:
-            partial.finish()
-        return finished
-    finally:
-        partial.lock.unlock()
+    def run(self) -> FinishedPass:
+        """Measure until the windows asked for are in, or the tolerance is reached.
 
-
-def _run(
-    a_pass: ProfilePass,
-    source: WindowSource,
-    counts: list[int],
-    options: AuditOptions,
-    progress: Progress,
-    subject: str,
-    partial: PartialResults | None,
-    notes: list[str],
-) -> FinishedPass:
-    saved_at = len(a_pass.windows)
-
-    def checkpoint() -> None:
-        nonlocal saved_at
-        done = len(a_pass.windows)
-        due = done - saved_at >= options.save_every or (done >= FIRST_CHECKPOINT and done & (done - 1) == 0)
-        if partial is None or not due or done < partial.smallest:
-            return
-        state = a_pass.state()
-        if a_pass.world.rank == 0:
-            partial.save(state, a_pass.micro_batch)
-        saved_at = done
-
-    for count in [count for count in counts if count >= saved_at]:
-        windows = source.first(count)
-        done = len(a_pass.windows)
-        progress.windows(done, count, done * windows.seq_len)
+        Raises:
+            IncompleteError, NotAuditableError: as `ProfilePass.extend` says; another run of this audit is at work.
+        """
+        if self._partial is None:
+            return self._run([])
+        self._lock(self._partial)
         try:
-            a_pass.extend(
+            finished = self._run(self._restored(self._partial))
+            if self._pass.processes.is_first:
+                self._partial.finish()
+            return finished
+        finally:
+            self._partial.lock.unlock()
+
+    def _run(self, notes: list[str]) -> FinishedPass:
+        tolerance = self._options.text.tolerance
+        self._saved_at = len(self._pass.windows)
+        for count in [count for count in self._source.counts if count >= self._saved_at]:
+            windows = self._source.first(count)
+            done = len(self._pass.windows)
+            self._show(done, count)
+            self._pass.extend(
                 windows.windows[done:],
-                progress=lambda seen, count=count: progress.windows(seen, count, seen * source.seq_len),  # type: ignore[misc]
-                checkpoint=checkpoint,
+                progress=lambda seen, count=count: self._show(seen, count),  # type: ignore[misc]
+                checkpoint=self._save_if_due,
             )
-            profile = a_pass.profile(spectrum=options.spectrum or 0)
-        except (TypeError, AttributeError, IndexError, KeyError, ValueError, AssertionError) as error:
-            reason = " ".join(str(error).split())[:200] or type(error).__name__
-            raise NotAuditableError(f"{subject}: unsupported architecture: its forward fails: {reason}") from error
-        if a_pass.world.from_first(_is_converged(profile, options.tolerance)):
-            break
-    converged = None if options.tolerance is None else _is_converged(profile, options.tolerance)
-    return FinishedPass(windows, profile, converged, notes)
+            profile = self._pass.profile(spectrum=self._options.measure.spectrum or 0)
+            if self._pass.processes.from_first(_is_converged(profile, tolerance)):
+                break
+        converged = None if tolerance is None else _is_converged(profile, tolerance)
+        return FinishedPass(windows, profile, converged, notes)
 
+    def _show(self, done: int, total: int) -> None:
+        self._progress.windows(done, total, done * self._source.seq_len)
 
-def checkpoints(options: AuditOptions, available: int) -> Iterator[int]:
-    """Numbers of windows after which the run may end: one, or with a tolerance 16, 32, 64 ... up to the maximum."""
-    if options.tolerance is None:
-        yield available if options.windows_file is not None else options.windows or DEFAULT_WINDOWS
-        return
-    most = min(options.max_windows or DEFAULT_MAX_WINDOWS, max(available, 1))
-    count = FIRST_CHECKPOINT
-    while count < most:
-        yield count
-        count *= 2
-    yield most
+    def _save_if_due(self) -> None:
+        done, partial = len(self._pass.windows), self._partial
+        is_power = done >= FIRST_CHECKPOINT and done & (done - 1) == 0
+        is_due = is_power or done - self._saved_at >= self._options.keep.save_every
+        if partial is None or not is_due or done < partial.smallest:
+            return
+        state = self._pass.state()
+        if self._pass.processes.is_first:
+            partial.save(state, self._pass.micro_batch)
+        self._saved_at = done
+
+    def _lock(self, partial: PartialResults) -> None:
+        """The first process takes the lock; what keeps it from that ends all of them with the same line."""
+        problem = None
+        if self._pass.processes.is_first:
+            try:
+                partial.lock.lock()
+            except IncompleteError as error:
+                problem = str(error)
+        problem = self._pass.processes.from_first(problem)
+        if problem:
+            raise IncompleteError(problem)
+
+    def _restored(self, partial: PartialResults) -> list[str]:
+        """Put the pass where the saved state is, if that is of use; returns notes on it."""
+        state, note = None, None
+        if self._pass.processes.is_first and self._options.keep.resume:
+            state, note = partial.load(list(self._pass.sums))
+        state, note = self._pass.processes.from_first((state, note))
+        if state is not None and state.windows <= self._source.counts[-1]:
+            self._pass.restore(state, self._source.first(state.windows).windows)
+        elif state is not None:
+            partial.smallest = state.windows + 1  # this run wants fewer windows; do not throw more away
+        return [note] if note else []
 
 
 def _is_converged(profile: Profile, tolerance: float | None) -> bool:
@@ -128,31 +130,3 @@ def _is_converged(profile: Profile, tolerance: float | None) -> bool:
         return False
     intervals = [site.aofe_ratio_ci for site in profile.sites if site.trace != 0]
     return all(ends is not None and (ends[1] - ends[0]) / 2 <= tolerance for ends in intervals)
-
-
-def _locked(a_pass: ProfilePass, partial: PartialResults) -> None:
-    """The first process takes the lock; what keeps it from that ends all of them with the same line."""
-    problem = None
-    if a_pass.world.rank == 0:
-        try:
-            partial.lock.lock()
-        except IncompleteError as error:
-            problem = str(error)
-    problem = a_pass.world.from_first(problem)
-    if problem:
-        raise IncompleteError(problem)
-
-
-def _restored(
-    a_pass: ProfilePass, source: WindowSource, counts: list[int], options: AuditOptions, partial: PartialResults
-) -> list[str]:
-    """Put the pass where the saved state is, if that is of use; returns notes on it."""
-    state, note = None, None
-    if a_pass.world.rank == 0 and options.resume:
-        state, note = partial.load(list(a_pass.sums))
-    state, note = a_pass.world.from_first((state, note))
-    if state is not None and state.windows <= counts[-1]:
-        a_pass.restore(state, source.first(state.windows).windows)
-    elif state is not None:
-        partial.smallest = state.windows + 1  # this run wants fewer windows; do not throw more away
-    return [note] if note else []

@@ -6,32 +6,35 @@ name -> Checkpoint -> ModelShape, Placement            (light: no torch)
 
 from __future__ import annotations
 
-import re
+import warnings
 from importlib.util import find_spec
-from typing import Any
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
 from shape_audit.auditing.environment import environment
+from shape_audit.auditing.live import audit_live
 from shape_audit.auditing.measurement import measure, planned_memory
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.progress import Progress, Silent
 from shape_audit.auditing.scores import scores_of
+from shape_audit.auditing.subject import Subject
 from shape_audit.errors import (
     IncompleteError,
     MissingExtraError,
     NotAuditableError,
     UsageError,
-    in_our_words,
+    translate_errors,
 )
-from shape_audit.hub import Checkpoint, read_checkpoint
-from shape_audit.interaction import Site, parse_sites
+from shape_audit.hub import Checkpoint, parse_model, read_checkpoint
+from shape_audit.interaction import parse_sites
 from shape_audit.interval import read_interval, shipped_interval
 from shape_audit.models import MemoryPlan
-from shape_audit.parallel import rank
-from shape_audit.records import AuditRecord, ModelIdentity, check_writable, sealed, write_record
+from shape_audit.parallel import SingleProcess, processes_of_run
+from shape_audit.records import AuditRecord, ModelIdentity, ModelRef, check_writable, sealed, write_record
 from shape_audit.shape import ShapeReading, describe, known_models, place
 
-_MISBUILT = re.compile("config.json and tensors disagree: (num_hidden_layers|hidden_size|intermediate_size)")
-"""What transformers would build is not what the weights are; building it could take hours and all memory."""
+if TYPE_CHECKING:
+    from transformers import PreTrainedModel
 
 MEASURE_PACKAGES = ("torch", "transformers", "safetensors", "pyarrow", "scipy")
 
@@ -53,7 +56,13 @@ class RecordNotWrittenError(IncompleteError):
 
 
 def audit(
-    model: str, options: AuditOptions | None = None, *, progress: Progress | None = None, **changes: Any
+    model: str | Path | ModelRef | PreTrainedModel,
+    options: AuditOptions | None = None,
+    *,
+    tokenizer: Any = None,
+    progress: Progress | None = None,
+    processes: SingleProcess | None = None,
+    **changes: Any,
 ) -> AuditRecord:
     """Audit a model: its shape, where that stands, and how its channels interact on a calibration text.
 
@@ -61,9 +70,12 @@ def audit(
         record.placement.side, record.interaction.sites[0].aofe_ratio
 
     Args:
-        model: `org/name`, `org/name@revision`, a folder, or `builtin:NAME`.
+        model: `org/name`, `org/name@revision`, a folder, or `builtin:NAME`; or a model of transformers that is in
+            memory, of which name and revision are then said to be unknown. It is left exactly as it was.
         options: all options at once; None for the defaults.
+        tokenizer: of a model in memory, or the folder of one.
         progress: told what is happening; None for nobody.
+        processes: those that share the windows; None for those that a launcher has started.
         **changes: single options by name, see `AuditOptions`; only where `options` is not given.
 
     Raises:
@@ -71,15 +83,27 @@ def audit(
         MeasurementNotInstalledError: the extra `measure` is not installed; carries the shape-only record.
         RecordNotWrittenError: everything is measured, only the record's file failed; carries the record.
         NotAuditableError: nothing here that can be audited.
-        UsageError: options that cannot be meant.
+        UsageError: options that are not a valid combination.
     """
-    options = _options(options, changes, "audit()")
-    with in_our_words(model):
-        return _audit(model, options, progress or Silent())
+    options = AuditOptions.given(options, changes, "audit()")
+    progress, processes = progress or Silent(), processes or _processes()
+    if not isinstance(model, str | Path | ModelRef):
+        with translate_errors(type(model).__name__):
+            return _finished(audit_live(model, tokenizer, options, progress, processes), options, processes)
+    if tokenizer is not None:
+        raise UsageError("audit(): tokenizer goes with a model in memory; a checkpoint brings its own")
+    with translate_errors(str(model)):
+        ref = parse_model(model, subfolder=options.read.subfolder, variant=options.read.variant)
+        return _audit(ref, options, progress, processes)
 
 
 def plan_memory(
-    model: str, options: AuditOptions | None = None, *, progress: Progress | None = None, **changes: Any
+    model: str | Path | ModelRef,
+    options: AuditOptions | None = None,
+    *,
+    progress: Progress | None = None,
+    processes: SingleProcess | None = None,
+    **changes: Any,
 ) -> MemoryPlan:
     """What `audit` with the same arguments would take of the memory there is now; no weights are read.
 
@@ -89,34 +113,32 @@ def plan_memory(
         MissingExtraError: the extra `measure` is not installed.
         IncompleteError, NotAuditableError, UsageError: as `audit` says.
     """
-    options = _options(options, changes, "plan_memory()")
-    with in_our_words(model):
-        return _plan(model, options, progress or Silent())
+    options = AuditOptions.given(options, changes, "plan_memory()")
+    with translate_errors(str(model)):
+        ref = parse_model(model, subfolder=options.read.subfolder, variant=options.read.variant)
+        return _plan(ref, options, progress or Silent(), processes or _processes())
 
 
-def _options(options: AuditOptions | None, changes: dict[str, Any], function: str) -> AuditOptions:
-    if options is None:
-        try:
-            return AuditOptions(**changes)
-        except TypeError as error:
-            raise UsageError(str(error).replace("AuditOptions.__init__()", function)) from error
-    if changes:
-        raise UsageError(f"give {function} either options or single options, not both")
-    return options
+def _processes() -> SingleProcess:
+    """The processes of this run; what is odd about them is a warning for whoever called from Python."""
+    found = processes_of_run()
+    if found.note:
+        warnings.warn(found.note, stacklevel=4)
+    return found
 
 
-def _audit(model: str, options: AuditOptions, progress: Progress) -> AuditRecord:
-    if options.records is not None:
-        check_writable(options.records)  # now rather than after the pass
+def _audit(ref: ModelRef, options: AuditOptions, progress: Progress, processes: SingleProcess) -> AuditRecord:
+    if options.keep.records is not None:
+        check_writable(options.keep.records)  # now rather than after the pass
     interval = read_interval(options.interval) if options.interval else shipped_interval()
     progress.step("reading config and tensor headers")
-    checkpoint = read_checkpoint(model, subfolder=options.subfolder, variant=options.variant, retries=options.retries)
+    checkpoint = read_checkpoint(ref, retries=options.read.retries)
     reading = describe(checkpoint)
     record = AuditRecord(
         notes=[*checkpoint.notes, *reading.notes],
         model=_identity(checkpoint, reading),
         shape=reading.shape,
-        placement=place(reading.shape.r_dw, interval),
+        placement=place(reading.shape.r_dw, interval, is_dense=reading.shape.is_dense),
         calibration=None,
         loss=None,
         interaction=None,
@@ -124,60 +146,54 @@ def _audit(model: str, options: AuditOptions, progress: Progress) -> AuditRecord
     )
     if reading.refusal and not reading.is_causal_lm:
         raise NotAuditableError(f"{checkpoint.repo_id}: {reading.refusal}")
-    sites: tuple[Site, ...] = ()
-    if not options.shape_only:  # before MMLU-Pro is run, which takes hours
-        _refuse_unmeasurable(checkpoint, reading)
-        sites = parse_sites(options.sites, reading.shape.num_hidden_layers)
+    subject = None if options.shape_only else _subject(checkpoint, reading, options)  # before hours of MMLU-Pro
     progress.step("looking for known scores")
-    known, to_mind = scores_of(model, checkpoint, reading.shape.params_total, options)
-    record = record.model_copy(update={"scores": known or None, "notes": [*record.notes, *to_mind]})
-    if options.shape_only:
+    known, notes = scores_of(checkpoint, reading.shape.params_total, options)
+    record = record.model_copy(update={"scores": known or None, "notes": [*record.notes, *notes]})
+    if subject is None:
         if reading.refusal:
             note = f"only the shape can be audited: {reading.refusal}"
             record = record.model_copy(update={"notes": [*record.notes, note]})
-        return _finished(record, options)
+        return _finished(record, options, SingleProcess())
     missing = _missing_package(options)
     if missing:
         raise MeasurementNotInstalledError(
             f"measuring gradients needs {missing}: pip install 'shape-audit[measure]' (the shape needs no more)",
-            _finished(record, options),
+            _finished(record, options, SingleProcess()),
         )
-    measured = measure(checkpoint, reading.shape, sites, options, progress)
-    parts = {
-        "calibration": measured.calibration,
-        "loss": measured.loss,
-        "interaction": measured.interaction,
-        "weights": measured.weights,
-        "environment": measured.environment,
-        "notes": [*record.notes, *measured.notes],
-    }
-    return _finished(record.model_copy(update=parts), options)
+    measured = measure(subject, options, progress, processes)
+    return _finished(measured.added_to(record), options, processes)
 
 
-def _plan(model: str, options: AuditOptions, progress: Progress) -> MemoryPlan:
+def _plan(ref: ModelRef, options: AuditOptions, progress: Progress, processes: SingleProcess) -> MemoryPlan:
     if options.shape_only:
         raise UsageError("--dry-run is about a measurement, of which --shape-only does none; leave one of them out")
     progress.step("reading config and tensor headers")
-    checkpoint = read_checkpoint(model, subfolder=options.subfolder, variant=options.variant, retries=options.retries)
-    reading = describe(checkpoint)
-    _refuse_unmeasurable(checkpoint, reading)
-    sites = parse_sites(options.sites, reading.shape.num_hidden_layers)
+    checkpoint = read_checkpoint(ref, retries=options.read.retries)
+    subject = _subject(checkpoint, describe(checkpoint), options)
     missing = _missing_package(options)
     if missing:
         raise MissingExtraError(f"what a measurement would take needs {missing}: pip install 'shape-audit[measure]'")
-    return planned_memory(checkpoint, reading.shape, sites, options, progress)
+    return planned_memory(subject, options, progress, processes)
 
 
-def _refuse_unmeasurable(checkpoint: Checkpoint, reading: ShapeReading) -> None:
+def _subject(checkpoint: Checkpoint, reading: ShapeReading, options: AuditOptions) -> Subject:
+    """What is to be measured.
+
+    Raises:
+        NotAuditableError, IncompleteError: it cannot be.
+        UsageError: sites that are not there.
+    """
     if reading.refusal:
         raise NotAuditableError(f"{checkpoint.repo_id}: {reading.refusal}. --shape-only shows its shape")
-    disagreement = next((note for note in reading.notes if _MISBUILT.match(note)), None)
-    if disagreement:
-        raise IncompleteError(f"{checkpoint.repo_id}: {disagreement}")
+    if reading.misbuilt:
+        raise IncompleteError(f"{checkpoint.repo_id}: {reading.misbuilt}")
+    sites = parse_sites(options.measure.sites, reading.shape.num_hidden_layers)
+    return Subject(checkpoint.repo_id, reading.shape, sites, checkpoint)
 
 
 def _missing_package(options: AuditOptions) -> str | None:
-    packages = MEASURE_PACKAGES if options.device_map is None else (*MEASURE_PACKAGES, "accelerate")
+    packages = MEASURE_PACKAGES if options.load.device_map is None else (*MEASURE_PACKAGES, "accelerate")
     return next((package for package in packages if find_spec(package) is None), None)
 
 
@@ -187,7 +203,7 @@ def _identity(checkpoint: Checkpoint, reading: ShapeReading) -> ModelIdentity:
         repo_id=checkpoint.repo_id,
         revision=checkpoint.revision,
         source=checkpoint.source,
-        subfolder=checkpoint.subfolder or None,
+        subfolder=checkpoint.ref.subfolder or None,
         variant=checkpoint.variant,
         architecture=reading.architecture,
         model_type=reading.model_type,
@@ -195,12 +211,12 @@ def _identity(checkpoint: Checkpoint, reading: ShapeReading) -> ModelIdentity:
     )
 
 
-def _finished(record: AuditRecord, options: AuditOptions) -> AuditRecord:
-    """The record with its hash, written where it was asked for."""
+def _finished(record: AuditRecord, options: AuditOptions, processes: SingleProcess) -> AuditRecord:
+    """The record with its hash, written where it was asked for: of several processes, by the first."""
     record = sealed(record)
-    if options.records is not None and rank() == 0:
+    if options.keep.records is not None and processes.is_first:
         try:
-            write_record(record, options.records)
+            write_record(record, options.keep.records)
         except IncompleteError as error:
             raise RecordNotWrittenError(str(error), record) from error
     return record

@@ -6,14 +6,11 @@ from shape_audit.auditing.options import AuditOptions
 from shape_audit.errors import CorruptFileError, IncompleteError
 from shape_audit.hub import Checkpoint
 from shape_audit.linking import among_size
-from shape_audit.parallel import rank
 from shape_audit.records import ScoreRecord
 from shape_audit.scores import known_scores, score
 
 
-def scores_of(
-    model: str, checkpoint: Checkpoint, params_total: int, options: AuditOptions
-) -> tuple[list[ScoreRecord], list[str]]:
+def scores_of(checkpoint: Checkpoint, params_total: int, options: AuditOptions) -> tuple[list[ScoreRecord], list[str]]:
     """Scores by protocol and source, each with its residual among models of its size, and what a reader should mind.
 
     Raises:
@@ -21,19 +18,22 @@ def scores_of(
             the posted scores cannot be had is only said.
     """
     if options.score is not None:
-        score(model, options.score)
-    is_hub = checkpoint.source == "hub"
-    name = f"{checkpoint.repo_id}@{checkpoint.revision}" if is_hub else model
-    to_mind: list[str] = []
+        score(checkpoint.ref, options.score)
+    warnings: list[str] = []
     try:
         known = known_scores(
-            name, options.scores, runs=options.runs, posted=options.posted, retries=options.retries,
-            checkpoint=checkpoint if is_hub else None,
+            checkpoint.ref, options.known.scores, runs=options.known.runs, posted=options.known.posted,
+            strict=options.known.strict,
+            sources=not options.shape_only,  # its start is not to wait for a look at all installed packages
+            repository=checkpoint.repository,
         )  # fmt: skip
     except IncompleteError as error:
-        if isinstance(error, CorruptFileError) or not is_hub:
+        if isinstance(error, CorruptFileError) or checkpoint.source != "hub":
             raise
-        to_mind.append(f"scores posted on the Hub could not be looked at: {error}")
-        known = known_scores(name, options.scores, runs=options.runs, posted=False)
+        warnings.append(f"scores posted on the Hub could not be looked at: {error}")
+        known = known_scores(
+            checkpoint.ref, options.known.scores, runs=options.known.runs, posted=False, strict=options.known.strict,
+            sources=not options.shape_only,
+        )  # fmt: skip
     found = among_size(known.scores, {score.model: float(params_total) for score in known.scores})
-    return found, [*to_mind, *known.to_mind] if rank() == 0 else []
+    return found, [*warnings, *known.warnings]

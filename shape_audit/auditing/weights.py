@@ -24,7 +24,6 @@ def compare_weights(
     progress: Progress,
     *,
     micro_batch: int,
-    retries: int,
 ) -> tuple[list[WeightInteraction] | None, list[str]]:
     """Every matrix that reads the residual stream, and notes on what could not be said.
 
@@ -49,7 +48,7 @@ def compare_weights(
 
     progress.step("reading the interaction of the weights")
     try:
-        energies = weight_energies(checkpoint, retries=retries)
+        energies = weight_energies(checkpoint)
     except NotAuditableError as error:
         return None, [f"--nfa: {error}"]
     step("comparing weights with gradients")

@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
-from shape_audit.auditing.options import DEFAULT_SEQ_LEN, AuditOptions
+from collections.abc import Iterator
+
+from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.progress import Progress
+from shape_audit.auditing.subject import Subject
 from shape_audit.calibration import (
     CalibrationText,
+    WindowOptions,
     WindowSet,
     WindowTokenizer,
     cut_windows,
@@ -15,47 +19,56 @@ from shape_audit.calibration import (
     slot_count,
 )
 from shape_audit.errors import IncompleteError, UsageError
-from shape_audit.hub import Checkpoint, tokenizer_folder
-from shape_audit.records import ModelShape
+from shape_audit.hub import tokenizer_folder
+
+FIRST_CHECKPOINT = 16
+"""Windows after which a run with a tolerance first looks at its intervals, and any run first saves its sums."""
 
 
 class WindowSource:
     """Windows cut from a text, or replayed from a file.
 
     Attributes:
-        available: how many there can be.
         seq_len: inputs of each.
+        counts: numbers of windows after which the pass may end: one, or with a tolerance 16, 32, 64 ... up to the
+            most there may be.
     """
 
-    def __init__(self, checkpoint: Checkpoint, shape: ModelShape, options: AuditOptions, progress: Progress) -> None:
+    def __init__(
+        self, subject: Subject, options: AuditOptions, progress: Progress, tokenizer: WindowTokenizer | None = None
+    ) -> None:
         """Read the text or file, and the tokenizer.
+
+        Args:
+            tokenizer: of a model in memory; None for that of the checkpoint.
 
         Raises:
             UsageError: seq_len beyond the model's positions, windows of another tokenizer.
             IncompleteError: as `read_text`, `load_tokenizer` and `replay_windows` say.
         """
-        self._subject, self._shape, self._options = checkpoint.repo_id, shape, options
+        self.subject, self._wanted = subject, options.text
         self._text: CalibrationText | None = None
         self._replayed: WindowSet | None = None
-        if options.windows_file is None:
+        if self._wanted.windows_file is None:
             self._text = read_text(
-                options.dataset, column=options.text_column, split=options.split, retries=options.retries
-            )
+                self._wanted.dataset, column=self._wanted.text_column, split=self._wanted.split,
+                retries=options.read.retries,
+            )  # fmt: skip
         progress.step("reading the tokenizer")
-        self._tokenizer: WindowTokenizer = load_tokenizer(
-            tokenizer_folder(checkpoint, retries=options.retries), checkpoint.repo_id
-        )
+        self._tokenizer = tokenizer or load_tokenizer(tokenizer_folder(subject.stored), subject.name)
         progress.step("cutting windows")
-        if options.windows_file is not None:
-            self._replayed = replay_windows(options.windows_file, self._tokenizer, vocab_size=shape.vocab_size)
-            self.seq_len, self.available = self._replayed.seq_len, len(self._replayed.windows)
-            if options.seq_len not in (None, self.seq_len):
-                raise UsageError(f"{options.windows_file}: its windows have {self.seq_len} inputs; leave out --seq-len")
-            check_positions(checkpoint.repo_id, shape, self.seq_len)
+        if self._wanted.windows_file is not None:
+            file, vocab_size = self._wanted.windows_file, subject.shape.vocab_size
+            self._replayed = replay_windows(file, self._tokenizer, vocab_size=vocab_size)
+            self.seq_len, available = self._replayed.seq_len, len(self._replayed.windows)
+            if self._wanted.seq_len not in (None, self.seq_len):
+                raise UsageError(f"{file}: its windows have {self.seq_len} inputs; leave out --seq-len")
+            check_positions(subject, self.seq_len)
         else:
             assert self._text is not None
-            self.seq_len = options.seq_len or DEFAULT_SEQ_LEN
-            self.available = slot_count(self._text, seq_len=self.seq_len, passage_bytes=options.passage_bytes)
+            self.seq_len = self._wanted.length
+            available = slot_count(self._text, seq_len=self.seq_len, passage_bytes=self._wanted.passage_bytes)
+        self.counts = tuple(_counts(self._wanted, available))
 
     def first(self, count: int) -> WindowSet:
         """The first `count` windows.
@@ -71,24 +84,37 @@ class WindowSource:
             self._tokenizer,
             windows=count,
             seq_len=self.seq_len,
-            passage_bytes=self._options.passage_bytes,
-            seed=self._options.seed,
+            passage_bytes=self._wanted.passage_bytes,
+            seed=self._wanted.seed,
         )
         largest = max(max(window.input_ids) for window in windows.windows)
-        if self._shape.vocab_size is not None and largest >= self._shape.vocab_size:
+        vocab_size = self.subject.shape.vocab_size
+        if vocab_size is not None and largest >= vocab_size:
             raise IncompleteError(
-                f"{self._subject}: its tokenizer gives id {largest}, its vocabulary has {self._shape.vocab_size}: "
+                f"{self.subject.name}: its tokenizer gives id {largest}, its vocabulary has {vocab_size}: "
                 "they do not belong together"
             )
         return windows
 
 
-def check_positions(subject: str, shape: ModelShape, seq_len: int) -> None:
+def _counts(wanted: WindowOptions, available: int) -> Iterator[int]:
+    if wanted.tolerance is None:
+        yield available if wanted.windows_file is not None else wanted.most
+        return
+    most = min(wanted.most, max(available, 1))
+    count = FIRST_CHECKPOINT
+    while count < most:
+        yield count
+        count *= 2
+    yield most
+
+
+def check_positions(subject: Subject, seq_len: int) -> None:
     """Refuse windows longer than the model has positions for.
 
     Raises:
         UsageError: they are.
     """
-    positions = shape.max_position_embeddings
+    positions = subject.shape.max_position_embeddings
     if positions is not None and seq_len > positions:
-        raise UsageError(f"{subject}: --seq-len {seq_len} is beyond the model's {positions} positions")
+        raise UsageError(f"{subject.name}: --seq-len {seq_len} is beyond the model's {positions} positions")

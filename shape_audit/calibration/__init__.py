@@ -6,23 +6,32 @@ cut_windows(text, tokenizer, ...)              -> WindowSet
 save_windows(file, windows), replay_windows(file, tokenizer)
 """
 
+from shape_audit.calibration.options import DEFAULT_DATASET, DEFAULT_MAX_WINDOWS, DEFAULT_SEQ_LEN, WindowOptions
 from shape_audit.calibration.text import CalibrationText
+from shape_audit.calibration.text_identity import dataset_revision, names_text
 from shape_audit.calibration.text_sources import read_text
-from shape_audit.calibration.tokenizer import WindowTokenizer, load_tokenizer
+from shape_audit.calibration.tokenizer import WindowTokenizer, load_tokenizer, tokenizer_in_memory
 from shape_audit.calibration.window_cutting import DEFAULT_PASSAGE_FACTOR, cut_windows, slot_count
 from shape_audit.calibration.window_set import Window, WindowSet
 from shape_audit.calibration.windows_file import replay_windows, save_windows
 
 __all__ = [
+    "DEFAULT_DATASET",
+    "DEFAULT_MAX_WINDOWS",
     "DEFAULT_PASSAGE_FACTOR",
+    "DEFAULT_SEQ_LEN",
     "CalibrationText",
     "Window",
+    "WindowOptions",
     "WindowSet",
     "WindowTokenizer",
     "cut_windows",
+    "dataset_revision",
     "load_tokenizer",
+    "names_text",
     "read_text",
     "replay_windows",
     "save_windows",
     "slot_count",
+    "tokenizer_in_memory",
 ]

@@ -8,27 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
 from shape_audit.calibration.local_texts import no_such_column
-from shape_audit.calibration.text import MAX_TEXT_BYTES, CalibrationText, row_bytes
+from shape_audit.calibration.text import MAX_TEXT_BYTES, CalibrationText, HubDataset, row_bytes
 from shape_audit.errors import IncompleteError, ShapeAuditError, UsageError, explained
-from shape_audit.hub import with_retries
+from shape_audit.hub import quiet_datasets, with_retries
 from shape_audit.records import write_text_atomically
 
 DEFAULT_REVISION = "main"
-
-
-@dataclass(frozen=True)
-class HubDataset:
-    """`org/name[:config][@revision]`."""
-
-    repo_id: str
-    config: str | None
-    revision: str | None
 
 
 def read_hub_dataset(named: HubDataset, *, column: str, split: str | None, retries: int) -> CalibrationText:
@@ -53,7 +44,6 @@ def read_hub_dataset(named: HubDataset, *, column: str, split: str | None, retri
 def _read(named: HubDataset, column: str, split: str | None, retries: int) -> CalibrationText:
     from huggingface_hub import HfApi, cached_assets_path
     from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT, is_offline_mode
-    from huggingface_hub.utils import get_session
 
     asked = {"config": named.config, "revision": named.revision or DEFAULT_REVISION, "split": split, "column": column}
     folder = Path(cached_assets_path("shape-audit", namespace="texts", subfolder=named.repo_id.replace("/", "--")))
@@ -65,7 +55,6 @@ def _read(named: HubDataset, column: str, split: str | None, retries: int) -> Ca
                 f"dataset {named.repo_id}: not in the cache, and offline mode is on. Run once without HF_HUB_OFFLINE"
             )
         return _text(named, json.loads(facts_file.read_text(encoding="utf-8")), column, kept)
-    get_session().timeout = HF_HUB_DOWNLOAD_TIMEOUT  # what `datasets` asks has no time limit of its own
     info = with_retries(
         lambda: HfApi().dataset_info(named.repo_id, revision=named.revision, timeout=HF_HUB_DOWNLOAD_TIMEOUT), retries
     )
@@ -74,7 +63,8 @@ def _read(named: HubDataset, column: str, split: str | None, retries: int) -> Ca
         if facts["revision"] == info.sha:
             return _text(named, facts, column, kept)
     try:
-        facts, content = with_retries(lambda: _stream(named, str(info.sha), column, split), retries)
+        with quiet_datasets(), _time_limit():
+            facts, content = with_retries(lambda: _stream(named, str(info.sha), column, split), retries)
     except FileNotFoundError as error:  # what `datasets` makes of a refusal
         if not info.gated:
             raise
@@ -85,6 +75,33 @@ def _read(named: HubDataset, column: str, split: str | None, retries: int) -> Ca
     write_text_atomically(kept, content.decode("utf-8"))
     write_text_atomically(facts_file, json.dumps(facts))
     return _text(named, facts, column, kept)
+
+
+@contextmanager
+def _time_limit() -> Iterator[None]:
+    """What `datasets` asks has no time limit of its own: the client's, for as long as this is open."""
+    from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT
+    from huggingface_hub.utils import get_session
+
+    session = get_session()
+    before, session.timeout = session.timeout, HF_HUB_DOWNLOAD_TIMEOUT
+    try:
+        yield
+    finally:
+        session.timeout = before
+
+
+def revision_now(named: HubDataset, retries: int) -> str | None:
+    """The commit that the dataset's revision means; None offline."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT, is_offline_mode
+
+    if is_offline_mode():
+        return None
+    info = with_retries(
+        lambda: HfApi().dataset_info(named.repo_id, revision=named.revision, timeout=HF_HUB_DOWNLOAD_TIMEOUT), retries
+    )
+    return str(info.sha)
 
 
 def _text(named: HubDataset, facts: dict[str, Any], column: str, kept: Path) -> CalibrationText:
@@ -102,7 +119,6 @@ def _stream(named: HubDataset, sha: str, column: str, split: str | None) -> tupl
     """The facts of what is read, and its bytes."""
     import datasets
 
-    datasets.disable_progress_bars()
     configs = datasets.get_dataset_config_names(named.repo_id, revision=sha)
     config = _chosen(named.config, configs, ("default",), f"dataset {named.repo_id}: config", ":config")
     splits = datasets.get_dataset_split_names(named.repo_id, config, revision=sha)

@@ -3,24 +3,31 @@
 check("./my-model", deep=True)        -> CheckReport
 read_policy(path), policy_in_pyproject(folder)       -> Policy
 write_baseline(report, path)          today's findings, accepted
-RULES                                 id -> Rule: what it looks for, why that matters, what to do
+all_rules()                           id -> Rule: what it looks for, why that matters, what to do; of other packages too
 formats.as_sarif(report, ...) ...     the report for whoever reads it: one file a format
 """
 
+from shape_audit.checks.all_rules import all_rules
 from shape_audit.checks.baseline import write_baseline
+from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.formats import FORMATS, Format, formatted
+from shape_audit.checks.options import CheckOptions
 from shape_audit.checks.policy import Policy, policy_in_pyproject, read_policy
-from shape_audit.checks.rule import RULES, Rule
-from shape_audit.checks.run import OPTIONS, CheckOptions, check
+from shape_audit.checks.rule import RULES, Look, Rule, Seen
+from shape_audit.checks.run import OPTIONS, check
 
 __all__ = [
     "FORMATS",
     "OPTIONS",
     "RULES",
     "CheckOptions",
+    "CheckedModel",
     "Format",
+    "Look",
     "Policy",
     "Rule",
+    "Seen",
+    "all_rules",
     "check",
     "formatted",
     "policy_in_pyproject",

@@ -63,12 +63,12 @@ class Rule:
 
     @property
     def family(self) -> str:
-        """SA1 ... SA8."""
-        return self.id[:3]
+        """SA1 ... SA8; of another package's rules, their prefix."""
+        return self.id[:3] if self.id.startswith("SA") else self.id.rstrip("0123456789")
 
 
 RULES: dict[str, Rule] = {}
-"""Id -> rule, in the order of ids once all families are imported."""
+"""Id -> rule, ours, in the order of ids once all families are imported; `all_rules` has those of other packages too."""
 
 
 def rule(

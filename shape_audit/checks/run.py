@@ -5,22 +5,24 @@ from __future__ import annotations
 import hashlib
 from collections import Counter
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import replace
 from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import shape_audit.checks.rules  # noqa: F401 (registers them)
-from shape_audit.auditing import DEFAULT_SEQ_LEN, AuditOptions, audit
-from shape_audit.checks.architecture import Expected, compare_with_architecture
+from shape_audit.auditing import AuditOptions, audit
+from shape_audit.calibration import DEFAULT_SEQ_LEN
+from shape_audit.checks.all_rules import all_rules
+from shape_audit.checks.architecture import CannotLookError, Expected, compare_with_architecture
 from shape_audit.checks.baseline import read_baseline
 from shape_audit.checks.checked_model import CheckedModel
-from shape_audit.checks.policy import Ignored, Policy
-from shape_audit.checks.rule import RULES, Need, Rule, Seen
-from shape_audit.errors import IncompleteError, MissingExtraError, NonFiniteError, UsageError, in_our_words
-from shape_audit.hub import DEFAULT_RETRIES, Inspection, inspect_model, read_checkpoint
+from shape_audit.checks.options import CheckOptions
+from shape_audit.checks.policy import Ignored, Policy, read_policy
+from shape_audit.checks.rule import Need, Rule, Seen
+from shape_audit.errors import IncompleteError, MissingExtraError, NonFiniteError, UsageError, translate_errors
+from shape_audit.hub import Inspection, checkpoint_of, inspect_model, parse_model
 from shape_audit.interval import read_interval
-from shape_audit.records import Accepted, AuditRecord, CheckReport, Finding, Severity, read_record
+from shape_audit.records import Accepted, AuditRecord, CheckReport, Finding, ModelRef, read_record
 
 if TYPE_CHECKING:
     from shape_audit.checks.weight_scan import TensorNumbers
@@ -28,43 +30,16 @@ if TYPE_CHECKING:
 MOST_OF_A_RULE = 1000
 """Findings of one rule that are kept one by one; the rest are counted in one more."""
 
+LONGEST = 2000
+"""Characters of a message: what transformers says of a config may be long, and its end is what matters."""
+
 OPTIONS: dict[Need, str] = {
     "headers": "", "deep": "--deep", "weights": "--weights", "hashes": "--verify-hashes", "record": "--measure",
 }  # fmt: skip
 """What has a rule look."""
 
 
-@dataclass(frozen=True)
-class CheckOptions:
-    """What to look at, and by what to judge.
-
-    Attributes:
-        interval: JSON file of the interval, in the place of the policy's.
-        deep: compare the tensors with the architecture that transformers builds (needs the extra `measure`).
-        weights: look at every number.
-        verify_hashes: compare files with the Hub's sha256.
-        measure: make a measured audit, with its default windows; `record` takes one that was made before.
-        baseline: fingerprints of findings that are accepted; None for none.
-        select, ignore: ids of rules, or beginnings of ids (SA3); ignore wins.
-    """
-
-    policy: Policy = field(default_factory=Policy)
-    interval: str | Path | None = None
-    deep: bool = False
-    weights: bool = False
-    verify_hashes: bool = False
-    measure: bool = False
-    record: Path | None = None
-    baseline: Path | None = None
-    select: tuple[str, ...] = ()
-    ignore: tuple[str, ...] = ()
-    fail_on: Severity = "error"
-    subfolder: str | None = None
-    variant: str | None = None
-    retries: int = DEFAULT_RETRIES
-
-
-def check(model: str, options: CheckOptions | None = None, **changes: Any) -> CheckReport:
+def check(model: str | Path | ModelRef, options: CheckOptions | None = None, **changes: Any) -> CheckReport:
     """Check a model before it is released, without loading its weights.
 
         report = shape_audit.check("./my-model", deep=True)
@@ -80,33 +55,30 @@ def check(model: str, options: CheckOptions | None = None, **changes: Any) -> Ch
         NotAuditableError: --deep or --measure of what cannot be built or measured.
         UsageError: options that cannot be meant.
     """
-    if options is None:
-        try:
-            options = CheckOptions(**changes)
-        except TypeError as error:
-            raise UsageError(f"check(): {str(error).partition(') ')[2] or error}") from error
-    elif changes:
-        raise UsageError("check(): give options or single changes, not both")
-    with in_our_words(model):
-        return _check(model, options)
+    options = CheckOptions.given(options, changes, "check()")
+    with translate_errors(str(model)):
+        ref = parse_model(model, subfolder=options.read.subfolder, variant=options.read.variant)
+        return _check(ref, options)
 
 
-def _check(model: str, options: CheckOptions) -> CheckReport:
+def _check(ref: ModelRef, options: CheckOptions) -> CheckReport:
     from shape_audit import __version__
 
-    rules, not_run = _chosen_rules(options)
-    if options.interval is not None:
-        policy = replace(options.policy, interval=read_interval(Path(options.interval)))
-        options = replace(options, policy=policy)
+    policy = _policy(options)
+    rules, not_run = _chosen_rules(options, policy)
     accepted = read_baseline(options.baseline) if options.baseline else {}
-    files = inspect_model(model, subfolder=options.subfolder, variant=options.variant, retries=options.retries)
-    checked = _looked_at(model, files, options)
-    findings = [finding for rule in rules for finding in _findings(rule, checked, options.policy)]
+    files = inspect_model(ref, retries=options.read.retries)
+    checked, unable = _looked_at(files, options)
+    rules = [rule for rule in rules if rule.needs not in unable]
+    not_run |= {
+        id: f"{OPTIONS[rule.needs]}: {unable[rule.needs]}" for id, rule in all_rules().items() if rule.needs in unable
+    }
+    findings = [finding for rule in rules for finding in _findings(rule, checked, policy)]
     counted, left = [], []
     for finding in findings:
-        reason = _reason(finding, options.policy.ignore) or accepted.get(finding.fingerprint)
+        reason = _reason(finding, policy.ignore) or accepted.get(finding.fingerprint)
         if reason is None:
-            counted.append(_reminding(finding, options.policy.ignore))
+            counted.append(_reminding(finding, policy.ignore))
         else:
             left.append(Accepted(finding=finding, reason=reason))
     return CheckReport(
@@ -121,14 +93,23 @@ def _check(model: str, options: CheckOptions) -> CheckReport:
     )
 
 
-def _chosen_rules(options: CheckOptions) -> tuple[list[Rule], dict[str, str]]:
+def _policy(options: CheckOptions) -> Policy:
+    """The policy that holds, with the interval that was named beside it."""
+    policy = options.policy or Policy()
+    if isinstance(policy, Path):
+        policy = read_policy(policy, all_rules())
+    return replace(policy, interval=read_interval(options.interval)) if options.interval else policy
+
+
+def _chosen_rules(options: CheckOptions, policy: Policy) -> tuple[list[Rule], dict[str, str]]:
     """Those selected, not ignored and not switched off; and of the others among these, the option they wait for.
 
     Raises:
         UsageError: an unknown id, or nothing is left to run.
     """
+    known = all_rules()
     for prefix in (*options.select, *options.ignore):
-        if not any(id.startswith(prefix) for id in RULES) or not prefix:
+        if not any(id.startswith(prefix) for id in known) or not prefix:
             raise UsageError(f"no rule is called {prefix or 'nothing'}; see shape-audit rules")
     there: dict[Need, bool] = {
         "headers": True,
@@ -139,10 +120,10 @@ def _chosen_rules(options: CheckOptions) -> tuple[list[Rule], dict[str, str]]:
     }
     wanted = [
         rule
-        for rule in sorted(RULES.values(), key=lambda rule: rule.id)
+        for rule in sorted(known.values(), key=lambda rule: rule.id)
         if (not options.select or rule.id.startswith(options.select))
         and not (options.ignore and rule.id.startswith(options.ignore))
-        and options.policy.severity.get(rule.id) != "off"
+        and policy.severity.get(rule.id) != "off"
     ]
     rules = [rule for rule in wanted if there[rule.needs]]
     not_run = {rule.id: OPTIONS[rule.needs] for rule in wanted if not there[rule.needs]}
@@ -154,19 +135,24 @@ def _chosen_rules(options: CheckOptions) -> tuple[list[Rule], dict[str, str]]:
     return rules, not_run
 
 
-def _looked_at(model: str, files: Inspection, options: CheckOptions) -> CheckedModel:
-    """The model with all that the options ask to have looked at."""
-    expected = _expected(files) if options.deep else None
+def _looked_at(files: Inspection, options: CheckOptions) -> tuple[CheckedModel, dict[Need, str]]:
+    """The model with all that the options ask to have looked at; and what could not be, with the reason."""
+    unable: dict[Need, str] = {}
+    expected = None
+    try:
+        expected = _expected(files) if options.deep else None
+    except CannotLookError as error:
+        unable["deep"] = _one_line(str(error))
     numbers = _numbers(files) if options.weights else None
     record, not_finite = None, None
     if options.record is not None:
-        record = _fitting_record(model, options)
+        record = _fitting_record(files, options.record)
     elif options.measure:
         try:
-            record = audit(model, _measurement(files, options))
+            record = audit(files.ref, _measurement(files))
         except NonFiniteError as error:
             not_finite = str(error)
-    return CheckedModel(
+    checked = CheckedModel(
         files=files,
         expected=expected,
         numbers=numbers,
@@ -174,18 +160,14 @@ def _looked_at(model: str, files: Inspection, options: CheckOptions) -> CheckedM
         record=record,
         not_finite=not_finite,
     )
+    return checked, unable
 
 
-def _measurement(files: Inspection, options: CheckOptions) -> AuditOptions:
+def _measurement(files: Inspection) -> AuditOptions:
     """The audit's defaults, in windows that the model has positions for."""
     facts = CheckedModel(files).facts
     positions = (facts and facts.max_position_embeddings) or DEFAULT_SEQ_LEN
-    return AuditOptions(
-        seq_len=min(DEFAULT_SEQ_LEN, positions),
-        subfolder=options.subfolder,
-        variant=options.variant,
-        retries=options.retries,
-    )
+    return AuditOptions.of(seq_len=min(DEFAULT_SEQ_LEN, positions))
 
 
 def _expected(files: Inspection) -> Expected | None:
@@ -222,18 +204,16 @@ def _hash_mismatches(files: Inspection) -> dict[str, str]:
     return found
 
 
-def _fitting_record(model: str, options: CheckOptions) -> AuditRecord:
+def _fitting_record(files: Inspection, path: Path) -> AuditRecord:
     """The record given, if it is of this model."""
-    assert options.record is not None
-    record = read_record(options.record)
-    checkpoint = read_checkpoint(model, subfolder=options.subfolder, variant=options.variant, retries=options.retries)
-    if record.model.revision != checkpoint.revision:
+    record, revision = read_record(path), checkpoint_of(files).revision
+    if record.model.revision != revision:
         raise IncompleteError(
-            f"{options.record}: a record of {record.model.repo_id} at {record.model.revision[:12]}, "
-            f"but {model} is at {checkpoint.revision[:12]}; audit it again"
+            f"{path}: a record of {record.model.repo_id} at {record.model.revision[:12]}, "
+            f"but {files.repo_id} is at {revision[:12]}; audit it again"
         )
     if record.interaction is None:
-        raise IncompleteError(f"{options.record}: a shape-only record; it has no interaction profile")
+        raise IncompleteError(f"{path}: a shape-only record; it has no interaction profile")
     return record
 
 
@@ -267,7 +247,7 @@ def _bounded(seen: Sequence[Seen]) -> Iterator[Seen]:
 def _one_line(text: str) -> str:
     """Names and messages may come from anywhere: no line ends, no control characters, no half surrogates, an end."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= 500 else line[:496] + " ..."
+    return line if len(line) <= LONGEST else line[: LONGEST - 4] + " ..."
 
 
 def _reason(finding: Finding, ignored: Sequence[Ignored]) -> str | None:

@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from typing import NoReturn
 
 from shape_audit.errors import ExitCode
+from shape_audit.parallel import is_launched
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -30,7 +31,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         code = failed(error, subject="shape-audit", debug=False)
     except KeyboardInterrupt:
         code = ExitCode.INTERRUPTED
-    if code == ExitCode.INTERRUPTED:
+    if code == ExitCode.INTERRUPTED and not is_launched():  # else the launcher says so, once
         from shape_audit.cli.sink import note
 
         note("shape-audit: interrupted; nothing half-written was left behind")

@@ -9,8 +9,8 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
+from shape_audit.cli.declaring import flag
 from shape_audit.cli.failures import failed
-from shape_audit.cli.option import option
 from shape_audit.cli.settings import read_settings
 from shape_audit.cli.sink import note
 from shape_audit.errors import ExitCode, ShapeAuditError
@@ -18,18 +18,18 @@ from shape_audit.errors import ExitCode, ShapeAuditError
 PROGRAM = "shape-audit"
 
 COMMANDS = {
-    "audit": ("audit", "command"),
-    "check": ("check", "command"),
+    "audit": ("audit", "audit_models"),
+    "check": ("check", "check_model"),
     "rules": ("rules", "list_rules"),
     "explain": ("rules", "explain"),
-    "score": ("score", "command"),
-    "scores": ("scores", "command"),
-    "link": ("link", "command"),
+    "score": ("score", "score_model"),
+    "scores": ("scores", "list_scores"),
+    "link": ("link", "link"),
     "leaderboard": ("leaderboard", "app"),
-    "interval": ("interval", "command"),
-    "suggest": ("suggest", "command"),
+    "interval": ("interval", "interval"),
+    "suggest": ("suggest", "suggest_shapes"),
     "sweep": ("sweep", "app"),
-    "schema": ("schema", "command"),
+    "schema": ("schema", "schema"),
 }
 """Command -> its module and what stands for it there; modules are imported for the commands that are asked for."""
 
@@ -64,7 +64,7 @@ def _print_version(asked: bool) -> None:
 
 def shape_audit(
     version: Annotated[
-        bool, option("--version", callback=_print_version, is_eager=True, help="Print the version.")
+        bool, flag("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
 ) -> None:
     """Audit the depth-width shape of a causal language model, and how its channels interact in gradient space.

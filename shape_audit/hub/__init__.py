@@ -1,20 +1,25 @@
 """A model's name -> its files: config, tensor headers, tokenizer facts. Never weights.
 
-read_checkpoint("org/name@revision") -> Checkpoint
-inspect_model("./folder")            -> Inspection: the same and more, faults listed instead of raised
-tokenizer_folder(checkpoint)         -> a folder from which AutoTokenizer loads
+parse_model("org/name@revision")     -> ModelRef: what the user means; model_named(text): what a result file means
+inspect_model(ref)                   -> Inspection: every file looked at, faults listed
+read_checkpoint(ref)                 -> Checkpoint: the same, and the first fault raised
+open_repository(ref, retries)        -> RepositoryFiles: where the files can be had; read_texts(files, wanted)
+weights_folder(checkpoint), tokenizer_folder(checkpoint), config_folder(checkpoint)   -> folders to load from
 tokenizer_sha256(folder)             -> the hash that says two tokenizers are the same
 """
 
 from shape_audit.hub.builtin_models import builtin_names
-from shape_audit.hub.checkpoint import Checkpoint, read_checkpoint
-from shape_audit.hub.downloads import download_files
+from shape_audit.hub.checkpoint import Checkpoint, checkpoint_of, read_checkpoint
 from shape_audit.hub.inspection import Fault, FaultKind, Inspection, inspect_model
-from shape_audit.hub.names import ModelName, is_offline, parse_model_name
+from shape_audit.hub.local_folders import config_folder, tokenizer_folder, weights_folder
+from shape_audit.hub.names import is_offline, model_named, parse_model
+from shape_audit.hub.options import ReadOptions
+from shape_audit.hub.quiet import quiet_datasets, quiet_transformers
+from shape_audit.hub.repository_files import RepositoryFiles, open_repository
 from shape_audit.hub.retrying import DEFAULT_RETRIES, with_retries
 from shape_audit.hub.safetensors_header import TensorHeader, element_bits, raw_header, tensor_offsets
-from shape_audit.hub.texts import ModelTexts, read_texts, texts_of
-from shape_audit.hub.tokenizer_files import tokenizer_folder, tokenizer_sha256
+from shape_audit.hub.texts import read_texts
+from shape_audit.hub.tokenizer_files import tokenizer_sha256
 from shape_audit.hub.weight_files import CONFIG_FILE
 
 __all__ = [
@@ -24,21 +29,26 @@ __all__ = [
     "Fault",
     "FaultKind",
     "Inspection",
-    "ModelName",
-    "ModelTexts",
+    "ReadOptions",
+    "RepositoryFiles",
     "TensorHeader",
     "builtin_names",
-    "download_files",
+    "checkpoint_of",
+    "config_folder",
     "element_bits",
     "inspect_model",
     "is_offline",
-    "parse_model_name",
+    "model_named",
+    "open_repository",
+    "parse_model",
+    "quiet_datasets",
+    "quiet_transformers",
     "raw_header",
     "read_checkpoint",
     "read_texts",
     "tensor_offsets",
-    "texts_of",
     "tokenizer_folder",
     "tokenizer_sha256",
+    "weights_folder",
     "with_retries",
 ]

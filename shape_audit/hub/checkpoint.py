@@ -1,4 +1,4 @@
-"""A checkpoint as it can be known without its weights, wherever it lies."""
+"""A checkpoint as it can be known without its weights, wherever it lies: an inspection without faults."""
 
 from __future__ import annotations
 
@@ -9,17 +9,20 @@ from typing import Any
 
 from shape_audit.errors import IncompleteError
 from shape_audit.hub.fingerprint import folder_revision
-from shape_audit.hub.names import ModelName, Source, parse_model_name
+from shape_audit.hub.inspection import Inspection, inspect_model
+from shape_audit.hub.repository_files import RepositoryFiles
 from shape_audit.hub.retrying import DEFAULT_RETRIES
-from shape_audit.hub.safetensors_header import TensorHeader, read_header
+from shape_audit.hub.safetensors_header import TensorHeader
 from shape_audit.hub.weight_files import (
+    ADAPTER_CONFIG,
     CONFIG_FILE,
-    parse_json_object,
-    read_side_files,
+    SIDE_FILES,
+    adapter_notes,
+    refuse_missing_weights,
     refuse_what_is_no_model,
-    weight_files,
+    single_file,
 )
-from shape_audit.records import read_small_file
+from shape_audit.records import ModelRef, Source
 
 
 @dataclass(frozen=True)
@@ -27,34 +30,51 @@ class Checkpoint:
     """Config and tensor headers of one model at one revision.
 
     Attributes:
-        repo_id: `org/name`, the folder's name, or `builtin:NAME`.
-        revision: commit sha, or for a folder the hash of `fingerprint.folder_revision`.
+        ref: which model, at its commit sha or fingerprint (`fingerprint.folder_revision`).
         config: config.json as it stands.
         tensors: tensor name -> dtype and shape, over all weight files.
         weight_files: the safetensors files they were read from.
-        files: of a Hub model, the names of all files of the repository; offline, of those in the cache.
-        folder: where the files lie (the subfolder is part of it); None for a Hub model.
-        subfolder, variant: as the user chose them, see `ModelName`.
-        notes: what a reader of the result should know.
         side_files: name -> content of JSON files beside the config that say more about the weights.
+        repository: where its other files can be had.
     """
 
-    repo_id: str
-    source: Source
-    revision: str
+    ref: ModelRef
     config: Mapping[str, Any]
     tensors: Mapping[str, TensorHeader]
     weight_files: tuple[str, ...]
-    files: frozenset[str] = frozenset()
-    folder: Path | None = None
-    subfolder: str = ""
-    variant: str | None = None
-    notes: tuple[str, ...] = ()
+    repository: RepositoryFiles
     side_files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the result should know."""
+        return (*self.ref.notes, *adapter_notes(self.repository.sizes))
+
+    @property
+    def repo_id(self) -> str:
+        return self.ref.repo_id
+
+    @property
+    def source(self) -> Source:
+        return self.ref.source
+
+    @property
+    def revision(self) -> str:
+        assert self.ref.revision is not None
+        return self.ref.revision
+
+    @property
+    def variant(self) -> str | None:
+        return self.ref.variant
+
+    @property
+    def folder(self) -> Path | None:
+        """Where the files lie (the subfolder is part of it); None for a Hub model."""
+        return self.repository.folder
 
 
 def read_checkpoint(
-    name: str | ModelName,
+    model: str | Path | ModelRef,
     *,
     subfolder: str | None = None,
     variant: str | None = None,
@@ -65,57 +85,46 @@ def read_checkpoint(
     Of a Hub repository no weights are downloaded: headers come by range requests, everything at one commit sha.
 
     Args:
-        name: what the user typed, or its parsed form.
-        subfolder: where the model lies inside the repository or folder.
-        variant: of the weight files: `fp16` for model.fp16.safetensors.
-        retries: how often to try again after a passing fault of the network.
+        model, subfolder, variant, retries: as for `inspect_model`.
 
     Raises:
-        UsageError: `name` is no possible name.
+        UsageError: `model` is no possible name.
         IncompleteError: not found, gated, offline, damaged or incomplete.
         NotAuditableError: an adapter, pickled or GGUF weights only.
     """
-    model = (parse_model_name(name) if isinstance(name, str) else name).placed(subfolder, variant)
-    if model.source == "hub":
-        from shape_audit.hub.hub_repository import read_hub_repository
-
-        return Checkpoint(
-            source="hub",
-            subfolder=model.subfolder,
-            variant=model.variant,
-            **read_hub_repository(model, retries),
-        )
-    return _read_folder(model)
+    return checkpoint_of(inspect_model(model, subfolder=subfolder, variant=variant, retries=retries, only_shape=True))
 
 
-def _read_folder(model: ModelName) -> Checkpoint:
-    assert model.folder is not None
-    folder = model.folder / model.subfolder
-    if not folder.is_dir():
-        raise IncompleteError(f"{model.repo_id}: has no subfolder {model.subfolder}")
-    files = {path.name for path in folder.iterdir() if path.is_file()}
-    files |= {f"{path.parent.name}/{CONFIG_FILE}" for path in folder.glob(f"*/{CONFIG_FILE}")}
+def checkpoint_of(inspection: Inspection) -> Checkpoint:
+    """The checkpoint that was inspected.
 
-    def read(name: str) -> bytes:
-        return read_small_file(folder / name)
-
-    refuse_what_is_no_model(files, model.repo_id, read)
-    config = parse_json_object(read(CONFIG_FILE), file=CONFIG_FILE)
-    names = weight_files(files, model.repo_id, read, variant=model.variant)
-    headers = {name: read_header(folder / name) for name in names}
+    Raises:
+        IncompleteError, NotAuditableError: the first fault that keeps it from being one.
+    """
+    ref, repository = inspection.ref, inspection.repository
+    refuse_what_is_no_model(inspection.files, ref.repo_id, inspection.documents.get(ADAPTER_CONFIG, {}))
+    _raise_fault(inspection, CONFIG_FILE)
+    if single_file(ref.variant) not in inspection.files:
+        _raise_fault(inspection, inspection.index_file)
+    refuse_missing_weights(inspection.files, inspection.weight_map, ref.repo_id, ref.variant)
+    for file in (*inspection.weight_files, *SIDE_FILES):
+        _raise_fault(inspection, file)
+    if repository.folder is not None:
+        ref = ref.at(folder_revision(repository.folder, repository.raw_headers(inspection.weight_files)))
     return Checkpoint(
-        repo_id=model.repo_id,
-        source=model.source,
-        revision=folder_revision(folder, {name: raw for name, (_, raw) in headers.items()}),
-        config=config,
-        tensors=merged_tensors({name: tensors for name, (tensors, _) in headers.items()}),
-        weight_files=names,
-        folder=folder,
-        subfolder=model.subfolder,
-        variant=model.variant,
-        notes=model.notes,
-        side_files=read_side_files(files, read),
+        ref=ref,
+        config=inspection.documents[CONFIG_FILE],
+        tensors=merged_tensors({file: inspection.headers[file] for file in inspection.weight_files}),
+        weight_files=inspection.weight_files,
+        repository=repository,
+        side_files={name: inspection.documents[name] for name in SIDE_FILES if name in inspection.documents},
     )
+
+
+def _raise_fault(inspection: Inspection, file: str) -> None:
+    for fault in inspection.faults:
+        if fault.file == file and fault.error is not None:
+            raise fault.error
 
 
 def merged_tensors(by_file: Mapping[str, Mapping[str, TensorHeader]]) -> dict[str, TensorHeader]:

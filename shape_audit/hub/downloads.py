@@ -10,6 +10,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
+from shape_audit.hub.quiet import quiet_downloads
 from shape_audit.hub.retrying import with_retries
 
 PARALLEL_DOWNLOADS = 4
@@ -27,13 +28,10 @@ def download_files(repo_id: str, sha: str, names: Iterable[str], *, retries: int
         huggingface_hub errors, httpx2 errors: see `errors.FOREIGN`.
     """
     from huggingface_hub import hf_hub_download
-    from huggingface_hub.utils import disable_progress_bars
-
-    disable_progress_bars()  # whoever calls says in its own way what it waits for
 
     def download(name: str) -> Path:
         path = with_retries(lambda: hf_hub_download(repo_id, name, revision=sha), retries, is_download=True)
         return Path(path).parents[name.count("/")]
 
-    with ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
+    with quiet_downloads(), ThreadPoolExecutor(PARALLEL_DOWNLOADS) as pool:
         return list(pool.map(download, names))[-1]

@@ -1,16 +1,19 @@
-"""All that can be known of a model without its weights, faults included: where `read_checkpoint` stops at the first
-thing that is wrong, this goes on and lists them."""
+"""The one way to read a model: all that can be known without its weights, faults as values.
+
+`read_checkpoint` is this, and then the first fault raised."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal
 
 from shape_audit.errors import CorruptFileError, IncompleteError
-from shape_audit.hub.names import ModelName, Source, parse_model_name
-from shape_audit.hub.repository_files import FolderFiles, RepositoryFiles
+from shape_audit.hub.json_faults import json_oddities
+from shape_audit.hub.json_files import parse_json_object
+from shape_audit.hub.names import parse_model
+from shape_audit.hub.repository_files import RepositoryFiles, open_repository
 from shape_audit.hub.retrying import DEFAULT_RETRIES
 from shape_audit.hub.safetensors_header import HeaderError, TensorHeader
 from shape_audit.hub.weight_files import (
@@ -18,16 +21,16 @@ from shape_audit.hub.weight_files import (
     CONFIG_FILE,
     SIDE_FILES,
     index_file,
-    parse_json_object,
-    repeated_key,
+    loaded_files,
     single_file,
 )
-from shape_audit.records import MAX_SMALL_FILE
+from shape_audit.records import MAX_SMALL_FILE, ModelRef, Source
 
 FaultKind = Literal[
-    "not-safetensors", "size", "offsets", "hole", "duplicate-key", "entry", "json", "unreadable", "outside"
-]
-"""What is wrong with a file; all but the last three are a safetensors header's."""
+    "not-safetensors", "size", "offsets", "hole", "duplicate-key", "entry", "json", "lenient-json", "unreadable",
+    "outside",
+]  # fmt: skip
+"""What is wrong with a file; all but the last four are a safetensors header's."""
 
 JSON_FILES = (
     CONFIG_FILE, "generation_config.json", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.json",
@@ -41,11 +44,16 @@ LARGEST = {"tokenizer.json": MAX_SMALL_FILE, "model.safetensors.index.json": MAX
 
 @dataclass(frozen=True)
 class Fault:
-    """A file that is not what its name says."""
+    """A file that is not what its name says.
+
+    Attributes:
+        error: what a reader who cannot do without this file raises; None where the file can be used all the same.
+    """
 
     file: str
     kind: FaultKind
     message: str
+    error: Exception | None = field(default=None, compare=False, repr=False)
 
 
 @dataclass(frozen=True)
@@ -53,30 +61,57 @@ class Inspection:
     """A model's files as far as they can be read without loading weights.
 
     Attributes:
-        files: name -> bytes, of what is a file; relative to the model's own folder.
+        repository: where they can be had.
         documents: name -> content, of the JSON files that could be read.
         headers: safetensors file -> tensors, of those with a sound header; all there are, loaded or not.
         index_file: the index that goes with the weights, whether there or not.
         weight_map: of the index, tensor -> shard; empty where there is none.
         weight_files: those that transformers would load: the single file, else the index's shards that are there.
         faults: what could not be read, and why.
-        hub_sha256: name -> what the Hub says the file's bytes hash to; empty of a folder.
-        local: gives a whole file, of a Hub model by downloading it.
     """
 
-    repo_id: str
-    source: Source
-    revision: str | None
-    folder: Path | None
-    files: Mapping[str, int | None]
+    repository: RepositoryFiles
     documents: Mapping[str, Mapping[str, Any]]
     headers: Mapping[str, Mapping[str, TensorHeader]]
     index_file: str
     weight_map: Mapping[str, str]
     weight_files: tuple[str, ...]
     faults: tuple[Fault, ...]
-    hub_sha256: Mapping[str, str] = field(default_factory=dict)
-    local: Callable[[str], Path] = field(default=Path, repr=False)
+
+    @property
+    def ref(self) -> ModelRef:
+        return self.repository.ref
+
+    @property
+    def repo_id(self) -> str:
+        return self.ref.repo_id
+
+    @property
+    def source(self) -> Source:
+        return self.ref.source
+
+    @property
+    def revision(self) -> str | None:
+        """The commit of a Hub model; None of a folder, whose fingerprint takes reading."""
+        return self.ref.revision
+
+    @property
+    def folder(self) -> Path | None:
+        return self.repository.folder
+
+    @property
+    def files(self) -> Mapping[str, int | None]:
+        """Name -> bytes, of what is a file; relative to the model's own folder."""
+        return self.repository.sizes
+
+    @property
+    def hub_sha256(self) -> Mapping[str, str]:
+        """Name -> what the Hub says the file's bytes hash to; empty of a folder."""
+        return self.repository.sha256
+
+    def local(self, name: str) -> Path:
+        """A whole file, of a Hub model by downloading it."""
+        return self.repository.local(name)
 
     @property
     def config(self) -> Mapping[str, Any] | None:
@@ -93,82 +128,86 @@ class Inspection:
 
 
 def inspect_model(
-    name: str | ModelName, *, subfolder: str | None = None, variant: str | None = None, retries: int = DEFAULT_RETRIES
+    model: str | Path | ModelRef,
+    *,
+    subfolder: str | None = None,
+    variant: str | None = None,
+    retries: int = DEFAULT_RETRIES,
+    only_shape: bool = False,
 ) -> Inspection:
-    """Look at every file of a folder, a built-in model, or a Hub repository (headers by range requests).
+    """Look at the files of a folder, a built-in model, or a Hub repository (headers by range requests).
+
+    Args:
+        model: what the user typed, or its parsed form.
+        subfolder: where the model lies inside the repository or folder.
+        variant: weight-file variant: `fp16` for model.fp16.safetensors.
+        retries: how often to retry after a transient network error.
+        only_shape: read config.json, the index, and the headers of the files that transformers would load; no others.
 
     Raises:
-        UsageError: `name` is no possible name.
+        UsageError: `model` is no possible name.
         IncompleteError: not found, gated, offline, no such folder.
         huggingface_hub and httpx2 errors: see `errors.FOREIGN`.
     """
-    model = (parse_model_name(name) if isinstance(name, str) else name).placed(subfolder, variant)
-    if model.source == "hub":
-        from shape_audit.hub.hub_repository import HubFiles
-
-        return _inspected(HubFiles.of(model, retries), model)
-    assert model.folder is not None
-    folder = model.folder / model.subfolder
-    if not folder.is_dir():
-        raise IncompleteError(f"{model.repo_id}: has no subfolder {model.subfolder}")
-    return _inspected(FolderFiles(folder), model)
-
-
-def _inspected(files: RepositoryFiles, model: ModelName) -> Inspection:
+    ref = parse_model(model, subfolder=subfolder, variant=variant)
+    files = open_repository(ref, retries)
+    index = index_file(ref.variant)
     faults = [Fault(name, "outside" if name in files.sizes else "unreadable", what) for name, what in files.odd.items()]
-    documents: dict[str, Mapping[str, Any]] = {}
-    index = index_file(model.variant)
-    for name in (*JSON_FILES, index):
-        if name in files.sizes:
-            try:
-                text = files.read(name)
-                if len(text) > LARGEST.get(name, LARGEST_SETTINGS):
-                    raise CorruptFileError(f"{len(text):,} bytes: no such file is so large")
-                documents[name] = parse_json_object(text, file=name)
-                if name not in LARGEST and (key := repeated_key(text)) is not None:
-                    faults.append(Fault(name, "duplicate-key", f"names the key {key!a:.80} twice"))
-            except CorruptFileError as error:
-                faults.append(Fault(name, "json", _without(str(error), name)))
-            except IncompleteError as error:
-                faults.append(Fault(name, "unreadable", _without(str(error), name)))
-    headers: dict[str, Mapping[str, TensorHeader]] = {}
-    for name in sorted(files.sizes):
-        if name.endswith(".safetensors"):
-            found = _header(files, name)
-            if isinstance(found, Fault):
-                faults.append(found)
-            else:
-                headers[name] = found
+    documents = _documents(files, _of_shape(files, ref.variant) if only_shape else (*JSON_FILES, index), faults)
     weight_map = _weight_map(documents.get(index), index, faults)
-    single = single_file(model.variant)
-    listed = sorted(set(weight_map.values()))
-    shards = [shard for shard in listed if shard in files.sizes and shard.endswith(".safetensors")]
+    loaded = loaded_files(files.sizes, weight_map, ref.variant)
+    listed = loaded if only_shape else sorted(name for name in files.sizes if name.endswith(".safetensors"))
+    headers: dict[str, Mapping[str, TensorHeader]] = {}
+    for name, header in files.headers(listed).items():
+        if isinstance(header, Mapping):
+            headers[name] = header
+        else:
+            faults.append(_fault_of_header(name, header))
     return Inspection(
-        repo_id=files.repo_id or model.repo_id,
-        source=model.source,
-        revision=files.revision,
-        folder=files.folder,
-        files=dict(files.sizes),
+        repository=files,
         documents=documents,
         headers=headers,
         index_file=index,
         weight_map=weight_map,
-        weight_files=(single,) if single in files.sizes else tuple(shards),
+        weight_files=loaded,
         faults=tuple(faults),
-        hub_sha256=files.sha256,
-        local=files.local,
     )
 
 
-def _header(files: RepositoryFiles, name: str) -> Mapping[str, TensorHeader] | Fault:
-    try:
-        return files.header(name)
-    except HeaderError as error:
-        return Fault(name, error.kind, _without(str(error), name))
-    except OSError as error:
-        if not isinstance(error, PermissionError | FileNotFoundError | IsADirectoryError):
-            raise
-        return Fault(name, "unreadable", str(error.strerror))
+def _of_shape(files: RepositoryFiles, variant: str | None) -> tuple[str, ...]:
+    """The JSON files that the shape takes: each is a request to the Hub."""
+    if CONFIG_FILE not in files.sizes:
+        return (ADAPTER_CONFIG,)  # it says what this is instead
+    index = () if single_file(variant) in files.sizes else (index_file(variant),)
+    return (CONFIG_FILE, *index, *SIDE_FILES)
+
+
+def _documents(files: RepositoryFiles, names: Iterable[str], faults: list[Fault]) -> dict[str, Mapping[str, Any]]:
+    """The JSON files among these names that can be read; what is wrong with the others goes to the faults."""
+    documents: dict[str, Mapping[str, Any]] = {}
+    for name in names:
+        if name not in files.sizes:
+            continue
+        try:
+            text = files.read(name)
+            if len(text) > LARGEST.get(name, LARGEST_SETTINGS):
+                raise CorruptFileError(f"{name}: {len(text):,} bytes: no such file is so large")
+            documents[name] = parse_json_object(text, file=name)
+            if name not in LARGEST:
+                faults += [Fault(name, kind, what) for kind, what in json_oddities(text)]
+        except CorruptFileError as error:
+            faults.append(Fault(name, "json", _without(str(error), name), error))
+        except IncompleteError as error:
+            faults.append(Fault(name, "unreadable", _without(str(error), name), error))
+    return documents
+
+
+def _fault_of_header(name: str, error: HeaderError | OSError) -> Fault:
+    if isinstance(error, HeaderError):
+        return Fault(name, error.kind, _without(str(error), name), error)
+    if not isinstance(error, PermissionError | FileNotFoundError | IsADirectoryError):
+        raise error
+    return Fault(name, "unreadable", str(error.strerror), error)
 
 
 def _weight_map(index: Mapping[str, Any] | None, name: str, faults: list[Fault]) -> dict[str, str]:

@@ -2,26 +2,25 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from pathlib import Path
 from typing import Protocol
 
-from shape_audit.hub.safetensors_header import TensorHeader, read_header
-from shape_audit.hub.weight_files import CONFIG_FILE
-from shape_audit.records import read_small_file
+from shape_audit.errors import IncompleteError
+from shape_audit.hub.folder_files import FolderFiles
+from shape_audit.hub.safetensors_header import HeaderError, TensorHeader
+from shape_audit.records import ModelRef
+
+Header = Mapping[str, TensorHeader] | HeaderError | OSError
+"""Tensor name -> dtype and shape; or why the file's header cannot be read."""
 
 
 class RepositoryFiles(Protocol):
-    """Where a model's files can be had."""
+    """Where a model's files can be had. Names are relative to the model's own folder, the subfolder."""
 
     @property
-    def repo_id(self) -> str | None:
-        """As the Hub writes it; None of a folder."""
-
-    @property
-    def revision(self) -> str | None:
-        """The commit; None of a folder."""
+    def ref(self) -> ModelRef:
+        """The model as it was found: on the Hub at its commit and by its own spelling."""
 
     @property
     def folder(self) -> Path | None:
@@ -30,6 +29,10 @@ class RepositoryFiles(Protocol):
     @property
     def sizes(self) -> Mapping[str, int | None]:
         """Name -> bytes of every regular file; None where the Hub does not say."""
+
+    @property
+    def outside(self) -> frozenset[str]:
+        """Names of all files from the root of the Hub's repository; empty of a folder."""
 
     @property
     def odd(self) -> Mapping[str, str]:
@@ -42,55 +45,31 @@ class RepositoryFiles(Protocol):
     def read(self, name: str) -> bytes:
         """A small file."""
 
-    def header(self, name: str) -> dict[str, TensorHeader]:
-        """Of a safetensors file."""
+    def headers(self, names: Iterable[str]) -> dict[str, Header]:
+        """Of safetensors files, in this order."""
+
+    def raw_headers(self, names: Iterable[str]) -> dict[str, bytes]:
+        """The same as bytes, for a folder's fingerprint; empty of a Hub model, which has a commit."""
 
     def local(self, name: str) -> Path:
         """A whole file, on this machine."""
 
-
-class FolderFiles:
-    """Files of a folder."""
-
-    repo_id: str | None = None
-    revision: str | None = None
-    sha256: Mapping[str, str] = {}
-
-    def __init__(self, folder: Path) -> None:
-        self.folder = folder
-        self.sizes: dict[str, int | None] = {}
-        self.odd: dict[str, str] = {}
-        for path in sorted(folder.iterdir()):
-            what = _oddity(path, folder)
-            if what is not None:
-                self.odd[path.name] = what
-            if path.is_file():
-                self.sizes[path.name] = path.stat().st_size
-        for path in folder.glob(f"*/{CONFIG_FILE}"):
-            self.sizes[f"{path.parent.name}/{CONFIG_FILE}"] = path.stat().st_size
-
-    def read(self, name: str) -> bytes:
-        return read_small_file(self.folder / name)
-
-    def header(self, name: str) -> dict[str, TensorHeader]:
-        return read_header(self.folder / name)[0]
-
-    def local(self, name: str) -> Path:
-        return self.folder / name
+    def fetched(self, names: Iterable[str]) -> Path:
+        """The root of a folder on this machine that holds these files, named from the repository's root."""
 
 
-def _oddity(path: Path, folder: Path) -> str | None:
-    """What is wrong with a name that a model's file could have; None where nothing is."""
-    if path.is_symlink():
-        target = Path(os.path.realpath(path))
-        if not target.exists():
-            return f"a broken link (to {os.readlink(path)})"
-        cache = folder.resolve().parent.parent / "blobs"  # the Hub's cache links its snapshots to blobs beside them
-        if not target.is_relative_to(folder.resolve()) and not target.is_relative_to(cache):
-            return f"a link out of the folder (to {os.readlink(path)})"
-    if path.suffix in (".json", ".safetensors"):
-        if path.is_dir():
-            return "a folder, not a file"
-        if not path.is_file():
-            return "not a regular file"
-    return None
+def open_repository(ref: ModelRef, retries: int) -> RepositoryFiles:
+    """Find a model's files: one request resolves the revision of a Hub model and lists them.
+
+    Raises:
+        IncompleteError: not found, gated, offline, no such subfolder.
+        huggingface_hub and httpx2 errors: see `errors.FOREIGN`.
+    """
+    if ref.source == "hub":
+        from shape_audit.hub.hub_files import HubFiles
+
+        return HubFiles.of(ref, retries)
+    assert ref.root is not None
+    if not (ref.root / ref.subfolder).is_dir():
+        raise IncompleteError(f"{ref.repo_id}: has no subfolder {ref.subfolder}")
+    return FolderFiles(ref)

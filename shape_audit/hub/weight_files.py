@@ -2,10 +2,8 @@
 
 from __future__ import annotations
 
-import json
 import re
-from collections import Counter
-from collections.abc import Callable, Collection
+from collections.abc import Collection, Mapping
 from typing import Any
 
 from shape_audit.errors import CorruptFileError, IncompleteError, NotAuditableError
@@ -28,51 +26,20 @@ def index_file(variant: str | None) -> str:
     return f"model.safetensors.index.{variant}.json" if variant else "model.safetensors.index.json"
 
 
-MAX_CONTAINERS = 1_000_000
-"""Lists and objects in a file: millions of empty ones would take gigabytes of memory."""
+def adapter_notes(files: Collection[str]) -> tuple[str, ...]:
+    """What a reader of a model's record should know where an adapter lies beside its weights."""
+    if ADAPTER_CONFIG not in files:
+        return ()
+    return (f"{ADAPTER_CONFIG} lies beside the weights: transformers loads that adapter on top of them",)
 
 
-def parse_json_object(text: bytes, *, file: str) -> dict[str, Any]:
-    """A JSON object from bytes nobody has checked yet.
-
-    Raises:
-        CorruptFileError: not UTF-8, not JSON, nested beyond reason, or no object.
-    """
-    if text.count(b"[") + text.count(b"{") > MAX_CONTAINERS:
-        raise CorruptFileError(f"{file}: holds millions of lists or objects; the file is damaged")
-    try:
-        content = json.loads(text.decode("utf-8"))
-        json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair can be parsed, and nothing else
-    except (ValueError, RecursionError) as error:
-        raise CorruptFileError(f"{file}: not valid JSON; the file is damaged") from error
-    if not isinstance(content, dict):
-        raise CorruptFileError(f"{file}: not a JSON object")
-    return content
-
-
-def repeated_key(text: bytes) -> str | None:
-    """A key that an object of this JSON text names twice: which of the two counts depends on the reader."""
-    repeated: list[str] = []
-
-    def look(pairs: list[tuple[str, Any]]) -> None:
-        counts = Counter(key for key, _ in pairs)
-        repeated.extend(key for key, count in counts.items() if count > 1)
-
-    json.loads(text, object_pairs_hook=look)
-    return repeated[0] if repeated else None
-
-
-def read_side_files(files: Collection[str], read: Callable[[str], bytes]) -> dict[str, dict[str, Any]]:
-    """Name -> content of the `SIDE_FILES` that are there.
-
-    Raises:
-        CorruptFileError: one of them is no JSON object.
-    """
-    return {name: parse_json_object(read(name), file=name) for name in SIDE_FILES if name in files}
-
-
-def refuse_what_is_no_model(files: Collection[str], subject: str, read: Callable[[str], bytes]) -> None:
+def refuse_what_is_no_model(files: Collection[str], subject: str, adapter: Mapping[str, Any]) -> None:
     """Refuse adapters and folders without a config, saying what they are.
+
+    Args:
+        files: names of all files.
+        subject: the model, for messages.
+        adapter: content of adapter_config.json; empty where there is none, or none that can be read.
 
     Raises:
         NotAuditableError: a PEFT adapter (its base model is named).
@@ -81,7 +48,7 @@ def refuse_what_is_no_model(files: Collection[str], subject: str, read: Callable
     if CONFIG_FILE in files:
         return
     if ADAPTER_CONFIG in files:
-        base = parse_json_object(read(ADAPTER_CONFIG), file=ADAPTER_CONFIG).get("base_model_name_or_path")
+        base = adapter.get("base_model_name_or_path")
         advice = f"audit its base model {base}" if isinstance(base, str) and base else "audit its base model"
         raise NotAuditableError(f"{subject}: a PEFT adapter, not a model; {advice}")
     if any(name.endswith(".gguf") for name in files):
@@ -92,37 +59,44 @@ def refuse_what_is_no_model(files: Collection[str], subject: str, read: Callable
     raise IncompleteError(f"{subject}: there is no {CONFIG_FILE}; this is not a transformers model")
 
 
-def weight_files(
-    files: Collection[str], subject: str, read: Callable[[str], bytes], *, variant: str | None = None
-) -> tuple[str, ...]:
-    """The safetensors files transformers would load: the single file where there is one, else the index's shards.
+def loaded_files(files: Collection[str], weight_map: Mapping[str, str], variant: str | None) -> tuple[str, ...]:
+    """The safetensors files that transformers would load, of those that are there: the single file, else the shards."""
+    single = single_file(variant)
+    if single in files:
+        return (single,)
+    return tuple(sorted({shard for shard in weight_map.values() if shard in files and shard.endswith(".safetensors")}))
+
+
+def refuse_missing_weights(
+    files: Collection[str], weight_map: Mapping[str, str], subject: str, variant: str | None
+) -> None:
+    """Say why there are no weights, or not all.
 
     Args:
-        files: names of all files, relative to the root.
+        files: names of all files, relative to the model's own folder.
+        weight_map: of the index, tensor -> shard; empty where there is none.
         subject: the model, for messages.
-        read: gives the bytes of a small file.
-        variant: of the weight files, such as fp16.
+        variant: weight-file variant, such as fp16.
 
     Raises:
         NotAuditableError: pickled or GGUF weights only.
         IncompleteError: no weights at all, or shards that the index lists and the repository lacks.
-        CorruptFileError: the index is damaged.
+        CorruptFileError: the index lists nothing.
     """
     single, index = single_file(variant), index_file(variant)
     if single in files:
-        return (single,)
+        return
     if index in files:
-        weight_map = parse_json_object(read(index), file=index).get("weight_map")
-        if not isinstance(weight_map, dict) or not weight_map:
+        if not weight_map:
             raise CorruptFileError(f"{index}: has no weight_map; the file is damaged")
-        shards = sorted({str(shard) for shard in weight_map.values()})
+        shards = sorted(set(weight_map.values()))
         absent = [shard for shard in shards if shard not in files]
         if absent:
             raise IncompleteError(
                 f"{subject}: {index} lists {len(shards)} files, of which {', '.join(absent[:3])}"
                 f"{' ...' if absent[3:] else ''} {'are' if absent[1:] else 'is'} absent"
             )
-        return tuple(shards)
+        return
     others = sorted({m["single"] or m["index"] for m in map(_VARIANT.fullmatch, files) if m})
     if others:
         raise IncompleteError(
@@ -134,4 +108,6 @@ def weight_files(
         )
     if any(name.endswith(".gguf") for name in files):
         raise NotAuditableError(f"{subject}: GGUF weights only; audit the repository they were converted from")
-    raise IncompleteError(f"{subject}: there is no {single} and no {index}")
+    shards = sorted(name for name in files if name.endswith(".safetensors"))
+    there = f"; there is {', '.join(shards[:3])}{' ...' if shards[3:] else ''}" if shards else ""
+    raise IncompleteError(f"{subject}: there is no {single} and no {index}{there}")

@@ -1,6 +1,7 @@
 """Windows and a loaded model -> the interaction profile: AGOP sums at every site, energies, cross-entropy.
 
 parse_sites(text, depth)        -> the sites a user asked for; light
+protocol_names()                -> what can be measured, here and by other packages; light
 protocol_of(name)               -> what to measure: one file a protocol             (imports torch)
 ProfilePass(loaded, ...)        .extend(windows), .profile() -> Profile: loss and one SiteInteraction a site
 weight_energies(checkpoint)     -> the weights' own interaction, without a pass
@@ -19,6 +20,8 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shape_audit.interaction.estimators.sample_size import MIN_WINDOWS, RELIABLE_WINDOWS
+from shape_audit.interaction.options import MeasureOptions
+from shape_audit.interaction.protocols.names import PROTOCOL_NAMES, protocol_names
 from shape_audit.interaction.stream.sites import Site, parse_sites
 from shape_audit.lazy import lazy_names
 
@@ -29,12 +32,11 @@ if TYPE_CHECKING:
         weight_interactions,
     )
     from shape_audit.interaction.ansatz.weight_gram import WeightEnergies, weight_energies
+    from shape_audit.interaction.estimators.sums import SiteSums
     from shape_audit.interaction.pass_state import PassState
-    from shape_audit.interaction.profile import Profile, ProfilePass
+    from shape_audit.interaction.profile import PassPlan, Profile, ProfilePass
     from shape_audit.interaction.protocols.registry import MeasurementProtocol, protocol_of
-
-PROTOCOL_NAMES = ("loss-gradient", "output-gradient", "projected-output")
-"""What can be measured; the first is the default. See the file of each."""
+    from shape_audit.interaction.stream.backward import add_gradients
 
 ESTIMATOR_VERSION = 2
 """Raised whenever the same windows and weights would give other numbers; part of the protocol hash."""
@@ -44,14 +46,19 @@ __all__ = [
     "MIN_WINDOWS",
     "PROTOCOL_NAMES",
     "RELIABLE_WINDOWS",
+    "MeasureOptions",
     "MeasurementProtocol",
+    "PassPlan",
     "PassState",
     "Profile",
     "ProfilePass",
     "Site",
+    "SiteSums",
     "WeightEnergies",
+    "add_gradients",
     "nfa_correlations",
     "parse_sites",
+    "protocol_names",
     "protocol_of",
     "random_correlations",
     "weight_energies",
@@ -62,10 +69,13 @@ __getattr__ = lazy_names(
     __name__,
     {
         "MeasurementProtocol": "protocols.registry",
+        "PassPlan": "profile",
         "PassState": "pass_state",
         "Profile": "profile",
         "ProfilePass": "profile",
+        "SiteSums": "estimators.sums",
         "WeightEnergies": "ansatz.weight_gram",
+        "add_gradients": "stream.backward",
         "nfa_correlations": "ansatz.neural_feature_ansatz",
         "protocol_of": "protocols.registry",
         "random_correlations": "ansatz.neural_feature_ansatz",

@@ -20,7 +20,7 @@ from shape_audit.interaction.site_report import site_interaction
 from shape_audit.interaction.stream.causality import check_causal
 from shape_audit.interaction.stream.sites import Site
 from shape_audit.models import LoadedModel, check_same_losses, chosen_micro_batch, find_blocks
-from shape_audit.parallel import Alone
+from shape_audit.parallel import SingleProcess
 from shape_audit.records import Loss, ModelShape, SiteInteraction
 
 
@@ -39,46 +39,51 @@ class Profile:
     reduce_seconds: float
 
 
+@dataclass(frozen=True)
+class PassPlan:
+    """What a pass is to do.
+
+    Attributes:
+        sites: where to measure.
+        micro_batch: windows per forward pass; None chooses by memory. Sums do not depend on it but for rounding.
+    """
+
+    protocol: MeasurementProtocol
+    sites: tuple[Site, ...]
+    seq_len: int
+    micro_batch: int | None = None
+
+
 class ProfilePass:
     """A pass that can go on: more windows extend it, and give what all of them at once would have given."""
 
     def __init__(
-        self,
-        loaded: LoadedModel,
-        shape: ModelShape,
-        sites: tuple[Site, ...],
-        protocol: MeasurementProtocol,
-        *,
-        seq_len: int,
-        micro_batch: int | None = None,
-        world: Alone | None = None,
+        self, loaded: LoadedModel, shape: ModelShape, plan: PassPlan, processes: SingleProcess | None = None
     ) -> None:
         """Prepare a pass.
 
         Args:
             shape: of the loaded model; gives depth and width.
-            sites: where to measure.
-            micro_batch: windows a forward; None chooses by memory. Sums do not depend on it but for rounding.
-            world: the processes that share the windows; None for this one alone.
+            processes: those that share the windows; None for this one alone.
 
         Raises:
             NotAuditableError: the architecture's blocks cannot be found.
         """
-        self.loaded, self.protocol, self.world = loaded, protocol, world or Alone()
+        self.loaded, self.protocol, self.processes = loaded, plan.protocol, processes or SingleProcess()
         self.blocks = find_blocks(loaded.model, shape.num_hidden_layers)
-        self.micro_batch = micro_batch or chosen_micro_batch(
-            shape, seq_len, element_bytes=loaded.dtype.itemsize, is_checkpointed=loaded.is_checkpointed
+        self.micro_batch = plan.micro_batch or chosen_micro_batch(
+            shape, plan.seq_len, element_bytes=loaded.dtype.itemsize, is_checkpointed=loaded.is_checkpointed
         )
-        self.micro_batch = min(self.world.gathered(self.micro_batch))  # rounds are the same on every process
+        self.micro_batch = min(self.processes.gathered(self.micro_batch))  # rounds are the same on every process
         self.sums = {
             site: SiteSums.zeros(width, dtype=loaded.dtype, device=_device_of(site, loaded))
-            for site, width in protocol.widths(sites, shape).items()
+            for site, width in plan.protocol.widths(plan.sites, shape).items()
         }
         self.windows: list[Window] = []
         self.losses: list[tuple[int, Tensor]] = []
         self.seconds = 0.0
         self._frozen_at = 0
-        self._round = self.micro_batch * self.world.size  # stays what it is where a micro-batch must shrink
+        self._round = self.micro_batch * self.processes.size  # stays what it is where a micro-batch must shrink
 
     def extend(
         self,
@@ -109,11 +114,12 @@ class ProfilePass:
             done = len(self.windows)
             if is_reference_point(done) and done > self._frozen_at:
                 for sums in self.sums.values():
-                    sums.freeze(self.world.summed)
+                    sums.freeze(self.processes.summed)
                 self._frozen_at = done
             longest = min(self._round, _next_reference_point(done) - done)
             this_round = todo[:longest]
-            begin, end = (len(this_round) * rank // self.world.size for rank in (self.world.rank, self.world.rank + 1))
+            rank, size = self.processes.rank, self.processes.size
+            begin, end = len(this_round) * rank // size, len(this_round) * (rank + 1) // size
             if begin < end:
                 ids_BL = torch.tensor([window.input_ids for window in this_round[begin:end]], device=device)
                 found: list[Tensor] = []
@@ -135,19 +141,19 @@ class ProfilePass:
 
     def reduced(self) -> tuple[dict[Site, SiteSums], Tensor]:
         """Sums and losses over all processes, on each of them."""
-        if self.world.size == 1:
+        if self.processes.size == 1:
             return self.sums, _in_order(self.losses)
         whole = {}
         for site, sums in self.sums.items():
-            rows = [part for part in self.world.gathered(sums.rows()) if len(part)]
+            rows = [part for part in self.processes.gathered(sums.rows()) if len(part)]
             whole[site] = SiteSums(
-                upper_DD=self.world.summed(sums.upper_DD),
+                upper_DD=self.processes.summed(sums.upper_DD),
                 reference_DD=sums.reference_DD,
                 reference_diagonal_D=sums.reference_diagonal_D,
                 reference_tokens=sums.reference_tokens,
                 kept=[rows.to(sums.upper_DD.device) for rows in rows],
             )
-        losses = [part for parts in self.world.gathered(self.losses) for part in parts]
+        losses = [part for parts in self.processes.gathered(self.losses) for part in parts]
         return whole, _in_order(losses)
 
     def state(self) -> PassState:
@@ -161,7 +167,7 @@ class ProfilePass:
         Args:
             windows: the windows of the audit, at least as many as the state has seen.
         """
-        is_first = self.world.rank == 0
+        is_first = self.processes.is_first
         for site, saved in state.sums.items():
             sums = self.sums[site]
             device = sums.upper_DD.device

@@ -13,9 +13,10 @@ differences(old, new)                        -> what has changed
 
 from shape_audit.leaderboard.build.assembling import NOT_AUDITED
 from shape_audit.leaderboard.build.board_folder import RenderedBoard, find_row, read_board, read_rendered
-from shape_audit.leaderboard.build.building import BuildOptions, build_leaderboard, parse_shard
+from shape_audit.leaderboard.build.building import build_leaderboard
 from shape_audit.leaderboard.build.differences import differences
 from shape_audit.leaderboard.build.missing_audits import BuildProgress
+from shape_audit.leaderboard.build.options import BuildOptions
 from shape_audit.leaderboard.build.verification import remeasure, verify
 from shape_audit.leaderboard.manifest import SHIPPED_MANIFEST, Manifest, read_manifest
 from shape_audit.leaderboard.page.html import page_html
@@ -41,7 +42,6 @@ __all__ = [
     "model_card_metadata",
     "model_card_section",
     "page_html",
-    "parse_shard",
     "push",
     "push_json",
     "push_text",

@@ -6,7 +6,7 @@ import difflib
 import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
-from typing import Annotated, Any, Literal, Self, get_args
+from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
 from pydantic import (
     BaseModel,
@@ -15,17 +15,19 @@ from pydantic import (
     StrictBool,
     StrictInt,
     ValidationError,
+    create_model,
     field_validator,
     model_validator,
 )
 
 from shape_audit.auditing import AuditOptions
 from shape_audit.errors import CorruptFileError, ShapeAuditError, UsageError
-from shape_audit.hub import parse_model_name
+from shape_audit.hub import parse_model
 from shape_audit.linking import parse_params
 from shape_audit.records import Order, read_small_file, sha256_of
 from shape_audit.scores import LM_EVAL_LETTERS, NAMED, OFFICIAL_COT, is_protocol
 from shape_audit.shape import KnownModel, known_models
+from shape_audit.spec import declared_options
 
 SHIPPED_MANIFEST = Path(__file__).resolve().parent.parent / "data" / "leaderboard.toml"
 MOST_MODELS = 100_000
@@ -107,23 +109,18 @@ class ScoreSources(_Table):
         return protocols
 
 
-class Measurement(_Table):
-    """How models are measured; the options of `audit` of the same names."""
+_DECLARED: dict[str, Any] = {
+    declared.name: (declared.kind, declared.default)
+    for declared in declared_options(AuditOptions)
+    if declared.about.manifest
+}
+if TYPE_CHECKING:
 
-    dataset: str = "builtin:python-docs"
-    text_column: str | None = None
-    split: str | None = None
-    seq_len: int | None = None
-    windows: int | None = None
-    tolerance: float | None = None
-    max_windows: int | None = None
-    passage_bytes: int | None = None
-    seed: int = 0
-    protocol: str = "loss-gradient"
-    sites: str = "all"
-    dtype: str = "auto"
-    attn_implementation: str | None = None
-    device_map: str | None = None
+    class Measurement(_Table):
+        """How models are measured: the options of `audit` that are declared for manifests, by the same names."""
+
+else:
+    Measurement = create_model("Measurement", __base__=_Table, **_DECLARED)
 
 
 class Entry(_Table):
@@ -192,11 +189,11 @@ class Manifest(_Table):
 
     def _audit_options(self, shape_only: bool, common: dict[str, Any]) -> AuditOptions:
         given = {"posted": self.scores.posted, "interval": Path(self.interval) if self.interval else None, **common}
-        measured = AuditOptions(**self.measure.model_dump(), **given)
+        measured = AuditOptions.of(**self.measure.model_dump(), **given)
         if not shape_only:
             return measured
         given.pop("device", None)
-        return AuditOptions(shape_only=True, **given)
+        return AuditOptions.of(shape_only=True, **given)
 
     @property
     def sha256(self) -> str:
@@ -206,7 +203,7 @@ class Manifest(_Table):
 
 def _model_of(name: str) -> str:
     try:
-        return parse_model_name(name).repo_id
+        return parse_model(name).repo_id
     except ShapeAuditError:  # it will fail with its reason when it is audited
         return name
 

@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 from statistics import linear_regression
 
 from shape_audit.records import AmongSize, ScoreRecord
-from shape_audit.scores import published_scores
+from shape_audit.scores import across_models, published_scores
 from shape_audit.shape import known_models
 
 NEIGHBOURHOOD = 3.0
@@ -21,7 +21,7 @@ def among_size(scores: Sequence[ScoreRecord], params: Mapping[str, float] | None
 
     The line is fitted to the other models of the shipped table: general, not made from another one, base models for a
     base model and tuned ones for a tuned one. A model that the table does not know is held against base models.
-    Limited runs are left as they are.
+    Limited runs, and those that are set apart, are left as they are.
 
     Args:
         params: model -> parameters, of models that the shipped table need not know.
@@ -31,7 +31,7 @@ def among_size(scores: Sequence[ScoreRecord], params: Mapping[str, float] | None
     sizes = {name: known.params for name, known in known_models().items() if known.params} | dict(params or {})
     return [
         score.model_copy(update={"among_size": _place(score, sizes.get(score.model))})
-        if score.model in sizes and not score.is_limited
+        if score.model in sizes and score.is_comparable
         else score
         for score in scores
     ]
@@ -42,10 +42,11 @@ def _place(score: ScoreRecord, params: float | None) -> AmongSize | None:
         return None
     known = known_models()
     is_base = known[score.model].is_base if score.model in known else True
+    protocol = across_models(score.protocol)
     others = [
         (known[other.model].params, other.value)
         for other in published_scores()
-        if other.protocol == score.protocol and other.model != score.model and other.model in known
+        if across_models(other.protocol) == protocol and other.model != score.model and other.model in known
         and known[other.model].is_base == is_base and known[other.model].domain == "general"
         and not known[other.model].derived_from
     ]  # fmt: skip

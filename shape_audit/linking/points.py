@@ -8,8 +8,8 @@ from dataclasses import dataclass, field
 from functools import cache
 
 from shape_audit.errors import UsageError
-from shape_audit.records import AuditRecord, Interval, ScoreRecord, SiteInteraction
-from shape_audit.scores import FLOOR
+from shape_audit.records import AuditRecord, Interval, ModelRef, ScoreRecord, SiteInteraction
+from shape_audit.scores import FLOOR, KnownModels, across_models
 from shape_audit.shape import known_models, place
 
 DEFAULT_PARAMS = (1e8, 1.5e10)
@@ -50,8 +50,9 @@ class ModelFacts:
 
     Attributes:
         depth, width: layers and hidden size.
-        counts: it is of general text, and not made from another model.
+        counts: it is dense, of general text, and not made from another model.
         measured: predictors by name, of comparable measurements.
+        ref: which model it is; None for a Hub name at no known revision.
     """
 
     family: str
@@ -62,6 +63,7 @@ class ModelFacts:
     is_base: bool = True
     counts: bool = True
     measured: Mapping[str, float] = field(default_factory=dict)
+    ref: ModelRef | None = None
 
 
 def parse_params(text: str) -> tuple[float, float]:
@@ -91,10 +93,11 @@ def make_points(
 ) -> tuple[list[Point], list[str]]:
     """Models of the shipped table (and of records) with one score of this protocol each, and what was left out.
 
-    Left out are limited runs, other protocols, models of `facts` without a score, models made from another one, of
-    another domain than general text, and of several scores of one model that disagree, all.
+    Left out are limited runs, other protocols, runs of another revision, models of `facts` without a score, models made
+    from another one, of another domain than general text, and of several scores of one model that disagree, all.
 
     Args:
+        protocol: with `+chat_template` for runs with the model's own template, whichever that is.
         base_only: without models that were tuned on instructions; where they are in, a shape's base and tuned models
             count as one.
         facts: of models that the shipped table does not know, and what was measured of those that it does; see
@@ -103,14 +106,21 @@ def make_points(
     given, shipped = facts or {}, _shipped_facts()
     by_model: dict[str, list[ScoreRecord]] = {}
     left_out: list[str] = []
-    limited = 0
+    limited = apart = 0
+    models = _models(given)
     for score in scores:
-        if score.protocol == protocol:
-            limited += score.is_limited
-            if not score.is_limited:
-                by_model.setdefault(score.model, []).append(score)
+        if protocol not in (score.protocol, across_models(score.protocol)):
+            continue
+        claimed = models.claim(score)
+        name, whole = (claimed[0].repo_id, claimed[1]) if claimed else (score.model, score)
+        limited += whole.is_limited
+        apart += not whole.is_limited and not whole.is_comparable
+        if whole.is_comparable:
+            by_model.setdefault(name, []).append(whole)
     if limited:
         left_out.append(f"limited runs: {limited}")
+    if apart:
+        left_out.append(f"scores set apart, of another revision or another model: {apart}")
     if unscored := sum(model not in by_model for model in given):
         left_out.append(f"models without a score of this protocol: {unscored}")
     points, unknown, twice = [], 0, []
@@ -131,6 +141,12 @@ def make_points(
     if not base_only:
         points = _one_a_shape_and_family(points)
     return points, left_out
+
+
+def _models(given: Mapping[str, ModelFacts]) -> KnownModels:
+    """The models of records first: they know their revision."""
+    of_records = [facts.ref or ModelRef("hub", name) for name, facts in given.items()]
+    return KnownModels([*of_records, *(ModelRef("hub", name) for name in _shipped_facts())])
 
 
 @cache
@@ -174,7 +190,9 @@ def _facts_of_record(record: AuditRecord) -> ModelFacts:
         depth=record.shape.num_hidden_layers,
         width=record.shape.hidden_size,
         params=float(record.shape.params_total),
+        counts=record.shape.is_dense,
         measured=measured_of(sites),
+        ref=record.model.ref,
     )
 
 
@@ -192,6 +210,7 @@ def _counts(facts: ModelFacts, base_only: bool) -> bool:
 def _point(model: str, facts: ModelFacts, score: float, interval: Interval, measured: Mapping[str, float]) -> Point:
     r_dw = facts.depth / facts.width
     placement = place(r_dw, interval)
+    assert placement.log_distance is not None  # only models that are not dense have none
     predictors = {"r_dw": r_dw, "log_distance": placement.log_distance, **measured}
     assert facts.params is not None
     return Point(

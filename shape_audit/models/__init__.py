@@ -13,47 +13,55 @@ from typing import TYPE_CHECKING
 
 from shape_audit.lazy import lazy_names
 from shape_audit.models.device_map import DeviceMap, parse_device_map, parse_max_memory
+from shape_audit.models.freed_memory import give_back_freed_memory
 from shape_audit.models.memory_estimate import DeviceMemory, MemoryPlan, chosen_micro_batch, memory_advice
+from shape_audit.models.options import Device, LoadOptions
 
 if TYPE_CHECKING:
     from shape_audit.models.blocks import find_blocks
     from shape_audit.models.checkpointing import check_same_losses, not_checkpointed
+    from shape_audit.models.forward_faults import model_faults
+    from shape_audit.models.live import as_loaded, bare_model, headers_of
     from shape_audit.models.loading import (
         LoadedModel,
         check_supported,
         chosen_device,
         load_model,
-        quiet_transformers,
         read_config,
-        weights_folder,
     )
     from shape_audit.models.logits import exact_logits, model_logits, window_losses
-    from shape_audit.models.memory_plan import PlannedMemory, plan_weights
+    from shape_audit.models.memory_plan import PassSize, PlannedMemory, plan_weights
     from shape_audit.models.weight_placement import WeightPlacement
 
 __all__ = [
+    "Device",
     "DeviceMap",
     "DeviceMemory",
+    "LoadOptions",
     "LoadedModel",
     "MemoryPlan",
+    "PassSize",
     "PlannedMemory",
     "WeightPlacement",
+    "as_loaded",
+    "bare_model",
     "check_same_losses",
     "check_supported",
     "chosen_device",
     "chosen_micro_batch",
     "exact_logits",
     "find_blocks",
+    "give_back_freed_memory",
+    "headers_of",
     "load_model",
     "memory_advice",
+    "model_faults",
     "model_logits",
     "not_checkpointed",
     "parse_device_map",
     "parse_max_memory",
     "plan_weights",
-    "quiet_transformers",
     "read_config",
-    "weights_folder",
     "window_losses",
 ]
 
@@ -61,20 +69,23 @@ __getattr__ = lazy_names(
     __name__,
     {
         "LoadedModel": "loading",
+        "PassSize": "memory_plan",
         "PlannedMemory": "memory_plan",
         "WeightPlacement": "weight_placement",
+        "as_loaded": "live",
+        "bare_model": "live",
         "check_same_losses": "checkpointing",
         "check_supported": "loading",
         "chosen_device": "loading",
         "exact_logits": "logits",
         "find_blocks": "blocks",
+        "headers_of": "live",
         "load_model": "loading",
+        "model_faults": "forward_faults",
         "model_logits": "logits",
         "not_checkpointed": "checkpointing",
         "plan_weights": "memory_plan",
-        "quiet_transformers": "loading",
         "read_config": "loading",
-        "weights_folder": "loading",
         "window_losses": "logits",
     },
 )

@@ -15,6 +15,7 @@ THRESHOLD = 2**20
 
 
 def give_back_freed_memory() -> None:
-    """From now on, in this process; nothing where the C library is another."""
+    """From now on, for good, in this process: for a program to call, not for a library. Nothing where the C library is
+    another."""
     with suppress(OSError, AttributeError, TypeError):
         ctypes.CDLL(None).mallopt(M_MMAP_THRESHOLD, THRESHOLD)

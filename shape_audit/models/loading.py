@@ -2,10 +2,7 @@
 
 from __future__ import annotations
 
-import logging
 import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -13,12 +10,12 @@ from typing import Any, Literal
 import torch
 from torch import nn
 
-from shape_audit.errors import CorruptFileError, IncompleteError, NotAuditableError, UsageError
-from shape_audit.hub import DEFAULT_RETRIES, Checkpoint, download_files
+from shape_audit.errors import CorruptFileError, IncompleteError, NotAuditableError, UsageError, first_line
+from shape_audit.hub import Checkpoint, quiet_transformers, weights_folder
 from shape_audit.models.checkpointing import checkpoint_blocks
-from shape_audit.models.freed_memory import give_back_freed_memory
+from shape_audit.models.options import LoadOptions
 from shape_audit.models.weight_placement import WeightPlacement
-from shape_audit.parallel import local_rank, world_size
+from shape_audit.parallel import SingleProcess
 
 DTYPES = {
     "float32": torch.float32,
@@ -71,21 +68,17 @@ class LoadedModel:
 
 def load_model(
     checkpoint: Checkpoint,
-    *,
-    dtype: str = "auto",
-    device: str = "auto",
-    attn_implementation: str | None = None,
+    load: LoadOptions | None = None,
+    device: torch.device | None = None,
     placement: WeightPlacement | None = None,
     offload_folder: Path | None = None,
-    retries: int = DEFAULT_RETRIES,
 ) -> LoadedModel:
     """Download the weights where needed and load the model with transformers.
 
     Args:
-        dtype: `auto` takes the dtype most parameters are stored in, but float32 for float16, whose gradients
-            underflow; else float32, bfloat16, float16 or float64.
-        device: cpu, cuda, mps; `auto` takes the first of cuda, mps, cpu that there is.
-        attn_implementation: sdpa or eager; None for what transformers chooses.
+        load: dtype (`auto` takes the dtype most parameters are stored in, but float32 for float16, whose gradients
+            underflow), attention, and device.
+        device: this process's own; None for the one that `load` names.
         placement: where weights live, where that is not `device` alone. What is streamed goes with activation
             checkpointing.
         offload_folder: for what must be written to be read from the disk. Weights are read from the checkpoint's own
@@ -98,17 +91,17 @@ def load_model(
         UsageError: the device asked for is not there.
         huggingface_hub and httpx2 errors: see `errors.FOREIGN`.
     """
+    load = load or LoadOptions()
     started = time.perf_counter()
-    place = torch.device(placement.main_device) if placement else chosen_device(device)
-    folder = weights_folder(checkpoint, retries)
+    place = torch.device(placement.main_device) if placement else device or chosen_device(load.device)
+    folder = weights_folder(checkpoint)
     config = read_config(checkpoint, folder)
-    chosen_dtype = DTYPES[dtype_of_pass(checkpoint, dtype)]
+    chosen_dtype = DTYPES[dtype_of_pass(checkpoint, load.dtype)]
     unloaded_model(checkpoint, config, chosen_dtype)
     spread: dict[str, Any] = {}
     if placement is not None:
-        give_back_freed_memory()
         spread = {"device_map": dict(placement.homes), "offload_folder": offload_folder}
-    model, info = _from_pretrained(checkpoint, folder, config, chosen_dtype, attn_implementation, spread)
+    model, info = _from_pretrained(checkpoint, folder, config, chosen_dtype, load.attn_implementation, spread)
     absent = sorted(info["missing_keys"])
     if absent:
         raise IncompleteError(
@@ -129,7 +122,7 @@ def load_model(
     )
 
 
-def chosen_device(name: str) -> torch.device:
+def chosen_device(name: str, processes: SingleProcess | None = None) -> torch.device:
     """The device meant by cpu, cuda, mps or auto; of several processes on a machine, each has its own accelerator.
 
     Raises:
@@ -140,8 +133,8 @@ def chosen_device(name: str) -> torch.device:
         name = next(device for device in ("cuda", "mps", "cpu") if there[device])
     if not there[name]:
         raise UsageError(f"--device {name}: this torch sees no {name.upper()} device")
-    if name == "cuda" and world_size() > 1:
-        return torch.device("cuda", local_rank() % torch.cuda.device_count())
+    if name == "cuda" and processes is not None and processes.size > 1:
+        return torch.device("cuda", processes.local_rank % torch.cuda.device_count())
     return torch.device(name)
 
 
@@ -155,27 +148,6 @@ def dtype_of_pass(checkpoint: Checkpoint, asked: str) -> str:
             counts[header.dtype] = counts.get(header.dtype, 0) + header.numel
     stored: Literal["F32"] | str = max(counts, key=lambda name: counts[name], default="F32")
     return "float32" if stored == "F16" else _SAFETENSORS_DTYPES[stored]
-
-
-def config_folder(checkpoint: Checkpoint, retries: int) -> Path:
-    """Where config.json lies: of a Hub model, downloaded at its commit into the Hub's cache."""
-    if checkpoint.folder is not None:
-        return checkpoint.folder
-    inside = f"{checkpoint.subfolder}/" if checkpoint.subfolder else ""
-    names = [f"{inside}config.json"]
-    return download_files(checkpoint.repo_id, checkpoint.revision, names, retries=retries) / checkpoint.subfolder
-
-
-def weights_folder(checkpoint: Checkpoint, retries: int) -> Path:
-    """Where config and weights lie: of a Hub model, downloaded at its commit into the Hub's cache."""
-    if checkpoint.folder is not None:
-        return checkpoint.folder
-    inside = f"{checkpoint.subfolder}/" if checkpoint.subfolder else ""
-    small = [inside + name for name in ("config.json", "generation_config.json", "model.safetensors.index.json")]
-    if checkpoint.variant:
-        small.append(f"{inside}model.safetensors.index.{checkpoint.variant}.json")
-    names = [name for name in small if name in checkpoint.files] + [inside + name for name in checkpoint.weight_files]
-    return download_files(checkpoint.repo_id, checkpoint.revision, names, retries=retries) / checkpoint.subfolder
 
 
 def check_supported(checkpoint: Checkpoint) -> None:
@@ -220,7 +192,7 @@ def read_config(checkpoint: Checkpoint, folder: Path) -> Any:
         with quiet_transformers():
             config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
     except Exception as error:  # whatever an impossible value makes the config class raise
-        raise CorruptFileError(f"{checkpoint.repo_id}: config.json: {_first_line(error)}") from error
+        raise CorruptFileError(f"{checkpoint.repo_id}: config.json: {first_line(error)}") from error
     for part in (config, config.get_text_config(decoder=True)):  # of several towers, the text model's own too
         for name, value in part.to_dict().items():
             if "drop" in name and isinstance(value, int | float) and not isinstance(value, bool):
@@ -243,7 +215,7 @@ def unloaded_model(checkpoint: Checkpoint, config: Any, dtype: torch.dtype) -> A
         with torch.device("meta"), quiet_transformers():
             model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)
     except Exception as error:  # whatever an impossible config makes a model class raise
-        raise IncompleteError(f"{checkpoint.repo_id}: transformers cannot build it: {_first_line(error)}") from error
+        raise IncompleteError(f"{checkpoint.repo_id}: transformers cannot build it: {first_line(error)}") from error
     described = sum(parameter.numel() for parameter in model.parameters())
     held = sum(header.numel for header in checkpoint.tensors.values())
     if described > MAX_EXCESS * held:
@@ -260,23 +232,6 @@ def unloaded_model(checkpoint: Checkpoint, config: Any, dtype: torch.dtype) -> A
     return model
 
 
-@contextmanager
-def quiet_transformers() -> Iterator[None]:
-    """Advice of transformers is for those who load a model themselves; what matters here becomes an error."""
-    from transformers.utils import logging as transformers_logging
-
-    transformers_logging.disable_progress_bar()
-    loggers = [logging.getLogger(name) for name in ("transformers", "accelerate")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.ERROR)
-    try:
-        yield
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
-
-
 def _from_pretrained(
     checkpoint: Checkpoint,
     folder: Path,
@@ -288,6 +243,9 @@ def _from_pretrained(
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
+    if dtype == torch.float64 or attn_implementation == "eager":
+        # Products grouped by expert know neither float64 nor the forward mode that eager attention is chosen for.
+        spread = spread | {"experts_implementation": "eager"}
     try:
         with quiet_transformers():
             model, info = AutoModelForCausalLM.from_pretrained(
@@ -303,16 +261,9 @@ def _from_pretrained(
                 **spread,
             )
     except SafetensorError as error:
-        raise CorruptFileError(f"{checkpoint.repo_id}: damaged weights: {_first_line(error)}") from error
+        raise CorruptFileError(f"{checkpoint.repo_id}: damaged weights: {first_line(error)}") from error
     except Exception as error:  # whatever an impossible config makes a model class raise
         if isinstance(error, torch.OutOfMemoryError | MemoryError | OSError):
             raise
-        raise IncompleteError(f"{checkpoint.repo_id}: transformers cannot load it: {_first_line(error)}") from error
+        raise IncompleteError(f"{checkpoint.repo_id}: transformers cannot load it: {first_line(error)}") from error
     return model, info
-
-
-def _first_line(error: BaseException) -> str:
-    line = next((line.strip() for line in str(error).splitlines() if line.strip()), "")
-    if isinstance(error, KeyError):
-        line = f"it does not know {line}"
-    return line[:200] or type(error).__name__

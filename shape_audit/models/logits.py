@@ -7,11 +7,18 @@ import torch.nn.functional as F
 from torch import Tensor, nn
 
 from shape_audit.errors import NonFiniteError
+from shape_audit.models.forward_faults import model_faults
 
 
 def model_logits(model: nn.Module, ids_BT: Tensor) -> Tensor:
-    """Logits (B, T, V) by the model's own forward, float32 or better."""
-    return exact_logits(model(input_ids=ids_BT, use_cache=False).logits)
+    """Logits (B, T, V) by the model's own forward, float32 or better.
+
+    Raises:
+        NotAuditableError: its forward fails.
+    """
+    with model_faults(model):
+        logits_BTV: Tensor = model(input_ids=ids_BT, use_cache=False).logits
+        return exact_logits(logits_BTV)
 
 
 def exact_logits(logits_BTV: Tensor) -> Tensor:

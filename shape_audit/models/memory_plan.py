@@ -7,13 +7,11 @@ from dataclasses import dataclass
 
 import torch
 
-from shape_audit.hub import DEFAULT_RETRIES, Checkpoint
+from shape_audit.hub import Checkpoint, config_folder
 from shape_audit.models.available_memory import available_memory
-from shape_audit.models.device_map import DeviceMap
+from shape_audit.models.device_map import parse_device_map, parse_max_memory
 from shape_audit.models.loading import (
     DTYPES,
-    chosen_device,
-    config_folder,
     dtype_of_pass,
     read_config,
     unloaded_model,
@@ -25,6 +23,7 @@ from shape_audit.models.memory_estimate import (
     window_memory,
     with_activations,
 )
+from shape_audit.models.options import LoadOptions
 from shape_audit.models.weight_placement import WeightPlacement, place_weights
 from shape_audit.records import ModelShape
 
@@ -37,61 +36,60 @@ class PlannedMemory:
     placement: WeightPlacement | None
 
 
+@dataclass(frozen=True)
+class PassSize:
+    """What a pass holds beside weights.
+
+    Attributes:
+        seq_len: inputs of a window.
+        windows: how many there may be in all: each leaves a row at every site.
+        site_widths: position in the residual stream (0 the input of block 0, k + 1 the output of block k, -1 the
+            logits) -> width of the gradients that are read there.
+    """
+
+    seq_len: int
+    windows: int
+    site_widths: Mapping[int, int]
+
+
 def plan_weights(
-    checkpoint: Checkpoint,
-    shape: ModelShape,
-    site_widths: Mapping[int, int],
-    *,
-    seq_len: int,
-    windows: int,
-    micro_batch: int | None = None,
-    dtype: str = "auto",
-    device: str = "auto",
-    device_map: DeviceMap | None = None,
-    max_memory: Mapping[str, int] | None = None,
-    retries: int = DEFAULT_RETRIES,
+    checkpoint: Checkpoint, shape: ModelShape, size: PassSize, load: LoadOptions, device: torch.device
 ) -> PlannedMemory:
     """Settle where weights go, and count. Reads config and headers, never weights.
 
     Args:
-        site_widths: position in the residual stream (0 the input of block 0, k + 1 the output of block k, -1 the
-            logits) -> width of the gradients that are read there.
-        windows: how many there may be in all: each leaves a row at every site.
-        micro_batch: the user's; None chooses one.
-        dtype, device: as for `load_model`.
-        device_map: see `device_map`; None for all weights on the device.
-        max_memory: device -> bytes weights may take, with auto and balanced.
+        device: where it will be computed, but for weights with a device map of their own.
 
     Raises:
-        UsageError: the device is not there, or the device map fits neither the model nor the machine.
+        UsageError: the device map fits neither the model nor the machine.
         IncompleteError, NotAuditableError: a config that no model can be built from.
         huggingface_hub and httpx2 errors: see `errors.FOREIGN`.
     """
-    computing = chosen_device(device)
-    if device_map is not None and computing.type == "mps":
+    computing = device
+    if load.device_map is not None and computing.type == "mps":
         computing = torch.device("cpu")
     there = available_memory(computing)
-    torch_dtype = DTYPES[dtype_of_pass(checkpoint, dtype)]
-    size = torch_dtype.itemsize
-    of_sites = {at: sums_memory(width, windows, element_bytes=size) for at, width in site_widths.items()}
+    torch_dtype = DTYPES[dtype_of_pass(checkpoint, load.dtype)]
+    item = torch_dtype.itemsize
+    of_sites = {at: sums_memory(width, size.windows, element_bytes=item) for at, width in size.site_widths.items()}
     placement = None
-    if device_map is not None:
-        a_window = window_memory(shape, seq_len, element_bytes=size)
+    if load.device_map is not None:
+        a_window = window_memory(shape, size.seq_len, element_bytes=item)
         blocks = a_window.of_blocks(shape.num_hidden_layers, is_checkpointed=True)
-        config = read_config(checkpoint, config_folder(checkpoint, retries))
+        config = read_config(checkpoint, config_folder(checkpoint))
         placement = place_weights(
             unloaded_model(checkpoint, config, torch_dtype),
             shape.num_hidden_layers,
-            device_map,
+            parse_device_map(load.device_map),
             device=computing,
             there=there,
-            limits=max_memory or {},
+            limits=parse_max_memory(load.max_memory) if load.max_memory else {},
             reserved=sum(of_sites.values()) + a_window.logits + blocks,
         )
     main = placement.main_device if placement else "cuda:0" if computing.type == "cuda" else computing.type
     block_devices = placement.block_devices if placement else (main,) * shape.num_hidden_layers
     lasting = _lasting(
-        weights=placement.weight_bytes if placement else {main: shape.params_total * size},
+        weights=placement.weight_bytes if placement else {main: shape.params_total * item},
         streamed=placement.streamed_bytes if placement else {},
         sums={at: main if at <= 0 else block_devices[at - 1] for at in of_sites},
         of_sites=of_sites,
@@ -101,17 +99,17 @@ def plan_weights(
     chosen, devices = with_activations(
         lasting,
         shape,
-        seq_len,
-        element_bytes=size,
+        size.seq_len,
+        element_bytes=item,
         is_checkpointed=is_checkpointed,
         main_device=main,
         block_devices=block_devices,
-        micro_batch=micro_batch,
+        micro_batch=load.micro_batch,
     )
     plan = MemoryPlan(
         model=checkpoint.repo_id,
         dtype=str(torch_dtype).removeprefix("torch."),
-        seq_len=seq_len,
+        seq_len=size.seq_len,
         micro_batch=chosen,
         is_checkpointed=is_checkpointed,
         devices=devices,

@@ -1,155 +1,154 @@
-"""Starting one audit as several processes on this machine: what `accelerate launch` does, with the exit code kept.
+"""Starting one audit as several processes on this machine by torch's elastic launcher, with the exit code kept.
 
-accelerate's launcher turns every failure of a child into 1, and on a CPU starts one process whatever it was asked for.
-The processes find each other by torch.distributed's variables, as under any launcher; Accelerate does the rest.
+accelerate's launcher and torchrun turn every failure of a child into 1; accelerate's starts one process on a CPU,
+whatever it was asked for.
 """
 
 from __future__ import annotations
 
+import logging
 import os
 import signal
-import socket
-import subprocess
 import sys
-import tempfile
 import time
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from tempfile import TemporaryDirectory
 from threading import Thread
-from typing import IO
+from typing import TYPE_CHECKING
 
-from shape_audit.errors import ExitCode, IncompleteError, UsageError
-from shape_audit.parallel.launched import LAUNCHED, LOST_CONTACT, world_size
+from shape_audit.errors import ExitCode, IncompleteError, MissingExtraError, UsageError, first_line
+from shape_audit.parallel.launched import LAUNCHED, LOST_CONTACT
+from shape_audit.parallel.processes import SingleProcess
+
+if TYPE_CHECKING:
+    from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 GRACE_SECONDS = 10
 """Once told to, how long a process may take to end."""
 SETTLING_SECONDS = 2
-"""After one process has failed, how long the others may take to fail too."""
+"""Once another process has failed, how long one may take to fail too, for its own reason."""
+WATCH_SECONDS = 0.5
+"""How often a process looks whether its launcher lives."""
+HANDLED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
+"""Signals that the elastic launcher hands on to its processes."""
 
 
 def launch(arguments: Sequence[str], processes: int) -> int:
     """Run `python -m shape_audit` with these arguments as several processes, and wait for them.
 
+    What the first process says is the run's; of the others only the last line of the one that failed is shown.
+
     Returns:
-        The exit code of the process that failed first, else of the first process.
+        The exit code of the process that failed first for a reason of its own, else 0.
 
     Raises:
         UsageError: not a possible number of processes.
+        MissingExtraError: torch is not installed.
         IncompleteError: a process could not be started.
+        KeyboardInterrupt: it was told to end, and so were its processes.
     """
     if processes < 1:
         raise UsageError(f"--num-processes must be at least 1, not {processes}")
-    started: list[tuple[subprocess.Popen[bytes], IO[bytes] | None]] = []
     try:
-        port = _free_port()
-        for rank in range(processes):
-            # what the first process says is the run's; of the others only a failure is of interest
-            errors = None if rank == 0 else tempfile.TemporaryFile()  # noqa: SIM115 (closed with the process)
-            output = None if rank == 0 else subprocess.DEVNULL
-            process = subprocess.Popen(
-                [sys.executable, "-m", "shape_audit", *arguments],
-                env=_environment(rank, processes, port),
-                stdin=subprocess.PIPE,  # its end is the end of this process, see `end_with_launcher`
-                stdout=output,
-                stderr=errors,
-            )
-            started.append((process, errors))
-        return _wait(started)
-    except OSError as error:
-        raise IncompleteError(f"a process could not be started ({error.strerror or error})") from error
-    finally:
-        _end([process for process, _ in started])
+        from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException, Std
+        from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
+        from torch.distributed.launcher.api import LaunchConfig, elastic_launch
+    except ImportError as error:
+        raise MissingExtraError("--num-processes needs torch; pip install 'shape-audit[measure]'") from error
+    with TemporaryDirectory() as folder, _as_it_was(processes):
+        logs = DefaultLogsSpecs(folder, redirects=dict.fromkeys(range(1, processes), Std.ALL) | {0: Std.NONE})
+        config = LaunchConfig(
+            min_nodes=1, max_nodes=1, nproc_per_node=processes, logs_specs=logs, run_id="shape-audit",
+            rdzv_backend="c10d", rdzv_endpoint="127.0.0.1:0", local_addr="127.0.0.1", max_restarts=0,
+            signals_to_handle=",".join(HANDLED), shutdown_timeout=GRACE_SECONDS,
+        )  # fmt: skip
+        try:
+            elastic_launch(config, sys.executable)("-m", "shape_audit", *arguments)
+        except ChildFailedError as error:
+            return exit_code_of(error.failures, processes, Path(folder))
+        except SignalException as error:
+            raise KeyboardInterrupt from error
+        except (OSError, RuntimeError) as error:
+            raise IncompleteError(f"the processes could not be started ({first_line(error)})") from error
+    return 0
 
 
 def end_with_launcher() -> None:
-    """In a process that `launch` has started: end when the launcher does, even when that was killed."""
-    if LAUNCHED not in os.environ:
+    """In a process that `launch` has started: end when the launcher does, even when that was killed.
+
+    The elastic launcher tells all processes to end (SIGTERM) as soon as one has failed. Which of two fails first is
+    chance, so this one gets a moment to say what it would have said.
+    """
+    launcher = os.environ.get(LAUNCHED)
+    if launcher is None:
         return
 
     def watch() -> None:
-        while os.read(0, 1):
-            pass
+        while os.getppid() == int(launcher):
+            time.sleep(WATCH_SECONDS)
         os._exit(ExitCode.INTERRUPTED)
 
+    signal.signal(signal.SIGTERM, lambda *_: signal.setitimer(signal.ITIMER_REAL, SETTLING_SECONDS))
     Thread(target=watch, daemon=True).start()
 
 
-def check_launched(processes: int) -> None:
+def check_launched(requested: int, processes: SingleProcess) -> None:
     """Refuse to go on with another number of processes than was asked for.
 
     Raises:
         UsageError: a launcher has started another number.
     """
-    if world_size() != processes:
-        raise UsageError(f"--num-processes {processes}: the launcher has started {world_size()}")
+    if processes.size != requested:
+        raise UsageError(f"--num-processes {requested}: the launcher has started {processes.size}")
 
 
-def _environment(rank: int, processes: int, port: int) -> dict[str, str]:
+@contextmanager
+def _as_it_was(processes: int) -> Iterator[None]:
+    """What the elastic launcher changes or says in this process: put back, and not shown."""
     threads = os.environ.get("OMP_NUM_THREADS") or str(max(1, (os.cpu_count() or 1) // processes))
-    return {
-        **os.environ,
-        LAUNCHED: "1",
-        "RANK": str(rank),
-        "LOCAL_RANK": str(rank),
-        "WORLD_SIZE": str(processes),
-        "LOCAL_WORLD_SIZE": str(processes),
-        "MASTER_ADDR": "127.0.0.1",
-        "MASTER_PORT": str(port),
-        "OMP_NUM_THREADS": threads,
-    }
+    before, handlers = dict(os.environ), {name: signal.getsignal(getattr(signal, name)) for name in HANDLED}
+    logger = logging.getLogger("torch.distributed.elastic")
+    quiet = logging.NullHandler()
+    os.environ |= {LAUNCHED: str(os.getpid()), "OMP_NUM_THREADS": threads}
+    propagated, logger.propagate = logger.propagate, False
+    logger.addHandler(quiet)
+    try:
+        yield
+    finally:
+        logger.removeHandler(quiet)
+        logger.propagate = propagated
+        for name, handler in handlers.items():
+            with suppress(ValueError, TypeError):  # in another thread, or not set by Python
+                signal.signal(getattr(signal, name), handler)
+        os.environ.clear()
+        os.environ.update(before)
 
 
-def _free_port() -> int:
-    with socket.socket() as probe:
-        probe.bind(("127.0.0.1", 0))
-        port: int = probe.getsockname()[1]
-        return port
-
-
-def _wait(started: Sequence[tuple[subprocess.Popen[bytes], IO[bytes] | None]]) -> int:
-    """The exit code of the run."""
-    while True:
-        codes = [process.poll() for process, _ in started]
-        if any(codes):
-            return _failure(started)
-        if all(code == 0 for code in codes):
-            return 0
-        time.sleep(0.05)
-
-
-def _failure(started: Sequence[tuple[subprocess.Popen[bytes], IO[bytes] | None]]) -> int:
+def exit_code_of(failures: Mapping[int, ProcessFailure], processes: int, folder: Path) -> int:
     """The exit code of the process that is the cause, and its last words if they have not been seen.
 
-    Which of two ended first cannot be told by looking at them in turns, so all get a moment to fail.
+    Failures come in the order in which they were noticed; those after the first may be of processes that were ended.
     """
-    deadline = time.monotonic() + SETTLING_SECONDS
-    while time.monotonic() < deadline and any(process.poll() is None for process, _ in started):
-        time.sleep(0.05)
-    codes = [process.poll() for process, _ in started]
-    causes = [rank for rank, code in enumerate(codes) if code and code != LOST_CONTACT]
-    if not causes:
-        print("shape-audit: the processes of this run lost contact with each other", file=sys.stderr, flush=True)
+    codes = {rank: failure.exitcode for rank, failure in failures.items()}
+    ended = (LOST_CONTACT, ExitCode.INTERRUPTED, -signal.SIGTERM)
+    cause = next(iter(codes))
+    if codes[cause] == LOST_CONTACT:
+        cause = next((rank for rank, code in codes.items() if code not in ended), cause)
+    code = codes[cause]
+    if code == LOST_CONTACT:
+        _say("the processes of this run lost contact with each other")
         return int(ExitCode.INCOMPLETE)
-    rank = causes[0]
-    code, errors = codes[rank] or 0, started[rank][1]
-    if errors is not None:
-        errors.seek(0)
-        words = errors.read().decode("utf-8", "replace").strip()
-        said = words.splitlines()[-1].removeprefix("shape-audit: ") if words else f"ended by signal {-code}"
-        print(f"shape-audit: process {rank} of {len(started)}: {said}", file=sys.stderr, flush=True)
-    return code if code > 0 else 128 - code
+    if code < 0:
+        _say(f"process {cause} of {processes}: ended by signal {-code}")
+        return 128 - code
+    if codes.get(0) != code:  # else the first process has said the same
+        words = next(folder.glob(f"*/attempt_0/{cause}/stderr.log")).read_text("utf-8", "replace").split("\n")
+        last = next((line for line in reversed(words) if line.strip()), f"exit code {code}")
+        _say(f"process {cause} of {processes}: {last.strip().removeprefix('shape-audit: ')}")
+    return code
 
 
-def _end(processes: Sequence[subprocess.Popen[bytes]]) -> None:
-    """Leave no process behind."""
-    for process in processes:
-        if process.poll() is None:
-            with suppress(OSError):
-                process.send_signal(signal.SIGTERM)
-    deadline = time.monotonic() + GRACE_SECONDS
-    for process in processes:
-        try:
-            process.wait(timeout=max(0.0, deadline - time.monotonic()))
-        except subprocess.TimeoutExpired:
-            process.kill()
-            process.wait()
+def _say(line: str) -> None:
+    print(f"shape-audit: {line}", file=sys.stderr, flush=True)

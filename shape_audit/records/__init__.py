@@ -1,5 +1,6 @@
 """Frozen result types: what one audit found, as JSON that can be read, hashed and compared.
 
+ModelRef                     which model is meant: the one identity, and the rule for "the same model"
 AuditRecord                  one audit; `AuditRecord.model_json_schema()` is its JSON Schema
 Board                        the comparison leaderboard
 CheckReport                  findings of one `shape-audit check`
@@ -40,6 +41,7 @@ from shape_audit.records.interval_derivation import (
     ToleranceRow,
 )
 from shape_audit.records.link_evidence import Association, Contrast, LinkEvidence, Optimum, Predictor
+from shape_audit.records.model_ref import ModelRef, Source
 from shape_audit.records.reading import MAX_SMALL_FILE, read_small_file
 from shape_audit.records.score_record import AmongSize, Provider, ScoreRecord
 from shape_audit.records.shape_facts import Interval, Ledger, ModelShape, Placement, Side
@@ -86,6 +88,7 @@ __all__ = [
     "Loss",
     "LossFit",
     "ModelIdentity",
+    "ModelRef",
     "ModelShape",
     "Optimum",
     "Order",
@@ -102,6 +105,7 @@ __all__ = [
     "Side",
     "SiteInteraction",
     "SizeNeighbours",
+    "Source",
     "SuggestedShape",
     "SweepPlan",
     "SweepRow",

@@ -7,6 +7,7 @@ from typing import Annotated, Literal
 from pydantic import Field
 
 from shape_audit.records.frozen import Frozen
+from shape_audit.records.model_ref import ModelRef
 from shape_audit.records.score_record import ScoreRecord
 from shape_audit.records.shape_facts import ModelShape, Placement
 
@@ -23,7 +24,8 @@ class ModelIdentity(Frozen):
     """`org/name` on the Hub, the folder's name, or `builtin:NAME`."""
     revision: str
     """Commit sha on the Hub; for a folder or built-in model the sha256 described in `hub.fingerprint`."""
-    source: Literal["hub", "folder", "builtin"]
+    source: Literal["hub", "folder", "builtin", "memory"]
+    """`memory` is a model that was audited without files, of which name and revision are not known."""
     subfolder: str | None
     """Where in the repository the model lies; null for its root."""
     variant: str | None
@@ -33,6 +35,11 @@ class ModelIdentity(Frozen):
     model_type: str | None
     family: str | None
     """As the shipped table of known models has it; null for a model that is not in it."""
+
+    @property
+    def ref(self) -> ModelRef:
+        """The same as a reference; where a folder lay is not recorded."""
+        return ModelRef(self.source, self.repo_id, self.revision, self.subfolder or "", self.variant)
 
 
 class Calibration(Frozen):

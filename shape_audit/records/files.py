@@ -24,7 +24,8 @@ def safe_file_name(name: str) -> str:
 
 def record_file_name(record: AuditRecord) -> str:
     """A name made of the model, its revision, the protocol hash and the number of windows."""
-    parts = [safe_file_name(record.model.repo_id), record.model.revision[:12]]
+    is_known = record.model.source != "memory"  # else two of them would have one name
+    parts = [safe_file_name(record.model.repo_id), (record.model.revision if is_known else record.record_sha256)[:12]]
     if record.interaction is None:
         parts.append("shape")
     else:

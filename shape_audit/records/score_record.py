@@ -32,9 +32,15 @@ class ScoreRecord(Frozen):
     """A score without its protocol is not a score."""
 
     model: str
-    """As its source names it; of a folder, the folder's name."""
+    """As its source names it; of a folder, the folder's name. With `+peft=...`, `+load_in_4bit` and the like where
+    other weights than the model's own were run."""
     revision: str | None
-    """Commit sha, where the source says it."""
+    """Commit sha, or fingerprint of a folder, where the source says it; else the branch or tag that was run, where it
+    was not the default one."""
+    subfolder: str | None = None
+    """Where in its repository the model lies; null for its root."""
+    variant: str | None = None
+    """Weight-file variant, such as fp16; null for the plain one."""
     benchmark: Literal["mmlu-pro"] = "mmlu-pro"
     protocol: str
     """See `scores.protocols`; only scores of equal protocol may be compared."""
@@ -46,6 +52,8 @@ class ScoreRecord(Frozen):
     """Questions asked."""
     is_limited: bool
     """Whether fewer questions were asked than there are: such a score enters no comparison."""
+    set_apart: str | None = None
+    """Why a whole score enters no comparison either (of another revision, say); null where it may."""
     provider: Provider
     """How it came here: run by this program, imported from a file, posted on the Hub, in the shipped table."""
     source: str
@@ -54,7 +62,14 @@ class ScoreRecord(Frozen):
     """ISO date of the run or the posting."""
     is_verified: bool | None = None
     """Of a posted score, whether the Hub says it was verified; None where that is not a question."""
+    dtype: str | None = None
+    """What the weights were computed in, where the source says it."""
     notes: list[str] = Field(default_factory=list)
     """What a reader should know about this number."""
     among_size: AmongSize | None = None
     """Null where too few models of its size have a score of this protocol."""
+
+    @property
+    def is_comparable(self) -> bool:
+        """Whether it may stand beside scores of equal protocol: of a whole run, on the model as it is."""
+        return not self.is_limited and self.set_apart is None

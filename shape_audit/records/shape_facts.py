@@ -79,9 +79,9 @@ class Placement(Frozen):
     """Where a shape stands against an interval."""
 
     interval: Interval
-    side: Side
-    """`shallow-wide` below the interval, `deep-narrow` above it."""
-    log_distance: float
-    """ln(low / R) below, ln(R / high) above, 0 inside."""
+    side: Side | None
+    """`shallow-wide` below the interval, `deep-narrow` above it; null where the model is not dense."""
+    log_distance: float | None
+    """ln(low / R) below, ln(R / high) above, 0 inside; null with `side`."""
     caveat: str
     """What the interval was derived from, in one clause that every report repeats."""

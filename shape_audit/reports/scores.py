@@ -72,10 +72,12 @@ def scores_table(model: str, scores: Sequence[ScoreRecord]) -> Table:
 
 def score_sources(scores: Sequence[ScoreRecord]) -> list[str]:
     """Where each row of the table is from, and what should be known about it."""
-    return [
-        f"[{number}] {'; '.join([*filter(None, (score.date, score.source)), *score.notes])}"
-        for number, score in enumerate(scores, 1)
-    ]
+    return [f"[{number}] {'; '.join(_about(score))}" for number, score in enumerate(scores, 1)]
+
+
+def _about(score: ScoreRecord) -> list[str]:
+    known = [score.date, score.source, score.dtype and f"in {score.dtype}", score.set_apart, *score.notes]
+    return list(dict.fromkeys(text for text in known if text))
 
 
 def _against_size(place: AmongSize | None) -> Cell:

@@ -44,7 +44,7 @@ class Table:
 
 def shape_table(record: AuditRecord) -> Table:
     """The facts of the shape, one a row."""
-    shape = record.shape
+    shape, distance = record.shape, record.placement.log_distance
     heads = count(shape.num_attention_heads)
     if shape.num_key_value_heads != shape.num_attention_heads:
         heads += f" ({count(shape.num_key_value_heads)} key/value)"
@@ -57,7 +57,7 @@ def shape_table(record: AuditRecord) -> Table:
     rows = [
         ("layers × width", layers),
         ("R_D/W", f"{shape.r_dw:.6f}"),
-        ("log-distance to interval", significant(record.placement.log_distance)),
+        ("log-distance to interval", significant(distance) if shape.is_dense else "–"),
         ("feed-forward width", feed_forward),
         ("attention heads", heads),
         ("head dim", count(shape.head_dim)),
@@ -141,7 +141,7 @@ def comparison_table(records: Sequence[AuditRecord]) -> Table:
             record.model.repo_id,
             f"{record.shape.num_hidden_layers} × {record.shape.hidden_size:,}",
             f"{record.shape.r_dw:.4f}",
-            record.placement.side,
+            record.placement.side if record.shape.is_dense and record.placement.side else "not dense",
             rounded_count(record.shape.params_total),
             *_ends_of_profile(record),
             significant(record.loss.bits_per_byte) if record.loss else "–",

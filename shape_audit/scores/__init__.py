@@ -1,14 +1,15 @@
-"""MMLU-Pro scores of a model, each with its protocol: published, posted on the Hub, imported from lm-eval's files.
+"""MMLU-Pro scores of a model, each with its protocol: published, posted on the Hub, imported from result files.
 
 known_scores(model, files)                        -> KnownScores: all of the following
 score(model, options)                             -> ScoreRun: runs MMLU-Pro with lm-eval
 published_scores(), published_for(model)          -> the shipped table
-read_lm_eval(path)                                -> result files or folders of lm-eval
+read_scores(paths)                                -> ScoresRead: files and folders of any layout, and what was skipped
+KnownModels(refs).claim(score)                    -> the model that a score is of
 posted_scores(model, revision, documents)         -> what stands in a model's repository
 """
 
 from shape_audit.scores.known import KnownScores, known_scores
-from shape_audit.scores.lm_eval_files import read_lm_eval
+from shape_audit.scores.options import KnownScoresOptions, ScoreOptions
 from shape_audit.scores.posted import posted_scores
 from shape_audit.scores.protocols import (
     CHANCE,
@@ -18,11 +19,16 @@ from shape_audit.scores.protocols import (
     LM_EVAL_LETTERS,
     NAMED,
     OFFICIAL_COT,
+    across_models,
     is_protocol,
     raw_accuracy,
 )
 from shape_audit.scores.published import published_for, published_scores
-from shape_audit.scores.running import ScoreOptions, ScoreRun, score
+from shape_audit.scores.readings import ScoresRead, SkippedFile
+from shape_audit.scores.running import ScoreRun, score
+from shape_audit.scores.same_model import KnownModels, at_revision, ref_of_score
+from shape_audit.scores.score_files import read_lm_eval, read_scores, summary_of_skipped
+from shape_audit.scores.sources import ScoreSource
 
 __all__ = [
     "CHANCE",
@@ -32,9 +38,16 @@ __all__ = [
     "LM_EVAL_LETTERS",
     "NAMED",
     "OFFICIAL_COT",
+    "KnownModels",
     "KnownScores",
+    "KnownScoresOptions",
     "ScoreOptions",
     "ScoreRun",
+    "ScoreSource",
+    "ScoresRead",
+    "SkippedFile",
+    "across_models",
+    "at_revision",
     "is_protocol",
     "known_scores",
     "posted_scores",
@@ -42,5 +55,8 @@ __all__ = [
     "published_scores",
     "raw_accuracy",
     "read_lm_eval",
+    "read_scores",
+    "ref_of_score",
     "score",
+    "summary_of_skipped",
 ]

@@ -12,6 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from shape_audit.errors import IncompleteError, UsageError, explained
+from shape_audit.hub import quiet_datasets, quiet_transformers
+from shape_audit.parallel import processes_of_run
 
 DATASET = "TIGER-Lab/MMLU-Pro"
 REPETITIVE = ("exceeds model's maximum length", "Left truncation applied", "specified through cli")
@@ -153,11 +155,10 @@ def special_tokens(tokenizer_folder: Path, model: str) -> tuple[int | None, int 
 def _check_world() -> None:
     import torch
 
-    from shape_audit.parallel import world_size
-
-    if world_size() > 1 and torch.cuda.device_count() < world_size():
+    size = processes_of_run().size
+    if size > 1 and torch.cuda.device_count() < size:
         raise UsageError(
-            f"lm-eval shares questions among GPUs only, and {world_size()} processes have "
+            f"lm-eval shares questions among GPUs only, and {size} processes have "
             f"{torch.cuda.device_count()} of them here; start one process"
         )
 
@@ -178,24 +179,16 @@ def _forget_if_damaged(answers: Path) -> None:
 @contextmanager
 def _with_progress_of_questions_alone() -> Iterator[None]:
     """lm-eval's own bars and warnings, without a bar for every filter and file and a line for every answer."""
-    import datasets
-    from transformers.utils import logging as transformers_logging
 
     def is_news(entry: logging.LogRecord) -> bool:
         return not any(words in entry.getMessage() for words in REPETITIVE)
 
     loggers = [logging.getLogger(f"lm_eval.{name}") for name in ("evaluator", "models.huggingface", "models.utils")]
-    verbosity, had_bars = transformers_logging.get_verbosity(), datasets.are_progress_bars_disabled()
     for logger in loggers:
         logger.addFilter(is_news)
-    transformers_logging.set_verbosity_error()
-    transformers_logging.disable_progress_bar()
-    datasets.disable_progress_bars()
     try:
-        yield
+        with quiet_transformers(), quiet_datasets():
+            yield
     finally:
         for logger in loggers:
             logger.removeFilter(is_news)
-        transformers_logging.set_verbosity(verbosity)
-        if not had_bars:
-            datasets.enable_progress_bars()

@@ -1,17 +1,31 @@
-"""All scores that can be had of a model: published, posted in its repository, in files of lm-eval."""
+"""All scores that can be had of a model: published, posted in its repository, in result files."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from shape_audit.errors import IncompleteError, in_our_words
-from shape_audit.hub import DEFAULT_RETRIES, Checkpoint, parse_model_name, read_texts, texts_of
-from shape_audit.records import ScoreRecord, safe_file_name
-from shape_audit.scores.lm_eval_files import read_lm_eval
-from shape_audit.scores.posted import CARD, EVAL_RESULTS, posted_scores
+from shape_audit.errors import IncompleteError, NotAuditableError, translate_errors
+from shape_audit.hub import (
+    DEFAULT_RETRIES,
+    RepositoryFiles,
+    open_repository,
+    parse_model,
+    read_checkpoint,
+    read_texts,
+)
+from shape_audit.records import ModelRef, ScoreRecord, safe_file_name
+from shape_audit.scores.parts_of_runs import once
+from shape_audit.scores.posted import CARD, EVAL_RESULTS, UNKNOWN, posted_scores
 from shape_audit.scores.published import published_for
+from shape_audit.scores.readings import ScoresRead, SkippedFile
+from shape_audit.scores.same_model import KnownModels, at_revision, is_near
+from shape_audit.scores.score_files import NOTHING, read_scores, summary_of_skipped
+from shape_audit.scores.sources import scores_of_sources
+
+NAMES_SHOWN = 5
 
 
 @dataclass(frozen=True)
@@ -19,103 +33,134 @@ class KnownScores:
     """Scores of one model, by protocol.
 
     Attributes:
-        to_mind: what was passed over, and scores that do not agree.
+        warnings: what was passed over, and scores that do not agree.
+        skipped: result files of the user's that could not be used; `warnings` has them by their reasons.
     """
 
-    model: str
+    model: ModelRef
     scores: tuple[ScoreRecord, ...]
-    to_mind: tuple[str, ...] = field(default=())
+    warnings: tuple[str, ...] = field(default=())
+    skipped: tuple[SkippedFile, ...] = field(default=())
 
 
 def known_scores(
-    model: str,
+    model: str | Path | ModelRef,
     files: Sequence[Path] = (),
     *,
     runs: Path | None = None,
     posted: bool = True,
-    checkpoint: Checkpoint | None = None,
+    strict: bool = False,
+    sources: bool = True,
+    repository: RepositoryFiles | None = None,
     retries: int = DEFAULT_RETRIES,
 ) -> KnownScores:
     """The scores of a model.
 
     Args:
-        files: result files or folders of lm-eval; of other models in them nothing is taken.
-        runs: folder that `score` has saved its results to; what cannot be read there is said and passed over.
+        files: result files or folders of them, as for `read_scores`; of other models in them nothing is taken.
+        runs: folder that `score` has saved its results to.
         posted: look into the model's repository too.
-        checkpoint: of a Hub model that has been read, so that its repository need not be asked for again.
+        strict: let no file of `files` be skipped.
+        sources: ask the score sources of other packages.
+        repository: of a model that has been read, so that it need not be asked for again.
 
     Raises:
-        IncompleteError, UsageError: the model cannot be reached, a file cannot be read.
-        CorruptFileError: a file is no result file.
+        IncompleteError, UsageError: the model cannot be reached, a path does not exist, or, if strict, a file cannot be
+            used; without strict that is said and passed over.
     """
-    name, revision = model.partition("@")[0], model.partition("@")[2] or None
-    scores, to_mind = list(published_for(name)), []
-    for path in files:
-        imported = read_lm_eval(path)
-        own = [score for score in imported if _same_model(score.model, name)]
-        scores += own
-        others = len(imported) - len(own)
-        if others:
-            to_mind.append(f"{path}: {others} scores of other models were passed over")
-    if runs is not None:
-        found, passed_over = _runs(runs, name)
-        scores += found
-        to_mind += passed_over
+    asked = parse_model(model)
+    ref = _identified(asked, retries)
+    scores: list[ScoreRecord] = []
+    warnings: list[str] = []
     if posted:
-        with in_our_words(model):
-            texts = (
-                read_texts(model, _is_posted, retries=retries)
-                if checkpoint is None
-                else texts_of(checkpoint, _is_posted, retries=retries)
-            )
-        found, passed_over = posted_scores(texts.repo_id, texts.revision, texts.texts)
+        with translate_errors(ref.repo_id):
+            repository = repository or open_repository(ref, retries)
+            texts = read_texts(repository, _is_posted)
+        if ref.source == "hub":
+            ref = repository.ref
+        found, passed_over = posted_scores(ref.repo_id, repository.ref.revision, texts)
         scores += found
-        to_mind += passed_over
-        revision = texts.revision or revision
+        warnings += passed_over
+    scores += published_for(ref)
+    read = read_scores(files, strict=strict)
+    folder = runs / safe_file_name(ref.repo_id) if runs is not None else None
+    saved = read_scores([folder]) if folder is not None and folder.is_dir() else ScoresRead(())
+    own, others = _own((*read.scores, *saved.scores), ref, asked)
+    scores += own
+    named = {score.model for score in read.scores}
+    warnings += _passed_over([score for score in others if score.model in named], ref)
+    damaged = [one for one in saved.skipped if one.reason != NOTHING]
+    warnings += [*summary_of_skipped(read.skipped), *summary_of_skipped(damaged)]
+    if read.other_files:
+        warnings.append(f"{read.other_files} other files are no results of a benchmark")
+    if sources:
+        found, passed_over = scores_of_sources(ref.repo_id, ref.revision)
+        scores += [at_revision(score, ref.revision) for score in found]
+        warnings += passed_over
     scores.sort(key=lambda score: (score.protocol, score.provider, score.source))
-    return KnownScores(name, tuple(scores), (*to_mind, *_disagreements(scores), *_other_revisions(scores, revision)))
+    more = (*_disagreements(scores), *_set_apart(scores))
+    return KnownScores(ref, tuple(scores), (*warnings, *more), read.skipped)
 
 
-def _runs(folder: Path, model: str) -> tuple[list[ScoreRecord], list[str]]:
-    """What this program has run for a model, and what of that is damaged."""
-    found: list[ScoreRecord] = []
-    damaged: list[str] = []
-    own = parse_model_name(model).repo_id
-    for file in sorted((folder / safe_file_name(own)).glob("*/results_*.json")):
-        try:
-            found += [score for score in read_lm_eval(file) if score.model == own]
-        except IncompleteError as error:
-            damaged.append(str(error))
-    return found, damaged
+def _own(scores: Sequence[ScoreRecord], ref: ModelRef, asked: ModelRef) -> tuple[list[ScoreRecord], list[ScoreRecord]]:
+    """Scores of the model under its name, and the others. A score of the very revision that was asked for is of it,
+    however the Hub calls that commit."""
+    models = KnownModels([ref])
+    own, others = [], []
+    for score in once(scores):
+        found = models.claim(score)
+        if found is None:
+            others.append(score)
+            continue
+        claimed = found[1]
+        if claimed.set_apart and score.revision == asked.revision is not None:
+            claimed = claimed.model_copy(update={"set_apart": None})
+        own.append(claimed)
+    return own, others
+
+
+def _passed_over(others: Sequence[ScoreRecord], ref: ModelRef) -> list[str]:
+    """How many scores are of other models, by harness, with the names that come near first."""
+    lines = []
+    for harness, count in sorted(Counter(score.protocol.partition(":")[0] for score in others).items()):
+        names = dict.fromkeys(f"{score.model:.100}" for score in others if score.protocol.partition(":")[0] == harness)
+        ordered = sorted(names, key=lambda name: (not is_near(name, ref), name))
+        more = f" and {len(ordered) - NAMES_SHOWN} more" if len(ordered) > NAMES_SHOWN else ""
+        are = "1 score of another model was" if count == 1 else f"{count} scores of other models were"
+        lines.append(f"{are} passed over ({harness}): {', '.join(ordered[:NAMES_SHOWN])}{more}")
+    near = [name for name in dict.fromkeys(score.model for score in others) if is_near(name, ref) and "+" not in name]
+    if near:
+        name = ref.repo_id if ref.source == "hub" else str(ref)
+        lines.append(f"if {near[0]} is {name}, say so: --scores {name}=PATH")
+    return lines
+
+
+def _identified(ref: ModelRef, retries: int) -> ModelRef:
+    """A folder or built-in model with its fingerprint, which saved runs are known by; as it is where it has none."""
+    if ref.source == "hub" or ref.revision is not None:
+        return ref
+    try:
+        return read_checkpoint(ref, retries=retries).ref
+    except (IncompleteError, NotAuditableError):
+        return ref
 
 
 def _is_posted(file: str) -> bool:
     return file == CARD or bool(EVAL_RESULTS.fullmatch(file))
 
 
-def _same_model(named: str, model: str) -> bool:
-    """Whether a result file's name means this model. Of a folder it may be another path that ends in its name; a Hub
-    name is itself alone: org/name and other/name are two models."""
-    if named == model:
-        return True
-    return Path(model).is_dir() and Path(named).name == Path(model).resolve().name
-
-
 def _disagreements(scores: Sequence[ScoreRecord]) -> list[str]:
     """Scores of one protocol that differ by more than their errors: all are shown, none is chosen."""
     found = []
-    for protocol in dict.fromkeys(score.protocol for score in scores if not score.is_limited):
-        values = [score for score in scores if score.protocol == protocol and not score.is_limited]
+    comparable = [score for score in scores if score.is_comparable and not score.protocol.startswith(UNKNOWN)]
+    for protocol in dict.fromkeys(score.protocol for score in comparable):
+        values = [score for score in comparable if score.protocol == protocol]
         spread = max(score.value for score in values) - min(score.value for score in values)
-        if protocol != "posted:unknown" and spread > 2 * max(score.stderr or 0.0 for score in values) and spread > 1e-6:
+        if spread > 2 * max(score.stderr or 0.0 for score in values) and spread > 1e-6:
             found.append(f"{len(values)} scores of {protocol} disagree by {100 * spread:.2f} points; none was chosen")
     return found
 
 
-def _other_revisions(scores: Sequence[ScoreRecord], revision: str | None) -> list[str]:
-    """Scores of another commit than the one asked for."""
-    return [
-        f"{score.source}: of commit {score.revision[:12]}, not {revision[:12]}"
-        for score in scores
-        if revision and score.revision and score.provider != "posted" and not score.revision.startswith(revision)
-    ]
+def _set_apart(scores: Sequence[ScoreRecord]) -> list[str]:
+    """Scores that are shown, and enter no comparison."""
+    return [f"{score.source}: {score.set_apart}" for score in scores if score.set_apart]

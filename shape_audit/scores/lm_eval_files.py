@@ -1,4 +1,4 @@
-"""Result files that lm-eval wrote, of any version seen in the wild: results_<time>.json, alone or in folders.
+"""Result files that lm-eval wrote, of any version seen in the wild.
 
 What differs between versions: the group's row stands in `results`, in `groups`, in both or in neither, and may hold
 nothing but an alias; standard errors may be the text "N/A"; `versions` mixes numbers, texts and "N/A"; `n-samples` may
@@ -13,97 +13,114 @@ import json
 import math
 import re
 from collections.abc import Iterator, Mapping
+from dataclasses import replace
 from datetime import UTC, datetime
-from functools import cache
-from pathlib import Path
+from functools import cached_property
 from typing import Any
 
-from pydantic import ValidationError
-
-from shape_audit.errors import CorruptFileError, IncompleteError
-from shape_audit.records import ScoreRecord, read_small_file
+from shape_audit.errors import CorruptFileError
 from shape_audit.scores.protocols import QUESTIONS, SUBJECTS, lm_eval_protocol
+from shape_audit.scores.readings import Piece, Refusal, finite, made_record, questions_by_subject, tasks_data
+from shape_audit.scores.run_settings import RunSettings, parsed_arguments, run_settings, short
 
-DATA = Path(__file__).resolve().parent.parent / "data"
 COT, LETTERS = "mmlu_pro", "leaderboard_mmlu_pro"
 MADE_BY = "shape_audit"
 """Key under which `shape-audit score` says what lm-eval does not: which model and revision a folder was."""
 MOST_QUESTIONS = 1_000_000
-_LEAF = re.compile(r"mmlu_pro_(?!plus)[a-z_]+")
-_RESULTS = re.compile(r"results(_.*)?\.json")
-_SETTINGS_THAT_MATTER = ("chat_template_sha", "system_instruction_sha", "fewshot_as_multiturn")
+_OF_MMLU_PRO = re.compile(r"mmlu[-_ ]?pro", re.IGNORECASE)
+_CODE = re.compile(r"<function|<bound method|functools\.partial|^!function|^\s*(def|lambda)\b|^\w*utils\.\w+$")
+"""How lm-eval writes a function down; a template is text of another kind."""
 
 
-def read_lm_eval(path: Path) -> list[ScoreRecord]:
-    """The MMLU-Pro scores of a result file, or of all result files under a folder; other tasks are passed over.
-
-    Raises:
-        IncompleteError: nothing is there, or it cannot be read.
-        CorruptFileError: not a result file of lm-eval, or with values that no run gives.
-    """
-    if path.is_dir():
-        files = sorted(file for file in path.rglob("*.json") if _RESULTS.fullmatch(file.name))
-        if not files:
-            raise IncompleteError(f"{path}: no result files of lm-eval (results_*.json) in it")
-        return [score for file in files for score in read_lm_eval(file)]
-    try:
-        content = json.loads(read_small_file(path).decode("utf-8"))
-    except (ValueError, RecursionError) as error:
-        raise CorruptFileError(f"{path}: not a JSON file") from error
+def is_lm_eval(content: Any) -> bool:
+    """Whether a JSON value is laid out as lm-eval's results."""
     if not isinstance(content, dict) or not isinstance(content.get("results"), dict):
-        raise CorruptFileError(f"{path}: not a result file of lm-eval (it has no results)")
-    return list(_File(path, content).scores())
+        return False
+    return not any(key in content for key in ("config_general", "config_tasks"))
+
+
+def read_lm_eval_pieces(source: str, content: Mapping[str, Any], model: str | None) -> Iterator[Piece | Refusal]:
+    """The MMLU-Pro scores of a result file, and the reasons why a task of it gave none.
+
+    Args:
+        source: what the records call the file.
+        model: the model that was run, where it is known better than by the file.
+    """
+    yield from _File(source, content, model).pieces()
 
 
 class _File:
     """One result file."""
 
-    def __init__(self, path: Path, content: Mapping[str, Any]) -> None:
-        self.path, self.content = path, content
+    def __init__(self, source: str, content: Mapping[str, Any], model: str | None) -> None:
+        self.source, self.content, self.named = source, content, model
         self.results: Mapping[str, Any] = content["results"]
 
-    def scores(self) -> Iterator[ScoreRecord]:
-        leaves = [name for name in self.results if _LEAF.fullmatch(name)]
-        if leaves or self._row(COT):
-            yield self._score(COT, leaves)
-        if self._row(LETTERS):
-            yield self._score(LETTERS, [LETTERS])
+    def pieces(self) -> Iterator[Piece | Refusal]:
+        understood = set()
+        for task, stock in tasks_data()["tasks"].items():
+            leaves = self._leaves(task) if stock["has_subjects"] else [task]
+            understood |= {task, *leaves}
+            if task in self.results or self._row(task) or (stock["has_subjects"] and leaves):
+                try:
+                    yield self._piece(task, leaves, stock)
+                except CorruptFileError as error:
+                    yield error
+        subjects = "|".join(questions_by_subject())
+        others = {re.sub(f"_({subjects})$", "", task) for task in self.results if _OF_MMLU_PRO.search(task)}
+        for task in sorted(others - understood):
+            yield f"{task:.60} is another benchmark than MMLU-Pro, or asks it in a way that is not known"
 
-    def _score(self, task: str, leaves: list[str]) -> ScoreRecord:
-        stock = _stock(task)
+    def _leaves(self, task: str) -> list[str]:
+        names = [f"{task}_{subject}" for subject in questions_by_subject()]
+        return [name for name in names if name in self.results]
+
+    def _piece(self, task: str, leaves: list[str], stock: Mapping[str, Any]) -> Piece:
         value, stderr, n, notes = self._accuracy(task, leaves, stock["metric"])
-        asked, limit = self._asked(leaves), self._part("config").get("limit")
-        expected = QUESTIONS if task == LETTERS or len(leaves) in (0, SUBJECTS) else None
-        if task == COT and leaves and len(leaves) < SUBJECTS:
-            notes.append(f"{len(leaves)} of {SUBJECTS} subjects")
-        is_limited = limit is not None or (task == COT and 0 < len(leaves) < SUBJECTS)
+        counted = leaves or [f"{task}_{subject}" for subject in questions_by_subject()]
+        asked = self._asked(counted if stock["has_subjects"] else leaves)
+        is_part = stock["has_subjects"] and 0 < len(leaves) < SUBJECTS
+        expected = None if is_part else QUESTIONS
+        if is_part:
+            subjects = [leaf.removeprefix(f"{task}_") for leaf in leaves]
+            notes += [f"{len(leaves)} of {SUBJECTS} subjects", f"only {', '.join(subjects)}"]
+        sizes = [questions_by_subject()[leaf.removeprefix(f"{task}_")] for leaf in counted if stock["has_subjects"]]
+        is_limited = self._limit_cuts(sizes or [QUESTIONS], value)
         if asked is None:
             notes.append("the file does not say how many questions were asked")
         elif asked[0] < asked[1] or (expected is not None and asked[0] < expected):
             is_limited = True
-        protocol = lm_eval_protocol(task, self._version(task, leaves), self._departures(leaves, stock))
-        model, revision = self._model()
-        notes += [note for note in self._made_by().get("notes") or () if isinstance(note, str)]
-        try:
-            return ScoreRecord(
-                model=model,
-                revision=revision,
-                protocol=protocol,
-                value=value,
-                stderr=stderr,
-                n=n if n is not None else asked[0] if asked else None,
-                is_limited=is_limited,
-                provider="run" if self._made_by() else "import",
-                source=self.path.name,
-                date=self._date(),
-                notes=notes,
-            )
-        except ValidationError as error:
-            first = error.errors()[0]
-            field = ".".join(str(part) for part in first["loc"])
-            raise CorruptFileError(
-                f"{self.path}: {task}: {field} is {first['input']!r:.60}, which no run gives"
-            ) from error
+        settings = self._settings
+        protocol = lm_eval_protocol(task, self._version(task, leaves), self._departures(leaves, stock, settings))
+        notes += [note for note in self._made_by.get("notes") or () if isinstance(note, str)]
+        record = made_record(
+            model=settings.identity,
+            revision=settings.revision,
+            subfolder=settings.subfolder,
+            variant=settings.variant,
+            protocol=protocol,
+            value=value,
+            stderr=stderr,
+            n=n if n is not None else asked[0] if asked else None,
+            is_limited=is_limited or is_part,
+            provider="run" if self._made_by else "import",
+            source=self.source,
+            date=self._date(),
+            dtype=settings.dtype,
+            notes=notes,
+        )
+        return Piece(record, self._whole_subjects(task, leaves, stock["metric"]) if is_part else {})
+
+    def _whole_subjects(self, task: str, leaves: list[str], metric: str) -> dict[str, tuple[float, int]]:
+        """The subjects of a partial run, if each of them was asked wholly; else none."""
+        found = {}
+        for leaf in leaves:
+            subject = leaf.removeprefix(f"{task}_")
+            value, count = _number(self.results[leaf], metric), self._samples(leaf)
+            if value is None or count is None or count[0] < questions_by_subject()[subject]:
+                return {}
+            found[subject] = (value, count[0])
+        return found
 
     def _row(self, task: str) -> Mapping[str, Any] | None:
         """Where the numbers of a task or group stand: a row with nothing but an alias is none."""
@@ -123,16 +140,17 @@ class _File:
         if row is not None:
             value, stderr = _number(row, metric), _number(row, metric.replace(",", "_stderr,"))
             if value is None:
-                raise CorruptFileError(f"{self.path}: {task} has no {metric}")
+                raise CorruptFileError(f"{task} has no {metric}{_instead(row, metric)}")
             return value, stderr, None, []
         counts = {leaf: self._samples(leaf) for leaf in leaves}
         rows = [(_number(self.results[leaf], metric), counts[leaf]) for leaf in leaves]
-        if any(value is None or count is None for value, count in rows):
-            raise CorruptFileError(f"{self.path}: no {task} row, and not all subjects have {metric} and n-samples")
+        if not rows or any(value is None or count is None for value, count in rows):
+            other = next((instead for leaf in leaves if (instead := _instead(self.results[leaf], metric))), "")
+            raise CorruptFileError(f"no {task} row, and not all subjects have {metric} and n-samples{other}")
         total = sum(count[0] for _, count in rows if count is not None)
         mean = sum(value * count[0] for value, count in rows if value is not None and count is not None) / total
         notes = ["the mean over subjects by their questions: the file has no row for all of them"]
-        return mean, math.sqrt(mean * (1 - mean) / total), total, notes
+        return mean, math.sqrt(max(mean * (1 - mean), 0.0) / total), total, notes
 
     def _samples(self, leaf: str) -> tuple[int, int] | None:
         """(asked, there are) of a task."""
@@ -150,6 +168,18 @@ class _File:
             return None
         return sum(count[0] for count in counts if count), sum(count[1] for count in counts if count)
 
+    def _limit_cuts(self, sizes: list[int], value: float) -> bool:
+        """Whether the limit left questions of tasks of these sizes out. lm-eval's limit is a share below 1, else a
+        number of questions a task; 1.0 is meant as everything, unless one answer a task can have given the result."""
+        limit = self._part("config").get("limit")
+        if limit is None or isinstance(limit, bool):
+            return bool(limit)
+        if not isinstance(limit, int | float) or not math.isfinite(limit):
+            return True
+        if limit == 1:
+            return abs(value * len(sizes) - round(value * len(sizes))) < 1e-6
+        return limit < max(sizes)
+
     def _version(self, task: str, leaves: list[str]) -> str:
         """Of the leaf tasks, which the prompts belong to; the group's has been another number."""
         versions = self._part("versions")
@@ -158,53 +188,86 @@ class _File:
             found = {str(versions[task])}
         return found.pop() if len(found) == 1 else "mixed" if found else "unknown"
 
-    def _departures(self, leaves: list[str], stock: Mapping[str, Any]) -> dict[str, str]:
+    def _departures(self, leaves: list[str], stock: Mapping[str, Any], settings: RunSettings) -> dict[str, str]:
         """Settings of the run that are not the stock task's."""
-        found: dict[str, str] = {}
+        found = dict(settings.departures)
         configs = [config for leaf in leaves if isinstance(config := self._part("configs").get(leaf), dict)]
         edited: list[Any] = []
         for config in configs:
-            shots = config.get("num_fewshot")
-            if shots not in (None, stock["config"]["num_fewshot"]):
-                found["shots"] = str(shots)
             for key, value in stock["config"].items():
                 if key != "num_fewshot" and key in config and config[key] != value:
                     edited.append([key, config[key]])
-            generation = config.get("generation_kwargs")
-            if stock["generation"] is not None and isinstance(generation, dict):
-                for key, value in generation.items():
-                    if value != stock["generation"].get(key):
-                        found[key] = _short(value)
+            edited += [[key, config[key]] for key in ("gen_prefix", "use_prompt", "dataset_name") if config.get(key)]
+            text = config.get("doc_to_text")
+            if stock["is_asked_by_code"] and isinstance(text, str) and not _CODE.search(text):
+                edited.append(["doc_to_text", text])
             filters = config.get("filter_list")
             if stock["filters"] is not None and isinstance(filters, list):
-                extract = [entry.get("filter") for entry in filters if isinstance(entry, dict)]
-                if stock["filters"] not in extract:
+                extract = [entry["filter"] for entry in filters if isinstance(entry, dict) and "filter" in entry]
+                if extract and stock["filters"] not in extract:
                     edited.append(["filter_list", filters])
         if edited:
             found["edited"] = hashlib.sha256(json.dumps(edited, sort_keys=True).encode()).hexdigest()[:8]
-        for key in _SETTINGS_THAT_MATTER:
-            value = self.content.get(key)
-            if value:
-                found[key.removesuffix("_sha")] = _short(value)
+        shots = {self._shots(leaf) for leaf in leaves} - {None, stock["config"]["num_fewshot"]}
+        if shots:
+            found["shots"] = "-".join(sorted(map(str, shots)))
+        return found | self._generation(configs, stock) | self._prompting()
+
+    def _shots(self, leaf: str) -> object:
+        config = self._part("configs").get(leaf)
+        known = config.get("num_fewshot") if isinstance(config, dict) else None
+        candidates = (known, self._part("n-shot").get(leaf), self._part("config").get("num_fewshot"))
+        return next((shots for shots in candidates if type(shots) is int), None)
+
+    def _generation(self, configs: list[dict[str, Any]], stock: Mapping[str, Any]) -> dict[str, str]:
+        """How answers were generated, where that is not as the stock task does it: by the task, by --gen_kwargs, or,
+        for the number of tokens, by the model's own arguments."""
+        if stock["generation"] is None:
+            return {}
+        by_task = [part for config in configs if isinstance(part := config.get("generation_kwargs"), dict)]
+        arguments = parsed_arguments(self._part("config").get("model_args"))
+        lengths = [{"max_gen_toks": arguments["max_gen_toks"]}] if "max_gen_toks" in arguments else []
+        found = {}
+        for given in (*lengths, *by_task, parsed_arguments(self._part("config").get("gen_kwargs"))):
+            for key, value in given.items():
+                if value != stock["generation"].get(key):
+                    found[str(key)] = short(value)
         return found
 
-    def _model(self) -> tuple[str, str | None]:
-        """(name, commit sha where it is one)."""
-        named = self._made_by()
-        if isinstance(named.get("model"), str) and isinstance(named.get("revision"), str):
-            return named["model"], named["revision"]
-        config = self._part("config")
-        arguments = config.get("model_args")
-        if isinstance(arguments, str):
-            arguments = dict(part.partition("=")[::2] for part in arguments.split(","))
-        pretrained = arguments.get("pretrained") if isinstance(arguments, dict) else None
-        name = self.content.get("model_name") or pretrained
-        if not isinstance(name, str) or not name:
-            raise CorruptFileError(f"{self.path}: it does not say which model was run")
-        sha = config.get("model_sha")
-        is_sha = isinstance(sha, str) and re.fullmatch("[0-9a-f]{40}", sha)
-        return name, str(sha) if is_sha else None
+    def _prompting(self) -> dict[str, str]:
+        """Chat template, system instruction and few-shot examples as turns."""
+        found = {}
+        for name in ("chat_template", "system_instruction"):
+            value, text = self.content.get(f"{name}_sha"), self.content.get(name)
+            if value or text:
+                whole = hashlib.sha256(text.encode()).hexdigest() if isinstance(text, str) else text
+                found[name] = short(value or whole)
+        if self.content.get("fewshot_as_multiturn"):
+            found["fewshot_as_multiturn"] = short(self.content["fewshot_as_multiturn"])
+        return found
 
+    @cached_property
+    def _settings(self) -> RunSettings:
+        """Of the run: what `shape-audit score` has written, where it ran lm-eval, else what lm-eval's config says."""
+        config, name = self._part("config"), self.content.get("model_name")
+        backend = config.get("model")
+        settings = run_settings(
+            config.get("model_args"),
+            name=name if isinstance(name, str) and name else None,
+            backend=backend if isinstance(backend, str) else None,
+            config=config,
+        )
+        ours = self._made_by
+        if isinstance(ours.get("model"), str) and isinstance(ours.get("revision"), str):
+            place = {"subfolder": ours.get("subfolder"), "variant": ours.get("variant")}
+            return replace(settings, model=ours["model"], revision=ours["revision"], changes=(), departures={}, **place)
+        if self.named is not None:
+            return replace(settings, model=self.named)
+        if settings.model is None:
+            raise CorruptFileError("it does not say which model was run; give it as MODEL=PATH")
+        return settings
+
+    @property
     def _made_by(self) -> Mapping[str, Any]:
         """What `shape-audit score` has added; empty where lm-eval ran by itself."""
         return self._part(MADE_BY)
@@ -216,27 +279,28 @@ class _File:
         return datetime.fromtimestamp(seconds, UTC).date().isoformat()
 
 
-@cache
-def _stock(task: str) -> Mapping[str, Any]:
-    tasks = json.loads((DATA / "mmlu_pro_tasks.json").read_text(encoding="utf-8"))
-    stock: Mapping[str, Any] = tasks[task]
-    return stock
+def _keys(metric: str) -> tuple[str, ...]:
+    """A metric's full name, and the one of older versions."""
+    return metric, metric.partition(",")[0] if "stderr" not in metric else metric.replace(",none", "")
 
 
-def _number(row: Mapping[str, Any], metric: str) -> float | None:
+def _number(row: Any, metric: str) -> float | None:
     """A metric of a row, by its full name or the one of older versions; None for "N/A" and NaN."""
     if not isinstance(row, Mapping):
         return None
-    value = row.get(
-        metric, row.get(metric.partition(",")[0] if "stderr" not in metric else metric.replace(",none", ""))
-    )
-    if isinstance(value, bool) or not isinstance(value, int | float) or not math.isfinite(value):
-        return None
-    return float(value)
+    full, older = _keys(metric)
+    value = row.get(full, row.get(older))
+    return finite(value)
 
 
-def _short(value: Any) -> str:
-    """A value as a part of a protocol's name."""
-    text = value if isinstance(value, str) else json.dumps(value)
-    text = re.sub(r"[^\w.-]", "", text)
-    return text if 0 < len(text) <= 16 else hashlib.sha256(json.dumps(value).encode()).hexdigest()[:8]
+def _instead(row: Any, metric: str) -> str:
+    """Why a row lacks its metric, where that can be seen."""
+    if not isinstance(row, Mapping):
+        return ""
+    for key in _keys(metric):
+        if key in row:
+            return f": it is {row[key]!r:.30}"
+    if any(str(key).partition(",")[0] == "bypass" for key in row):
+        return ": a run with --predict_only, which computes no metric"
+    others = [str(key) for key in row if "," in str(key) and "stderr" not in str(key)]
+    return f", only {', '.join(others)[:80]}" if others else ""

@@ -7,9 +7,17 @@ import csv
 from functools import cache
 from pathlib import Path
 
-from shape_audit.records import ScoreRecord
+from shape_audit.records import ModelRef, ScoreRecord
 
 TABLE = Path(__file__).resolve().parent.parent / "data" / "mmlu_pro_scores.csv"
+
+
+_WITH = "prompted with the model's chat template"
+_TEMPLATE_WORDS = {
+    "": "",
+    "false": "prompted without a chat template",
+    "unknown": "whether it was prompted with the model's chat template is not said by the source",
+}
 
 
 @cache
@@ -20,7 +28,7 @@ def published_scores() -> tuple[ScoreRecord, ...]:
             ScoreRecord(
                 model=row["repo_id"],
                 revision=None,
-                protocol=row["protocol"],
+                protocol=row["protocol"] + _departures(row),
                 value=float(row["accuracy"]),
                 stderr=float(row["stderr"]),
                 n=int(row["n"]),
@@ -28,12 +36,22 @@ def published_scores() -> tuple[ScoreRecord, ...]:
                 provider="published",
                 source=row["source"],
                 date=row["date"] or None,
-                notes=[row["notes"]] if row["notes"] else [],
+                notes=[note for note in (row["notes"], _TEMPLATE_WORDS.get(row["chat_template"], _WITH)) if note],
             )
             for row in csv.DictReader(stream)
         )
 
 
-def published_for(model: str) -> list[ScoreRecord]:
-    """Of one model, by its Hub name."""
-    return [score for score in published_scores() if score.model == model]
+def published_for(model: str | ModelRef) -> list[ScoreRecord]:
+    """Of one model: of a Hub repository as a whole, never of a folder or variant in it."""
+    ref = ModelRef("hub", model) if isinstance(model, str) else model
+    return [score for score in published_scores() if ModelRef("hub", score.model).is_same_model(ref)]
+
+
+def _departures(row: dict[str, str]) -> str:
+    """What the columns make of the protocol's name, as a result file of the same run would be read."""
+    template = row["chat_template"]
+    if template in ("", "false"):
+        return ""
+    shown = "+chat_template" if template == "true" else f"+chat_template={template}"
+    return shown + (f"+fewshot_as_multiturn={row['fewshot_as_multiturn']}" if row["fewshot_as_multiturn"] else "")

@@ -16,9 +16,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shape_audit.errors import IncompleteError, MissingExtraError, NotAuditableError, UsageError
-from shape_audit.hub import DEFAULT_RETRIES, Checkpoint, read_checkpoint, tokenizer_folder
-from shape_audit.records import ScoreRecord, check_writable, safe_file_name
-from shape_audit.scores.lm_eval_files import COT, LETTERS, MADE_BY, read_lm_eval
+from shape_audit.hub import Checkpoint, read_checkpoint, tokenizer_folder, weights_folder
+from shape_audit.records import ModelRef, ScoreRecord, check_writable, safe_file_name
+from shape_audit.scores.lm_eval_files import COT, LETTERS, MADE_BY
+from shape_audit.scores.options import ScoreOptions
+from shape_audit.scores.score_files import read_lm_eval
 from shape_audit.shape import describe
 
 if TYPE_CHECKING:
@@ -28,53 +30,7 @@ TASKS = {"letters": LETTERS, "cot": COT}
 """--protocol -> lm-eval's stock task."""
 STOCK_GENERATION = 2048
 """Tokens that the stock task mmlu_pro generates at most."""
-DTYPES = ("auto", "float32", "bfloat16", "float16")
-DEVICES = ("auto", "cpu", "cuda", "mps")
 PACKAGES = ("lm_eval", "torch", "transformers", "datasets")
-
-
-@dataclass(frozen=True)
-class ScoreOptions:
-    """How to score.
-
-    Attributes:
-        protocol: `letters` (leaderboard_mmlu_pro: 5-shot, log-likelihood of the letters) or `cot` (mmlu_pro: 5-shot
-            chain of thought, generated).
-        limit: ask only so many questions, of `cot` a subject; a limited run is no score to compare.
-        batch_size: `auto`, `auto:N` or a number; None for auto on a GPU and 1 on a CPU, where too large a batch is
-            killed rather than refused.
-        max_gen_toks: of `cot`, another number of tokens than 2,048; that is another protocol, and named so.
-        device, dtype: as for lm-eval; dtype `auto` is the checkpoint's own.
-        results: folder for lm-eval's files, in which each model gets its own.
-        resume: use the answers that a killed run of equal model and settings has left.
-        retries: how often to try again after a passing fault of the network.
-    """
-
-    results: Path
-    protocol: str = "letters"
-    limit: int | None = None
-    batch_size: str | None = None
-    max_gen_toks: int | None = None
-    device: str = "auto"
-    dtype: str = "auto"
-    resume: bool = True
-    retries: int = DEFAULT_RETRIES
-
-    def __post_init__(self) -> None:
-        for name, allowed in (("protocol", tuple(TASKS)), ("device", DEVICES), ("dtype", DTYPES)):
-            if getattr(self, name) not in allowed:
-                raise UsageError(f"--{name} must be one of {', '.join(allowed)}, not {getattr(self, name)}")
-        for name in ("limit", "max_gen_toks"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
-        if self.retries < 0:
-            raise UsageError(f"--retries must be at least 0, not {self.retries}")
-        if self.max_gen_toks is not None and self.protocol != "cot":
-            raise UsageError("--max-gen-toks goes with --protocol cot; letters are not generated")
-        kind, _, times = (self.batch_size or "auto").partition(":")
-        if not (kind == "auto" and (not times or times.isdigit())) and not (kind.isdigit() and int(kind) > 0):
-            raise UsageError(f"--batch-size must be auto, auto:N or a number, not {self.batch_size}")
 
 
 @dataclass(frozen=True)
@@ -85,7 +41,7 @@ class ScoreRun:
     results_file: Path
 
 
-def score(model: str, options: ScoreOptions | None = None, **changes: Any) -> ScoreRun | None:
+def score(model: str | Path | ModelRef, options: ScoreOptions | None = None, **changes: Any) -> ScoreRun | None:
     """Run MMLU-Pro on a model with lm-eval, and read the score from the file that lm-eval wrote.
 
     Under `accelerate launch` the questions are shared among its GPUs; all processes but the first return None.
@@ -102,26 +58,26 @@ def score(model: str, options: ScoreOptions | None = None, **changes: Any) -> Sc
         IncompleteError: questions or weights cannot be had, or lm-eval did not save what it should have.
         CorruptFileError: weights are damaged.
     """
-    if options is None:
-        options = ScoreOptions(**changes)
+    options = ScoreOptions.given(options, changes, "score()")
+    if options.results is None:
+        raise UsageError("score() needs results: the folder for lm-eval's files")
     missing = [package for package in PACKAGES if find_spec(package) is None]
     if missing:
         raise MissingExtraError(f"running MMLU-Pro needs {missing[0]}: pip install 'shape-audit[eval]'")
     check_writable(options.results, what="results", option="--results")
     checkpoint = _checkpoint(model, options)
-    from shape_audit.models import weights_folder
     from shape_audit.scores import harness
 
     expected = _expected(harness.questions_a_subject(), options)
-    weights_folder(checkpoint, options.retries)  # now, with retries: lm-eval then finds them in the Hub's cache
-    tokenizer = tokenizer_folder(checkpoint, retries=options.retries)
+    weights = weights_folder(checkpoint)  # now, with retries: lm-eval then finds them in the Hub's cache
+    tokenizer = tokenizer_folder(checkpoint)
     output = options.results / safe_file_name(checkpoint.repo_id)
     answers = _answers(checkpoint, options) if options.resume else None
     started = time.time()
     device = _device(options)
     run = harness.run_harness(
         TASKS[options.protocol],
-        _model_args(checkpoint, options, harness.special_tokens(tokenizer, checkpoint.repo_id)),
+        _model_args(checkpoint, (weights, tokenizer), options, harness.special_tokens(tokenizer, checkpoint.repo_id)),
         device=device,
         batch_size=options.batch_size or ("1" if device == "cpu" else "auto"),
         limit=options.limit,
@@ -132,7 +88,10 @@ def score(model: str, options: ScoreOptions | None = None, **changes: Any) -> Sc
     if run is None:
         return None
     notes = _notes(run, tokenizer, options)
-    run.results[MADE_BY] = {"model": checkpoint.repo_id, "revision": checkpoint.revision, "notes": notes}
+    run.results[MADE_BY] = {
+        "model": checkpoint.repo_id, "revision": checkpoint.revision, "subfolder": checkpoint.ref.subfolder or None,
+        "variant": checkpoint.variant, "notes": notes,
+    }  # fmt: skip
     path = harness.save(run)
     record = _verified(path, run, started, expected)
     if answers is not None:
@@ -141,7 +100,7 @@ def score(model: str, options: ScoreOptions | None = None, **changes: Any) -> Sc
     return ScoreRun(record, path)
 
 
-def _checkpoint(model: str, options: ScoreOptions) -> Checkpoint:
+def _checkpoint(model: str | Path | ModelRef, options: ScoreOptions) -> Checkpoint:
     """The model's files, if it can be scored by this protocol."""
     from shape_audit.models import check_supported
 
@@ -167,7 +126,10 @@ def _device(options: ScoreOptions) -> str:
 
 
 def _model_args(
-    checkpoint: Checkpoint, options: ScoreOptions, special_tokens: tuple[int | None, int | None]
+    checkpoint: Checkpoint,
+    folders: tuple[Path, Path],
+    options: ScoreOptions,
+    special_tokens: tuple[int | None, int | None],
 ) -> dict[str, Any]:
     """What lm-eval is told about the model: never to run its code, never to unpickle."""
     common: dict[str, Any] = {"dtype": options.dtype, "trust_remote_code": False, "use_safetensors": True}
@@ -175,17 +137,23 @@ def _model_args(
         raise NotAuditableError(f"{checkpoint.repo_id}: its tokenizer has no EOS token; lm-eval needs one to generate")
     if special_tokens == (None, None):
         common["prefix_token_id"] = 0  # lm-eval asks for one, and uses it for empty prompts, of which there are none
-    if checkpoint.folder is not None:
+    if checkpoint.variant is not None:
+        common["variant"] = checkpoint.variant
+    if checkpoint.source != "hub":
         return {"pretrained": str(checkpoint.folder), **common}
+    if checkpoint.ref.subfolder:  # lm-eval's own subfolder is another's
+        weights, tokenizer = folders
+        return {"pretrained": str(weights), "tokenizer": str(tokenizer), **common}
     return {"pretrained": checkpoint.repo_id, "revision": checkpoint.revision, **common}
 
 
 def _answers(checkpoint: Checkpoint, options: ScoreOptions) -> Path:
     """Where answers are kept while they come: a name that no other model, setting or version shares."""
     key = [
-        checkpoint.repo_id, checkpoint.revision, options.protocol, options.max_gen_toks, options.dtype, options.device,
+        *checkpoint.ref.key, options.protocol, options.max_gen_toks, options.dtype, options.device,
         *(version(package) for package in ("lm_eval", "torch", "transformers")),
     ]  # fmt: skip
+    assert options.results is not None
     return options.results / "partial" / hashlib.sha256(json.dumps(key).encode()).hexdigest()[:32]
 
 

@@ -15,6 +15,8 @@ from shape_audit.shape.attention_rows import AttentionRows
 from shape_audit.shape.block_stacks import BlockStack, largest_stack
 from shape_audit.shape.config_facts import ConfigFacts, read_config
 from shape_audit.shape.config_file import write_config
+from shape_audit.shape.config_keys import text_part
+from shape_audit.shape.density import non_dense_reason
 from shape_audit.shape.disagreements import disagreements
 from shape_audit.shape.families import Family, Sizes, families, family_named
 from shape_audit.shape.hardware_sizes import (
@@ -65,6 +67,7 @@ __all__ = [
     "largest_stack",
     "like_blocks",
     "next_multiple",
+    "non_dense_reason",
     "parse_budget",
     "place",
     "quantization_disagreement",
@@ -72,6 +75,7 @@ __all__ = [
     "read_tensors",
     "shape_of",
     "suggest",
+    "text_part",
     "tying",
     "unsplit",
     "write_config",

@@ -52,6 +52,7 @@ class ConfigFacts:
     stored_layers: int | None
     has_latent_attention: bool
     non_dense_reason: str | None
+    layer_types_reason: str | None
     quantization: Quantization | None
     defaults: frozenset[str]
 
@@ -72,7 +73,7 @@ def read_config(config: Mapping[str, Any], side_files: Mapping[str, Mapping[str,
     table = facts("config_facts")
     depth = keys.number("num_hidden_layers")
     absent = absent_blocks(text, depth) if depth else frozenset()
-    stacked = text.get(table["stored_layers_keys"].get(text_type, ""))
+    stacked = next((text[key] for key in table["stored_layers_keys"] if key in text), None)
     return ConfigFacts(
         architecture=names[0] if names else None,
         model_type=string(config.get("model_type")) or string(text.get("model_type")),
@@ -95,6 +96,7 @@ def read_config(config: Mapping[str, Any], side_files: Mapping[str, Mapping[str,
         stored_layers=stacked if type(stacked) is int else depth - len(absent) if depth else None,
         has_latent_attention=any(text.get(key) for key in table["latent_attention_keys"]),
         non_dense_reason=_non_dense_reason(text),
+        layer_types_reason=_layer_types_reason(text),
         quantization=read_quantization(config, text, side_files or {}),
         defaults=frozenset(keys.defaults),
     )
@@ -172,9 +174,14 @@ def _non_dense_reason(config: Mapping[str, Any]) -> str | None:
     for key in table["mixer_keys"]:
         if config.get(key):
             return f"not all of its blocks mix tokens by attention ({key})"
+    return _layer_types_reason(config)
+
+
+def _layer_types_reason(config: Mapping[str, Any]) -> str | None:
+    """The kinds of blocks that the config lists beside those of attention, or None."""
     layer_types = config.get("layer_types")
     if isinstance(layer_types, list):
-        others = {str(kind) for kind in layer_types} - set(table["attention_layer_types"])
+        others = {str(kind) for kind in layer_types} - set(facts("config_facts")["attention_layer_types"])
         if others:
             return f"not all of its blocks mix tokens by attention (layer_types: {', '.join(sorted(others))})"
     return None

@@ -9,10 +9,14 @@ from shape_audit.errors import NotAuditableError
 from shape_audit.hub import Checkpoint, TensorHeader
 from shape_audit.records import ModelShape
 from shape_audit.shape.config_facts import ConfigFacts, read_config
+from shape_audit.shape.density import BEYOND_CLAIM, ROUTED, non_dense_reason
 from shape_audit.shape.disagreements import disagreements, widths_in_words
 from shape_audit.shape.packed_weights import quantization_disagreement
 from shape_audit.shape.tensor_facts import TensorFacts, read_tensors
 from shape_audit.shape.tying import tying
+
+BUILT_FROM = ("num_hidden_layers", "hidden_size", "intermediate_size")
+"""Fields by which transformers would build blocks of another number or size."""
 
 
 @dataclass(frozen=True)
@@ -21,7 +25,9 @@ class ShapeReading:
 
     Attributes:
         is_causal_lm: False where the config names something else, of which not even the shape is audited.
-        refusal: why gradients of this model cannot be measured (not a causal LM, not dense, quantised), or None.
+        refusal: why gradients of this model cannot be measured (not a causal LM, quantised), or None.
+        misbuilt: the disagreement because of which transformers would build another model than the weights are of
+            (building it could take hours and all memory), or None.
     """
 
     shape: ModelShape
@@ -30,6 +36,7 @@ class ShapeReading:
     notes: tuple[str, ...]
     is_causal_lm: bool
     refusal: str | None
+    misbuilt: str | None = None
 
 
 def describe(checkpoint: Checkpoint) -> ShapeReading:
@@ -63,7 +70,7 @@ def shape_of(
     total = sum(ledger.model_dump().values())
     intermediate = config.intermediate_size or tensors.intermediate_size
     heads, key_value_heads, head_dim = _heads(config, tensors)
-    non_dense = config.non_dense_reason or tensors.non_dense_reason
+    non_dense = non_dense_reason(config, tensors)
     shape = ModelShape(
         num_hidden_layers=depth,
         hidden_size=width,
@@ -92,6 +99,7 @@ def shape_of(
         *_by_layer(config, tensors),
         *_left_out(config, tensors),
         *_unknown_roles(shape, tensors),
+        *_beyond(non_dense, tensors),
     )
     return ShapeReading(
         shape=shape,
@@ -99,7 +107,8 @@ def shape_of(
         model_type=config.model_type,
         notes=notes,
         is_causal_lm=config.is_causal_lm is not False,
-        refusal=_refusal(config, shape, non_dense) or _integer_weights(headers),
+        refusal=_refusal(config, shape) or _integer_weights(headers),
+        misbuilt=next((_sentence(*found) for found in disagreements(config, tensors) if found[0] in BUILT_FROM), None),
     )
 
 
@@ -118,9 +127,12 @@ def _heads(config: ConfigFacts, tensors: TensorFacts) -> tuple[int | None, int |
     return heads, shared, head_dim
 
 
+def _sentence(field: str, promised: int, seen: str) -> str:
+    return f"config.json and tensors disagree: {field} = {promised}, but the tensors show {seen}"
+
+
 def _disagreement_notes(config: ConfigFacts, tensors: TensorFacts) -> Iterator[str]:
-    for field, promised, seen in disagreements(config, tensors):
-        yield f"config.json and tensors disagree: {field} = {promised}, but the tensors show {seen}"
+    yield from (_sentence(*found) for found in disagreements(config, tensors))
     if len(set(tensors.widths)) > 1:
         widths = widths_in_words(tensors.widths)
         yield f"the width is not uniform: {widths}; R_D/W uses the config's hidden_size"
@@ -166,13 +178,22 @@ def _unknown_roles(shape: ModelShape, tensors: TensorFacts) -> Iterator[str]:
         yield f"the ledger has no role for {share} of the parameters, {example} for example"
 
 
-def _refusal(config: ConfigFacts, shape: ModelShape, non_dense: str | None) -> str | None:
+def _beyond(non_dense: str | None, tensors: TensorFacts) -> Iterator[str]:
+    """What is not what the paper's claim is about."""
+    if non_dense:
+        yield f"not dense: {non_dense}; {BEYOND_CLAIM}"
+    if tensors.is_routed:
+        yield ROUTED
+
+
+def _refusal(config: ConfigFacts, shape: ModelShape) -> str | None:
     if config.is_causal_lm is False:
         return f"not a causal language model ({config.architecture or 'encoder-decoder'})"
-    if non_dense is not None:
-        return f"not dense: {non_dense}"
     if shape.widths is not None:
         return "its blocks differ in width"
+    stored = (config.stored_layers or shape.num_hidden_layers) + len(config.absent_blocks)
+    if stored < shape.num_hidden_layers:
+        return "it runs its blocks more than once, so no one residual stream goes through them"
     if config.quantization is not None:
         return f"quantised weights ({config.quantization.name}) are not measured; audit the unquantised model"
     return None

@@ -38,6 +38,7 @@ class TensorFacts:
         other_modalities: parameters of towers and projectors for images or sound.
         stored: how quantised weights are stored.
         non_dense_reason: why the tensors are not those of a dense decoder.
+        is_routed: whether that is because a router chooses among experts.
     """
 
     decoder: BlockStack | None
@@ -57,6 +58,7 @@ class TensorFacts:
     other_modalities: int
     stored: UnpackedTensors
     non_dense_reason: str | None
+    is_routed: bool
 
     @property
     def blocks(self) -> int:
@@ -91,6 +93,9 @@ def read_tensors(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None
     embedding, output = _token_embedding(parameters, config), _output_shape(parameters)
     sizes = [_intermediate_size(block, _block_width(block) or width) for block in by_block] if width else []
     rows = [attention_rows(block, _block_width(block) or width) for block in by_block] if width else []
+    first = _first_of_each(parameters)
+    expert = next((name for name in first if _pattern(facts("tensor_roles")["expert"]).search(name)), None)
+    mixer = next((name for name in first if _is_mixer(name, parameters[name])), None)
     return TensorFacts(
         decoder=blocks.stack,
         stacks=sum(len(stack.blocks) > 1 for stack in block_stacks(parameters)),
@@ -108,7 +113,8 @@ def read_tensors(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None
         mtp_tensors=blocks.mtp_tensors,
         other_modalities=sum(header.numel for name, header in stored.tensors.items() if name not in text),
         stored=stored,
-        non_dense_reason=_non_dense_reason(parameters),
+        non_dense_reason=_non_dense_reason(expert, mixer),
+        is_routed=expert is not None,
     )
 
 
@@ -215,11 +221,13 @@ def _first_of_each(parameters: Mapping[str, TensorHeader]) -> list[str]:
     return list(first.values())
 
 
-def _non_dense_reason(parameters: Mapping[str, TensorHeader]) -> str | None:
-    table = facts("tensor_roles")
-    for name in _first_of_each(parameters):
-        if _pattern(table["expert"]).search(name):
-            return f"it has experts ({name})"
-        if _pattern(table["mixer"]).search(name):
-            return f"not all of its blocks mix tokens by attention ({name})"
-    return None
+def _is_mixer(name: str, header: TensorHeader) -> bool:
+    """Whether a tensor mixes tokens without attention: a convolution of single channels, or part of a recurrence."""
+    is_convolution = len(header.shape) == 3 and header.shape[1] == 1 and is_in_block(name)
+    return is_convolution or bool(_pattern(facts("tensor_roles")["mixer"]).search(name))
+
+
+def _non_dense_reason(expert: str | None, mixer: str | None) -> str | None:
+    reasons = [f"it has experts ({expert})"] if expert else []
+    reasons += [f"not all of its blocks mix tokens by attention ({mixer})"] if mixer else []
+    return ", and ".join(reasons) or None

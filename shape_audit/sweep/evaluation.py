@@ -20,13 +20,13 @@ from shape_audit.auditing import AuditOptions, Progress, audit
 from shape_audit.errors import NonFiniteError
 from shape_audit.hub import read_checkpoint
 from shape_audit.interaction import weight_energies
-from shape_audit.models import load_model
+from shape_audit.models import LoadOptions, load_model
 from shape_audit.records import AuditRecord
 from shape_audit.sweep.bytes_data import Bytes, SweepText, windows_at
 from shape_audit.sweep.options import SweepOptions
 
 if TYPE_CHECKING:
-    from shape_audit.parallel import Alone
+    from shape_audit.parallel import SingleProcess
 
 WINDOWS_A_FORWARD = 64
 
@@ -67,7 +67,7 @@ def evaluate(
     options: SweepOptions,
     *,
     records: Path,
-    world: Alone,
+    processes: SingleProcess,
     progress: Progress,
 ) -> Evaluation:
     """Measure a saved model; of several processes each does its part, and all get the result.
@@ -81,14 +81,14 @@ def evaluate(
     """
     progress.step("cross-entropy")
     checkpoint = read_checkpoint(str(folder))
-    loaded = load_model(checkpoint, dtype="float32", device=options.device)
-    val_ce, _ = cross_entropy(loaded.model, text.validation[: options.eval_bytes], options.seq_len, world)
-    test_ce, test_bytes = cross_entropy(loaded.model, text.test[: options.eval_bytes], options.seq_len, world)
+    loaded = load_model(checkpoint, LoadOptions(dtype="float32", device=options.device))
+    val_ce, _ = cross_entropy(loaded.model, text.validation[: options.eval_bytes], options.seq_len, processes)
+    test_ce, test_bytes = cross_entropy(loaded.model, text.test[: options.eval_bytes], options.seq_len, processes)
     embedding = next(one for one in weight_energies(checkpoint) if one.name == "embedding")
     loss_gradient, projected_output = (
         audit(
             str(folder),
-            AuditOptions(
+            AuditOptions.of(
                 dataset=str(test_file), seq_len=options.seq_len, windows=options.windows, protocol=protocol,
                 passage_bytes=passage_bytes(options.seq_len), device=options.device, dtype="float32", posted=False,
                 records=records,
@@ -103,7 +103,7 @@ def evaluate(
 
 
 @torch.no_grad()
-def cross_entropy(model: nn.Module, text: Bytes, seq_len: int, world: Alone) -> tuple[float, int]:
+def cross_entropy(model: nn.Module, text: Bytes, seq_len: int, processes: SingleProcess) -> tuple[float, int]:
     """Mean cross-entropy of a text in nats per byte, and how many bytes were predicted.
 
     Windows of `seq_len` inputs lie end to end from the text's first byte, so that every byte but the first, and a rest
@@ -114,7 +114,7 @@ def cross_entropy(model: nn.Module, text: Bytes, seq_len: int, world: Alone) -> 
     """
     device = next(model.parameters()).device
     starts = np.arange(0, len(text) - seq_len, seq_len)
-    own = starts[len(starts) * world.rank // world.size : len(starts) * (world.rank + 1) // world.size]
+    own = starts[len(starts) * processes.rank // processes.size : len(starts) * (processes.rank + 1) // processes.size]
     total = 0.0
     for first in range(0, len(own), WINDOWS_A_FORWARD):
         ids_BL = torch.from_numpy(windows_at(text, own[first : first + WINDOWS_A_FORWARD], seq_len)).to(device)
@@ -122,7 +122,7 @@ def cross_entropy(model: nn.Module, text: Bytes, seq_len: int, world: Alone) -> 
         losses = F.cross_entropy(logits_BTV.flatten(0, 1).float(), ids_BL[:, 1:].flatten(), reduction="none")
         total += float(losses.cpu().double().sum())
     count = len(starts) * seq_len
-    mean = _sum(world.gathered(total)) / count
+    mean = _sum(processes.gathered(total)) / count
     if not np.isfinite(mean):
         raise NonFiniteError("the cross-entropy of the trained model is not finite; try a lower --learning-rate")
     return mean, count

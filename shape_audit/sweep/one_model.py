@@ -21,7 +21,7 @@ from shape_audit.sweep.training import Job, train
 if TYPE_CHECKING:
     from accelerate import Accelerator
 
-    from shape_audit.parallel import Alone
+    from shape_audit.parallel import SingleProcess
 
 
 def job_of(shape: PlannedShape, seed: int, options: SweepOptions, accelerator: Accelerator) -> Job:
@@ -50,11 +50,11 @@ class OneModel:
         text: SweepText,
         folder: OutputFolder,
         accelerator: Accelerator,
-        world: Alone,
+        processes: SingleProcess,
         progress: SweepProgress,
     ) -> None:
         self._shape, self._seed, self._name, self._options, self._text = shape, seed, name, options, text
-        self._folder, self._accelerator, self._world, self._progress = folder, accelerator, world, progress
+        self._folder, self._accelerator, self._processes, self._progress = folder, accelerator, processes, progress
 
     def enter(self, rows: list[SweepRow], behind: float, total: float) -> list[SweepRow]:
         """Train and measure it, as far as that is not done yet, and write the table with its line.
@@ -66,13 +66,13 @@ class OneModel:
         Returns:
             The table with its line.
         """
-        home, is_first = self._folder.models / self._name, self._world.rank == 0
-        training = self._world.from_first(saved_training(home) if is_first else None)
+        home, is_first = self._folder.models / self._name, self._processes.is_first
+        training = self._processes.from_first(saved_training(home) if is_first else None)
         if training is None:
             training = self._train(behind, total)
         found = evaluate(
             home, self._text, self._folder.test_file, self._options,
-            records=self._folder.records, world=self._world, progress=self._progress,
+            records=self._folder.records, processes=self._processes, progress=self._progress,
         )  # fmt: skip
         rows = [*rows, row_of(self._shape, self._seed, self._options.family, training, found)]
         if is_first:
@@ -99,12 +99,12 @@ class OneModel:
             "train_seconds": round(trained.seconds, 3),
             "precision": job.precision,
             "device": self._accelerator.device.type,
-            "processes": self._world.size,
+            "processes": self._processes.size,
             "threads": torch.get_num_threads(),
         }
-        if self._world.rank == 0:
+        if self._processes.is_first:
             save_model(trained.model, self._folder.models / self._name, training, positions=options.seq_len)
-        whole: dict[str, Any] = self._world.from_first(training)  # and nobody reads the folder before it is there
+        whole: dict[str, Any] = self._processes.from_first(training)  # and nobody reads the folder before it is there
         return whole
 
     @property

@@ -5,63 +5,66 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Annotated, Literal
 
 from shape_audit.errors import UsageError
 from shape_audit.shape import family_named, parse_budget
+from shape_audit.spec import Option, Spec
 
-DEVICES = ("auto", "cpu", "cuda", "mps")
-PRECISIONS = ("auto", "float32", "bfloat16")
 MOST_MODELS = 10_000
 
 Several = str | int | Sequence[str | int]
 
 
 @dataclass(frozen=True)
-class SweepOptions:
+class SweepOptions(Spec):
     """What to train and how; equal options on equal machines give equal tables.
 
     Attributes:
-        params: budgets, as 300k or 1.2m; several in a list, or with commas between them.
-        depths: numbers of layers, likewise.
-        data: a folder with train.txt, validation.txt, test.txt (each may be .txt.xz), one .txt file, or
-            `builtin:python-docs`.
-        output: folder of the table, models and records; None only where nothing is trained.
-        tokens_per_param: bytes to predict in training, for each parameter of the budget.
-        runs: models a shape, of the seeds `seed`, `seed` + 1 ...
-        family: name of a family that `suggest` knows.
-        tolerance: how far a shape may miss its budget, as a fraction of it.
-        seq_len: bytes a window, in training and in every measurement; also the models' positions.
-        batch: windows a step, over all processes.
-        learning_rate: the peak for every width; None for `recipe.learning_rate_of`.
-        precision: float32 or bfloat16 of the matrix products; auto takes bfloat16 where the hardware has it.
-        eval_bytes: of the test and of the validation text, at most so many from the start; None for all.
-        windows: of the test text, for the interaction profiles.
-        save_seconds: after how long a training is saved again, to go on from.
+        params, depths: several in a list, or with commas between them.
+        output: None only where nothing is trained.
     """
 
-    params: Several
-    depths: Several
-    data: str
-    output: str | Path | None = None
-    tokens_per_param: float = 60.0
-    runs: int = 1
-    seed: int = 0
-    family: str = "llama"
-    tolerance: float = 0.03
-    seq_len: int = 256
-    batch: int = 32
-    learning_rate: float | None = None
-    device: str = "auto"
-    precision: str = "auto"
-    eval_bytes: int | None = None
-    windows: int = 256
-    save_seconds: float = 60.0
+    params: Annotated[Several, Option("Parameter budgets: 300k,1m.", metavar="LIST")]
+    depths: Annotated[Several, Option("Numbers of layers: 1,2,3,4,6,8,12,16.", metavar="LIST")]
+    data: Annotated[
+        str,
+        Option(
+            "Folder with train.txt, validation.txt and test.txt (or .txt.xz); one .txt, split 90/5/5 by position; or "
+            "builtin:python-docs.",
+            metavar="PATH",
+        ),
+    ]
+    output: Annotated[
+        Path | None,
+        Option(
+            "Folder of table.csv, models/ and records/. An interrupted run resumes there.",
+            metavar="DIR",
+            flags=("--output", "-o"),
+        ),
+    ] = None
+    tokens_per_param: Annotated[float, Option("Bytes to predict in training, for each parameter of the budget.")] = 60.0
+    runs: Annotated[int, Option("Models of each shape, with seeds SEED, SEED + 1 ...", at_least=1)] = 1
+    seed: Annotated[int, Option("Random seed of first weights and of batches.")] = 0
+    family: Annotated[str, Option("llama, mistral, qwen2, qwen3, gemma, gemma3_text, gpt2 or gpt_neox.")] = "llama"
+    tolerance: Annotated[float, Option("How far a shape may miss its budget, as a fraction.")] = 0.03
+    seq_len: Annotated[int, Option("Bytes per window, in training and measuring.", at_least=1)] = 256
+    batch: Annotated[int, Option("Windows per training step, over all processes.", at_least=1)] = 32
+    learning_rate: Annotated[
+        float | None, Option("Peak learning rate for every width.", default="by width, see the README")
+    ] = None
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Option("Where to train and measure.")] = "auto"
+    precision: Annotated[
+        Literal["auto", "float32", "bfloat16"],
+        Option("Precision of matrix products in training; auto is bfloat16 where the hardware has it."),
+    ] = "auto"
+    eval_bytes: Annotated[
+        int | None, Option("Most bytes of test and validation text to evaluate.", default="all", at_least=1)
+    ] = None
+    windows: Annotated[int, Option("Windows of the test text for the interaction profiles.", at_least=1)] = 256
+    save_seconds: Annotated[float, Option("Seconds after which a training is saved again.", at_least=0)] = 60.0
 
-    def __post_init__(self) -> None:
-        for name in ("runs", "seq_len", "batch", "windows", "eval_bytes"):
-            value = getattr(self, name)
-            if value is not None and value < 1:
-                raise UsageError(f"--{name.replace('_', '-')} must be at least 1, not {value}")
+    def check(self) -> None:
         if self.eval_bytes is not None and self.eval_bytes <= self.seq_len:
             raise UsageError(
                 f"--eval-bytes {self.eval_bytes}: less than a window of --seq-len {self.seq_len} and its target"
@@ -74,11 +77,6 @@ class SweepOptions:
             raise UsageError(f"--tolerance must be a fraction between 0 and 1 (0.03 for 3 %), not {self.tolerance:g}")
         if self.learning_rate is not None and not 0 < self.learning_rate < 1:
             raise UsageError(f"--learning-rate must be between 0 and 1, not {self.learning_rate:g}")
-        if not self.save_seconds >= 0:
-            raise UsageError(f"--save-seconds must be at least 0, not {self.save_seconds:g}")
-        for name, allowed in (("device", DEVICES), ("precision", PRECISIONS)):
-            if getattr(self, name) not in allowed:
-                raise UsageError(f"--{name} must be one of {', '.join(allowed)}, not {getattr(self, name)}")
         family_named(self.family)
         if len(self.budgets) * len(self.layers) * self.runs > MOST_MODELS:
             raise UsageError(f"--params, --depths and --runs make more than {MOST_MODELS:,} models")

@@ -4,10 +4,10 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from importlib.util import find_spec
-from inspect import signature
 from typing import TYPE_CHECKING, Any
 
-from shape_audit.errors import CorruptFileError, IncompleteError, MissingExtraError, UsageError, in_our_words
+from shape_audit.errors import CorruptFileError, IncompleteError, MissingExtraError, UsageError, translate_errors
+from shape_audit.parallel import SingleProcess, processes_of_run
 from shape_audit.records import PlannedShape, SweepPlan, SweepRow
 from shape_audit.sweep.options import SweepOptions
 from shape_audit.sweep.plan import make_plan, plan_shapes, sizes_of
@@ -29,14 +29,18 @@ def plan_sweep(
     Raises:
         UsageError, IncompleteError: as `run_sweep` says.
     """
-    settled = _options(options, changes, "plan_sweep()")
+    settled = SweepOptions.given(options, changes, "plan_sweep()")
     _check_installed()
-    with in_our_words("the sweep"):
+    with translate_errors("the sweep"):
         return _plan(settled, progress or SilentSweep())
 
 
 def run_sweep(
-    options: SweepOptions | None = None, *, progress: SweepProgress | None = None, **changes: Any
+    options: SweepOptions | None = None,
+    *,
+    progress: SweepProgress | None = None,
+    processes: SingleProcess | None = None,
+    **changes: Any,
 ) -> list[SweepRow]:
     """Train and measure every shape; what the folder has already is not done again.
 
@@ -46,6 +50,7 @@ def run_sweep(
     Args:
         options: all options at once.
         progress: told what is happening; None for nobody.
+        processes: those that share each step; None for those that a launcher has started.
         **changes: single options by name, see `SweepOptions`; only where `options` is not given.
 
     Returns:
@@ -57,22 +62,10 @@ def run_sweep(
         IncompleteError: text missing or too short, a full disk, another run at work, a loss that is not finite.
         MissingExtraError: the extra `measure` is not installed.
     """
-    settled = _options(options, changes, "run_sweep()")
+    settled = SweepOptions.given(options, changes, "run_sweep()")
     _check_installed()
-    with in_our_words("the sweep"):
-        return _run(settled, progress or SilentSweep())
-
-
-def _options(options: SweepOptions | None, changes: dict[str, Any], function: str) -> SweepOptions:
-    if options is None:
-        try:
-            signature(SweepOptions).bind(**changes)
-        except TypeError as error:
-            raise UsageError(f"{function}: {error}") from error
-        return SweepOptions(**changes)
-    if changes:
-        raise UsageError(f"give {function} either options or single options, not both")
-    return options
+    with translate_errors("the sweep"):
+        return _run(settled, progress or SilentSweep(), processes or processes_of_run())
 
 
 def _check_installed() -> None:
@@ -82,7 +75,8 @@ def _check_installed() -> None:
 
 
 def _plan(options: SweepOptions, progress: SweepProgress) -> SweepPlan:
-    from shape_audit.models import chosen_device, quiet_transformers
+    from shape_audit.hub import quiet_transformers
+    from shape_audit.models import chosen_device
     from shape_audit.sweep.one_model import job_of
     from shape_audit.sweep.training import accelerator_for, chosen_precision, seconds_per_step
 
@@ -103,9 +97,9 @@ def _plan(options: SweepOptions, progress: SweepProgress) -> SweepPlan:
         )
 
 
-def _run(options: SweepOptions, progress: SweepProgress) -> list[SweepRow]:
-    from shape_audit.models import chosen_device, quiet_transformers
-    from shape_audit.parallel import join
+def _run(options: SweepOptions, progress: SweepProgress, processes: SingleProcess) -> list[SweepRow]:
+    from shape_audit.hub import quiet_transformers
+    from shape_audit.models import chosen_device
     from shape_audit.sweep.one_model import OneModel
     from shape_audit.sweep.output_folder import OutputFolder
     from shape_audit.sweep.table import in_order, model_name, read_table
@@ -113,22 +107,22 @@ def _run(options: SweepOptions, progress: SweepProgress) -> list[SweepRow]:
 
     if options.output is None:
         raise UsageError("--output: a sweep needs a folder for its table and models")
-    device = chosen_device(options.device)
-    world = join(device)
-    if world.rank > 0:
+    device = chosen_device(options.device, processes)
+    processes.join(device)
+    if not processes.is_first:
         progress = SilentSweep()
     text = _read_text(options, progress)
     precision = chosen_precision(device, options.precision)
     accelerator = accelerator_for(device, precision)
-    if options.batch < world.size:
-        raise UsageError(f"--batch {options.batch}: fewer windows than the {world.size} processes")
+    if options.batch < processes.size:
+        raise UsageError(f"--batch {options.batch}: fewer windows than the {processes.size} processes")
     folder = OutputFolder(options.output)
-    if world.rank == 0:
+    if processes.is_first:
         folder.lock()
     try:
-        if world.rank == 0:
+        if processes.is_first:
             folder.settle(options, text, precision)
-        rows = world.from_first(read_table(folder.table) if world.rank == 0 else None)
+        rows = processes.from_first(read_table(folder.table) if processes.is_first else None)
         cells = [(shape, seed) for shape in plan_shapes(options)[0] for seed in options.seeds]
         done = {row.name for row in rows}
         total, behind = sum(shape.flops for shape, _ in cells), 0.0
@@ -138,7 +132,7 @@ def _run(options: SweepOptions, progress: SweepProgress) -> list[SweepRow]:
                 progress.model(name, number, len(cells))
                 progress.sweep(behind, total)
                 if name not in done:
-                    one = OneModel(shape, seed, name, options, text, folder, accelerator, world, progress)
+                    one = OneModel(shape, seed, name, options, text, folder, accelerator, processes, progress)
                     rows = one.enter(rows, behind, total)
                 behind += shape.flops
         progress.sweep(total, total)

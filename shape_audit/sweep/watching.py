@@ -2,32 +2,22 @@
 
 from __future__ import annotations
 
-import tempfile
 import time
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
-import torch
 from torch import nn
 
-from shape_audit.calibration import Window, WindowSet, cut_windows, load_tokenizer, read_text
+from shape_audit.calibration import Window, WindowSet, cut_windows, read_text, tokenizer_in_memory
 from shape_audit.errors import UsageError
-from shape_audit.hub import TensorHeader
-from shape_audit.interaction import ProfilePass, parse_sites, protocol_of
-from shape_audit.models import LoadedModel
+from shape_audit.interaction import PassPlan, ProfilePass, parse_sites, protocol_of
+from shape_audit.models import as_loaded, bare_model, headers_of
 from shape_audit.records import ModelShape, SiteInteraction
 from shape_audit.shape import read_config, shape_of
 
 PROTOCOLS = ("loss-gradient", "output-gradient")
 """That can be watched; projected outputs need eager attention, which a model in training need not have."""
-SHARDED = ("DTensor", "FlatParameter")
-"""Types of the parameters of FSDP; those of DeepSpeed's ZeRO 3 have a `ds_id`."""
-_HEADER_NAMES = {
-    torch.float32: "F32", torch.float64: "F64", torch.float16: "F16", torch.bfloat16: "BF16",
-}  # fmt: skip
 
 
 @dataclass(frozen=True)
@@ -81,15 +71,9 @@ def fixed_windows(
     Raises:
         IncompleteError: too little text, or a tokenizer that cannot be loaded.
     """
+    loaded = tokenizer_in_memory(tokenizer)
     text = read_text(dataset)
-    with tempfile.TemporaryDirectory() as temporary:
-        folder = Path(tokenizer) if isinstance(tokenizer, str | Path) else Path(temporary)
-        if not isinstance(tokenizer, str | Path):
-            tokenizer.save_pretrained(folder)
-        loaded = load_tokenizer(folder, "the tokenizer to watch with")
-        return cut_windows(
-            text, loaded, windows=windows, seq_len=seq_len, passage_bytes=passage_bytes, seed=seed
-        )  # fmt: skip
+    return cut_windows(text, loaded, windows=windows, seq_len=seq_len, passage_bytes=passage_bytes, seed=seed)
 
 
 def watch(
@@ -128,27 +112,16 @@ def watch(
     chosen = tuple(windows.windows if isinstance(windows, WindowSet) else windows)
     if not chosen:
         raise UsageError("no windows to watch with; see fixed_windows")
-    model = _bare(model)
-    if any(type(p).__name__ in SHARDED or hasattr(p, "ds_id") for p in model.parameters()):
-        raise UsageError("a model that is sharded over processes (FSDP, ZeRO 3) cannot be watched; audit a checkpoint")
+    model = bare_model(model)
     shape = live_shape(model)
-    parameter = next(model.parameters())
-    with _as_audited(model, parameter.device.type):
-        loaded = LoadedModel(
-            model=model,
-            dtype=parameter.dtype,
-            device=parameter.device,
-            attn_implementation=str(getattr(model.config, "_attn_implementation", None)),
-            seconds=0.0,
-        )
-        a_pass = ProfilePass(
-            loaded,
-            shape,
-            parse_sites(sites, shape.num_hidden_layers),
+    with as_loaded(model) as loaded:
+        plan = PassPlan(
             protocol_of(protocol),
+            parse_sites(sites, shape.num_hidden_layers),
             seq_len=len(chosen[0].input_ids) - 1,
             micro_batch=micro_batch,
         )
+        a_pass = ProfilePass(loaded, shape, plan)
         a_pass.extend(chosen)
         profile = a_pass.profile()
     return Observation(
@@ -162,46 +135,6 @@ def watch(
 
 
 def live_shape(model: nn.Module) -> ModelShape:
-    """The shape of a model in memory, read from its config and parameters as `audit` reads it from files.
-
-    Raises:
-        UsageError: not a model of transformers.
-    """
-    config: Any = getattr(model, "config", None)
-    if config is None or not hasattr(config, "to_dict"):
-        raise UsageError(f"{type(model).__name__}: only models of transformers can be watched")
-    headers = {
-        name: TensorHeader(dtype=_HEADER_NAMES.get(parameter.dtype, "F32"), shape=tuple(parameter.shape))
-        for name, parameter in model.named_parameters()  # a tied one once
-    }
-    return shape_of(type(model).__name__, read_config(config.to_dict()), headers).shape
-
-
-def _bare(model: Any) -> Any:
-    """The model itself, without what is put around it for training."""
-    while True:
-        inner = getattr(model, "_orig_mod", None)
-        if inner is None and isinstance(model, nn.parallel.DistributedDataParallel | nn.DataParallel):
-            inner = model.module
-        if inner is None:
-            return model
-        model = inner
-
-
-@contextmanager
-def _as_audited(model: nn.Module, device_type: str) -> Iterator[None]:
-    """While open, the model runs as one that `audit` has loaded: no dropout, no mixed precision."""
-    training = [module for module in model.modules() if module.training]
-    own = vars(model)
-    wrapped, original = own.get("forward"), own.get("_original_forward")  # Accelerate's, for mixed precision
-    model.eval()
-    try:
-        if wrapped is not None and original is not None:
-            model.forward = original
-        with torch.enable_grad(), torch.autocast(device_type, enabled=False):
-            yield
-    finally:
-        if wrapped is not None and original is not None:
-            model.forward = wrapped
-        for module in training:
-            module.training = True
+    """The shape of a model in memory, read from its config and parameters as `audit` reads it from files."""
+    config: Any = model.config
+    return shape_of(type(model).__name__, read_config(config.to_dict()), headers_of(model)).shape

@@ -14,10 +14,9 @@ from shape_audit.errors import NonFiniteError, NotAuditableError, UsageError
 from shape_audit.hub import read_checkpoint
 from shape_audit.interaction import Site, protocol_of
 from shape_audit.interaction.estimators.sums import SiteSums
-from shape_audit.models import load_model
+from shape_audit.models import LoadOptions, PassSize, load_model, plan_weights
 from shape_audit.models.blocks import find_blocks
 from shape_audit.models.checkpointing import check_same_losses, checkpoint_blocks
-from shape_audit.models.memory_plan import settle_memory
 from shape_audit.records import AuditRecord, Interaction
 from shape_audit.shape import describe
 from tests.tiny_models import CASES, save_tiny, tiny_model
@@ -185,8 +184,10 @@ def test_blocks_and_an_embedding_tied_to_nothing_lie_on_the_disk(
     case: str, there: tuple[str, ...], tmp_path: Path
 ) -> None:
     checkpoint = read_checkpoint(str(save_tiny(tmp_path / "model", case)))
-    shape, protocol = describe(checkpoint).shape, protocol_of("loss-gradient")
-    settled = settle_memory(checkpoint, shape, (Site(0),), protocol, seq_len=8, windows=4, device_map="disk")
+    shape = describe(checkpoint).shape
+    settled = plan_weights(
+        checkpoint, shape, PassSize(8, 4, {0: shape.hidden_size}), LoadOptions(device_map="disk"), torch.device("cpu")
+    )
     assert settled.placement is not None and settled.plan.is_checkpointed
     loaded = load_model(checkpoint, placement=settled.placement, offload_folder=tmp_path / "offload")
     model = loaded.model
@@ -207,7 +208,9 @@ def test_weights_leave_memory_after_the_backward_pass(tiny_llama: Path, tmp_path
     """Checkpointing that stops early would skip a module's closing hook, and with it the release of its weights."""
     checkpoint = read_checkpoint(str(tiny_llama))
     shape, protocol = describe(checkpoint).shape, protocol_of("loss-gradient")
-    settled = settle_memory(checkpoint, shape, (Site(0),), protocol, seq_len=8, windows=4, device_map="disk")
+    settled = plan_weights(
+        checkpoint, shape, PassSize(8, 4, {0: shape.hidden_size}), LoadOptions(device_map="disk"), torch.device("cpu")
+    )
     loaded = load_model(checkpoint, placement=settled.placement, offload_folder=tmp_path)
     sums = {Site(0): SiteSums.zeros(24, dtype=torch.float32, device=torch.device("cpu"))}
     blocks = find_blocks(loaded.model, 2)

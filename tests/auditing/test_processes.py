@@ -6,14 +6,18 @@ import signal
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 import torch
 from safetensors.torch import load_file, save_file
+from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 import shape_audit
 from shape_audit.interaction import PROTOCOL_NAMES
+from shape_audit.parallel import LOST_CONTACT
+from shape_audit.parallel.launcher import exit_code_of
 from tests.conftest import Program
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -106,25 +110,71 @@ def test_another_number_of_processes_than_asked_for_is_refused(program: Program,
     assert program("audit", tiny_llama, "--num-processes", "0").returncode == 4
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_however_the_launcher_ends_its_processes_end_too(
-    clean_environment: dict[str, str], tiny_llama: Path, tmp_path: Path, number: signal.Signals
-) -> None:
+@pytest.fixture
+def long_run(clean_environment: dict[str, str], tiny_llama: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
+    """A launcher whose two processes are in the middle of their windows."""
     long = ("--windows", "2000", *FEW, "--passage-bytes", "64", "--save-every", "8", "--num-processes", "2")
     command = [sys.executable, "-m", "shape_audit", "audit", str(tiny_llama), *long, "--records", str(tmp_path)]
-    with subprocess.Popen(command, env=clean_environment, stderr=subprocess.PIPE, start_new_session=True) as launcher:
+    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, env=clean_environment, start_new_session=True, **pipes) as launcher:
         deadline = time.monotonic() + 60
         while not list(tmp_path.glob("partial/*/state.safetensors")):
             assert launcher.poll() is None and time.monotonic() < deadline
             time.sleep(0.05)
-        children = Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
-        assert len(children) == 2
-        launcher.send_signal(number)
-        launcher.wait(30)
-        while left := [child for child in children if is_running(child)]:
-            assert time.monotonic() < deadline + 30, left
-            time.sleep(0.05)
-    assert launcher.returncode == {signal.SIGKILL: -signal.SIGKILL}.get(number, 130)
+        yield launcher
+
+
+def children_of(launcher: subprocess.Popen[str]) -> list[str]:
+    return Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
+def test_however_the_launcher_ends_its_processes_end_too(
+    long_run: subprocess.Popen[str], number: signal.Signals
+) -> None:
+    children = children_of(long_run)
+    assert len(children) == 2
+    long_run.send_signal(number)
+    _, said = long_run.communicate(timeout=30)
+    deadline = time.monotonic() + 30
+    while left := [child for child in children if is_running(child)]:
+        assert time.monotonic() < deadline, left
+        time.sleep(0.05)
+    assert long_run.returncode == {signal.SIGKILL: -signal.SIGKILL}.get(number, 130)
+    assert said.count("interrupted") == (number != signal.SIGKILL) and said.count("\n") <= 1, said
+
+
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_that_is_killed_is_named(long_run: subprocess.Popen[str], rank: int) -> None:
+    os.kill(int(children_of(long_run)[rank]), signal.SIGKILL)
+    shown, said = long_run.communicate(timeout=60)
+    assert long_run.returncode == 128 + signal.SIGKILL and not shown
+    assert said == f"shape-audit: process {rank} of 2: ended by signal 9\n"
+
+
+@pytest.mark.parametrize(
+    ("codes", "code", "said"),
+    [
+        ({1: 3, 0: LOST_CONTACT}, 3, "process 1 of 3: the reason"),
+        ({0: LOST_CONTACT, 1: 3, 2: 130}, 3, "process 1 of 3: the reason"),
+        ({0: LOST_CONTACT, 2: 130, 1: -15}, 2, "lost contact with each other"),
+        ({0: LOST_CONTACT, 1: -9}, 137, "process 1 of 3: ended by signal 9"),
+        ({1: 3, 0: 3}, 3, ""),
+        ({1: 130, 0: 130}, 130, ""),
+        ({2: -9, 0: 130, 1: -6}, 137, "process 2 of 3: ended by signal 9"),
+    ],
+)
+def test_the_cause_is_the_first_that_failed_for_a_reason_of_its_own(
+    codes: dict[int, int], code: int, said: str, tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    for rank in (1, 2):
+        file = tmp_path / "run" / "attempt_0" / str(rank) / "stderr.log"
+        file.parent.mkdir(parents=True)
+        file.write_text("a warning\nshape-audit: the reason\n")
+    failures = {rank: ProcessFailure(rank, 1, exitcode, "") for rank, exitcode in codes.items()}
+    assert exit_code_of(failures, 3, tmp_path) == code
+    shown = capsys.readouterr().err
+    assert shown.count("\n") == bool(said) and said in shown
 
 
 def is_running(process: str) -> bool:

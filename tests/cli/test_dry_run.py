@@ -8,6 +8,7 @@ import pytest
 from shape_audit.cli import main
 from shape_audit.errors import ExitCode
 from shape_audit.models import memory_plan
+from tests.parallel.test_processes_of_run import launched
 from tests.tiny_models import save_tiny
 
 
@@ -95,6 +96,7 @@ def test_wrong_usage_in_one_line(
     for arguments, line in cases:
         code, out, err = outcome(capsys, "audit", "builtin:bytes-1m", *arguments)
         assert code == ExitCode.WRONG_USAGE and out == "" and err.count("\n") == 1 and line in err, err
-    monkeypatch.setenv("WORLD_SIZE", "2")
+    for name, value in launched(0, 2).items():
+        monkeypatch.setenv(name, value)
     code, out, err = outcome(capsys, "audit", "builtin:bytes-1m", "--device-map", "disk")
     assert code == ExitCode.WRONG_USAGE and "choose one" in err

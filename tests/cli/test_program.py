@@ -236,14 +236,14 @@ def listening() -> Iterator[None]:
 def test_an_interrupt_that_a_library_swallows_stops_at_the_next_step() -> None:
     """One that meets a finaliser is printed and dropped by Python itself."""
     from shape_audit.cli.interruption import listen
-    from shape_audit.cli.progress_bar import ProgressBar
+    from shape_audit.cli.progress import AuditBar
 
     with suppress(KeyboardInterrupt):
         os.kill(os.getpid(), signal.SIGTERM)
-    with ProgressBar() as progress, pytest.raises(KeyboardInterrupt):
+    with AuditBar() as progress, pytest.raises(KeyboardInterrupt):
         progress.step("going on as if nothing had been")
     listen()
-    with ProgressBar() as progress:
+    with AuditBar() as progress:
         progress.step("a new run")
 
 

@@ -7,7 +7,7 @@ from typing import Any
 import torch
 
 from shape_audit.calibration import Window
-from shape_audit.interaction import ProfilePass
+from shape_audit.interaction import PassPlan, ProfilePass
 from shape_audit.interaction.estimators.sums import SiteSums
 from shape_audit.interaction.protocols.loss_gradient import LossGradient
 from shape_audit.interaction.stream.sites import Site, parse_sites
@@ -37,9 +37,8 @@ def tiny_pass(
     built = tiny_model(model, dtype) if isinstance(model, str) else model
     loaded = LoadedModel(built, dtype, torch.device("cpu"), "sdpa", 0.0)
     shape: Any = SimpleNamespace(num_hidden_layers=DEPTH, hidden_size=width)
-    return ProfilePass(
-        loaded, shape, parse_sites(sites, DEPTH), protocol or LossGradient(), seq_len=1, micro_batch=batch
-    )
+    plan = PassPlan(protocol or LossGradient(), parse_sites(sites, DEPTH), seq_len=1, micro_batch=batch)
+    return ProfilePass(loaded, shape, plan)
 
 
 def extended(a_pass: ProfilePass, windows: Sequence[Sequence[int]]) -> ProfilePass:

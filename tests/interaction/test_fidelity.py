@@ -8,10 +8,10 @@ import torch
 from benchmarks.fidelity import Pool, measure, pools, truth_of, windows_of
 from shape_audit.calibration import WindowSet, read_text
 from shape_audit.hub import read_checkpoint
-from shape_audit.interaction import ProfilePass, Site, parse_sites, protocol_of
+from shape_audit.interaction import PassPlan, ProfilePass, Site, parse_sites, protocol_of
 from shape_audit.interaction.estimators.error_bars import ErrorBars
 from shape_audit.interaction.estimators.statistics import unbiased
-from shape_audit.models import load_model
+from shape_audit.models import LoadOptions, load_model
 from shape_audit.shape import describe
 
 MODEL, DEPTH, DRAWS = "builtin:bytes-1m", 5, 200
@@ -32,8 +32,8 @@ def test_a_sample_of_the_pool_is_what_a_pass_over_its_windows_gives(
 ) -> None:
     chosen = torch.randperm(1024, generator=torch.Generator().manual_seed(3))[:20]
     checkpoint = read_checkpoint(MODEL)
-    loaded, shape = load_model(checkpoint, device="cpu"), describe(checkpoint).shape
-    a_pass = ProfilePass(loaded, shape, tuple(pool_of), protocol_of("loss-gradient"), seq_len=64)
+    loaded, shape = load_model(checkpoint, LoadOptions(device="cpu")), describe(checkpoint).shape
+    a_pass = ProfilePass(loaded, shape, PassPlan(protocol_of("loss-gradient"), tuple(pool_of), seq_len=64))
     a_pass.extend([windows.windows[i] for i in chosen])
     for site, pool in zip(a_pass.profile().sites, pool_of.values(), strict=True):
         norm2, rows = pool.rows(chosen)

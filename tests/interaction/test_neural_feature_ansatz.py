@@ -17,7 +17,7 @@ from shape_audit.interaction.ansatz.weight_gram import rows_of
 from shape_audit.interaction.ansatz.weight_inputs import WeightInputs
 from shape_audit.interaction.estimators.statistics import u_energies
 from shape_audit.interaction.twins.ansatz_twin import exact_inputs, exact_nfa
-from shape_audit.models import load_model
+from shape_audit.models import LoadOptions, load_model
 from tests.tiny_models import CASES, tiny_model
 
 SHORT, LONG = 9, 40
@@ -137,7 +137,7 @@ def test_gradients_that_are_not_finite_are_an_error() -> None:
 
 
 def test_a_model_is_reinitialised_from_its_seed_alone() -> None:
-    loaded = load_model(read_checkpoint("builtin:bytes-1m"), attn_implementation="eager")
+    loaded = load_model(read_checkpoint("builtin:bytes-1m"), LoadOptions(attn_implementation="eager"))
     before, state = copy.deepcopy(loaded.model.state_dict()), torch.get_rng_state()
     first, again, other = (reinitialised(loaded, seed) for seed in (0, 0, 1))
     assert torch.equal(torch.get_rng_state(), state)
@@ -158,7 +158,7 @@ def test_training_has_made_weights_and_gradients_alike() -> None:
     from shape_audit.shape import describe
 
     checkpoint = read_checkpoint("builtin:bytes-1m")
-    options = AuditOptions(windows=8, seq_len=64)
+    options = AuditOptions.of(windows=8, seq_len=64)
     windows = WindowSource(checkpoint, describe(checkpoint).shape, options, Silent()).first(8).windows
     loaded = load_model(checkpoint)
     found = weight_interactions(

@@ -12,6 +12,7 @@ from pathlib import Path
 
 import pytest
 
+import shape_audit
 from shape_audit.errors import UsageError
 from shape_audit.leaderboard import BuildOptions, Manifest, build_leaderboard, parse_shard, read_manifest
 from shape_audit.leaderboard.page.tables import csv_text, parquet_bytes, read_back
@@ -19,6 +20,7 @@ from shape_audit.records import Board, read_record
 from shape_audit.scores import LM_EVAL_LETTERS
 from tests.conftest import Program
 from tests.loopback_hub import LoopbackHub
+from tests.loopback_hub.faults import StatusFor
 from tests.scores.test_lm_eval_files import letters
 from tests.tiny_models import save_tiny
 
@@ -245,16 +247,77 @@ def test_settings_and_environment_reach_a_command_of_commands(tmp_path: Path, pr
     assert done.returncode == 4 and "--jobs must be at least 1" in done.stderr
 
 
-def test_a_failed_measurement_keeps_the_shape_and_is_forgotten_when_not_asked_for(
+def test_a_failed_measurement_keeps_the_shape_and_its_reason_until_it_is_made_good(
     tmp_path: Path, folders: list[Path]
 ) -> None:
     too_many = manifest(folders[:1], measure={"windows": 9999, "seq_len": 16})
     board, _ = built(too_many, tmp_path / "board", measure=True)
     assert board.rows[0].failure and "too little" in board.rows[0].failure and board.rows[0].r_dw is not None
     again, audited = built(too_many, tmp_path / "board")
-    assert audited == [] and again.rows[0].failure is None, "shapes alone were asked for, and they are there"
+    assert (again, audited) == (board, []), "its shape is there, and what was asked of it failed all the same"
+    other, _ = built(manifest(folders[:1]), tmp_path / "board")
+    assert other.rows[0].failure is None, "of other settings nothing is known"
     measured, _ = built(manifest(folders[:1]), tmp_path / "board", measure=True)
     assert measured.rows[0].measured and "too little" not in (tmp_path / "board" / "sources.json").read_text()
+    failed, _ = built(too_many, tmp_path / "board", measure=True)
+    assert failed.rows[0].failure and failed.rows[0].measured, "what was measured before does not hide it"
+
+
+def test_what_shares_could_not_measure_is_known_when_the_board_is_put_together(
+    tmp_path: Path, folders: list[Path], program: Program
+) -> None:
+    broken, models = tmp_path / "broken", [*folders[:2], "./gone"]
+    shutil.copytree(folders[2], broken)
+    (broken / "config.json").write_text((broken / "config.json").read_text().replace("silu", "no such activation"))
+    names = ", ".join(f"'{name}'" for name in [*models, broken])
+    (tmp_path / "leaderboard.toml").write_text(f"[[models]]\nnames = [{names}]\n[measure]\nwindows = 4\nseq_len = 16\n")
+    shares = [program("leaderboard", "build", "--measure", "--shard", f"{share}/2") for share in (1, 2)]
+    assert shares[1].returncode == 2
+    for _ in range(2):  # the second finds what the first has left
+        done = program("leaderboard", "build")
+        assert done.returncode == 2 and "4 models" in done.stdout and "2 measured" in done.stdout
+        gone, failed = sorted(done.stderr.splitlines()[1:])
+        assert gone == "shape-audit: ./gone: no such folder" and failed.startswith("shape-audit: broken: ")
+    assert program("leaderboard", "render").returncode == 0 and program("leaderboard", "verify").returncode == 0
+
+    shutil.rmtree(broken)
+    shutil.copytree(folders[2], broken)
+    record = shape_audit.audit(str(broken), windows=4, seq_len=16, records=tmp_path / "leaderboard" / "records")
+    done = program("leaderboard", "build")
+    assert record.interaction and "3 measured" in done.stdout and "broken" not in done.stderr
+
+
+def test_a_hub_out_of_reach_of_the_shares_is_no_reason_to_forget_them(
+    tmp_path: Path, tiny_llama: Path, program: Program, hub: LoopbackHub
+) -> None:
+    hub.add_model("org/name", {path.name: path.read_bytes() for path in tiny_llama.iterdir()})
+    (tmp_path / "leaderboard.toml").write_text(
+        "[[models]]\nnames = ['org/name']\n[measure]\nwindows = 4\nseq_len = 16\n"
+    )
+    hub.fault(StatusFor(503), on="GET /api/models/")
+    build = ("leaderboard", "build", "--retries", "0")
+    assert program(*build, "--measure", "--shard", "1/1", HF_ENDPOINT=hub.endpoint).returncode == 2
+    hub.clear_faults()
+    for _ in range(2):
+        done = program(*build, HF_ENDPOINT=hub.endpoint)
+        assert done.returncode == 2 and "org/name: the Hub answered HTTP 503" in done.stderr
+    done = program(*build, "--measure", HF_ENDPOINT=hub.endpoint)
+    assert done.returncode == 0 and "1 measured" in done.stdout
+    assert program(*build, HF_ENDPOINT=hub.endpoint).returncode == 0
+
+
+def test_a_measurement_that_did_not_converge_is_not_made_again(tmp_path: Path, folders: list[Path]) -> None:
+    text = tmp_path / "mine.txt"
+    text.write_text("the shape of a model " * 200)
+    measure = {"seq_len": 16, "tolerance": 0.0001, "dataset": str(text)}
+    ours = manifest(folders[:1], measure=measure)
+    board, audited = built(ours, tmp_path / "board", measure=True)
+    measured = board.rows[0].measured
+    assert len(audited) == 1 and measured and measured.windows == text.stat().st_size // (12 * 16)
+    assert built(ours, tmp_path / "board", measure=True) == (board, []), "the text holds no more"
+    with text.open("a") as file:
+        file.write("and more of it " * 200)
+    assert built(ours, tmp_path / "board", measure=True)[1] == audited
 
 
 def test_a_share_that_went_well_ends_well(tmp_path: Path, folders: list[Path], program: Program) -> None:

@@ -1,11 +1,10 @@
 """leaderboard.toml: what it may say, and the one line about what it may not."""
 
-from dataclasses import replace
 from pathlib import Path
 
 import pytest
 
-from shape_audit.auditing.options import DEFAULT_SEQ_LEN, DEFAULT_WINDOWS
+from shape_audit.calibration.options import DEFAULT_SEQ_LEN, DEFAULT_WINDOWS
 from shape_audit.errors import CorruptFileError, UsageError
 from shape_audit.leaderboard import read_manifest
 from shape_audit.shape import known_models
@@ -32,8 +31,9 @@ def test_what_the_shipped_manifest_says_is_what_an_empty_one_means(tmp_path: Pat
     shipped, short = read_manifest(), read_manifest(written(tmp_path, OURS))
     assert (short.title, short.order, short.scores) == (shipped.title, shipped.order, shipped.scores)
     asked, meant = shipped.audit_options(), short.audit_options()
-    assert (asked.seq_len, asked.windows) == (DEFAULT_SEQ_LEN, DEFAULT_WINDOWS) and meant.windows is None
-    assert replace(asked, seq_len=None, windows=None) == meant != short.audit_options(shape_only=True)
+    assert (asked.text.seq_len, asked.text.windows) == (DEFAULT_SEQ_LEN, DEFAULT_WINDOWS)
+    assert meant.text.windows is None
+    assert asked.but(seq_len=None, windows=None) == meant != short.audit_options(shape_only=True)
 
 
 def test_selections(tmp_path: Path) -> None:

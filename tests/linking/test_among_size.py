@@ -7,12 +7,12 @@ from scipy import stats
 
 from shape_audit.linking import among_size
 from shape_audit.records import ScoreRecord
-from shape_audit.scores import LM_EVAL_LETTERS, published_for, published_scores
+from shape_audit.scores import LM_EVAL_LETTERS, across_models, published_for, published_scores
 from shape_audit.shape import known_models
 
 
 def letters_of(model: str) -> ScoreRecord:
-    return next(score for score in published_for(model) if score.protocol == LM_EVAL_LETTERS)
+    return next(score for score in published_for(model) if score.protocol.startswith(LM_EVAL_LETTERS))
 
 
 @pytest.mark.parametrize("model", ["Qwen/Qwen2.5-0.5B", "meta-llama/Llama-3.1-8B", "Qwen/Qwen2.5-7B-Instruct"])
@@ -20,10 +20,11 @@ def test_the_residual_is_that_of_a_line_through_models_of_its_size(model: str) -
     known = known_models()
     own = known[model]
     assert own.params
+    protocol = across_models(letters_of(model).protocol)
     near = [
         (math.log10(known[score.model].params or 1), score.value)
         for score in published_scores()
-        if score.protocol == LM_EVAL_LETTERS
+        if across_models(score.protocol) == protocol
         and score.model != model
         and (other := known.get(score.model)) is not None
         and (other.is_base, other.domain, other.derived_from) == (own.is_base, "general", "")

@@ -1,15 +1,18 @@
 """All scores of a model, side by side: none chosen, none pooled, what does not fit said."""
 
 import json
+import shutil
 from pathlib import Path
 
 import pytest
 
+from shape_audit.hub import parse_model, read_checkpoint
 from shape_audit.scores import LM_EVAL_LETTERS, known_scores
 from tests.conftest import Program
 from tests.loopback_hub import LoopbackHub
 from tests.scores.test_lm_eval_files import SHA, letters
 from tests.scores.test_published_and_posted import CARD, EVAL_RESULTS
+from tests.tiny_models import save_tiny
 
 
 def results(folder: Path, name: str, **changes: object) -> Path:
@@ -25,26 +28,72 @@ def test_scores_that_disagree_are_both_shown(tmp_path: Path) -> None:
     results(folder, "b", results=other)
     known = known_scores("org/name", [folder], posted=False)
     assert [score.value for score in known.scores] == [0.3125, 0.35]
-    assert known.to_mind == (f"2 scores of {LM_EVAL_LETTERS} disagree by 3.75 points; none was chosen",)
+    assert known.warnings == (f"2 scores of {LM_EVAL_LETTERS} disagree by 3.75 points; none was chosen",)
 
 
 def test_other_models_and_other_revisions_are_told_apart(tmp_path: Path) -> None:
     folder = results(results(tmp_path / "runs", "a"), "b", model_name="other/name")
     known = known_scores("org/name@" + "f" * 40, [folder], posted=False)
     assert [score.model for score in known.scores] == ["org/name"]
-    assert known.to_mind == (
-        f"{folder}: 1 scores of other models were passed over",
+    assert known.warnings == (
+        "1 score of another model was passed over (lm-eval): other/name",
+        "if other/name is org/name, say so: --scores org/name=PATH",
         f"results_a.json: of commit {SHA[:12]}, not ffffffffffff",
     )
 
 
-def test_a_folder_is_known_by_its_name(tmp_path: Path) -> None:
+def test_a_folder_is_known_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    model = tmp_path / "run-1" / "final"
+    model.mkdir(parents=True)
+    monkeypatch.chdir(tmp_path)
+    runs = results(results(tmp_path / "runs", "a", model_name="run-1/final"), "b", model_name=f"{model}/")
+    results(results(runs, "c", model_name="run-2/final"), "d", model_name="final")
+    known = known_scores(model, [runs], posted=False)
+    assert [score.source for score in known.scores] == ["results_a.json", "results_b.json"]
+    assert known.warnings[0] == "2 scores of other models were passed over (lm-eval): final, run-2/final"
+
+
+@pytest.mark.parametrize("same_name", [True, False])
+def test_a_saved_run_belongs_to_the_weights_that_were_run(tmp_path: Path, same_name: bool) -> None:
+    ours = save_tiny(tmp_path / "run-1" / "final", "llama")
+    other = save_tiny(tmp_path / "run-2" / ("final" if same_name else "last"), "gpt2")
+    copy = shutil.copytree(ours, tmp_path / "copies" / "final")
+    saved = tmp_path / "scores" / "final" / "somewhere"
+    saved.mkdir(parents=True)
+    made_by = {"model": "final", "revision": read_checkpoint(ours).revision, "notes": []}
+    (saved / "results_a.json").write_text(json.dumps(letters() | {"shape_audit": made_by}))
+    found = [len(known_scores(path, runs=tmp_path / "scores", posted=False).scores) for path in (ours, copy, other)]
+    assert found == [1, 1, 0]
+
+
+def test_scores_of_a_root_are_not_those_of_its_subfolder(tmp_path: Path) -> None:
+    runs = results(tmp_path / "runs", "a")
+    root, inside = parse_model("org/name"), parse_model("org/name", subfolder="sub")
+    assert len(known_scores(root, [runs], posted=False).scores) == 1
+    assert known_scores(inside, [runs], posted=False).scores == ()
+    published = "meta-llama/Llama-3.1-8B"
+    assert known_scores(published, posted=False).scores
+    assert known_scores(parse_model(published, subfolder="original"), posted=False).scores == ()
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["META-llama/llama-3.1-8b", "https://huggingface.co/meta-llama/Llama-3.1-8B", "meta-llama/Llama-3.1-8B@main",
+     "huggingface.co/meta-llama/Llama-3.1-8B/tree/main"],
+)  # fmt: skip
+def test_every_way_to_name_a_model_finds_its_published_scores(text: str) -> None:
+    assert len(known_scores(text, posted=False).scores) == len(
+        known_scores("meta-llama/Llama-3.1-8B", posted=False).scores
+    )
+
+
+def test_a_folder_shows_its_own_card(tmp_path: Path) -> None:
     model = tmp_path / "name"
     model.mkdir()
     (model / "README.md").write_text(CARD)
     (model / ".eval_results").mkdir()
     (model / ".eval_results" / "a.yaml").write_text(EVAL_RESULTS)
-    known = known_scores(str(model), [results(tmp_path / "runs", "a", model_name="data/name")])
+    known = known_scores(str(model), [results(tmp_path / "runs", "a", model_name=str(model))])
     assert [score.provider for score in known.scores] == ["import", "posted", "posted", "posted"]
 
 
@@ -54,7 +103,7 @@ def test_posted_scores_come_from_the_hub(hub: LoopbackHub, program: Program) -> 
     done = program("scores", "org/name", "-f", "json", HF_ENDPOINT=hub.endpoint)
     found = json.loads(done.stdout)["scores"]
     assert done.returncode == 0 and {score["revision"] for score in found} == {sha}
-    assert sorted(score["value"] for score in found) == pytest.approx([0.315, 0.4, 0.412])
+    assert sorted(score["value"] for score in found) == pytest.approx([0.3835, 0.4, 0.412])
     text = program("scores", "org/name", HF_ENDPOINT=hub.endpoint).stdout
     assert "posted, unverified" in text and "posted, verified" in text and "cannot be compared" in text
     missing = program("scores", "org/none", HF_ENDPOINT=hub.endpoint)

@@ -130,7 +130,7 @@ def test_a_router_is_no_feed_forward_width() -> None:
     block |= {"mlp.gate.weight": (8, WIDTH), "mlp.experts.gate_up_proj": (8, 96, WIDTH)}
     config = CONFIG | {"model_type": "qwen3_moe", "num_experts": 8}
     reading = describe(checkpoint(config, headers(llama_of([block] * 4))))
-    assert reading.notes == () and not reading.shape.is_dense
+    assert not any("disagree" in note for note in reading.notes) and not reading.shape.is_dense
 
 
 FUSED = {"attn.c_attn.weight": (WIDTH, 3 * WIDTH), "attn.c_proj.weight": (WIDTH, WIDTH), "ln_1.weight": (WIDTH,)}

@@ -7,8 +7,8 @@ from __future__ import annotations
 
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
+from shape_audit.checks.all_rules import all_rules
 from shape_audit.checks.formats.wording import subject, where
-from shape_audit.checks.rule import RULES
 from shape_audit.records import CheckReport, Finding
 
 
@@ -17,10 +17,10 @@ def as_junit(report: CheckReport) -> str:
     failing = {finding.fingerprint for finding in report.failing}
     suites = Element("testsuites", name="shape-audit check")
     suite = SubElement(suites, "testsuite", name=_xml(subject(report)))
-    failures = 0
+    failures, rules = 0, all_rules()
     for id in report.rules_run:
         found = [finding for finding in report.findings if finding.rule == id]
-        case = SubElement(suite, "testcase", classname=f"shape-audit.{id[:3]}", name=f"{id} {RULES[id].name}")
+        case = SubElement(suite, "testcase", classname=f"shape-audit.{rules[id].family}", name=f"{id} {rules[id].name}")
         worst = [finding for finding in found if finding.fingerprint in failing]
         if worst:
             failures += 1

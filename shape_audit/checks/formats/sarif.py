@@ -12,8 +12,8 @@ import json
 from typing import Any
 from urllib.parse import quote
 
+from shape_audit.checks.all_rules import all_rules
 from shape_audit.checks.formats.wording import where
-from shape_audit.checks.rule import RULES
 from shape_audit.records import CheckReport, Finding
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -43,7 +43,7 @@ def as_sarif(report: CheckReport, anchor: str) -> str:
 
 
 def _rule(id: str) -> dict[str, Any]:
-    rule = RULES[id]
+    rule = all_rules()[id]
     return {
         "id": id,
         "name": "".join(word.capitalize() for word in rule.name.split("-")),

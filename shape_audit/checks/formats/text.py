@@ -31,7 +31,7 @@ def as_text(report: CheckReport) -> RenderableType:
 def _lines(finding: Finding) -> list[RenderableType]:
     head = Table.grid(padding=(0, 1))  # wrapped lines stay in their column
     head.add_column(width=7)
-    head.add_column(width=5)
+    head.add_column(width=max(5, len(finding.rule)))
     head.add_column()
     head.add_row(Text(finding.severity, style=_STYLES[finding.severity]), Text(finding.rule, style="bold"),
                  Text(finding.message))  # fmt: skip

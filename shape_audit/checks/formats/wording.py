@@ -38,11 +38,11 @@ def shown(report: CheckReport) -> list[Finding]:
 
 def looked(report: CheckReport) -> str:
     """How many rules looked, and which did not for want of an option."""
-    options: dict[str, list[str]] = {}
+    options: dict[tuple[str, str], list[str]] = {}
     for rule, option in report.rules_not_run.items():
-        options.setdefault(option, []).append(rule)
+        options.setdefault((option, rule.rstrip("0123456789")), []).append(rule)
     left = [f"{', '.join(rules) if len(rules) < 3 else f'{rules[0]}-{rules[-1]}'} ({option})"
-            for option, rules in options.items()]  # fmt: skip
+            for (option, _), rules in options.items()]  # fmt: skip
     return f"{len(report.rules_run)} rules looked" + (f"; not run: {'; '.join(left)}" if left else "")
 
 

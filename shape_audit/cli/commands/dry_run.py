@@ -1,4 +1,4 @@
-"""`shape-audit audit MODEL ... --dry-run`: what a measurement would take of memory."""
+"""`shape-audit audit MODEL ... --dry-run`: the memory that a measurement would take."""
 
 from __future__ import annotations
 
@@ -10,24 +10,28 @@ from rich.console import Group
 
 from shape_audit.auditing import AuditOptions, plan_memory
 from shape_audit.cli.failures import failed
-from shape_audit.cli.progress_bar import ProgressBar
+from shape_audit.cli.progress import AuditBar
 from shape_audit.cli.sink import emit
 from shape_audit.errors import ExitCode, IncompleteError
 from shape_audit.reports import memory_json, memory_markdown, memory_text, shortage
 
 
 def dry_run(
-    models: Sequence[str], options: AuditOptions, format: str, output: Path | None, debug: bool
+    models: Sequence[str], options: AuditOptions, report: tuple[str, Path | None], debug: bool
 ) -> set[ExitCode]:
     """Show each model's plan in one report, and say in a line which will not fit.
+
+    Args:
+        report: its format, and the file it goes to.
 
     Returns:
         The exit codes that occurred: 2 for a model that does not fit.
     """
+    format, output = report
     codes, plans = {ExitCode.CLEAN}, []
     for model in models:
         try:
-            with ProgressBar() as progress:
+            with AuditBar() as progress:
                 plans.append(plan_memory(model, options, progress=progress))
         except Exception as error:
             codes.add(failed(error, subject=model, debug=debug))

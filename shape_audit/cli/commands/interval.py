@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
 import typer
 
-from shape_audit.cli.failures import failed
-from shape_audit.cli.option import option
+from shape_audit.cli.declaring import Format, Output, command, flag
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode
 from shape_audit.interval import derive_interval
@@ -16,7 +15,8 @@ from shape_audit.records import check_writable
 from shape_audit.reports import as_json, interval_markdown, interval_text
 
 
-def command(
+@command("shape-audit interval")
+def interval(
     table: Annotated[
         Path | None,
         typer.Argument(
@@ -25,39 +25,33 @@ def command(
         ),
     ] = None,
     tolerance: Annotated[
-        float, option(help="How much worse than the budget's best a shape may be, as a fraction.")
+        float, flag(help="How much worse than the budget's best a shape may be, as a fraction.")
     ] = 0.02,
     min_params: Annotated[
         float | None,
-        option(help="Leave out smaller parameter budgets.  [default: 1e6 in the shipped sweep, else none]"),
+        flag(help="Leave out smaller parameter budgets.  [default: 1e6 in the shipped sweep, else none]"),
     ] = None,
     draws: Annotated[
-        int, option(help="Resamples of seeds, and of shapes for the fit's intervals; 0 leaves out both.")
+        int, flag(help="Resamples of seeds, and of shapes for the fit's intervals; 0 leaves out both.")
     ] = 2000,
-    seed: Annotated[int, option(help="Of the resamples.")] = 0,
+    seed: Annotated[int, flag(help="Of the resamples.")] = 0,
     figures: Annotated[
         Path | None,
-        option(metavar="DIR", help="Write loss, interaction by protocol, and best shape, against R_D/W and budget: "
+        flag(metavar="DIR", help="Write loss, interaction by protocol, and best shape, against R_D/W and budget: "
                "PNG and SVG."),
     ] = None,
-    format: Annotated[
-        Literal["text", "json", "markdown"], option("--format", "-f", help="Form of the report.")
-    ] = "text",
-    output: Annotated[Path | None, option("--output", "-o", metavar="FILE", help="Write the report here.")] = None,
-    debug: Annotated[bool, option("--debug", help="Show tracebacks.")] = False,
+    format: Format = "text",
+    output: Output = None,
 ) -> int:  # fmt: skip
     """Derive the efficient interaction interval from a sweep table, and show how it moves with the tolerance."""
-    try:
-        if figures is not None:
-            check_writable(figures, what="figures", option="--figures")
-        derivation = derive_interval(table, tolerance=tolerance, min_params=min_params, draws=draws, seed=seed)
-        forms = {"text": interval_text, "json": as_json, "markdown": interval_markdown}
-        emit(forms[format](derivation), output)
-        if figures is not None:
-            from shape_audit.interval import write_figures  # it brings numpy: not into every start
+    if figures is not None:
+        check_writable(figures, what="figures", option="--figures")
+    derivation = derive_interval(table, tolerance=tolerance, min_params=min_params, draws=draws, seed=seed)
+    forms = {"text": interval_text, "json": as_json, "markdown": interval_markdown}
+    emit(forms[format](derivation), output)
+    if figures is not None:
+        from shape_audit.interval import write_figures  # it brings numpy: not into every start
 
-            for path in write_figures(derivation, table, figures):
-                note(f"figure: {path}")
-    except Exception as error:
-        return failed(error, subject=str(table or "shape-audit interval"), debug=debug)
+        for path in write_figures(derivation, table, figures):
+            note(f"figure: {path}")
     return ExitCode.CLEAN

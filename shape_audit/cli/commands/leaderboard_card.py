@@ -7,33 +7,29 @@ from typing import Annotated
 
 import typer
 
-from shape_audit.cli.failures import failed
-from shape_audit.cli.option import option
+from shape_audit.cli.declaring import command, flag
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode
 from shape_audit.leaderboard import find_row, model_card_metadata, model_card_section, read_board
 
 
-def command(
+@command("model")
+def card(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="As the leaderboard names it.")],
     board: Annotated[
-        Path, option(metavar="DIR", help="The leaderboard's folder.")
+        Path, flag(metavar="DIR", help="The leaderboard's folder.")
     ] = Path("leaderboard"),
     metadata: Annotated[
-        bool, option("--metadata", help="With the YAML header that holds its scores (model-index) before it.")
+        bool, flag("--metadata", help="With the YAML header that holds its scores (model-index) before it.")
     ] = False,
-    output: Annotated[Path | None, option("--output", "-o", metavar="FILE", help="Write it here.")] = None,
-    debug: Annotated[bool, option("--debug", help="Show tracebacks.")] = False,
+    output: Annotated[Path | None, flag("--output", "-o", metavar="FILE", help="Write it here.")] = None,
 ) -> int:  # fmt: skip
     """Write what the leaderboard knows of one model as a section for its model card."""
-    try:
-        found = read_board(board)
-        row = find_row(found, model)
-        section = model_card_section(row, board_title=found.title, interval=found.interval, caveat=found.caveat)
-        header = model_card_metadata(row) if metadata else ""
-        if metadata and not header:
-            note(f"{model}: no score to put into metadata (limited ones compare with nothing; posted ones are there)")
-        emit(f"{header}\n{section}" if header else section, output)
-    except Exception as error:
-        return failed(error, subject=model, debug=debug)
+    found = read_board(board)
+    row = find_row(found, model)
+    section = model_card_section(row, board_title=found.title, interval=found.interval, caveat=found.caveat)
+    header = model_card_metadata(row) if metadata else ""
+    if metadata and not header:
+        note(f"{model}: no score to put into metadata (limited ones compare with nothing; posted ones are there)")
+    emit(f"{header}\n{section}" if header else section, output)
     return ExitCode.CLEAN

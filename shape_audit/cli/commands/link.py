@@ -5,77 +5,76 @@ from __future__ import annotations
 import json
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Annotated
 
-from shape_audit.cli.failures import failed
-from shape_audit.cli.option import option
-from shape_audit.cli.progress_bar import ProgressBar
+from shape_audit.cli.declaring import Format, Output, command, flag
+from shape_audit.cli.progress import AuditBar
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, MissingExtraError, UsageError
 from shape_audit.interval import read_interval, shipped_interval
 from shape_audit.linking import facts_of_records, make_points, parse_params
 from shape_audit.records import AuditRecord, check_writable, read_record
 from shape_audit.reports import evidence_markdown, evidence_text
-from shape_audit.scores import LM_EVAL_LETTERS, published_scores, read_lm_eval
+from shape_audit.scores import LM_EVAL_LETTERS, published_scores, read_scores, summary_of_skipped
 
 PACKAGES = ("statsmodels", "matplotlib")
 
 
-def command(
+@command("shape-audit link")
+def link(
     records: Annotated[
-        Path | None, option(metavar="DIR", help="Records of audits: their shapes, scores, and what they measured.")
+        Path | None, flag(metavar="DIR", help="Records of audits: their shapes, scores, and what they measured.")
     ] = None,
     scores: Annotated[
-        list[Path] | None, option(metavar="PATH", help="Result files or folders of lm-eval, beside the shipped table.")
+        list[Path] | None,
+        flag(metavar="PATH", help="Result files or folders, or MODEL=PATH, beside the shipped table."),
     ] = None,
-    protocol: Annotated[str, option(help="Of the scores; others are not looked at.")] = LM_EVAL_LETTERS,
-    params: Annotated[str, option(metavar="LOW:HIGH", help="Parameters of the models.")] = "1e8:1.5e10",
+    strict: Annotated[bool, flag("--strict", help="Exit with 2 if a result file cannot be used.")] = False,
+    protocol: Annotated[
+        str, flag(help="Of the scores; others are not looked at. With +chat_template for any model's own.")
+    ] = LM_EVAL_LETTERS,
+    params: Annotated[str, flag(metavar="LOW:HIGH", help="Parameters of the models.")] = "1e8:1.5e10",
     base_only: Annotated[
-        bool, option("--base-only/--all", help="Without models tuned on instructions.")
+        bool, flag("--base-only/--all", help="Without models tuned on instructions.")
     ] = True,
-    interval: Annotated[Path | None, option(metavar="FILE", help="Another interval than the shipped one.")] = None,
-    draws: Annotated[int, option(help="Resamples and permutations.")] = 10_000,
-    seed: Annotated[int, option(help="Of both.")] = 0,
-    figures: Annotated[Path | None, option(metavar="DIR", help="Write two figures there, PNG and SVG.")] = None,
-    format: Annotated[
-        Literal["text", "json", "markdown"], option("--format", "-f", help="Form of the report.")
-    ] = "text",
-    output: Annotated[Path | None, option("--output", "-o", metavar="FILE", help="Write the report here.")] = None,
-    debug: Annotated[bool, option("--debug", help="Show tracebacks.")] = False,
+    interval: Annotated[Path | None, flag(metavar="FILE", help="Another interval than the shipped one.")] = None,
+    draws: Annotated[int, flag(help="Resamples and permutations.")] = 10_000,
+    seed: Annotated[int, flag(help="Of both.")] = 0,
+    figures: Annotated[Path | None, flag(metavar="DIR", help="Write two figures there, PNG and SVG.")] = None,
+    format: Format = "text",
+    output: Output = None,
 ) -> int:  # fmt: skip
     """Say what the shapes of real models have to do with their MMLU-Pro scores: evidence for and against.
 
     Without options: the shipped table of shapes and published scores; no network.
     """
-    try:
-        if figures is not None:
-            check_writable(figures, what="figures", option="--figures")
-        if missing := [name for name in PACKAGES if find_spec(name) is None]:
-            raise MissingExtraError(f"link needs {', '.join(missing)}; pip install 'shape-audit[board]'")
-        from shape_audit.linking import link_points, write_figures  # they bring numpy: not into every start
+    if figures is not None:
+        check_writable(figures, what="figures", option="--figures")
+    if missing := [name for name in PACKAGES if find_spec(name) is None]:
+        raise MissingExtraError(f"link needs {', '.join(missing)}; pip install 'shape-audit[board]'")
+    from shape_audit.linking import link_points, write_figures  # they bring numpy: not into every start
 
-        against = read_interval(interval) if interval else shipped_interval()
-        imported = [score for path in scores or () for score in read_lm_eval(path)]
-        audits = _records(records)
-        own = [score for record in audits for score in record.scores or ()]
-        points, left_out = make_points(
-            [*published_scores(), *imported, *own], against, protocol=protocol, params=parse_params(params),
-            base_only=base_only, facts=facts_of_records(audits),
+    against = read_interval(interval) if interval else shipped_interval()
+    imported = read_scores(scores or (), strict=strict)
+    audits = _records(records)
+    own = [score for record in audits for score in record.scores or ()]
+    points, left_out = make_points(
+        [*published_scores(), *imported.scores, *own], against, protocol=protocol, params=parse_params(params),
+        base_only=base_only, facts=facts_of_records(audits),
+    )  # fmt: skip
+    with AuditBar() as progress:
+        found = link_points(
+            points, protocol=protocol, interval=against,
+            left_out=[*left_out, *summary_of_skipped(imported.skipped)], draws=draws, seed=seed,
+            progress=progress.part,
         )  # fmt: skip
-        with ProgressBar() as progress:
-            found = link_points(
-                points, protocol=protocol, interval=against, left_out=left_out, draws=draws, seed=seed,
-                progress=progress.part,
-            )  # fmt: skip
-        if figures is not None:
-            for path in write_figures(found[0], points, figures):
-                note(f"figure: {path}")
-        if format == "json":
-            emit(json.dumps([evidence.model_dump() for evidence in found], indent=2) + "\n", output)
-        else:
-            emit({"text": evidence_text, "markdown": evidence_markdown}[format](found), output)
-    except Exception as error:
-        return failed(error, subject="shape-audit link", debug=debug)
+    if figures is not None:
+        for path in write_figures(found[0], points, figures):
+            note(f"figure: {path}")
+    if format == "json":
+        emit(json.dumps([evidence.model_dump() for evidence in found], indent=2) + "\n", output)
+    else:
+        emit({"text": evidence_text, "markdown": evidence_markdown}[format](found), output)
     return ExitCode.CLEAN
 
 

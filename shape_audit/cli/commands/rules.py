@@ -10,7 +10,7 @@ from rich.console import Group
 from rich.table import Table
 from rich.text import Text
 
-from shape_audit.checks import OPTIONS, RULES, Rule
+from shape_audit.checks import OPTIONS, Rule, all_rules
 from shape_audit.cli.failures import failed
 from shape_audit.cli.sink import emit
 from shape_audit.errors import ExitCode, UsageError
@@ -20,8 +20,8 @@ from shape_audit.reports import rich_table
 
 def list_rules() -> int:
     """List the rules of `shape-audit check`."""
-    rows = tuple((rule.id, rule.name, rule.severity, OPTIONS[rule.needs], rule.summary) for rule in _in_order())
     try:
+        rows = tuple((rule.id, rule.name, rule.severity, OPTIONS[rule.needs], rule.summary) for rule in _in_order())
         columns = ("rule", "name", "default", "needs", "what it looks for")
         emit(rich_table(PlainTable("Rules", columns, rows, numeric=False)), None)
     except Exception as error:
@@ -45,14 +45,14 @@ def explain(rule: Annotated[str, typer.Argument(metavar="RULE", help="SA101, or 
 
 
 def _in_order() -> list[Rule]:
-    return sorted(RULES.values(), key=lambda rule: rule.id)
+    return sorted(all_rules().values(), key=lambda rule: rule.id)
 
 
 def _named(text: str) -> Rule:
-    by_name = {name: rule for rule in RULES.values() for name in (rule.id, rule.name)}
+    by_name = {name: rule for rule in all_rules().values() for name in (rule.id, rule.name)}
     found = by_name.get(text) or by_name.get(text.upper())
     if found is None:
-        near = difflib.get_close_matches(text.upper(), list(RULES), n=1)
+        near = difflib.get_close_matches(text.upper(), list(all_rules()), n=1)
         near = near or difflib.get_close_matches(text, list(by_name), n=1)
         raise UsageError(
             f"no rule is called {text}; " + (f"did you mean {near[0]}?" if near else "see shape-audit rules")

@@ -20,7 +20,7 @@ from shape_audit.records import (
 )
 
 
-def command(
+def schema(
     of: Annotated[
         Literal["audit", "check", "suggest", "interval", "sweep-plan", "sweep-row"],
         typer.Argument(metavar="[audit|check|suggest|interval|sweep-plan|sweep-row]", help="Whose result."),

@@ -25,12 +25,13 @@ import torch
 from torch import Tensor, nn
 
 from shape_audit.calibration import Window
+from shape_audit.hub import quiet_transformers
 from shape_audit.interaction.ansatz.reading_matrices import ReadingMatrix, find_matrices
 from shape_audit.interaction.ansatz.weight_gram import WeightEnergies, gram, rows_of
 from shape_audit.interaction.ansatz.weight_inputs import WeightInputs
 from shape_audit.interaction.estimators.statistics import u_energies
 from shape_audit.interaction.estimators.sums import SiteSums
-from shape_audit.models import LoadedModel, quiet_transformers
+from shape_audit.models import LoadedModel
 from shape_audit.records import WeightInteraction
 
 SEEDS = (0, 1, 2)

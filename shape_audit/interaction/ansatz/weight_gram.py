@@ -14,10 +14,10 @@ import torch
 from torch import Tensor
 
 from shape_audit.errors import CorruptFileError, NotAuditableError
-from shape_audit.hub import DEFAULT_RETRIES, Checkpoint
+from shape_audit.hub import Checkpoint, weights_folder
 from shape_audit.interaction.ansatz.reading_matrices import ReadingMatrix, find_matrices
 from shape_audit.interaction.estimators.statistics import Energies
-from shape_audit.models import read_config, weights_folder
+from shape_audit.models import read_config
 
 ROWS_AT_A_TIME = 8192
 """Rows that are converted and multiplied at once: an embedding of 16-bit floats is never doubled in memory."""
@@ -40,7 +40,7 @@ class WeightEnergies:
     energies: Energies
 
 
-def weight_energies(checkpoint: Checkpoint, *, retries: int = DEFAULT_RETRIES) -> list[WeightEnergies]:
+def weight_energies(checkpoint: Checkpoint) -> list[WeightEnergies]:
     """Energies of W^T W of every matrix that reads the residual stream, the weights read one tensor at a time.
 
     Args:
@@ -51,7 +51,7 @@ def weight_energies(checkpoint: Checkpoint, *, retries: int = DEFAULT_RETRIES) -
         CorruptFileError: the weights are not what their header says.
         huggingface_hub and httpx2 errors: see `errors.FOREIGN`.
     """
-    folder = weights_folder(checkpoint, retries)
+    folder = weights_folder(checkpoint)
     config = read_config(checkpoint, folder)
     names = [name.removesuffix(".weight") for name in checkpoint.tensors if name.endswith(".weight")]
     matrices = find_matrices(config, names, tied=bool(config.tie_word_embeddings))

@@ -20,7 +20,7 @@ from shape_audit.calibration import Window
 from shape_audit.errors import NonFiniteError, NotAuditableError
 from shape_audit.interaction.ansatz.reading_matrices import EMBEDDING, ReadingMatrix
 from shape_audit.interaction.estimators.sums import SiteSums
-from shape_audit.models import model_logits, window_losses
+from shape_audit.models import model_faults, model_logits, window_losses
 
 
 class WeightInputs:
@@ -85,7 +85,8 @@ class WeightInputs:
         with self._hooked(receive) as (leaves, source):
             losses_B = window_losses(model_logits(self.model, ids_BL[:, :-1]), ids_BL[:, 1:])
             if len(leaves) == 1:
-                torch.autograd.grad(losses_B.sum(), leaves)
+                with model_faults(self.model):
+                    torch.autograd.grad(losses_B.sum(), leaves)
         missing = set(self.modules) - set(source) | set(source.values()) - reached
         if missing:
             raise NotAuditableError(f"{type(self.model).__name__}: no gradient is found at {min(missing)}")

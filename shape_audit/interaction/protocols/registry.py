@@ -3,24 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Protocol
+from typing import Protocol, runtime_checkable
 
 from torch import Tensor, nn
 
+from shape_audit.errors import UsageError
 from shape_audit.interaction.estimators.sums import SiteSums
 from shape_audit.interaction.protocols.loss_gradient import LossGradient
+from shape_audit.interaction.protocols.names import PROTOCOL_NAMES
 from shape_audit.interaction.protocols.output_gradient import OutputGradient
 from shape_audit.interaction.protocols.projected_output import ProjectedOutput
 from shape_audit.interaction.stream.sites import Site
+from shape_audit.plugins import PROTOCOLS as GROUP
+from shape_audit.plugins import Plugin, plugins
 from shape_audit.records import ModelShape
 
 
+@runtime_checkable
 class MeasurementProtocol(Protocol):
-    """What a pass measures.
+    """What a pass measures. Another package adds one by an entry point of `shape_audit.protocols`, see `plugins`.
 
     Attributes:
         attn_implementation: the attention it needs; None for whatever transformers chooses.
-        parameters: part of the protocol hash.
+        parameters: part of the protocol hash; whatever changes the numbers belongs here, a version too.
     """
 
     @property
@@ -47,5 +52,47 @@ PROTOCOLS: dict[str, type[LossGradient] | type[OutputGradient] | type[ProjectedO
 
 
 def protocol_of(name: str) -> MeasurementProtocol:
-    """A protocol by its name, with its default parameters."""
+    """A protocol by its name, with its default parameters.
+
+    Raises:
+        UsageError: there is none of that name.
+        IncompleteError: another package's cannot be used; the line names the package.
+    """
+    others = {plugin.name: plugin for plugin in plugins(GROUP, taken=PROTOCOL_NAMES)}
+    if name in others:
+        return PluginProtocol(others[name])
+    if name not in PROTOCOLS:
+        raise UsageError(f"no protocol {name}; there are {', '.join((*PROTOCOLS, *others))}")
     return PROTOCOLS[name]()
+
+
+class PluginProtocol:
+    """A protocol of another package, which is named where it fails."""
+
+    def __init__(self, plugin: Plugin) -> None:
+        """Load it.
+
+        Raises:
+            IncompleteError: it is none, or cannot be made without arguments.
+        """
+        made = plugin.load()
+        with plugin.blamed("cannot be made without arguments"):
+            self._protocol: MeasurementProtocol = made()
+        self._plugin = plugin
+        if not isinstance(self._protocol, MeasurementProtocol) or self._protocol.name != plugin.name:
+            raise plugin.broken("must name an interaction.MeasurementProtocol of the same name")
+        self.name = self._protocol.name
+        self.attn_implementation = self._protocol.attn_implementation
+        self.parameters = self._protocol.parameters
+
+    def widths(self, sites: tuple[Site, ...], shape: ModelShape) -> dict[Site, int]:
+        """See `MeasurementProtocol`."""
+        with self._plugin.blamed("cannot tell its sites"):
+            return self._protocol.widths(sites, shape)
+
+    def add_micro_batch(
+        self, model: nn.Module, blocks: list[nn.Module], ids_BL: Tensor, first: int, sums: Mapping[Site, SiteSums]
+    ) -> Tensor:
+        """See `MeasurementProtocol`."""
+        with self._plugin.blamed(f"fails on {type(model).__name__}"):
+            return self._protocol.add_micro_batch(model, blocks, ids_BL, first, sums)

@@ -11,7 +11,7 @@ from shape_audit.errors import NonFiniteError, NotAuditableError
 from shape_audit.interaction.estimators.sums import SiteSums
 from shape_audit.interaction.stream.residual_stream import first_site_not_finite, read_gradients
 from shape_audit.interaction.stream.sites import Site
-from shape_audit.models import model_logits, window_losses
+from shape_audit.models import model_faults, model_logits, window_losses
 
 Objective = Callable[[Tensor, Tensor], Tensor]
 """(logits (B, T, V), losses (B,)) -> the scalar of each window (B,) whose gradient is taken."""
@@ -59,7 +59,8 @@ def add_gradients(
             scalars_B = objective(logits_BTV, losses_B)
             del logits_BTV  # as large as anything in the backward
             if len(leaves) == 1:
-                torch.autograd.grad(scalars_B.sum(), leaves)
+                with model_faults(model):
+                    torch.autograd.grad(scalars_B.sum(), leaves)
     except NonFiniteError as error:
         raise _located(error, model, blocks, ids_BL) from error
     if sorted(reached) != sorted(sums):

@@ -6,16 +6,16 @@ import math
 from collections.abc import Sequence
 from importlib.util import find_spec
 
-from shape_audit.auditing import AuditOptions, answers
+from shape_audit.auditing import AuditOptions, satisfies
 from shape_audit.errors import MissingExtraError
 from shape_audit.leaderboard.build.comparable import largest_comparable_set
-from shape_audit.leaderboard.manifest import Entry
 from shape_audit.leaderboard.build.record_folder import KeptRecords
 from shape_audit.leaderboard.build.rows import row_of_facts, row_of_failure, row_of_record, with_scores
 from shape_audit.leaderboard.build.sources import Sources
+from shape_audit.leaderboard.manifest import Entry
 from shape_audit.linking import ModelFacts, Point, among_size, family_of, make_points, measured_of
 from shape_audit.records import AuditRecord, Board, BoardRow, Interval, LinkEvidence, Order, ScoreRecord
-from shape_audit.scores import published_scores
+from shape_audit.scores import across_models, at_revision, published_scores
 from shape_audit.shape import known_models, place
 
 PACKAGES = ("statsmodels", "pyarrow")
@@ -33,17 +33,20 @@ def assemble(sources: Sources, kept: KeptRecords) -> Board:
     manifest, interval = sources.manifest, sources.interval
     everywhere: dict[str, list[ScoreRecord]] = {}
     for score in [*(published_scores() if manifest.scores.published else ()), *sources.imported]:
-        everywhere.setdefault(score.model, []).append(score)
+        everywhere.setdefault(score.model.casefold(), []).append(score)
     wanted = manifest.audit_options()
-    rows = []
+    protocols = list(manifest.scores.protocols)
+    rows, set_apart = [], []
     for entry in sources.entries:
         model = entry.model
         record = _best(kept.by_model.get(model, []), entry.revision, wanted)
         row = _row(entry, record, interval)
-        known = [*everywhere.get(model, []), *((record.scores or []) if record else [])]
+        revision = record.model.revision if record else entry.revision
+        imported = [at_revision(score, revision) for score in everywhere.get(model.casefold(), [])]
+        known = [*imported, *((record.scores or []) if record else [])]
+        set_apart += [f"{model}: {score.source}: {score.set_apart}; not used" for score in known if score.set_apart]
         scores = among_size(known, {model: float(row.params_total)} if row.params_total else None)
-        rows.append(with_scores(row, [score for score in scores if score.protocol in manifest.scores.protocols]))
-    protocols = list(manifest.scores.protocols)
+        rows.append(with_scores(row, _in_columns(scores, protocols)))
     return Board(
         title=manifest.title,
         manifest_sha256=manifest.sha256,
@@ -53,8 +56,20 @@ def assemble(sources: Sources, kept: KeptRecords) -> Board:
         order=manifest.order,
         rows=_ordered(rows, manifest.order, protocols[0]),
         evidence=_evidence(rows, interval, protocols[0], manifest.scores.draws),
-        notes=[f"{line}; not used" for line in kept.damaged],
+        notes=[*(f"{line}; not used" for line in kept.damaged), *sources.passed_over, *dict.fromkeys(set_apart)],
     )
+
+
+def _in_columns(scores: Sequence[ScoreRecord], protocols: Sequence[str]) -> list[ScoreRecord]:
+    """Scores of the board's protocols; a column of `...+chat_template` takes runs with any model's own template."""
+    found = []
+    for score in scores:
+        column = next((name for name in (score.protocol, across_models(score.protocol)) if name in protocols), None)
+        if column == score.protocol:
+            found.append(score)
+        elif column is not None:
+            found.append(score.model_copy(update={"protocol": column, "notes": [*score.notes, score.protocol]}))
+    return found
 
 
 def points_of(rows: Sequence[BoardRow], interval: Interval, protocol: str) -> tuple[list[Point], list[str]]:
@@ -83,7 +98,7 @@ def _row(entry: Entry, record: AuditRecord | None, interval: Interval) -> BoardR
         row = row_of_facts(known_models()[entry.model], entry.group, interval)
     else:
         return row_of_failure(entry.model, entry.group, entry.failure or NOT_AUDITED)
-    return row.model_copy(update={"failure": entry.failure}) if entry.failure and row.measured is None else row
+    return row.model_copy(update={"failure": entry.failure}) if entry.failure else row
 
 
 def _best(records: Sequence[AuditRecord], revision: str | None, wanted: AuditOptions) -> AuditRecord | None:
@@ -97,7 +112,7 @@ def _best(records: Sequence[AuditRecord], revision: str | None, wanted: AuditOpt
 
     def rank(record: AuditRecord) -> tuple[bool, bool, str, str]:
         is_measured = record.interaction is not None
-        return answers(record, wanted), is_measured, record.environment.date, record.record_sha256
+        return satisfies(record, wanted), is_measured, record.environment.date, record.record_sha256
 
     return max(records, key=rank, default=None)
 

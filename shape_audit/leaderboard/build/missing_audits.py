@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, Protocol
 
 from shape_audit.auditing import (
@@ -16,6 +16,8 @@ from shape_audit.auditing import (
     audit,
 )
 from shape_audit.errors import IncompleteError, NotAuditableError, UsageError
+from shape_audit.leaderboard.build.record_folder import Failure
+from shape_audit.parallel import SingleProcess
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
@@ -40,17 +42,19 @@ class Outcome:
 
     Attributes:
         revision: of the record that it has written; None where there is none.
+        is_on_hub: whether that is of a model on the Hub.
         failure: why not all that was asked for could be had.
     """
 
-    revision: str | None
-    failure: str | None = None
+    revision: str | None = None
+    is_on_hub: bool = False
+    failure: Failure | None = None
 
 
 def audit_all(
-    names: Sequence[str], options: AuditOptions, jobs: int, progress: BuildProgress
+    names: Sequence[str], options: AuditOptions, jobs: int, progress: BuildProgress, processes: SingleProcess
 ) -> Iterator[tuple[str, Outcome]]:
-    """Audit models, each to a record in `options.records`, and give what became of each as it is done.
+    """Audit models, each to a record in the record folder of the options, and give what became of each as it is done.
 
     Whoever stops taking outcomes stops the audits that have not begun.
 
@@ -61,7 +65,7 @@ def audit_all(
     if jobs == 1:
         for done, name in enumerate(names):
             progress.model(name, done, len(names))
-            yield name, outcome_of(name, options, progress)
+            yield name, outcome_of(name, options, progress, processes)
         return
     from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor, as_completed
     from multiprocessing import get_context
@@ -81,20 +85,23 @@ def audit_all(
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def outcome_of(name: str, options: AuditOptions, progress: Progress | None = None) -> Outcome:
+def outcome_of(
+    name: str, options: AuditOptions, progress: Progress | None = None, processes: SingleProcess | None = None
+) -> Outcome:
     """Audit one model. What cannot be measured is audited for its shape, if it has one."""
     try:
-        return Outcome(audit(name, options, progress=progress).model.revision)
+        model = audit(name, options, progress=progress, processes=processes).model
+        return Outcome(model.revision, model.source == "hub")
     except (MeasurementNotInstalledError, RecordNotWrittenError):
         raise
     except (NotAuditableError, IncompleteError, UsageError) as error:
-        revision = None if options.shape_only else outcome_of(name, _shape_only(options)).revision
-        return Outcome(revision, str(error))
+        shape = Outcome() if options.shape_only else outcome_of(name, _shape_only(options))
+        return replace(shape, failure=Failure(str(error), shape.revision))
 
 
 def _shape_only(options: AuditOptions) -> AuditOptions:
-    return AuditOptions(
-        shape_only=True, posted=options.posted, retries=options.retries, records=options.records,
+    return AuditOptions.of(
+        shape_only=True, posted=options.known.posted, retries=options.read.retries, records=options.keep.records,
         interval=options.interval,
     )  # fmt: skip
 

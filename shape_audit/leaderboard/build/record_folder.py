@@ -10,7 +10,7 @@ import gc
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from shape_audit.errors import IncompleteError
@@ -54,6 +54,18 @@ def read_records(folder: Path) -> KeptRecords:
     return KeptRecords(by_model, tuple(damaged))
 
 
+@dataclass(frozen=True)
+class Failure:
+    """Why not all that was asked for could be had of a model.
+
+    Attributes:
+        revision: of the model that was tried; None where it could not even be read, or by an older version of this.
+    """
+
+    reason: str
+    revision: str | None = None
+
+
 @contextmanager
 def _no_garbage() -> Iterator[None]:
     """Without the collector of reference cycles: it would look through all records again and again; they have none."""
@@ -66,18 +78,18 @@ def _no_garbage() -> Iterator[None]:
             gc.enable()
 
 
-def read_failures(folder: Path, asked: str) -> dict[str, str]:
-    """Model as the manifest names it -> why it could not be audited, of failures at what is asked for now."""
+def read_failures(folder: Path, asked: str) -> dict[str, Failure]:
+    """Model as the manifest names it -> why it could not be audited, of failures at what is asked for."""
     found = {}
     for path in sorted((folder / FAILURES).glob("*.json")):
         with suppress(IncompleteError, ValueError, KeyError, TypeError):
             content = json.loads(read_small_file(path, limit=2**20))
             if content["asked"] == asked:
-                found[str(content["model"])] = str(content["reason"])
+                found[str(content["model"])] = Failure(str(content["reason"]), content.get("revision"))
     return found
 
 
-def keep_outcome(folder: Path, model: str, failure: str | None, asked: str) -> None:
+def keep_failure(folder: Path, model: str, failure: Failure | None, asked: str) -> None:
     """Write down why a model could not be audited, or that it could.
 
     Args:
@@ -91,6 +103,6 @@ def keep_outcome(folder: Path, model: str, failure: str | None, asked: str) -> N
         path.unlink(missing_ok=True)
         return
     try:
-        write_text_atomically(path, json.dumps({"model": model, "asked": asked, "reason": failure}) + "\n")
+        write_text_atomically(path, json.dumps({"model": model, "asked": asked, **asdict(failure)}) + "\n")
     except OSError as error:
         raise IncompleteError(f"{path}: could not be written ({error.strerror or error})") from error

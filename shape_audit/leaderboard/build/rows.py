@@ -12,7 +12,7 @@ from shape_audit.shape import KnownModel, known_models, place
 def row_of_record(record: AuditRecord, group: str, interval: Interval) -> BoardRow:
     """The row of an audited model; its family, kind and training are the shipped table's, where it is in there."""
     shape = record.shape
-    placement = place(shape.r_dw, interval)
+    placement = place(shape.r_dw, interval, is_dense=shape.is_dense)
     known = known_models().get(record.model.repo_id) if record.model.source == "hub" else None
     return BoardRow(
         model=record.model.repo_id,
@@ -67,10 +67,11 @@ SHAPE = (
 
 
 def with_scores(row: BoardRow, scores: Sequence[ScoreRecord]) -> BoardRow:
-    """The row with its scores, each once, in the order of protocol, provider and source; limited runs are none."""
+    """The row with its scores, each once, in the order of protocol, provider and source; limited runs, and those
+    set apart, are none."""
     kept: dict[tuple[str, float, str], ScoreRecord] = {}
     for score in scores:
-        if not score.is_limited:
+        if score.is_comparable:
             kept.setdefault((score.protocol, score.value, score.source), score)
     ordered = sorted(kept.values(), key=lambda score: (score.protocol, score.provider, score.source, score.value))
     return row.model_copy(update={"scores": ordered})

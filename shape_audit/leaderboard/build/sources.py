@@ -4,16 +4,20 @@ where the manifest's files are not."""
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
-from shape_audit.errors import CorruptFileError, IncompleteError
+from pydantic import Field
+
+from shape_audit.errors import CorruptFileError, IncompleteError, ShapeAuditError
+from shape_audit.hub import model_named, parse_model
 from shape_audit.interval import read_interval, shipped_interval
 from shape_audit.leaderboard.manifest import Entry, Manifest
-from shape_audit.records import Frozen, Interval, ScoreRecord, read_small_file, write_text_atomically
-from shape_audit.scores import read_lm_eval
+from shape_audit.records import Frozen, Interval, ModelRef, ScoreRecord, read_small_file, write_text_atomically
+from shape_audit.scores import KnownModels, read_scores, summary_of_skipped
 
 SOURCES = "sources.json"
+NAMES_SHOWN = 20
 
 
 class Sources(Frozen):
@@ -23,21 +27,48 @@ class Sources(Frozen):
     entries: list[Entry]
     interval: Interval
     imported: list[ScoreRecord]
-    """From the manifest's result files of lm-eval."""
+    """Of the board's models, under their names on it, from the manifest's result files."""
+    passed_over: list[str] = Field(default_factory=list)
+    """Result files, and scores of them, that are not used, and why."""
 
 
 def read_sources(manifest: Manifest) -> Sources:
     """Read the files that a manifest names.
 
     Raises:
-        UsageError, CorruptFileError, IncompleteError: the manifest or one of them cannot be used.
+        UsageError, CorruptFileError, IncompleteError: the manifest or one of them cannot be used; a result file that
+            cannot is only passed over, but must exist.
     """
+    entries = list(manifest.entries())
+    imported, passed_over = _imported(manifest.scores.files, entries)
     return Sources(
         manifest=manifest,
-        entries=list(manifest.entries()),
+        entries=entries,
         interval=read_interval(Path(manifest.interval)) if manifest.interval else shipped_interval(),
-        imported=[score for path in manifest.scores.files for score in read_lm_eval(Path(path))],
+        imported=imported,
+        passed_over=passed_over,
     )
+
+
+def _imported(files: Sequence[str], entries: Sequence[Entry]) -> tuple[list[ScoreRecord], list[str]]:
+    """The scores of the board's models in result files, and what was passed over: files and scores of other models."""
+    read = read_scores(files)
+    models = KnownModels(_ref(entry) for entry in entries)
+    claimed = [(score, models.claim(score)) for score in read.scores]
+    strangers = sorted({score.model for score, found in claimed if found is None})
+    passed_over = summary_of_skipped(read.skipped)
+    if strangers:
+        more = f" and {len(strangers) - NAMES_SHOWN} more" if len(strangers) > NAMES_SHOWN else ""
+        passed_over.append(f"scores of models that are not on the board: {', '.join(strangers[:NAMES_SHOWN])}{more}")
+    return [found[1] for _, found in claimed if found is not None], passed_over
+
+
+def _ref(entry: Entry) -> ModelRef:
+    """The model of an entry, as its name says; of one that cannot be had here, by that name alone."""
+    try:
+        return parse_model(entry.name)
+    except ShapeAuditError:
+        return model_named(entry.name)
 
 
 def as_found(sources: Sources, revisions: Mapping[str, str | None], failures: Mapping[str, str]) -> Sources:

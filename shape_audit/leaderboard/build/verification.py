@@ -6,7 +6,6 @@ import math
 import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
-from dataclasses import replace
 from pathlib import Path
 
 from shape_audit.auditing import AuditOptions, Progress, audit
@@ -14,8 +13,8 @@ from shape_audit.errors import CorruptFileError, IncompleteError, ShapeAuditErro
 from shape_audit.leaderboard.build.assembling import assemble
 from shape_audit.leaderboard.build.board_folder import BOARD_FILE, read_board
 from shape_audit.leaderboard.build.record_folder import RECORDS, read_records
-from shape_audit.leaderboard.page.rendering import FILES
 from shape_audit.leaderboard.build.sources import kept_sources
+from shape_audit.leaderboard.page.rendering import FILES
 from shape_audit.records import AuditRecord, Board, BoardRow, read_small_file, record_file_name
 
 ROUNDING = 1e-3
@@ -135,7 +134,7 @@ def _at_revision(name: str, record: AuditRecord) -> str:
 def _options(record: AuditRecord, asked: AuditOptions) -> AuditOptions:
     """As many windows as the record has, whatever tolerance it was made with."""
     assert record.interaction is not None
-    return replace(asked, tolerance=None, max_windows=None, windows=record.interaction.windows_used)
+    return asked.but(tolerance=None, max_windows=None, windows=record.interaction.windows_used)
 
 
 def _compare(row: BoardRow, record: AuditRecord, again: AuditRecord) -> Iterator[str]:

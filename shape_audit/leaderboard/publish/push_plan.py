@@ -89,25 +89,22 @@ class PushResult:
     pull_request: str | None = None
 
 
-def plan_push(
-    rendered: RenderedBoard, repo_id: str, state: RepositoryState | None, *, is_seen: bool, notes: tuple[str, ...] = ()
-) -> PushPlan:
+def plan_push(rendered: RenderedBoard, state: RepositoryState | None, *, repo_id: str) -> PushPlan:
     """Compare the files of a board with those of a repository.
 
     Args:
         state: None for a repository that does not exist, or was not seen.
-        is_seen: whether it was looked at.
+        repo_id: what it was asked for by; its own name goes before.
     """
     there = state.hashes if state is not None else {}
     changed = [path for path, content in rendered.contents.items() if there.get(path) not in _hashes(content)]
     return PushPlan(
         repo_id=state.repo_id if state is not None else repo_id,
-        repository="not seen" if not is_seen else "new" if state is None else "existing",
+        repository="existing" if state is not None else "new",
         upload=tuple(PlannedFile(path, len(rendered.contents[path]), path not in there) for path in sorted(changed)),
         delete=tuple(sorted(path for path in there if is_board_path(path) and path not in rendered.contents)),
         unchanged=tuple(sorted(set(rendered.contents) - set(changed))),
         left_out=rendered.left_out,
-        notes=notes,
     )
 
 

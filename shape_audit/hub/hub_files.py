@@ -12,7 +12,7 @@ import re
 from collections.abc import Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
-from typing import Any, TypeVar
+from typing import TypeVar
 
 from huggingface_hub import HfApi, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.constants import HF_HUB_CACHE, HF_HUB_DOWNLOAD_TIMEOUT, HF_HUB_ETAG_TIMEOUT, is_offline_mode
@@ -21,26 +21,19 @@ from huggingface_hub.file_download import repo_folder_name
 from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_status
 
 from shape_audit.errors import CorruptFileError, IncompleteError
-from shape_audit.hub.checkpoint import merged_tensors
 from shape_audit.hub.downloads import download_files
 from shape_audit.hub.header_cache import COMMIT, HeaderCache
-from shape_audit.hub.names import ModelName
 from shape_audit.hub.retrying import with_retries
 from shape_audit.hub.safetensors_header import (
     LENGTH_PREFIX,
+    HeaderError,
     TensorHeader,
     header_length,
     parse_header,
     read_header,
 )
-from shape_audit.hub.weight_files import (
-    CONFIG_FILE,
-    parse_json_object,
-    read_side_files,
-    refuse_what_is_no_model,
-    weight_files,
-)
-from shape_audit.records import MAX_SMALL_FILE
+from shape_audit.hub.weight_files import CONFIG_FILE
+from shape_audit.records import MAX_SMALL_FILE, ModelRef
 
 FIRST_REQUEST_BYTES = 100_000
 """Enough for the headers of most files: one request instead of two."""
@@ -48,96 +41,82 @@ PARALLEL_REQUESTS = 8
 DEFAULT_REVISION = "main"
 
 
-def read_hub_repository(model: ModelName, retries: int) -> dict[str, Any]:
-    """Revision, config, tensors, files and notes of a Hub model: fields of `Checkpoint`.
-
-    Raises:
-        IncompleteError, NotAuditableError: as `read_checkpoint` says.
-        huggingface_hub errors, httpx2 errors: see `errors.FOREIGN`.
-    """
-    cache = HeaderCache(model.repo_id, model.subfolder, model.variant)
-    inside = f"{model.subfolder}/" if model.subfolder else ""
-    if is_offline_mode():
-        sha, repo_id = _cached_commit(model, cache)
-        every_size = _cached_files(repo_id, sha)
-    else:
-        sha, repo_id, every_size, _ = _commit(model, retries)
-        cache.remember(model.revision or DEFAULT_REVISION, sha, repo_id)
-    sizes = _inside(every_size, inside)
-
-    def read(name: str) -> bytes:
-        return _small_file(repo_id, sha, inside, name, sizes.get(name), retries)
-
-    refuse_what_is_no_model(sizes, repo_id, read)
-    config = parse_json_object(read(CONFIG_FILE), file=CONFIG_FILE)
-    tensors_by_file = cache.load(sha)
-    if tensors_by_file is None:
-        files = weight_files(sizes, repo_id, read, variant=model.variant)
-        if is_offline_mode():
-            folder = download_files(repo_id, sha, [inside + CONFIG_FILE], retries=0) / inside
-            tensors_by_file = {file: read_header(folder / file)[0] for file in files}
-        else:
-            tensors_by_file = _fetch_headers(repo_id, sha, inside, files, sizes, retries)
-        cache.save(sha, tensors_by_file)
-    return {
-        "repo_id": repo_id,
-        "revision": sha,
-        "config": config,
-        "tensors": merged_tensors(tensors_by_file),
-        "weight_files": tuple(tensors_by_file),
-        "files": frozenset(every_size),
-        "notes": model.notes,
-        "side_files": read_side_files(sizes, read),
-    }
-
-
 class HubFiles:
-    """Files of a repository at one commit, for `inspect_model`: see `repository_files.RepositoryFiles`."""
+    """Files of a repository at one commit; see `repository_files.RepositoryFiles`."""
 
     folder: Path | None = None
     odd: Mapping[str, str] = {}
 
-    def __init__(
-        self,
-        repo_id: str,
-        revision: str,
-        inside: str,
-        sizes: Mapping[str, int | None],
-        sha256: Mapping[str, str],
-        retries: int,
-    ) -> None:
-        self.repo_id, self.revision, self._inside, self._retries = repo_id, revision, inside, retries
-        self.sizes = _inside(sizes, inside)
-        self.sha256 = _inside(sha256, inside)
+    def __init__(self, ref: ModelRef, sizes: Mapping[str, int | None], sha256: Mapping[str, str], retries: int) -> None:
+        """
+        Args:
+            ref: at its commit.
+            sizes, sha256: of all files of the repository.
+        """
+        assert ref.revision is not None
+        self.ref, self.outside, self._commit, self._retries = ref, frozenset(sizes), ref.revision, retries
+        self._inside = f"{ref.subfolder}/" if ref.subfolder else ""
+        self._cache = _header_cache(ref)
+        self.sizes = _inside(sizes, self._inside)
+        self.sha256 = _inside(sha256, self._inside)
+        if is_offline_mode():  # whose headers are kept need not lie here
+            self.sizes = {**dict.fromkeys(self._cache.load(self._commit) or {}), **self.sizes}
 
     @classmethod
-    def of(cls, model: ModelName, retries: int) -> HubFiles:
+    def of(cls, ref: ModelRef, retries: int) -> HubFiles:
         """Resolve the revision; offline, to what the cache holds.
 
         Raises:
             IncompleteError; huggingface_hub and httpx2 errors.
         """
-        cache = HeaderCache(model.repo_id, model.subfolder, model.variant)
-        inside = f"{model.subfolder}/" if model.subfolder else ""
+        cache = _header_cache(ref)
         if is_offline_mode():
-            sha, repo_id = _cached_commit(model, cache)
-            return cls(repo_id, sha, inside, _cached_files(repo_id, sha), _cached_sha256(repo_id, sha), 0)
-        sha, repo_id, sizes, sha256 = _commit(model, retries)
-        cache.remember(model.revision or DEFAULT_REVISION, sha, repo_id)
-        return cls(repo_id, sha, inside, sizes, sha256, retries)
+            sha, repo_id = _cached_commit(ref, cache)
+            return cls(ref.at(sha, repo_id=repo_id), _cached_files(repo_id, sha), _cached_sha256(repo_id, sha), 0)
+        sha, repo_id, sizes, sha256 = _resolved(ref, retries)
+        cache.remember(ref.revision or DEFAULT_REVISION, sha, repo_id)
+        return cls(ref.at(sha, repo_id=repo_id), sizes, sha256, retries)
 
     def read(self, name: str) -> bytes:
-        return _small_file(self.repo_id, self.revision, self._inside, name, self.sizes.get(name), self._retries)
+        size = self.sizes.get(name)
+        if (size or 0) > MAX_SMALL_FILE:
+            raise CorruptFileError(f"{self.ref.repo_id}: {name} has {size:,} bytes: not the kind of file it should be")
+        return self.local(name).read_bytes()
 
-    def header(self, name: str) -> dict[str, TensorHeader]:
-        if is_offline_mode():
-            return read_header(self.local(name))[0]
-        return _fetch_header(self.repo_id, self.revision, self._inside + name, self.sizes.get(name), self._retries)
+    def headers(self, names: Iterable[str]) -> dict[str, Mapping[str, TensorHeader] | HeaderError | OSError]:
+        """By range requests, several at a time; those of a commit that were read before come from the cache."""
+        kept = self._cache.load(self._commit) or {}
+        names = list(names)
+        absent = [name for name in names if name not in kept]
+        if not absent:
+            return {name: kept[name] for name in names}
+        with ThreadPoolExecutor(min(PARALLEL_REQUESTS, len(absent))) as pool:
+            found = dict(zip(absent, pool.map(self._header, absent), strict=True))
+        sound = {name: header for name, header in found.items() if isinstance(header, Mapping)}
+        self._cache.save(self._commit, kept | sound)
+        return {name: kept.get(name, found.get(name, {})) for name in names}
+
+    def raw_headers(self, names: Iterable[str]) -> dict[str, bytes]:
+        return {}
 
     def local(self, name: str) -> Path:
-        return download_files(self.repo_id, self.revision, [self._inside + name], retries=self._retries) / (
-            self._inside + name
-        )
+        return self.fetched([self._inside + name]) / (self._inside + name)
+
+    def fetched(self, names: Iterable[str]) -> Path:
+        return download_files(self.ref.repo_id, self._commit, names, retries=self._retries)
+
+    def _header(self, name: str) -> Mapping[str, TensorHeader] | HeaderError | OSError:
+        try:
+            if is_offline_mode():
+                return read_header(self.local(name))[0]
+            file, size = self._inside + name, self.sizes.get(name)
+            return _fetch_header(self.ref.repo_id, self._commit, file, size, self._retries)
+        except (HeaderError, PermissionError, IsADirectoryError) as error:
+            return error
+
+
+def _header_cache(ref: ModelRef) -> HeaderCache:
+    return HeaderCache(ref.repo_id, ref.subfolder, ref.variant)
 
 
 _Value = TypeVar("_Value")
@@ -148,43 +127,27 @@ def _inside(of_all: Mapping[str, _Value], folder: str) -> dict[str, _Value]:
     return {name.removeprefix(folder): value for name, value in of_all.items() if name.startswith(folder)}
 
 
-def _small_file(repo_id: str, sha: str, inside: str, name: str, size: int | None, retries: int) -> bytes:
-    if (size or 0) > MAX_SMALL_FILE:
-        raise CorruptFileError(f"{repo_id}: {name} has {size:,} bytes: not the kind of file it should be")
-    return (download_files(repo_id, sha, [inside + name], retries=retries) / inside / name).read_bytes()
-
-
-def _commit(model: ModelName, retries: int) -> tuple[str, str, dict[str, int | None], dict[str, str]]:
+def _resolved(ref: ModelRef, retries: int) -> tuple[str, str, dict[str, int | None], dict[str, str]]:
     """The commit sha that the revision means now, the repository's own name, sizes and LFS hashes of its files."""
 
     def ask() -> tuple[str, str, dict[str, int | None], dict[str, str]]:
         try:
             info = HfApi().model_info(
-                model.repo_id, revision=model.revision, files_metadata=True, timeout=HF_HUB_ETAG_TIMEOUT
+                ref.repo_id, revision=ref.revision, files_metadata=True, timeout=HF_HUB_ETAG_TIMEOUT
             )
         except (ValueError, TypeError, KeyError, AttributeError) as error:
             if isinstance(error, HFValidationError | UnicodeEncodeError):
                 raise
             raise IncompleteError(
-                f"{model.repo_id}: the Hub's answer makes no sense; is there a proxy or a login page in between?"
+                f"{ref.repo_id}: the Hub's answer makes no sense; is there a proxy or a login page in between?"
             ) from error
         if info.sha is None or not COMMIT.fullmatch(info.sha):
-            raise IncompleteError(f"{model.repo_id}: the Hub did not say which commit this is; try again")
+            raise IncompleteError(f"{ref.repo_id}: the Hub did not say which commit this is; try again")
         siblings = info.siblings or []
         sizes = {sibling.rfilename: sibling.size for sibling in siblings}
         return info.sha, info.id, sizes, {file.rfilename: file.lfs.sha256 for file in siblings if file.lfs}
 
     return with_retries(ask, retries)
-
-
-def _fetch_headers(
-    repo_id: str, sha: str, inside: str, files: Iterable[str], sizes: Mapping[str, int | None], retries: int
-) -> dict[str, dict[str, TensorHeader]]:
-    """The headers of all weight files, several at a time."""
-    files = list(files)
-    with ThreadPoolExecutor(min(PARALLEL_REQUESTS, len(files))) as pool:
-        headers = pool.map(lambda file: _fetch_header(repo_id, sha, inside + file, sizes.get(file), retries), files)
-        return dict(zip(files, headers, strict=True))
 
 
 def _fetch_header(repo_id: str, sha: str, file: str, size: int | None, retries: int) -> dict[str, TensorHeader]:
@@ -194,12 +157,12 @@ def _fetch_header(repo_id: str, sha: str, file: str, size: int | None, retries: 
     content = with_retries(lambda: _fetch_range(url, 0, FIRST_REQUEST_BYTES), retries)
     end = LENGTH_PREFIX + header_length(content[:LENGTH_PREFIX], file=file, file_size=size)
     if len(content) < min(end, FIRST_REQUEST_BYTES):
-        raise CorruptFileError(f"{file}: truncated inside its header ({len(content):,} bytes)")
+        raise HeaderError(f"{file}: truncated inside its header ({len(content):,} bytes)", "size")
     if end > len(content):
         first = content
         content += with_retries(lambda: _fetch_range(url, len(first), end), retries)
         if len(content) < end:
-            raise CorruptFileError(f"{file}: truncated inside its header ({len(content):,} bytes)")
+            raise HeaderError(f"{file}: truncated inside its header ({len(content):,} bytes)", "size")
     return parse_header(content[LENGTH_PREFIX:end], file=file, file_size=size)
 
 
@@ -221,18 +184,18 @@ def _fetch_range(url: str, begin: int, end: int) -> bytes:
     return bytes(content[skip : skip + end - begin])
 
 
-def _cached_commit(model: ModelName, cache: HeaderCache) -> tuple[str, str]:
+def _cached_commit(ref: ModelRef, cache: HeaderCache) -> tuple[str, str]:
     """(sha, repo_id) as the revision was last looked up: by us, or else by whoever filled the Hub's cache."""
-    revision = model.revision or DEFAULT_REVISION
+    revision = ref.revision or DEFAULT_REVISION
     if COMMIT.fullmatch(revision):
-        return revision, model.repo_id
+        return revision, ref.repo_id
     remembered = cache.remembered(revision)
     if remembered is not None:
         return remembered
-    config = try_to_load_from_cache(model.repo_id, CONFIG_FILE, revision=revision)
+    config = try_to_load_from_cache(ref.repo_id, CONFIG_FILE, revision=revision)
     if isinstance(config, str):
-        return Path(config).parent.name, model.repo_id
-    raise IncompleteError(f"{model.repo_id}: not in the cache, and offline mode is on. Run once without HF_HUB_OFFLINE")
+        return Path(config).parent.name, ref.repo_id
+    raise IncompleteError(f"{ref.repo_id}: not in the cache, and offline mode is on. Run once without HF_HUB_OFFLINE")
 
 
 def _snapshot(repo_id: str, sha: str) -> Path:

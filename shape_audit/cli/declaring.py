@@ -1,0 +1,122 @@
+"""Making commands of functions: options come from the specs they take, and what goes wrong ends in one place.
+
+Typer builds a command from a function's signature. A parameter that is annotated with a `Spec` stands for all options
+declared there, so that help, environment variables and pyproject keys follow from the declaration that Python callers
+use too.
+"""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Callable, Iterator
+from dataclasses import MISSING
+from functools import partial, wraps
+from pathlib import Path
+from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
+
+import typer
+
+from shape_audit.cli.failures import failed
+from shape_audit.errors import ExitCode
+from shape_audit.spec import DeclaredOption, Spec, declared_options
+
+flag = partial(typer.Option, show_envvar=False)
+"""An option of a command alone. All options have an environment variable, which the program's own help says once."""
+
+Format = Annotated[Literal["text", "json", "markdown"], flag("--format", "-f", help="Report format.")]
+Output = Annotated[Path | None, flag("--output", "-o", metavar="FILE", help="Write the report to this file.")]
+Retries = Annotated[int, flag(min=0, help="Retries after a transient network error.")]
+
+_DEBUG = inspect.Parameter(
+    "debug", inspect.Parameter.KEYWORD_ONLY, default=False,
+    annotation=Annotated[bool, flag("--debug", help="Show tracebacks.")],
+)  # fmt: skip
+
+
+def command(subject: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
+    """Make a typer command of a function that takes specs, gives an exit code, and lets errors through.
+
+    It gets a `--debug` of its own. Every exception becomes one line on stderr and an exit code.
+
+    Args:
+        subject: the parameter whose value an error's line begins with, or a text to begin with.
+    """
+
+    def declare(function: Callable[..., int]) -> Callable[..., int]:
+        hints = get_type_hints(function, include_extras=True)
+        specs = {name: kind for name, kind in hints.items() if isinstance(kind, type) and issubclass(kind, Spec)}
+        parameters = [*_expanded(function, hints, specs), _DEBUG]
+        takes_debug = "debug" in hints
+        if takes_debug:
+            parameters.pop()
+
+        @wraps(function)
+        def run(**given: Any) -> int:
+            debug = given["debug"] if takes_debug else given.pop("debug", False)
+            try:
+                for name, spec in specs.items():
+                    words = {declared: given.pop(declared.name) for declared in _flags(spec)}
+                    said = {option.name: word for option, word in words.items() if word is not None}
+                    given[name] = spec.of(**said)
+                return function(**given)
+            except Exception as error:
+                return failed(error, subject=str(given.get(subject) or subject), debug=debug)
+
+        run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
+        run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
+        return run
+
+    return declare
+
+
+def _expanded(
+    function: Callable[..., int], hints: dict[str, Any], specs: dict[str, type[Spec]]
+) -> Iterator[inspect.Parameter]:
+    for name, parameter in inspect.signature(function).parameters.items():
+        if name in specs:
+            yield from map(_parameter, _flags(specs[name]))
+        else:
+            yield parameter.replace(kind=inspect.Parameter.KEYWORD_ONLY, annotation=hints[name])
+
+
+def _flags(spec: type[Spec]) -> Iterator[DeclaredOption]:
+    return (declared for declared in declared_options(spec) if not declared.about.python_only)
+
+
+def _parameter(declared: DeclaredOption) -> inspect.Parameter:
+    about, default = declared.about, declared.default
+    kind, names = _typer_type(declared.kind), list(about.flags)
+    if kind is bool and not names:
+        dashed = declared.name.replace("_", "-")
+        names = [f"--{dashed}/--no-{dashed}" if default else f"--{dashed}"]
+    shown = f"{about.help}  [default: {about.default}]" if about.default else about.help
+    details = flag(*names, metavar=about.metavar, help=shown, rich_help_panel=about.panel)
+    return inspect.Parameter(
+        declared.name,
+        inspect.Parameter.KEYWORD_ONLY,
+        default=inspect.Parameter.empty if default is MISSING else None if default == () else default,
+        annotation=Annotated[kind, details],
+    )
+
+
+def _typer_type(kind: Any) -> Any:
+    """What typer parses words of a command line as; a list of texts is one word with commas."""
+    parts = [part for part in get_args(kind) if part is not type(None)] if _is_union(kind) else [kind]
+    optional = _is_union(kind) and type(None) in get_args(kind)
+    first = Path if Path in parts else next((part for part in parts if part in (str, int, float, bool)), parts[0])
+    if get_origin(first) is tuple:
+        inside = get_args(first)[0]
+        return list[Path] | None if inside is Path else str | None
+    if first is object:
+        first = str
+    return first | None if optional else first
+
+
+def _is_union(kind: Any) -> bool:
+    return len(get_args(kind)) > 1 and get_origin(kind) not in (Literal, tuple, Annotated)
+
+
+def exit_code(codes: set[ExitCode]) -> ExitCode:
+    """Of several models: the first of these that occurred."""
+    order = (ExitCode.INCOMPLETE, ExitCode.NOTHING_AUDITABLE, ExitCode.WRONG_USAGE, ExitCode.CLEAN)
+    return next(code for code in order if code in codes)

@@ -1,0 +1,46 @@
+"""What is measured."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from shape_audit.errors import UsageError
+from shape_audit.interaction.protocols.names import PROTOCOL_NAMES, protocol_names
+from shape_audit.spec import Option, Spec
+
+
+@dataclass(frozen=True)
+class MeasureOptions(Spec):
+    """Which gradients, where in the stream, and what is reported of them besides."""
+
+    protocol: Annotated[
+        str,
+        Option(
+            "What is measured: loss-gradient, output-gradient (of the logits), projected-output (logits, as "
+            "published), or what an installed package adds.",
+            metavar="NAME",
+            panel="Measurement",
+            manifest=True,
+        ),
+    ] = "loss-gradient"
+    sites: Annotated[
+        str, Option("all, embedding, or a list such as embedding,block.0,block.11.", panel="Measurement", manifest=True)
+    ] = "all"
+    spectrum: Annotated[
+        int | None,
+        Option("Also report the K largest eigenvalues of each AGOP.", metavar="K", at_least=1, panel="Measurement"),
+    ] = None
+    nfa: Annotated[
+        bool,
+        Option(
+            "Also measure the weights' own interaction and the Neural Feature Ansatz, beside re-initialised models.",
+            panel="Measurement",
+        ),
+    ] = False
+
+    def check(self) -> None:
+        if self.protocol not in PROTOCOL_NAMES and self.protocol not in protocol_names():
+            raise UsageError(f"--protocol must be one of {', '.join(protocol_names())}, not {self.protocol}")
+        if self.protocol == "projected-output" and self.sites != "all":
+            raise UsageError("--protocol projected-output measures the output; leave out --sites")

@@ -1,0 +1,81 @@
+"""Which model is meant: the one identity that every room passes on and compares."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Literal
+
+Source = Literal["hub", "folder", "builtin", "memory"]
+
+
+@dataclass(frozen=True, eq=False)
+class ModelRef:
+    """A model, made once from what a user or a file called it; see `hub.parse_model` and `hub.model_named`.
+
+    Two references are equal where `key` is: the Hub's names differ by more than letter case, folders by their resolved
+    path. `is_same_model` is the rule for references that do not know everything, such as the name in a result file.
+
+    Attributes:
+        repo_id: `org/name`, the folder's own name, or `builtin:NAME`.
+        revision: commit sha of a Hub model, fingerprint of a folder or built-in model; before the files have been
+            looked at, the branch, tag or commit that was asked for, or None.
+        subfolder: where the model lies inside its repository or folder, with `/`; empty for its root.
+        variant: weight-file variant: `fp16` for model.fp16.safetensors.
+        root: where the files of a folder or built-in model lie, without the subfolder; None where it is not known.
+        notes: what the user should know about how the name was read.
+    """
+
+    source: Source
+    repo_id: str
+    revision: str | None = None
+    subfolder: str = ""
+    variant: str | None = None
+    root: Path | None = None
+    notes: tuple[str, ...] = ()
+
+    @property
+    def key(self) -> tuple[str, ...]:
+        """What makes two references equal."""
+        name = self.repo_id.casefold() if self.source == "hub" else self.repo_id
+        if self.source == "folder" and self.root is not None:
+            name = str(self.root.resolve())
+        return (self.source, name, self.revision or "", self.subfolder, self.variant or "")
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, ModelRef) and self.key == other.key
+
+    def __hash__(self) -> int:
+        return hash(self.key)
+
+    def is_same_model(self, other: ModelRef) -> bool:
+        """Whether both mean the same model, as far as they tell.
+
+        A repository of the Hub is itself at every commit; see `is_other_revision`. A folder is what its fingerprint
+        says where both know theirs (a copy is the same model, a retrained folder of the same name is not), else where
+        it lies. A subfolder or variant is a model of its own.
+        """
+        if (self.source, self.subfolder, self.variant) != (other.source, other.subfolder, other.variant):
+            return False
+        if self.source == "hub":
+            return self.repo_id.casefold() == other.repo_id.casefold()
+        if self.revision is not None and other.revision is not None:
+            return self.revision == other.revision
+        if self.source == "builtin":
+            return self.repo_id == other.repo_id
+        return self.root is not None and other.root is not None and self.root.resolve() == other.root.resolve()
+
+    def is_other_revision(self, other: ModelRef) -> bool:
+        """Whether both say which commit they mean and these differ; one may be the beginning of the other."""
+        ours, theirs = self.revision, other.revision
+        return bool(ours and theirs and not ours.startswith(theirs) and not theirs.startswith(ours))
+
+    def at(self, revision: str, *, repo_id: str | None = None) -> ModelRef:
+        """The same model at the revision that was found, and as the Hub spells it."""
+        return replace(self, revision=revision, repo_id=repo_id or self.repo_id)
+
+    def __str__(self) -> str:
+        """As a user may type it, but for the subfolder and variant."""
+        if self.source == "hub":
+            return f"{self.repo_id}@{self.revision}" if self.revision else self.repo_id
+        return self.repo_id if self.source == "builtin" or self.root is None else str(self.root)

@@ -1,0 +1,91 @@
+"""What reading a result file gives: scores, and what was passed over and why."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+from pydantic import ValidationError
+
+from shape_audit.errors import CorruptFileError
+from shape_audit.records import ScoreRecord
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+
+
+@dataclass(frozen=True)
+class Piece:
+    """One score of one file.
+
+    Attributes:
+        subjects: subject -> (accuracy, questions), of a run of some subjects; empty where it is a whole run's.
+    """
+
+    record: ScoreRecord
+    subjects: Mapping[str, tuple[float, int]] = field(default_factory=dict)
+
+
+Refusal = str | CorruptFileError
+"""Why a part of a file gives no score: it is something else, or it is damaged."""
+
+
+@dataclass(frozen=True)
+class SkippedFile:
+    """A file, or a part of one, that gave no score, and why."""
+
+    file: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class ScoresRead:
+    """What was found in files and folders.
+
+    Attributes:
+        skipped: files that could not be used; those that are no result files at all are not among them.
+        other_files: how many JSON files were no result files of anything known.
+    """
+
+    scores: tuple[ScoreRecord, ...]
+    skipped: tuple[SkippedFile, ...] = ()
+    other_files: int = 0
+
+
+def made_record(**fields: Any) -> ScoreRecord:
+    """A record of an imported score.
+
+    Raises:
+        CorruptFileError: a field has a value that no run gives.
+    """
+    given = {"provider": "import", "is_limited": False, "notes": [], "date": None, "revision": None, **fields}
+    try:
+        return ScoreRecord(**given)
+    except ValidationError as error:
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"])
+        raise CorruptFileError(f"{where} is {first['input']!r:.60}, which no run gives") from error
+
+
+def finite(value: Any) -> float | None:
+    """A JSON value as a number; None where it is no finite one."""
+    if isinstance(value, bool) or not isinstance(value, int | float) or not -1e300 < value < 1e300:
+        return None
+    return float(value)
+
+
+@cache
+def questions_by_subject() -> Mapping[str, int]:
+    """The 14 subjects of the test split, and their questions."""
+    counts: Mapping[str, int] = tasks_data()["subjects"]
+    return counts
+
+
+@cache
+def tasks_data() -> Mapping[str, Any]:
+    """`data/mmlu_pro_tasks.json`."""
+    content: Mapping[str, Any] = json.loads((DATA / "mmlu_pro_tasks.json").read_text(encoding="utf-8"))
+    return content

@@ -1,0 +1,206 @@
+"""What was run, by the settings of a run and not by the name it was given: model, revision, weights, and all that makes
+it another protocol. The one place where the arguments of lm-eval's and lighteval's models become an identity.
+
+Which argument means what is data: `data/lm_eval_settings.json`.
+"""
+
+from __future__ import annotations
+
+import ast
+import hashlib
+import json
+import re
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+from typing import Any
+
+DATA = Path(__file__).resolve().parent.parent / "data"
+_COMMIT = re.compile("[0-9a-f]{40}")
+_HASH = re.compile("[0-9a-f]{32,}")
+SHORT_HASH = 8
+"""Hexadecimal digits of a hash in a protocol's name."""
+
+
+@dataclass(frozen=True)
+class RunSettings:
+    """What was run.
+
+    Attributes:
+        model: its name or path as the run had it; None where nothing names one.
+        changes: `peft=...`, `load_in_4bit` and the like, where the weights that were run are not the model's own.
+        revision: commit where it is known, else the branch or tag, if it was not the default one.
+        departures: setting -> value, of what makes the run another protocol.
+        dtype: what the weights were computed in, where that is said.
+    """
+
+    model: str | None
+    changes: tuple[str, ...]
+    revision: str | None
+    subfolder: str | None
+    variant: str | None
+    departures: Mapping[str, str]
+    dtype: str | None
+
+    @property
+    def identity(self) -> str | None:
+        """The name that a score of this run goes by: never the model's own where the weights were not."""
+        return None if self.model is None else "+".join([self.model, *self.changes])
+
+
+def run_settings(
+    arguments: object,
+    *,
+    name: str | None = None,
+    backend: str | None = None,
+    config: Mapping[str, Any],
+) -> RunSettings:
+    """Understand the settings of a run.
+
+    Args:
+        arguments: of the model, as text (`pretrained=org/name,dtype=float16`, or JSON) or as an object.
+        name: of the model, as the file says it beside the arguments; it wins, unless an adapter was loaded.
+        backend: lm-eval's `config.model`: the class that ran the model, or, in dumps from Python, the model's name.
+        config: where `model_sha`, `model_revision`, `model_dtype` and the sha of an adapter stand.
+    """
+    known, given = _known(), parsed_arguments(arguments)
+    adapters = [f"{key}={value}" for key, value in given.items() if _is_adapter(key, value)]
+    if not adapters:
+        adapters = [key for key in ("peft", "delta") if _is_set(config.get(f"{key}_sha"))]
+    weights = [_named(key, given[key]) for key in sorted(given) if _fits("weights", key) and _is_set(given[key])]
+    if all(weight.startswith("bnb_") for weight in weights):
+        weights = []  # details of a quantisation that was not asked for
+    dtype = next((str(given[key]) for key in known["dtype"] if _is_set(given.get(key))), None)
+    dtype = (dtype or str(config.get("model_dtype") or "")).removeprefix("torch.") or None
+    if dtype is not None and dtype.lower() not in known["plain_dtypes"]:
+        weights.append(f"dtype={dtype}")
+    base = next((str(given[key]) for key in known["name"] if _is_set(given.get(key))), None)
+    model = (base or name) if adapters else (name or base)
+    if model is None and backend and backend not in known["backends"] and not backend.isidentifier():
+        model = backend  # a model object has its own name there; a word is the name of a class
+    return RunSettings(
+        model=model,
+        changes=(*adapters, *weights),
+        revision=_revision(given, config),
+        subfolder=str(given["subfolder"]) if _is_set(given.get("subfolder")) else None,
+        variant=str(given["variant"]) if _is_set(given.get("variant")) else None,
+        departures=_departures(given, base or name, backend),
+        dtype=dtype,
+    )
+
+
+def parsed_arguments(arguments: object) -> dict[str, Any]:
+    """Arguments as an object, whichever way they were written; nested ones of the chat template are lifted out."""
+    if isinstance(arguments, list):
+        arguments = ",".join(map(str, arguments))
+    if isinstance(arguments, str):
+        text = arguments.strip()
+        if text.startswith("{"):
+            arguments = _literal(text)
+        else:
+            pairs = [part.partition("=") for part in _split(text) if "=" in part]
+            arguments = {key.strip().lstrip("-"): value.strip() for key, _, value in pairs}
+    if not isinstance(arguments, Mapping):
+        return {}
+    names = {*_known()["name"], "revision", "subfolder", "tokenizer", "variant"}
+    given = {
+        key: _literal(value) if isinstance(value, str) and key not in names and not _fits("adapter", key) else value
+        for key, value in ((str(key).replace("-", "_"), value) for key, value in arguments.items())
+    }
+    for key in _known()["nested"]:
+        if isinstance(nested := given.get(key), Mapping):
+            given = {**nested, **given}
+    return given
+
+
+def short(value: Any) -> str:
+    """A value as a part of a protocol's name: as it is, a hash's first digits, or a hash of what is long."""
+    text = value if isinstance(value, str) else json.dumps(value, default=str)
+    if _HASH.fullmatch(text):
+        return text[:SHORT_HASH]
+    plain = re.sub(r"[^\w./-]", "", text)
+    return plain if 0 < len(plain) <= 16 else hashlib.sha256(text.encode()).hexdigest()[:SHORT_HASH]
+
+
+def _departures(given: Mapping[str, Any], model: str | None, backend: str | None) -> dict[str, str]:
+    known = _known()
+    found = {key: short(given[key]) for key in known["protocol"] if given.get(key) not in (None, "", "auto")}
+    if given.get("tokenizer") in (model, None, "auto"):
+        found.pop("tokenizer", None)
+    if backend in known["chat_backends"]:
+        found.setdefault("chat_template", "api")
+    lengths = [given[key] for key in known["max_length"] if isinstance(given.get(key), int)]
+    if lengths and 0 < min(lengths) < known["longest_prompts"]:
+        found["max_length"] = str(min(lengths))
+    return found
+
+
+def _revision(given: Mapping[str, Any], config: Mapping[str, Any]) -> str | None:
+    sha = config.get("model_sha")
+    if isinstance(sha, str) and _COMMIT.fullmatch(sha):
+        return sha
+    for value in (given.get("revision"), config.get("model_revision")):
+        if value is not None and str(value) not in ("", "main", "None", "N/A"):
+            return str(value)
+    return None
+
+
+def _fits(kind: str, key: str) -> bool:
+    return re.search(_known()[kind], key) is not None
+
+
+def _is_adapter(key: str, value: Any) -> bool:
+    """Whether an argument names an adapter: text, of a key that is none of an adapter's numbers."""
+    is_name = isinstance(value, str | list) and _is_set(value) and str(value).strip().lower() != "true"
+    return _fits("adapter", key) and not _fits("no_adapter", key) and is_name
+
+
+def _is_set(value: Any) -> bool:
+    """Whether an argument changes anything: not a spelling of no, none or the default."""
+    return value is not None and str(value).strip().lower() not in _known()["plain"]
+
+
+def _named(key: str, value: Any) -> str:
+    return key if value is True else f"{key}={short(value)}"
+
+
+def _split(text: str) -> Iterator[str]:
+    """Parts between commas that stand in no brackets or quotes."""
+    start, open_brackets, quote = 0, 0, ""
+    for place, letter in enumerate(text):
+        if quote:
+            quote = "" if letter == quote else quote
+        elif letter in "\"'" and open_brackets:
+            quote = letter
+        elif letter in "{[(":
+            open_brackets += 1
+        elif letter in ")]}":
+            open_brackets -= 1
+        elif letter == "," and open_brackets <= 0:
+            yield text[start:place]
+            start = place + 1
+    yield text[start:]
+
+
+def _literal(text: str) -> Any:
+    """A value as JSON or Python writes it; other text as it is."""
+    words = {"true": True, "false": False, "none": None, "null": None}
+    if text.strip().lower() in words:
+        return words[text.strip().lower()]
+    if not re.match(r"""[-+]?\.?\d|[\[{"'(]""", text):
+        return text
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        pass
+    try:
+        return ast.literal_eval(text)
+    except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
+        return text
+
+
+@cache
+def _known() -> Mapping[str, Any]:
+    known: Mapping[str, Any] = json.loads((DATA / "lm_eval_settings.json").read_text(encoding="utf-8"))
+    return known

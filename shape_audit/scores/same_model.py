@@ -1,0 +1,133 @@
+"""Which model a score is of. The rule is `ModelRef.is_same_model`; here stands what a result file's name can say beyond
+it: a folder that was run under another path.
+"""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Iterable
+from pathlib import Path
+
+from shape_audit.hub import model_named
+from shape_audit.records import ModelRef, ScoreRecord
+
+_EVERYBODYS = frozenset((
+    "adapter", "b", "base", "best", "bf", "bfloat", "bin", "checkpoint", "checkpoints", "ckpt", "ckpts",
+    "consolidated", "converted", "current", "dpo", "ep", "epoch", "exp", "experiment", "export", "exported",
+    "final", "fine", "finetune", "finetuned", "float", "folder", "fp", "full", "fused", "global", "grpo", "hf",
+    "huggingface", "initial", "instruct", "iter", "iteration", "iters", "k", "last", "latest", "llm", "lm", "lora",
+    "m", "main", "master", "merge", "merged", "model", "models", "my", "new", "old", "out", "output", "outputs",
+    "part", "phase", "pretrained", "rank", "result", "results", "rlhf", "run", "safetensors", "seed", "sft",
+    "shape", "snapshot", "stage", "step", "steps", "temp", "test", "tmp", "token", "tokens", "train", "trained",
+    "transformers", "trial", "tuned", "unsharded", "v", "version", "weights",
+))  # fmt: skip
+"""What training scripts call every run's folder: such a name tells no two models apart."""
+_COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+FINGERPRINT = 64
+"""Digits of a folder's fingerprint; a commit has 40."""
+_COMMIT_OR_START = re.compile("[0-9a-f]{7,64}")
+
+
+def ref_of_score(score: ScoreRecord) -> ModelRef:
+    """The model that a score is of, as its source names it."""
+    if score.provider == "published":
+        return ModelRef("hub", score.model)
+    return model_named(_plain(score.model), revision=score.revision, subfolder=score.subfolder, variant=score.variant)
+
+
+class KnownModels:
+    """Models that scores may be of.
+
+    Args:
+        refs: the models; of two that are the same, the first.
+    """
+
+    def __init__(self, refs: Iterable[ModelRef]) -> None:
+        self._hub: dict[tuple[str, str, str], ModelRef] = {}
+        self._others: dict[str, list[ModelRef]] = {}
+        for ref in refs:
+            if ref.source == "hub":
+                self._hub.setdefault((ref.repo_id.casefold(), ref.subfolder, ref.variant or ""), ref)
+            else:
+                for name in {_last(ref.repo_id), _last(str(ref.root or ref.repo_id))}:
+                    self._others.setdefault(name, []).append(ref)
+
+    def claim(self, score: ScoreRecord) -> tuple[ModelRef, ScoreRecord] | None:
+        """The model that a score is of, and the score under that model's name; None where it is of none of them.
+
+        A score of another revision than the model's is set apart.
+        """
+        named = ref_of_score(score)
+        if named.source == "hub":
+            ref = self._hub.get((named.repo_id.casefold(), named.subfolder, named.variant or ""))
+            if ref is not None:
+                return ref, _under(score, ref, by_name=False)
+        names = {_last(score.model), named.root.resolve().name if named.root else _last(named.repo_id)}
+        for ref in [ref for name in sorted(names) for ref in self._others.get(name, [])]:
+            if named.is_same_model(ref):
+                return ref, _under(score, ref, by_name=False)
+            if ref.source == "folder" and _is_by_name(score, named, ref):
+                return ref, _under(score, ref, by_name=True)
+        return None
+
+
+def is_near(name: str, ref: ModelRef) -> bool:
+    """Whether a name that is not the model's may have been meant for it: it ends alike, whoever's it is."""
+    return _last(name.partition("+")[0]).casefold() == _last(ref.repo_id).casefold()
+
+
+def at_revision(score: ScoreRecord, revision: str | None) -> ScoreRecord:
+    """The score, set apart if it is known to be of another commit than this one."""
+    if score.provider not in ("run", "import") or not _COMMIT.fullmatch(score.revision or ""):
+        return score
+    if not revision or not _COMMIT_OR_START.fullmatch(revision) or (score.revision or "").startswith(revision):
+        return score
+    assert score.revision is not None
+    if (len(revision) == FINGERPRINT) is not (len(score.revision) == FINGERPRINT):
+        return score  # a commit tells nothing of a folder
+    return score.model_copy(update={"set_apart": f"of commit {score.revision[:12]}, not {revision[:12]}"})
+
+
+def _under(score: ScoreRecord, ref: ModelRef, *, by_name: bool) -> ScoreRecord:
+    changes: dict[str, object] = {"model": ref.repo_id}
+    if by_name:
+        note = f"run as {score.model:.120}, taken for {ref} by its name"
+        changes["notes"] = [*score.notes, note]
+    is_named = score.revision not in (None, ref.revision) and not _COMMIT.fullmatch(score.revision or "")
+    if is_named and score.provider in ("run", "import"):
+        ours = ref.revision[:12] if ref.revision else "the default one"
+        changes["set_apart"] = f"of revision {score.revision:.40}, not {ours}"
+    return at_revision(score.model_copy(update=changes), ref.revision)
+
+
+def _is_by_name(score: ScoreRecord, named: ModelRef, ref: ModelRef) -> bool:
+    """Whether a path that cannot be followed here means a folder: it ends as the folder's path does, or is of one name
+    with it that few folders have."""
+    if (named.subfolder, named.variant or "") != (ref.subfolder, ref.variant or ""):
+        return False
+    if named.source == "builtin" or len(score.revision or "") == FINGERPRINT or Path(_plain(score.model)).is_dir():
+        return False  # it says which model it was, and not this one
+    theirs = _parts(score.model)
+    ours = _parts(str(ref.root.resolve()) if ref.root is not None else ref.repo_id)
+    if len(theirs) > 1 and ours[-len(theirs) :] == theirs:
+        return True
+    is_hub_name = named.source == "hub" and "/" in named.repo_id
+    return not is_hub_name and theirs[-1:] == ours[-1:] and _is_distinctive(ours[-1])
+
+
+def _is_distinctive(name: str) -> bool:
+    return not all(part in _EVERYBODYS or part.isdigit() for part in re.findall(r"[^\W\d_]+|\d+", name.lower()))
+
+
+def _plain(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _parts(name: str) -> list[str]:
+    return [part for part in re.split(r"[/\\]", _plain(name)) if part not in ("", ".")]
+
+
+def _last(name: str) -> str:
+    parts = _parts(name)
+    return parts[-1] if parts else ""
