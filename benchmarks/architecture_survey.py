@@ -62,12 +62,12 @@ SETTINGS: dict[str, dict[str, Any]] = {
 EXPLANATION = """
 Read: equal where depth, width, heads, vocabulary and parameters are those of the model that transformers builds from
 the type's default config, and no promise of the config is called broken. Measured: a model of a few thousand random
-parameters (matrices of standard deviation .2), 6 windows of 16 tokens, all sites, by `shape_audit.audit` from a folder. Float32, float64:
-the largest error over all sites of the plug-in energy and the trace (relative) and the unbiased AOFE-ratio (absolute),
-of a pass in that dtype, against explicit sums of outer products in float64 of zeros added to the stream (in float32
-for a type whose own code has no float64: these have no second number). A float64 pass is off by more than 1e-12 where
-the model's code goes through float32. Stream: whether what goes from block to block is among the model's own
-`hidden_states`.
+parameters (matrices of standard deviation .2), 6 windows of 16 tokens, all sites, by `shape_audit.audit` from a
+folder. Float32, float64: the largest error over all sites of the plug-in energy and the trace (relative) and the
+unbiased AOFE-ratio (absolute), of a pass in that dtype, against explicit sums of outer products in float64 of zeros
+added to the stream (in float32 for a type whose own code has no float64: these have no second number). A float64 pass
+is off by more than 1e-12 where the model's code goes through float32. Stream: whether what goes from block to block
+is among the model's own `hidden_states`.
 
 """
 
