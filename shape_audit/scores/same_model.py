@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from shape_audit.hub import model_named
@@ -33,7 +34,10 @@ def ref_of_score(score: ScoreRecord) -> ModelRef:
     """The model that a score is of, as its source names it."""
     if score.provider == "published":
         return ModelRef("hub", score.model)
-    return model_named(_plain(score.model), revision=score.revision, subfolder=score.subfolder, variant=score.variant)
+    named = model_named(_plain(score.model), revision=score.revision, subfolder=score.subfolder, variant=score.variant)
+    if named.source == "folder" and len(score.revision or "") != FINGERPRINT:
+        return replace(named, revision=None)  # a commit or branch tells nothing of a folder
+    return named
 
 
 class KnownModels:

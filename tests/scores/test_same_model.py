@@ -82,6 +82,13 @@ def test_a_folder_of_the_same_name_that_is_here_is_another(tmp_path: Path) -> No
     assert is_of(str(tmp_path / "link"), parse_model(tmp_path / "a" / "my-llama"))
 
 
+def test_a_commit_tells_nothing_of_a_folder(tmp_path: Path) -> None:
+    ref = parse_model(tmp_path)
+    known = ModelRef("folder", ref.repo_id, "e" * 64, root=ref.root)
+    assert is_of(str(tmp_path), known, SHA) and is_of(str(tmp_path), known, "main") and is_of(str(tmp_path), ref, SHA)
+    assert is_of(str(tmp_path), known, "e" * 64) and not is_of(str(tmp_path), known, "f" * 64)
+
+
 def test_a_match_by_name_is_said(tmp_path: Path) -> None:
     model = tmp_path / "my-llama"
     model.mkdir()

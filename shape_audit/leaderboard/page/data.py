@@ -46,7 +46,7 @@ def page_data(board: Board) -> Json:
             {
                 "id": name,
                 "label": protocol_label(name),
-                "has_size": any(score["p"] == number and "size" in score for row in rows for score in row["scores"]),
+                "has_size": any(score.get("p") == number and "size" in score for row in rows for score in row["scores"]),
             }
             for number, name in enumerate(board.protocols)
         ],
