@@ -18,7 +18,13 @@ def measurement_notes(
     """Notes for the record: too few windows, a text the model does not know, noise, no gradient."""
     notes, sites, count = [], interaction.sites, len(windows.windows)
     if windows.facts.bytes is None:
-        notes.append("the tokenizer gives no offsets: bits per byte are not known")
+        notes.append("the tokenizer does not tell which text its ids stand for: bits per byte are not known")
+    unknown = sum(window.unknown for window in windows.windows)
+    if unknown:
+        notes.append(
+            f"the tokenizer has no token for {unknown:,} characters of this text and leaves them out, while bits per "
+            "byte count them"
+        )
     if count == 1:
         notes.append("one window: no unbiased estimate exists, plug-in values only; use at least 2, better 32")
     elif count < MIN_WINDOWS:

@@ -135,10 +135,10 @@ def _audit(ref: ModelRef, options: AuditOptions, progress: Progress, processes: 
     checkpoint = read_checkpoint(ref, retries=options.read.retries)
     reading = describe(checkpoint)
     record = AuditRecord(
-        notes=[*checkpoint.ref.notes, *reading.notes],
+        notes=[*checkpoint.notes, *reading.notes],
         model=_identity(checkpoint, reading),
         shape=reading.shape,
-        placement=place(reading.shape.r_dw, interval),
+        placement=place(reading.shape.r_dw, interval, is_dense=reading.shape.is_dense),
         calibration=None,
         loss=None,
         interaction=None,

@@ -54,9 +54,14 @@ def joined_rows(rows: Iterable[str | None]) -> bytes:
     for row in rows:
         if row is not None:
             content += row_bytes(row)
-            if len(content) > MAX_LOCAL_BYTES:  # a table of a few KB can unpack to more than there is memory
-                raise IncompleteError(f"more than {MAX_LOCAL_BYTES // 2**20:,} MiB of text; give a part of it")
+            check_size(content)
     return bytes(content)
+
+
+def check_size(content: bytes | bytearray) -> None:
+    """Raises IncompleteError beyond `MAX_LOCAL_BYTES`: a file of a few KB can unpack to more than there is memory."""
+    if len(content) > MAX_LOCAL_BYTES:
+        raise IncompleteError(f"more than {MAX_LOCAL_BYTES // 2**20:,} MiB of text; give a part of it")
 
 
 def row_bytes(row: str) -> bytes:

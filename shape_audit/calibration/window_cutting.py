@@ -11,6 +11,7 @@ from __future__ import annotations
 import hashlib
 from dataclasses import dataclass
 
+from shape_audit.calibration.byte_span import bytes_before
 from shape_audit.calibration.text import CalibrationText
 from shape_audit.calibration.tokenizer import Encoding, WindowTokenizer
 from shape_audit.calibration.window_set import Window, WindowSet, covered_bytes
@@ -116,9 +117,19 @@ def _window(
     index: int, slot: int, text: CalibrationText, tokenizer: WindowTokenizer, seq_len: int, slot_bytes: int
 ) -> Window:
     passage = passage_of_slot(text.content, slot, slot_bytes)
-    encoding = tokenizer.encode(passage.text)
+    try:
+        encoding = tokenizer.encode(passage.text)
+    except IncompleteError as error:
+        raise IncompleteError(f"{text.dataset}: slot {slot}: {error}") from error
     found = len(encoding.ids)
     if found < seq_len + 1:
+        unknown = _left_out(passage.text, encoding)
+        if unknown:
+            raise IncompleteError(
+                f"{text.dataset}: slot {slot} gives {found} ids, a window takes {seq_len + 1}: the model's tokenizer "
+                f"has no token for {len(unknown):,} of its {len(passage.text):,} characters ({unknown[0]!r} ...) and "
+                "leaves them out; choose a text in its alphabet with --dataset"
+            )
         bytes_per_id = len(passage.text.encode()) / max(1, found)
         needed = round(bytes_per_id * (seq_len + 1) * 1.25 / 0.75)  # a quarter more, and the first quarter may go
         raise IncompleteError(
@@ -127,21 +138,29 @@ def _window(
         )
     return Window(
         index=index,
-        byte_offsets=_target_span(passage, encoding, seq_len),
+        byte_offsets=_target_span(passage, encoding, tokenizer, seq_len),
         input_ids=encoding.ids[: seq_len + 1],
+        unknown=len(_left_out(passage.text, encoding, up_to=seq_len + 1)),
     )
 
 
-def _target_span(passage: Passage, encoding: Encoding, seq_len: int) -> tuple[int, int] | None:
-    """[begin, end) in bytes of what ids[1] ... ids[seq_len] stand for, in whole characters.
+def _left_out(text: str, encoding: Encoding, *, up_to: int | None = None) -> str:
+    """The characters that no id stands for, white space aside, of the whole text or before the end of an id."""
+    if not isinstance(encoding.offsets, tuple):  # found by decoding, which gives all of the text
+        return ""
+    spans = encoding.offsets[:up_to] if up_to is not None else (*encoding.offsets, (len(text), len(text)))
+    left_out, at = [], 0
+    for begin, end in spans:
+        left_out += [c for c in text[at:begin] if not c.isspace()]
+        at = max(at, end)
+    return "".join(left_out)
 
-    A space that a tokenizer leaves out of its offsets belongs to the id behind it. Offsets of byte-level and
-    byte-fallback ids repeat the character's, so the span is taken from its two ends, not summed.
-    """
+
+def _target_span(
+    passage: Passage, encoding: Encoding, tokenizer: WindowTokenizer, seq_len: int
+) -> tuple[int, int] | None:
+    """[begin, end) in bytes of what the targets stand for: ids[1] ... ids[seq_len], or ids[0] too where it is BOS."""
     if encoding.offsets is None:
         return None
-    offsets = encoding.offsets
-    first = 0 if encoding.prefix else min(offsets[0][1], offsets[1][0])
-    last = max(first, offsets[seq_len][1])
-    lead = len(passage.text[:first].encode())
-    return passage.begin + lead, passage.begin + lead + len(passage.text[first:last].encode())
+    first, last = (bytes_before(passage.text, encoding, count, tokenizer.tokens) for count in (1, seq_len + 1))
+    return passage.begin + first, passage.begin + max(first, last)

@@ -13,14 +13,16 @@ class Window:
 
     Attributes:
         index: number of the window in the audit's order.
-        byte_offsets: [begin, end) of the text that the targets cover, in bytes of the calibration text; None where
-            the tokenizer gives no offsets.
+        byte_offsets: [begin, end) of the text that the targets stand for, in bytes of the calibration text, which may
+            lie inside of a character; None where the tokenizer does not let know.
         input_ids: seq_len + 1 ids: seq_len inputs, and one more that is only a target.
+        unknown: characters of the text that the tokenizer has no token for and left out; not kept in windows files.
     """
 
     index: int
     byte_offsets: tuple[int, int] | None
     input_ids: tuple[int, ...]
+    unknown: int = 0
 
 
 @dataclass(frozen=True)

@@ -7,10 +7,23 @@ from dataclasses import dataclass
 from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
+from shape_audit.checks.least_parameters import LEAST_SHARE, LEAST_SHARE_NOT_DENSE, least_parameters
+from shape_audit.checks.token_ids import token_ids
+from shape_audit.checks.wrapper_names import Wrapper, wrappers_in
 from shape_audit.errors import CorruptFileError, NotAuditableError
-from shape_audit.hub import Inspection, TensorHeader
+from shape_audit.hub import CONFIG_FILE, Inspection, TensorHeader
 from shape_audit.records import AuditRecord
-from shape_audit.shape import BlockStack, ConfigFacts, TensorFacts, largest_stack, read_config, read_tensors, shape_of
+from shape_audit.shape import (
+    BlockStack,
+    ConfigFacts,
+    TensorFacts,
+    like_blocks,
+    non_dense_reason,
+    read_config,
+    read_tensors,
+    shape_of,
+    text_part,
+)
 
 if TYPE_CHECKING:
     from shape_audit.checks.architecture import Expected
@@ -23,7 +36,7 @@ class CheckedModel:
     """A model under check: its files, and what the options asked to have looked at besides.
 
     Attributes:
-        expected: what transformers says of the tensors (--deep).
+        expected: what transformers says of the tensors (--deep); None where it was not asked, or could not be.
         numbers: of every tensor's values (--weights).
         hash_mismatches: file -> the sha256 its bytes have, where the Hub says another (--verify-hashes).
         record: of a measured audit (--measure, --record).
@@ -48,8 +61,26 @@ class CheckedModel:
 
     @cached_property
     def tensors(self) -> dict[str, TensorHeader]:
-        """Of the files transformers would load."""
-        return self.files.tensors
+        """Of the files transformers would load, those without elements left out: they are a fault of their own."""
+        return {name: header for name, header in self.files.tensors.items() if header.numel}
+
+    @cached_property
+    def empty_tensors(self) -> tuple[str, ...]:
+        """Names of tensors without elements."""
+        return tuple(name for name, header in self.files.tensors.items() if not header.numel)
+
+    @cached_property
+    def wrappers(self) -> list[Wrapper]:
+        """What training wrappers added to the names."""
+        return wrappers_in(self.files.tensors)
+
+    @cached_property
+    def wrapped_names(self) -> frozenset[str]:
+        return frozenset(name for wrapper in self.wrappers for name in wrapper.names)
+
+    def anchor(self, tensor: str) -> str:
+        """The file a finding about a tensor belongs to; the first weight file where the tensor is missing."""
+        return self.files.file_of(tensor) or next(iter(self.files.weight_files), CONFIG_FILE)
 
     @cached_property
     def reading(self) -> ConfigFacts | str | None:
@@ -57,7 +88,7 @@ class CheckedModel:
         if self.files.config is None:
             return None
         try:
-            return read_config(self.config)
+            return read_config(self.config, self.files.documents)
         except CorruptFileError as error:
             return str(error).removeprefix("config.json: ")
 
@@ -68,8 +99,12 @@ class CheckedModel:
     @cached_property
     def tensor_facts(self) -> TensorFacts | None:
         """What the tensors say by themselves; None where there are none."""
-        bits = self.facts.quantization.bits if self.facts and self.facts.quantization else None
-        return read_tensors(self.tensors, packed_bits=bits) if self.tensors else None
+        return read_tensors(self.tensors, self.facts) if self.tensors else None
+
+    @cached_property
+    def token_ids(self) -> dict[str, dict[str, int]]:
+        """File of the tokenizer -> its tokens and their ids."""
+        return token_ids(self.files)
 
     @cached_property
     def shape(self) -> ShapeReading | None:
@@ -81,11 +116,54 @@ class CheckedModel:
         except (CorruptFileError, NotAuditableError):
             return None
 
-    @cached_property
+    @property
     def stack(self) -> BlockStack | None:
         """The decoder's blocks, tensor by tensor; None where there are none."""
-        return largest_stack(self.tensors)
+        return self.tensor_facts.decoder if self.tensor_facts else None
+
+    @cached_property
+    def alike(self) -> list[BlockStack]:
+        """The decoder's blocks by kind: those that should have the same tensors."""
+        kinds = self.facts.block_kinds if self.facts else None
+        return like_blocks(kinds, self.stack) if self.stack else []
+
+    @property
+    def is_dense(self) -> bool:
+        """Whether neither config nor tensors speak of experts, or of mixers other than attention."""
+        return non_dense_reason(self.facts, self.tensor_facts) is None
+
+    @property
+    def may_mix_kinds(self) -> bool:
+        """Whether there may be kinds of blocks that nobody has told apart."""
+        return not self.is_dense
+
+    @property
+    def text_config(self) -> Mapping[str, Any]:
+        """The part of the config that describes the text model."""
+        return text_part(self.config)[0]
+
+    @property
+    def is_compared(self) -> bool:
+        """Whether transformers has said which tensors there should be."""
+        return self.expected is not None and self.expected.refusal is None
+
+    @cached_property
+    def almost_empty(self) -> tuple[int, int] | None:
+        """Parameters stored, and those that the config's sizes call for at least, where that is far more."""
+        if self.facts is None or self.is_quantized or self.empty_tensors or self.absent_files or not self.tensors:
+            return None
+        least = least_parameters(self.facts, len(self.stack.blocks) if self.stack else 0)
+        stored = sum(header.numel for header in self.tensors.values())
+        share = LEAST_SHARE if self.is_dense and not self.facts.absent_blocks else LEAST_SHARE_NOT_DENSE
+        return (stored, least) if least is not None and stored < share * least else None
+
+    @property
+    def absent_files(self) -> bool:
+        """Whether weight files are missing or damaged, which explains missing tensors."""
+        promised = {*self.files.weight_map.values(), *self.files.weight_files}
+        return not promised <= set(self.files.headers)
 
     @property
     def is_quantized(self) -> bool:
-        return self.facts is not None and self.facts.quantization is not None
+        stored = self.tensor_facts is not None and self.tensor_facts.stored.quantized > 0
+        return stored or (self.facts is not None and self.facts.quantization is not None)

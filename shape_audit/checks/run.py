@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 from shape_audit.auditing import AuditOptions, audit
 from shape_audit.calibration import DEFAULT_SEQ_LEN
 from shape_audit.checks.all_rules import all_rules
-from shape_audit.checks.architecture import Expected, compare_with_architecture
+from shape_audit.checks.architecture import CannotLookError, Expected, compare_with_architecture
 from shape_audit.checks.baseline import read_baseline
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.options import CheckOptions
@@ -29,6 +29,9 @@ if TYPE_CHECKING:
 
 MOST_OF_A_RULE = 1000
 """Findings of one rule that are kept one by one; the rest are counted in one more."""
+
+LONGEST = 2000
+"""Characters of a message: what transformers says of a config may be long, and its end is what matters."""
 
 OPTIONS: dict[Need, str] = {
     "headers": "", "deep": "--deep", "weights": "--weights", "hashes": "--verify-hashes", "record": "--measure",
@@ -65,7 +68,11 @@ def _check(ref: ModelRef, options: CheckOptions) -> CheckReport:
     rules, not_run = _chosen_rules(options, policy)
     accepted = read_baseline(options.baseline) if options.baseline else {}
     files = inspect_model(ref, retries=options.read.retries)
-    checked = _looked_at(files, options)
+    checked, unable = _looked_at(files, options)
+    rules = [rule for rule in rules if rule.needs not in unable]
+    not_run |= {
+        id: f"{OPTIONS[rule.needs]}: {unable[rule.needs]}" for id, rule in all_rules().items() if rule.needs in unable
+    }
     findings = [finding for rule in rules for finding in _findings(rule, checked, policy)]
     counted, left = [], []
     for finding in findings:
@@ -128,9 +135,14 @@ def _chosen_rules(options: CheckOptions, policy: Policy) -> tuple[list[Rule], di
     return rules, not_run
 
 
-def _looked_at(files: Inspection, options: CheckOptions) -> CheckedModel:
-    """The model with all that the options ask to have looked at."""
-    expected = _expected(files) if options.deep else None
+def _looked_at(files: Inspection, options: CheckOptions) -> tuple[CheckedModel, dict[Need, str]]:
+    """The model with all that the options ask to have looked at; and what could not be, with the reason."""
+    unable: dict[Need, str] = {}
+    expected = None
+    try:
+        expected = _expected(files) if options.deep else None
+    except CannotLookError as error:
+        unable["deep"] = _one_line(str(error))
     numbers = _numbers(files) if options.weights else None
     record, not_finite = None, None
     if options.record is not None:
@@ -140,7 +152,7 @@ def _looked_at(files: Inspection, options: CheckOptions) -> CheckedModel:
             record = audit(files.ref, _measurement(files))
         except NonFiniteError as error:
             not_finite = str(error)
-    return CheckedModel(
+    checked = CheckedModel(
         files=files,
         expected=expected,
         numbers=numbers,
@@ -148,6 +160,7 @@ def _looked_at(files: Inspection, options: CheckOptions) -> CheckedModel:
         record=record,
         not_finite=not_finite,
     )
+    return checked, unable
 
 
 def _measurement(files: Inspection) -> AuditOptions:
@@ -234,7 +247,7 @@ def _bounded(seen: Sequence[Seen]) -> Iterator[Seen]:
 def _one_line(text: str) -> str:
     """Names and messages may come from anywhere: no line ends, no control characters, no half surrogates, an end."""
     line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= 500 else line[:496] + " ..."
+    return line if len(line) <= LONGEST else line[: LONGEST - 4] + " ..."
 
 
 def _reason(finding: Finding, ignored: Sequence[Ignored]) -> str | None:

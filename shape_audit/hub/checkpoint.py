@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,8 @@ from shape_audit.hub.safetensors_header import TensorHeader
 from shape_audit.hub.weight_files import (
     ADAPTER_CONFIG,
     CONFIG_FILE,
+    SIDE_FILES,
+    adapter_notes,
     refuse_missing_weights,
     refuse_what_is_no_model,
     single_file,
@@ -32,6 +34,7 @@ class Checkpoint:
         config: config.json as it stands.
         tensors: tensor name -> dtype and shape, over all weight files.
         weight_files: the safetensors files they were read from.
+        side_files: name -> content of JSON files beside the config that say more about the weights.
         repository: where its other files can be had.
     """
 
@@ -40,6 +43,12 @@ class Checkpoint:
     tensors: Mapping[str, TensorHeader]
     weight_files: tuple[str, ...]
     repository: RepositoryFiles
+    side_files: Mapping[str, Mapping[str, Any]] = field(default_factory=dict)
+
+    @property
+    def notes(self) -> tuple[str, ...]:
+        """What a reader of the result should know."""
+        return (*self.ref.notes, *adapter_notes(self.repository.sizes))
 
     @property
     def repo_id(self) -> str:
@@ -98,7 +107,7 @@ def checkpoint_of(inspection: Inspection) -> Checkpoint:
     if single_file(ref.variant) not in inspection.files:
         _raise_fault(inspection, inspection.index_file)
     refuse_missing_weights(inspection.files, inspection.weight_map, ref.repo_id, ref.variant)
-    for file in inspection.weight_files:
+    for file in (*inspection.weight_files, *SIDE_FILES):
         _raise_fault(inspection, file)
     if repository.folder is not None:
         ref = ref.at(folder_revision(repository.folder, repository.raw_headers(inspection.weight_files)))
@@ -108,6 +117,7 @@ def checkpoint_of(inspection: Inspection) -> Checkpoint:
         tensors=merged_tensors({file: inspection.headers[file] for file in inspection.weight_files}),
         weight_files=inspection.weight_files,
         repository=repository,
+        side_files={name: inspection.documents[name] for name in SIDE_FILES if name in inspection.documents},
     )
 
 

@@ -10,6 +10,9 @@ from shape_audit.hub.safetensors_header import HeaderError, TensorHeader, read_h
 from shape_audit.hub.weight_files import CONFIG_FILE
 from shape_audit.records import ModelRef, read_small_file
 
+INSIDE = (f"*/{CONFIG_FILE}", "*/*.distcp", "*/*_model_states.pt", ".eval_results/*")
+"""What is of interest one folder down: models, shards of FSDP and DeepSpeed, posted results."""
+
 
 class FolderFiles:
     """Files of a folder on this machine."""
@@ -33,8 +36,8 @@ class FolderFiles:
                 self.odd[path.name] = what
             if path.is_file():
                 self.sizes[path.name] = path.stat().st_size
-        for path in (*self.folder.glob(f"*/{CONFIG_FILE}"), *self.folder.glob(".eval_results/*")):
-            if path.is_file():
+        for pattern in INSIDE:
+            for path in filter(Path.is_file, self.folder.glob(pattern)):
                 self.sizes[f"{path.parent.name}/{path.name}"] = path.stat().st_size
 
     def read(self, name: str) -> bytes:

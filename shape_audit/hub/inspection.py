@@ -10,7 +10,8 @@ from pathlib import Path
 from typing import Any, Literal
 
 from shape_audit.errors import CorruptFileError, IncompleteError
-from shape_audit.hub.json_files import parse_json_object, repeated_key
+from shape_audit.hub.json_faults import json_oddities
+from shape_audit.hub.json_files import parse_json_object
 from shape_audit.hub.names import parse_model
 from shape_audit.hub.repository_files import RepositoryFiles, open_repository
 from shape_audit.hub.retrying import DEFAULT_RETRIES
@@ -18,6 +19,7 @@ from shape_audit.hub.safetensors_header import HeaderError, TensorHeader
 from shape_audit.hub.weight_files import (
     ADAPTER_CONFIG,
     CONFIG_FILE,
+    SIDE_FILES,
     index_file,
     loaded_files,
     single_file,
@@ -25,13 +27,14 @@ from shape_audit.hub.weight_files import (
 from shape_audit.records import MAX_SMALL_FILE, ModelRef, Source
 
 FaultKind = Literal[
-    "not-safetensors", "size", "offsets", "hole", "duplicate-key", "entry", "json", "unreadable", "outside"
-]
-"""What is wrong with a file; all but the last three are a safetensors header's."""
+    "not-safetensors", "size", "offsets", "hole", "duplicate-key", "entry", "json", "lenient-json", "unreadable",
+    "outside",
+]  # fmt: skip
+"""What is wrong with a file; all but the last four are a safetensors header's."""
 
 JSON_FILES = (
     CONFIG_FILE, "generation_config.json", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.json",
-    "added_tokens.json", ADAPTER_CONFIG,
+    "added_tokens.json", ADAPTER_CONFIG, *SIDE_FILES,
 )  # fmt: skip
 
 LARGEST_SETTINGS = 4 * 2**20
@@ -175,7 +178,8 @@ def _of_shape(files: RepositoryFiles, variant: str | None) -> tuple[str, ...]:
     """The JSON files that the shape takes: each is a request to the Hub."""
     if CONFIG_FILE not in files.sizes:
         return (ADAPTER_CONFIG,)  # it says what this is instead
-    return (CONFIG_FILE,) if single_file(variant) in files.sizes else (CONFIG_FILE, index_file(variant))
+    index = () if single_file(variant) in files.sizes else (index_file(variant),)
+    return (CONFIG_FILE, *index, *SIDE_FILES)
 
 
 def _documents(files: RepositoryFiles, names: Iterable[str], faults: list[Fault]) -> dict[str, Mapping[str, Any]]:
@@ -189,8 +193,8 @@ def _documents(files: RepositoryFiles, names: Iterable[str], faults: list[Fault]
             if len(text) > LARGEST.get(name, LARGEST_SETTINGS):
                 raise CorruptFileError(f"{name}: {len(text):,} bytes: no such file is so large")
             documents[name] = parse_json_object(text, file=name)
-            if name not in LARGEST and (key := repeated_key(text)) is not None:
-                faults.append(Fault(name, "duplicate-key", f"names the key {key!a:.80} twice"))
+            if name not in LARGEST:
+                faults += [Fault(name, kind, what) for kind, what in json_oddities(text)]
         except CorruptFileError as error:
             faults.append(Fault(name, "json", _without(str(error), name), error))
         except IncompleteError as error:

@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import json
-from collections import Counter
 from typing import Any
 
 from shape_audit.errors import CorruptFileError
+from shape_audit.hub.json_faults import why_not_json
 
 MAX_CONTAINERS = 1_000_000
 """Lists and objects in a file: millions of empty ones would take gigabytes of memory."""
@@ -24,19 +24,7 @@ def parse_json_object(text: bytes, *, file: str) -> dict[str, Any]:
         content = json.loads(text.decode("utf-8"))
         json.dumps(content, ensure_ascii=False).encode()  # half a surrogate pair can be parsed, and nothing else
     except (ValueError, RecursionError) as error:
-        raise CorruptFileError(f"{file}: not valid JSON; the file is damaged") from error
+        raise CorruptFileError(f"{file}: not valid JSON: {why_not_json(text, error)}") from error
     if not isinstance(content, dict):
         raise CorruptFileError(f"{file}: not a JSON object")
     return content
-
-
-def repeated_key(text: bytes) -> str | None:
-    """A key that an object of this JSON text names twice: which of the two counts depends on the reader."""
-    repeated: list[str] = []
-
-    def look(pairs: list[tuple[str, Any]]) -> None:
-        counts = Counter(key for key, _ in pairs)
-        repeated.extend(key for key, count in counts.items() if count > 1)
-
-    json.loads(text, object_pairs_hook=look)
-    return repeated[0] if repeated else None

@@ -140,7 +140,8 @@ def _span(name: str, entry: Any, file: str) -> tuple[int, int, str, TensorHeader
     if len(shape) > MAX_DIMENSIONS or len(name) > MAX_NAME:
         raise HeaderError(f"{file}: tensor {name[:40]} has an impossible name or number of dimensions", "entry")
     if not isinstance(dtype, str) or dtype not in BITS:
-        raise HeaderError(f"{file}: tensor {name} has the unknown dtype {str(dtype)[:40]}", "entry")
+        what = f"the unknown dtype {str(dtype)[:40]}" if dtype != "" else "an empty dtype"
+        raise HeaderError(f"{file}: tensor {name} has {what}", "entry")
     if any("\ud800" <= character <= "\udfff" for character in name):
         raise HeaderError(f"{file}: tensor {name[:40]!a} has a name that is no text", "entry")
     header = TensorHeader(dtype, tuple(shape))

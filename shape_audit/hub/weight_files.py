@@ -10,6 +10,8 @@ from shape_audit.errors import CorruptFileError, IncompleteError, NotAuditableEr
 
 CONFIG_FILE = "config.json"
 ADAPTER_CONFIG = "adapter_config.json"
+SIDE_FILES = ("hf_quant_config.json", "quantize_config.json", "quant_config.json")
+"""Where quantisers say what they did, besides or instead of config.json."""
 
 _VARIANT = re.compile(r"model\.(?P<single>[\w-]+)\.safetensors|model\.safetensors\.index\.(?P<index>[\w-]+)\.json")
 
@@ -22,6 +24,13 @@ def single_file(variant: str | None) -> str:
 def index_file(variant: str | None) -> str:
     """Name of the file that says which shard holds which tensor."""
     return f"model.safetensors.index.{variant}.json" if variant else "model.safetensors.index.json"
+
+
+def adapter_notes(files: Collection[str]) -> tuple[str, ...]:
+    """What a reader of a model's record should know where an adapter lies beside its weights."""
+    if ADAPTER_CONFIG not in files:
+        return ()
+    return (f"{ADAPTER_CONFIG} lies beside the weights: transformers loads that adapter on top of them",)
 
 
 def refuse_what_is_no_model(files: Collection[str], subject: str, adapter: Mapping[str, Any]) -> None:
@@ -99,4 +108,6 @@ def refuse_missing_weights(
         )
     if any(name.endswith(".gguf") for name in files):
         raise NotAuditableError(f"{subject}: GGUF weights only; audit the repository they were converted from")
-    raise IncompleteError(f"{subject}: there is no {single} and no {index}")
+    shards = sorted(name for name in files if name.endswith(".safetensors"))
+    there = f"; there is {', '.join(shards[:3])}{' ...' if shards[3:] else ''}" if shards else ""
+    raise IncompleteError(f"{subject}: there is no {single} and no {index}{there}")

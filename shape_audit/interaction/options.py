@@ -17,8 +17,8 @@ class MeasureOptions(Spec):
     protocol: Annotated[
         str,
         Option(
-            "What is measured: loss-gradient, output-gradient (of the logits), projected-output (logits, as published), "
-            "or what an installed package adds.",
+            "What is measured: loss-gradient, output-gradient (of the logits), projected-output (logits, as "
+            "published), or what an installed package adds.",
             metavar="NAME",
             panel="Measurement",
             manifest=True,

@@ -50,7 +50,7 @@ class ModelFacts:
 
     Attributes:
         depth, width: layers and hidden size.
-        counts: it is of general text, and not made from another model.
+        counts: it is dense, of general text, and not made from another model.
         measured: predictors by name, of comparable measurements.
         ref: which model it is; None for a Hub name at no known revision.
     """
@@ -190,6 +190,7 @@ def _facts_of_record(record: AuditRecord) -> ModelFacts:
         depth=record.shape.num_hidden_layers,
         width=record.shape.hidden_size,
         params=float(record.shape.params_total),
+        counts=record.shape.is_dense,
         measured=measured_of(sites),
         ref=record.model.ref,
     )
@@ -209,6 +210,7 @@ def _counts(facts: ModelFacts, base_only: bool) -> bool:
 def _point(model: str, facts: ModelFacts, score: float, interval: Interval, measured: Mapping[str, float]) -> Point:
     r_dw = facts.depth / facts.width
     placement = place(r_dw, interval)
+    assert placement.log_distance is not None  # only models that are not dense have none
     predictors = {"r_dw": r_dw, "log_distance": placement.log_distance, **measured}
     assert facts.params is not None
     return Point(

@@ -1,7 +1,7 @@
 """Finding a model's decoder blocks.
 
 Nothing here knows a model's name. The blocks are the one list of modules that is as long as the config says the model
-is deep and whose members are of a class the model itself declares as a unit (`_no_split_modules`).
+is deep and whose members are of classes the model itself declares as units (`_no_split_modules`).
 """
 
 from __future__ import annotations
@@ -21,7 +21,7 @@ def find_blocks(model: nn.Module, depth: int) -> list[nn.Module]:
     """
     find_decoder: Any = getattr(model, "get_decoder", None)  # of several towers, the text model
     decoder = find_decoder() if find_decoder is not None else model
-    lists = [m for m in decoder.modules() if isinstance(m, nn.ModuleList) and len(m) == depth]
+    lists = _outermost_lists(decoder, depth) or _outermost_lists(model, depth)  # some call their output layer so
     declared = set(getattr(model, "_no_split_modules", None) or ())
     stacks = [m for m in lists if {type(block).__name__ for block in m} <= declared] or lists
     if len(stacks) != 1:
@@ -30,3 +30,9 @@ def find_blocks(model: nn.Module, depth: int) -> list[nn.Module]:
             f"{name}: unsupported architecture ({len(stacks)} lists of modules could be its {depth} blocks)"
         )
     return list(stacks[0])
+
+
+def _outermost_lists(model: nn.Module, depth: int) -> list[nn.ModuleList]:
+    """Lists of `depth` modules that lie in no other such list: a block may have as many experts as there are blocks."""
+    found = {name: m for name, m in model.named_modules() if isinstance(m, nn.ModuleList) and len(m) == depth}
+    return [m for name, m in found.items() if not any(name.startswith(f"{other}.") for other in found)]

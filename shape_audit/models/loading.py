@@ -243,6 +243,9 @@ def _from_pretrained(
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
+    if dtype == torch.float64 or attn_implementation == "eager":
+        # Products grouped by expert know neither float64 nor the forward mode that eager attention is chosen for.
+        spread = spread | {"experts_implementation": "eager"}
     try:
         with quiet_transformers():
             model, info = AutoModelForCausalLM.from_pretrained(

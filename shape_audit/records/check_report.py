@@ -49,7 +49,7 @@ class CheckReport(Frozen):
     rules_run: list[str]
     """Ids of the rules that looked."""
     rules_not_run: dict[str, str]
-    """Id -> the option that was not given, of rules that look at more than headers."""
+    """Id -> the option a rule waits for (`--deep`); where it was given and did not help, why (`--deep: ...`)."""
     findings: list[Finding]
     accepted: list[Accepted]
     fail_on: Severity

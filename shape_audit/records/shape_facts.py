@@ -6,6 +6,9 @@ from typing import Literal
 
 from shape_audit.records.frozen import Frozen
 
+MOST_UNKNOWN = 0.05
+"""Share of the parameters beyond which those without a role make the other roles' shares meaningless."""
+
 Side = Literal["inside", "shallow-wide", "deep-narrow"]
 
 
@@ -48,6 +51,19 @@ class ModelShape(Frozen):
     ledger: Ledger
     widths: list[int] | None
     """Width of each block, where they are not all `hidden_size`."""
+    num_mtp_blocks: int = 0
+    """Blocks for multi-token prediction that are stored besides; they are no layers."""
+    params_mtp: int = 0
+    """Their parameters, which no other count has."""
+    quantization: str | None = None
+    """How the weights are quantised; parameters are counted as the weights these stand for."""
+    quantization_scales: int = 0
+    """Scales, zero points and the like beside them, which are no parameters."""
+
+    @property
+    def has_known_roles(self) -> bool:
+        """Whether the ledger tells what nearly all parameters do."""
+        return self.ledger.other <= MOST_UNKNOWN * self.params_total
 
 
 class Interval(Frozen):
@@ -63,9 +79,9 @@ class Placement(Frozen):
     """Where a shape stands against an interval."""
 
     interval: Interval
-    side: Side
-    """`shallow-wide` below the interval, `deep-narrow` above it."""
-    log_distance: float
-    """ln(low / R) below, ln(R / high) above, 0 inside."""
+    side: Side | None
+    """`shallow-wide` below the interval, `deep-narrow` above it; null where the model is not dense."""
+    log_distance: float | None
+    """ln(low / R) below, ln(R / high) above, 0 inside; null with `side`."""
     caveat: str
     """What the interval was derived from, in one clause that every report repeats."""

@@ -24,7 +24,8 @@ _MARK = {"inside": "●", "shallow-wide": "◀", "deep-narrow": "▶"}
 def audit_text(record: AuditRecord) -> RenderableType:
     """A report that says its verdict in words before it shows a number; colour never carries meaning alone."""
     side = record.placement.side
-    parts: list[RenderableType] = [plain(f"{_MARK[side]} {headline(record)}", style="bold")]
+    mark = _MARK[side] if side is not None and record.shape.is_dense else "○"
+    parts: list[RenderableType] = [plain(f"{mark} {headline(record)}", style="bold")]
     parts += [Padding(plain(sentence), (0, 0, 0, 2)) for sentence in sentences(record)]
     parts += [Text(), rich_table(shape_table(record)), Text(), rich_table(ledger_table(record))]
     if (table := interaction_table(record)) is not None:

@@ -30,7 +30,7 @@ def _to_mind(records: Sequence[AuditRecord]) -> list[str]:
     """The caveats of the placements, once each, and the notes of every model."""
     lines = [
         f"A coordinate, not a grade: {caveat}."
-        for caveat in dict.fromkeys(record.placement.caveat for record in records)
+        for caveat in dict.fromkeys(record.placement.caveat for record in records if record.shape.is_dense)
     ]
     measured = [record.calibration for record in records if record.calibration]
     if len({(text.text_sha256, text.seq_len) for text in measured}) > 1:

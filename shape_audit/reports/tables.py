@@ -19,7 +19,6 @@ from shape_audit.reports.numbers import (
 
 SHOWN_EIGENVALUES = 5
 
-
 Cell = str | tuple[str, ...]
 """Finished text, in one line or in several."""
 
@@ -45,39 +44,45 @@ class Table:
 
 def shape_table(record: AuditRecord) -> Table:
     """The facts of the shape, one a row."""
-    shape = record.shape
+    shape, distance = record.shape, record.placement.log_distance
     heads = count(shape.num_attention_heads)
     if shape.num_key_value_heads != shape.num_attention_heads:
         heads += f" ({count(shape.num_key_value_heads)} key/value)"
     feed_forward = count(shape.intermediate_size)
     if shape.feed_forward_ratio is not None:
         feed_forward += f" ({significant(shape.feed_forward_ratio)} × width)"
-    rows = (
-        ("layers × width", f"{count(shape.num_hidden_layers)} × {count(shape.hidden_size)}"),
+    layers = f"{count(shape.num_hidden_layers)} × {count(shape.hidden_size)}"
+    if shape.num_mtp_blocks:
+        layers += f" and {shape.num_mtp_blocks} MTP block{'s' if shape.num_mtp_blocks > 1 else ''}"
+    rows = [
+        ("layers × width", layers),
         ("R_D/W", f"{shape.r_dw:.6f}"),
-        ("log-distance to interval", significant(record.placement.log_distance)),
+        ("log-distance to interval", significant(distance) if shape.is_dense else "–"),
         ("feed-forward width", feed_forward),
         ("attention heads", heads),
         ("head dim", count(shape.head_dim)),
         ("vocabulary", count(shape.vocab_size) + (", tied" if shape.tie_word_embeddings else ", untied")),
         ("positions", count(shape.max_position_embeddings)),
         ("dense", "yes" if shape.is_dense else "no"),
-    )
-    return Table("Shape", ("", ""), rows)
+    ]
+    if shape.quantization is not None:
+        scales = f", {count(shape.quantization_scales)} scales apart" if shape.quantization_scales else ""
+        rows.append(("quantised", shape.quantization + scales))
+    return Table("Shape", ("", ""), tuple(rows))
 
 
 def ledger_table(record: AuditRecord) -> Table:
-    """Parameters by role, with totals."""
-    total = record.shape.params_total
-    rows = [
-        (role.replace("_", "-"), count(part), of_total(part, total))
-        for role, part in record.shape.ledger.model_dump().items()
-    ]
+    """Parameters by role, with totals; where many have no known role, these and the totals alone."""
+    total, ledger = record.shape.params_total, record.shape.ledger
+    parts = list(ledger.model_dump().items())
+    if not record.shape.has_known_roles:
+        parts = [("role unknown", ledger.other)]
+    rows = [(role.replace("_", "-"), count(part), of_total(part, total)) for role, part in parts]
     non_embedding = record.shape.params_non_embedding
-    rows += [
-        ("total", count(total), ""),
-        ("non-embedding", count(non_embedding), of_total(non_embedding, total)),
-    ]
+    rows += [("total", count(total), "")]
+    if record.shape.params_mtp:
+        rows += [("with MTP", count(total + record.shape.params_mtp), "")]
+    rows += [("non-embedding", count(non_embedding), of_total(non_embedding, total))]
     return Table("Parameters", ("", "count", "share"), tuple(rows))
 
 
@@ -136,7 +141,7 @@ def comparison_table(records: Sequence[AuditRecord]) -> Table:
             record.model.repo_id,
             f"{record.shape.num_hidden_layers} × {record.shape.hidden_size:,}",
             f"{record.shape.r_dw:.4f}",
-            record.placement.side,
+            record.placement.side if record.shape.is_dense and record.placement.side else "not dense",
             rounded_count(record.shape.params_total),
             *_ends_of_profile(record),
             significant(record.loss.bits_per_byte) if record.loss else "–",

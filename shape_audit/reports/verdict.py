@@ -18,17 +18,19 @@ SIDE_WORDS = {
 
 
 def headline(record: AuditRecord) -> str:
-    """The verdict on the shape, in one clause."""
+    """The verdict on the shape, in one clause; that there is none where the model is not dense."""
+    if not record.shape.is_dense or record.placement.side is None:
+        return f"{record.model.repo_id} is not a dense model: the paper makes no claim about it, so there is no verdict"
     return f"{record.model.repo_id} is {SIDE_WORDS[record.placement.side]}"
 
 
 def shape_sentence(record: AuditRecord) -> str:
-    """Depth, width, ratio and interval, and which depths would lie inside."""
+    """Depth, width and ratio; of a dense model also the interval, and which depths would lie inside."""
     shape, interval = record.shape, record.placement.interval
-    sentence = (
-        f"{shape.num_hidden_layers} layers on a width of {shape.hidden_size:,}: R_D/W = {shape.r_dw:.4f}, "
-        f"interval {interval_ends(interval.low, interval.high)} ({interval.name})."
-    )
+    coordinate = f"{shape.num_hidden_layers} layers on a width of {shape.hidden_size:,}: R_D/W = {shape.r_dw:.4f}"
+    if not shape.is_dense:
+        return f"{coordinate}. The interval is for dense models and does not apply."
+    sentence = f"{coordinate}, interval {interval_ends(interval.low, interval.high)} ({interval.name})."
     if record.placement.side != "inside":
         sentence += f" At this width, {_depths_inside(record)}."
     return sentence
@@ -104,4 +106,5 @@ def _spaced(interval: tuple[float, float] | None) -> str:
 def sentences(record: AuditRecord) -> list[str]:
     """All of it but the headline, in order, the caveat last."""
     found = [shape_sentence(record), interaction_sentence(record), loss_sentence(record)]
-    return [s for s in found if s] + [f"A coordinate, not a grade: {record.placement.caveat}."]
+    caveat = [f"A coordinate, not a grade: {record.placement.caveat}."] if record.shape.is_dense else []
+    return [s for s in found if s] + caveat

@@ -4,26 +4,29 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Mapping
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Mapping
+from dataclasses import dataclass, field
 from functools import cached_property
 
 from shape_audit.hub import TensorHeader
+from shape_audit.shape.shipped_data import facts
 
 _IN_BLOCK = re.compile(r"(?P<prefix>(?:[^.]+\.)*?[^.\d][^.]*)\.(?P<index>\d{1,9})\.(?P<rest>.+)", re.DOTALL)
 
 
 @dataclass(frozen=True)
 class BlockStack:
-    """Blocks of one numbered list of modules.
+    """Blocks of one numbered list of modules, or of several that are run one after the other.
 
     Attributes:
-        prefix: `model.layers`.
+        prefix: `model.layers`; of the largest list, where several are joined.
         blocks: index -> name inside the block -> header, by index.
+        places: index -> `transformer.coda.0`, of blocks that are not at `prefix.index`.
     """
 
     prefix: str
     blocks: Mapping[int, Mapping[str, TensorHeader]]
+    places: Mapping[int, str] = field(default_factory=dict)
 
     @cached_property
     def parameters(self) -> int:
@@ -41,7 +44,27 @@ class BlockStack:
         return {name: shape for name, shape in most.items() if 2 * shapes[name].total() > len(self.blocks)}
 
     def name_of(self, index: int, rest: str) -> str:
-        return f"{self.prefix}.{index}.{rest}"
+        """The name of a tensor of a block, as it is stored."""
+        return f"{self.places.get(index, f'{self.prefix}.{index}')}.{rest}"
+
+    def part(self, indices: Iterable[int]) -> BlockStack:
+        """Some of the blocks, under the indices they have."""
+        return BlockStack(self.prefix, {index: self.blocks[index] for index in indices}, self.places)
+
+
+@dataclass(frozen=True)
+class DecoderBlocks:
+    """The blocks that are the model's depth, and those that only predict further tokens (MTP).
+
+    Attributes:
+        stack: None where no tensor name has a block's number.
+        mtp_blocks: how many blocks for multi-token prediction are stored.
+        mtp_tensors: names of all tensors that belong to these.
+    """
+
+    stack: BlockStack | None
+    mtp_blocks: int
+    mtp_tensors: frozenset[str]
 
 
 def is_in_block(name: str) -> bool:
@@ -61,3 +84,59 @@ def block_stacks(tensors: Mapping[str, TensorHeader]) -> list[BlockStack]:
 def largest_stack(tensors: Mapping[str, TensorHeader]) -> BlockStack | None:
     """The stack that holds most parameters; None where no tensor name has a block's number."""
     return max(block_stacks(tensors), key=lambda stack: stack.parameters, default=None)
+
+
+def decoder_blocks(
+    tensors: Mapping[str, TensorHeader], *, depth: int | None = None, num_mtp_blocks: int = 0
+) -> DecoderBlocks:
+    """Tell the decoder's own blocks from those for multi-token prediction.
+
+    These are stored under names of their own (`mtp.layers.0`), or as more layers after the last one
+    (`model.layers.61` of DeepSeek-V3).
+
+    Args:
+        depth: the layers that the config promises, where it does.
+        num_mtp_blocks: the MTP blocks that it promises.
+    """
+    table = facts("tensor_roles")["mtp"]
+    named = {name for name in tensors if re.search(table["prefix"], name)}
+    others = {name: header for name, header in tensors.items() if name not in named}
+    stack = _joined(block_stacks(others), depth)
+    blocks = {match["index"] for name in named if (match := _IN_BLOCK.fullmatch(name))}
+    count = max(len(blocks), 1) if named else 0
+    if stack is not None:
+        beyond = [
+            index
+            for index, block in stack.blocks.items()
+            if (depth is None or index >= depth)
+            and (any(re.search(table["inside"], rest) for rest in block) or _is_promised(index, depth, num_mtp_blocks))
+        ]
+        named |= {stack.name_of(index, rest) for index in beyond for rest in stack.blocks[index]}
+        count += len(beyond)
+        stack = stack.part(_without(stack.blocks, beyond))
+    return DecoderBlocks(stack, count, frozenset(named))
+
+
+def _is_promised(index: int, depth: int | None, num_mtp_blocks: int) -> bool:
+    return depth is not None and depth <= index < depth + num_mtp_blocks
+
+
+def _without(indices: Iterable[int], some: Collection[int]) -> list[int]:
+    return [index for index in indices if index not in some]
+
+
+def _joined(stacks: list[BlockStack], depth: int | None) -> BlockStack | None:
+    """The largest stack; where lists beside it have the same blocks, all of these (prelude, core, coda of Huginn)."""
+    largest = max(stacks, key=lambda stack: stack.parameters, default=None)
+    if largest is None or (depth is not None and len(largest.blocks) >= depth):
+        return largest
+    parent = largest.prefix.rpartition(".")[0]
+    alike = [s for s in stacks if s.prefix.rpartition(".")[0] == parent and s.usual.keys() == largest.usual.keys()]
+    if len(alike) == 1:
+        return largest
+    every = [(f"{stack.prefix}.{index}", block) for stack in alike for index, block in stack.blocks.items()]
+    return BlockStack(
+        largest.prefix,
+        {index: block for index, (_, block) in enumerate(every)},
+        {index: place for index, (place, _) in enumerate(every)},
+    )

@@ -6,34 +6,34 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
-from shape_audit.errors import CorruptFileError
+from shape_audit.shape.config_keys import ConfigKeys, string, text_part
+from shape_audit.shape.layer_kinds import absent_blocks, block_kinds
+from shape_audit.shape.quantization import Quantization, read_quantization
 from shape_audit.shape.shipped_data import facts
 
 
 @dataclass(frozen=True)
-class Quantization:
-    """How the weights are quantised.
+class ConfigFacts:
+    """The promises of a config; None where neither it nor the default of its type says anything.
 
     Attributes:
-        method: gptq, awq, bitsandbytes, fp8 ...
-        bits: of one weight, where they are packed into larger integers; None where the config does not say.
-    """
-
-    method: str
-    bits: int | None
-
-
-@dataclass(frozen=True)
-class ConfigFacts:
-    """The promises of a config; None where it is silent.
-
-    `is_causal_lm` is None where the config names no architecture. `text_model_type` is that of the text part, where
-    the config is nested.
+        text_model_type: of the text part, where the config is nested.
+        is_known_type: whether transformers itself has the text part's model type.
+        is_causal_lm: None where the config names no architecture.
+        tie_word_embeddings: None also where the config and its text part, or its type, contradict each other.
+        embedding_rows: rows of the token embedding, where they are not `vocab_size`.
+        num_mtp_blocks: blocks for multi-token prediction, which are no layers.
+        block_kinds: one label a layer, where the config says that layers differ.
+        absent_blocks: layers that have no tensors by design.
+        stored_layers: layers that have tensors: without these, and those that are run again counted once.
+        has_latent_attention: keys and values are kept compressed: rows of matrices say nothing of heads.
+        defaults: the fields that the config leaves out and its type's own default fills.
     """
 
     architecture: str | None
     model_type: str | None
     text_model_type: str | None
+    is_known_type: bool
     is_causal_lm: bool | None
     num_hidden_layers: int | None
     hidden_size: int | None
@@ -42,104 +42,123 @@ class ConfigFacts:
     num_key_value_heads: int | None
     head_dim: int | None
     vocab_size: int | None
+    embedding_rows: int | None
     max_position_embeddings: int | None
     tie_word_embeddings: bool | None
+    num_mtp_blocks: int
+    block_kinds: tuple[str, ...] | None
+    absent_blocks: frozenset[int]
+    stored_layers: int | None
+    has_latent_attention: bool
     non_dense_reason: str | None
+    layer_types_reason: str | None
     quantization: Quantization | None
+    defaults: frozenset[str]
 
 
-def read_config(config: Mapping[str, Any]) -> ConfigFacts:
+def read_config(config: Mapping[str, Any], side_files: Mapping[str, Mapping[str, Any]] | None = None) -> ConfigFacts:
     """Read the promises of a config, of its text part where it is nested.
+
+    Args:
+        side_files: name -> content of JSON files beside it, some of which say how the weights are quantised.
 
     Raises:
         CorruptFileError: a field has a type or sign it cannot have.
     """
-    text = _text_part(config)
+    text, text_type = text_part(config)
+    keys = ConfigKeys(text, text_type)
     architectures = config.get("architectures")
     names = [name for name in architectures if isinstance(name, str)] if isinstance(architectures, list) else []
-    heads = _positive(text, "num_attention_heads")
-    tie = _first(text, "tie_word_embeddings")
-    if tie is None:
-        tie = _first(config, "tie_word_embeddings")
+    table = facts("config_facts")
+    depth = keys.number("num_hidden_layers")
+    absent = absent_blocks(text, depth) if depth else frozenset()
+    stacked = text.get(table["stored_layers_keys"].get(text_type, ""))
     return ConfigFacts(
         architecture=names[0] if names else None,
-        model_type=_string(config.get("model_type")) or _string(text.get("model_type")),
-        text_model_type=_string(text.get("model_type")) or _string(config.get("model_type")),
+        model_type=string(config.get("model_type")) or string(text.get("model_type")),
+        text_model_type=text_type,
+        is_known_type=text_type in facts("type_defaults")["types"],
         is_causal_lm=_is_causal_lm(config, names, is_nested=text is not config),
-        num_hidden_layers=_positive(text, "num_hidden_layers"),
-        hidden_size=_positive(text, "hidden_size"),
-        intermediate_size=_positive(text, "intermediate_size"),
-        num_attention_heads=heads,
-        num_key_value_heads=_implied(text, "num_key_value_heads") or _positive(text, "num_key_value_heads") or heads,
-        head_dim=_positive(text, "head_dim"),
-        vocab_size=_positive(text, "vocab_size"),
-        max_position_embeddings=_positive(text, "max_position_embeddings"),
-        tie_word_embeddings=tie if isinstance(tie, bool) else None,
+        num_hidden_layers=depth,
+        hidden_size=keys.number("hidden_size"),
+        intermediate_size=keys.number("intermediate_size"),
+        num_attention_heads=keys.number("num_attention_heads"),
+        num_key_value_heads=keys.number("num_key_value_heads"),
+        head_dim=keys.number("head_dim"),
+        vocab_size=keys.number("vocab_size"),
+        embedding_rows=_embedding_rows(keys),
+        max_position_embeddings=keys.number("max_position_embeddings"),
+        tie_word_embeddings=_tied(config, keys),
+        num_mtp_blocks=_mtp_blocks(text, config),
+        block_kinds=block_kinds(text, depth, text_type) if depth else None,
+        absent_blocks=absent,
+        stored_layers=stacked if type(stacked) is int else depth - len(absent) if depth else None,
+        has_latent_attention=any(text.get(key) for key in table["latent_attention_keys"]),
         non_dense_reason=_non_dense_reason(text),
-        quantization=_quantization(config.get("quantization_config")),
-    )  # fmt: skip
+        layer_types_reason=_layer_types_reason(text),
+        quantization=read_quantization(config, text, side_files or {}),
+        defaults=frozenset(keys.defaults),
+    )
 
 
-def _text_part(config: Mapping[str, Any]) -> Mapping[str, Any]:
-    for key in facts("config_facts")["text_config_keys"]:
-        part = config.get(key)
-        if isinstance(part, dict) and _first(part, "num_hidden_layers") is not None:
-            return part
-    return config
+def _tied(config: Mapping[str, Any], keys: ConfigKeys) -> bool | None:
+    """transformers asks the outer config; many models say it in the text part alone, and mean that."""
+    types = facts("type_defaults")["types"]
+    outer = ConfigKeys(config, string(config.get("model_type")))
+    if (said := outer.flag("tie_word_embeddings")) is not None:
+        return said
+    default = types.get(outer.model_type, types.get(keys.model_type, {})).get("tie_word_embeddings")
+    inner = keys.flag("tie_word_embeddings")
+    if inner is None:
+        return default if isinstance(default, bool) else None
+    return inner if default is None or default == inner else None
 
 
-def _first(config: Mapping[str, Any], field: str) -> Any:
-    """The value under the first of a field's names that the config has."""
-    for alias in facts("config_facts")["aliases"][field]:
-        if config.get(alias) is not None:
-            return config[alias]
+def _embedding_rows(keys: ConfigKeys) -> int | None:
+    """Rows of the token embedding, where a key or the type says that they are more than the vocabulary."""
+    rule = facts("config_facts")["embedding_rows"]
+    vocabulary = keys.number("vocab_size")
+    if vocabulary is None:
+        return None
+    if added := rule["added"].get(keys.model_type):
+        added = keys.config.get(added) if isinstance(added, str) else added
+        return vocabulary + added if type(added) is int else None
+    if keys.model_type in facts("type_defaults")["types"]:
+        return None  # transformers makes as many rows as vocab_size says
+    for key in rule["keys"]:
+        if type(rows := keys.config.get(key)) is int and rows > vocabulary:
+            return rows
+    for key in rule["multiple_keys"]:
+        if type(multiple := keys.config.get(key)) is int and multiple > 0:
+            return -(-vocabulary // multiple) * multiple
     return None
 
 
-def _positive(config: Mapping[str, Any], field: str) -> int | None:
-    value = _first(config, field)
-    if value is None:
-        return None
-    if isinstance(value, list):  # per-layer values (OpenELM, pruned models): the tensors will tell
-        return None
-    if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**53:
-        raise CorruptFileError(f"config.json: {field} is {str(value)[:40]!r}, not a positive whole number")
-    return value
-
-
-def _implied(config: Mapping[str, Any], field: str) -> int | None:
-    """A value that follows from other fields of the config, whatever the field itself says."""
-    for rule in facts("config_facts")["implied"]:
-        if rule["field"] == field and all(config.get(key) == value for key, value in rule["when"].items()):
-            return int(rule["value"])
-    return None
-
-
-def _string(value: Any) -> str | None:
-    return value if isinstance(value, str) and value else None
-
-
-def _quantization(entry: Any) -> Quantization | None:
-    if not isinstance(entry, dict) or not entry:
-        return None
-    method = _string(entry.get("quant_method")) or ("bitsandbytes" if "load_in_4bit" in entry else "unknown method")
-    bits = entry.get("bits", entry.get("w_bit"))
-    if entry.get("load_in_4bit") is True or entry.get("_load_in_4bit") is True:
-        bits = 4
-    if entry.get("load_in_8bit") is True or entry.get("_load_in_8bit") is True or method == "fp8":
-        bits = 8
-    return Quantization(method, bits if type(bits) is int and 0 < bits <= 8 else None)
+def _mtp_blocks(*levels: Mapping[str, Any]) -> int:
+    for config in levels:
+        for key in facts("config_facts")["mtp_count_keys"]:
+            if type(count := config.get(key)) is int and 0 < count < 1000:
+                return count
+    return 0
 
 
 def _is_causal_lm(config: Mapping[str, Any], architectures: list[str], *, is_nested: bool) -> bool | None:
-    table = facts("config_facts")
-    if config.get("is_encoder_decoder") is True or config.get("model_type") in table["no_causal_lm"]:
+    table, defaults = facts("config_facts"), facts("type_defaults")
+    model_type = string(config.get("model_type"))
+    entry = defaults["types"].get(model_type, {})
+    if config.get("is_encoder_decoder", entry.get("is_encoder_decoder")) is True or model_type in table["no_causal_lm"]:
         return False
-    if config.get("model_type") in table["encoders_unless_is_decoder"] and config.get("is_decoder") is not True:
+    if model_type in table["encoders_unless_is_decoder"] and config.get("is_decoder") is not True:
         return False
+    auto_map = config.get("auto_map")
+    if isinstance(auto_map, dict) and auto_map.get("AutoModelForCausalLM"):
+        return True
     if not architectures:
         return None
-    return is_nested or any(name.endswith(tuple(table["causal_lm_suffixes"])) for name in architectures)
+    generates = {*defaults["classes"]}
+    if any(name in generates or name.endswith(tuple(table["causal_lm_suffixes"])) for name in architectures):
+        return True
+    return is_nested and model_type not in defaults["other_types"]
 
 
 def _non_dense_reason(config: Mapping[str, Any]) -> str | None:
@@ -152,9 +171,14 @@ def _non_dense_reason(config: Mapping[str, Any]) -> str | None:
     for key in table["mixer_keys"]:
         if config.get(key):
             return f"not all of its blocks mix tokens by attention ({key})"
+    return _layer_types_reason(config)
+
+
+def _layer_types_reason(config: Mapping[str, Any]) -> str | None:
+    """The kinds of blocks that the config lists beside those of attention, or None."""
     layer_types = config.get("layer_types")
     if isinstance(layer_types, list):
-        others = {str(kind) for kind in layer_types} - set(table["attention_layer_types"])
+        others = {str(kind) for kind in layer_types} - set(facts("config_facts")["attention_layer_types"])
         if others:
             return f"not all of its blocks mix tokens by attention (layer_types: {', '.join(sorted(others))})"
     return None

@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 
 from shape_audit.errors import NotAuditableError
 from shape_audit.hub import Checkpoint, TensorHeader
 from shape_audit.records import ModelShape
 from shape_audit.shape.config_facts import ConfigFacts, read_config
-from shape_audit.shape.shipped_data import facts
+from shape_audit.shape.density import BEYOND_CLAIM, ROUTED, non_dense_reason
+from shape_audit.shape.disagreements import disagreements, widths_in_words
+from shape_audit.shape.packed_weights import quantization_disagreement
 from shape_audit.shape.tensor_facts import TensorFacts, read_tensors
+from shape_audit.shape.tying import tying
 
 BUILT_FROM = ("num_hidden_layers", "hidden_size", "intermediate_size")
 """Fields by which transformers would build blocks of another number or size."""
@@ -22,7 +25,7 @@ class ShapeReading:
 
     Attributes:
         is_causal_lm: False where the config names something else, of which not even the shape is audited.
-        refusal: why gradients of this model cannot be measured (not a causal LM, not dense, quantised), or None.
+        refusal: why gradients of this model cannot be measured (not a causal LM, quantised), or None.
         misbuilt: the disagreement because of which transformers would build another model than the weights are of
             (building it could take hours and all memory), or None.
     """
@@ -38,7 +41,8 @@ class ShapeReading:
 
 def describe(checkpoint: Checkpoint) -> ShapeReading:
     """Read the shape of a checkpoint, see `shape_of`."""
-    return shape_of(checkpoint.repo_id, read_config(checkpoint.config), checkpoint.tensors)
+    config = read_config(checkpoint.config, checkpoint.side_files)
+    return shape_of(checkpoint.repo_id, config, checkpoint.tensors)
 
 
 def shape_of(
@@ -54,117 +58,144 @@ def shape_of(
         NotAuditableError: neither config nor tensors tell the depth or the width.
     """
     if tensors is None:
-        tensors = read_tensors(headers, packed_bits=config.quantization.bits if config.quantization else None)
+        tensors = read_tensors(headers, config)
     depth = config.num_hidden_layers or (tensors.blocks if tensors.stacks == 1 else None)
     width = config.hidden_size or next(iter(tensors.widths), None) or tensors.embedding_width
     if not depth or not width:
         missing = "width" if depth else "depth"
         kind = f"model type {config.model_type}" if config.model_type else "its config names no model type"
         raise NotAuditableError(f"{repo_id}: no {missing} in config or tensors ({kind})")
-    tied, tie_notes = _tying(config, tensors)
-    ledger = tensors.ledger
-    if tied:
-        ledger = ledger.model_copy(update={"unembedding": ledger.unembedding - tensors.output_matrix})
+    tied = tying(config, tensors)
+    ledger = tied.counted_once(tensors.ledger)
     total = sum(ledger.model_dump().values())
     intermediate = config.intermediate_size or tensors.intermediate_size
-    head_dim = config.head_dim
-    if head_dim is None and config.num_attention_heads and width % config.num_attention_heads == 0:
-        head_dim = width // config.num_attention_heads
-    non_dense = config.non_dense_reason or tensors.non_dense_reason
+    heads, key_value_heads, head_dim = _heads(config, tensors)
+    non_dense = non_dense_reason(config, tensors)
     shape = ModelShape(
         num_hidden_layers=depth,
         hidden_size=width,
         r_dw=depth / width,
         intermediate_size=intermediate,
         feed_forward_ratio=intermediate / width if intermediate else None,
-        num_attention_heads=config.num_attention_heads,
-        num_key_value_heads=config.num_key_value_heads,
+        num_attention_heads=heads,
+        num_key_value_heads=key_value_heads,
         head_dim=head_dim,
-        vocab_size=config.vocab_size or tensors.vocab_size,
+        vocab_size=config.vocab_size or tensors.vocab_size or tensors.output_rows,
         max_position_embeddings=config.max_position_embeddings,
-        tie_word_embeddings=tied,
+        tie_word_embeddings=tied.is_tied,
         is_dense=non_dense is None,
         params_total=total,
         params_non_embedding=total - ledger.embedding - ledger.unembedding,
         ledger=ledger,
         widths=list(tensors.widths) if len(set(tensors.widths)) > 1 else None,
+        num_mtp_blocks=tensors.mtp_blocks,
+        params_mtp=tensors.mtp_parameters,
+        quantization=config.quantization.label if config.quantization else None,
+        quantization_scales=tensors.stored.scales,
+    )
+    notes = (
+        *_disagreement_notes(config, tensors),
+        *([tied.note] if tied.note else ()),
+        *_by_layer(config, tensors),
+        *_left_out(config, tensors),
+        *_unknown_roles(shape, tensors),
+        *_beyond(non_dense, tensors),
     )
     return ShapeReading(
         shape=shape,
         architecture=config.architecture,
         model_type=config.model_type,
-        notes=(*_disagreement_notes(config, tensors), *tie_notes, *_left_out(config, tensors)),
+        notes=notes,
         is_causal_lm=config.is_causal_lm is not False,
-        refusal=_refusal(config, shape, non_dense) or _integer_weights(headers),
+        refusal=_refusal(config, shape) or _integer_weights(headers),
         misbuilt=next((_sentence(*found) for found in disagreements(config, tensors) if found[0] in BUILT_FROM), None),
     )
 
 
-def disagreements(config: ConfigFacts, tensors: TensorFacts) -> list[tuple[str, int, str]]:
-    """(field, what the config promises, what the tensors show instead) of every promise that is not kept."""
-    widths = _in_words(tensors.widths)
-    feed_forward = None if config.quantization else tensors.intermediate_size  # packed shapes say nothing
-    checks = [
-        ("num_hidden_layers", config.num_hidden_layers, tensors.blocks or None, f"{tensors.blocks} blocks"),
-        ("hidden_size", config.hidden_size, next(iter(tensors.widths), None), f"blocks of width {widths}"),
-        ("vocab_size", config.vocab_size, tensors.vocab_size, f"an embedding of {tensors.vocab_size} rows"),
-        ("intermediate_size", config.intermediate_size, feed_forward, f"a feed-forward width of {feed_forward}"),
-    ]  # fmt: skip
-    return [
-        (field, promised, seen_in_words)
-        for field, promised, seen, seen_in_words in checks
-        if promised is not None and seen is not None and promised != seen
-    ]
+def _heads(config: ConfigFacts, tensors: TensorFacts) -> tuple[int | None, int | None, int | None]:
+    """Heads, key/value heads and head_dim: the config's and its type's, and what these leave open by the tensors."""
+    heads, shared, head_dim = config.num_attention_heads, config.num_key_value_heads, config.head_dim
+    if len(tensors.attention) != 1:
+        return heads, shared, head_dim
+    rows = tensors.attention[0]
+    if head_dim is None:
+        head_dim = rows.head or (rows.width // heads if rows.width and heads and rows.width % heads == 0 else None)
+    if heads is None and head_dim and rows.width:
+        heads = rows.width // head_dim
+    if shared is None and head_dim and rows.key:
+        shared = rows.key // head_dim
+    return heads, shared, head_dim
 
 
 def _sentence(field: str, promised: int, seen: str) -> str:
     return f"config.json and tensors disagree: {field} = {promised}, but the tensors show {seen}"
 
 
-def _disagreement_notes(config: ConfigFacts, tensors: TensorFacts) -> list[str]:
-    notes = [_sentence(*found) for found in disagreements(config, tensors)]
+def _disagreement_notes(config: ConfigFacts, tensors: TensorFacts) -> Iterator[str]:
+    yield from (_sentence(*found) for found in disagreements(config, tensors))
     if len(set(tensors.widths)) > 1:
-        notes.append(f"the width is not uniform: {_in_words(tensors.widths)}; R_D/W uses the config's hidden_size")
-    return notes
+        widths = widths_in_words(tensors.widths)
+        yield f"the width is not uniform: {widths}; R_D/W uses the config's hidden_size"
+    if (fault := quantization_disagreement(config.quantization, tensors.stored)) is not None:
+        yield fault
 
 
-def _in_words(widths: tuple[int, ...]) -> str:
-    return ", ".join(str(width) for width in sorted(set(widths)))
+def _by_layer(config: ConfigFacts, tensors: TensorFacts) -> Iterator[str]:
+    """What differs from layer to layer, so that the shape has no single number for it."""
+    if config.intermediate_size is None and len(set(tensors.intermediate_sizes)) > 1:
+        yield f"the feed-forward width varies by layer: {widths_in_words(tensors.intermediate_sizes)}"
+    of_heads = {
+        "attention heads": (config.num_attention_heads, [rows.width for rows in tensors.attention]),
+        "key/value heads": (config.num_key_value_heads, [rows.key for rows in tensors.attention]),
+    }
+    for what, (promised, widths) in of_heads.items():
+        seen = tuple(width // (config.head_dim or 1) for width in widths if width)
+        if promised is None and len(set(seen)) > 1:
+            unit = f"of width {config.head_dim}" if config.head_dim else "in width, all together"
+            yield f"the {what} vary by layer: {widths_in_words(seen)} {unit}"
 
 
-def _tying(config: ConfigFacts, tensors: TensorFacts) -> tuple[bool, list[str]]:
-    """Whether the output matrix is the embedding, and what is odd about it."""
-    stored = tensors.output_matrix > 0
-    if not stored:
-        odd = config.tie_word_embeddings is False
-        return True, ["config.json says untied embeddings, but no output matrix is stored"] if odd else []
-    tied = config.tie_word_embeddings
-    if tied is None:
-        tied = config.text_model_type in facts("config_facts")["tied_when_silent"]
-    return tied, ["the tied output matrix is stored too; it is counted once"] if tied else []
-
-
-def _left_out(config: ConfigFacts, tensors: TensorFacts) -> list[str]:
+def _left_out(config: ConfigFacts, tensors: TensorFacts) -> Iterator[str]:
     """What the parameter counts do not count."""
-    notes = []
-    if tensors.ledger.embedding == 0:
-        notes.append("no embedding was recognised among the tensors: params_non_embedding counts it")
+    if tensors.ledger.embedding == 0 and not tensors.output_matrix:
+        yield "no embedding was recognised among the tensors: params_non_embedding counts it"
+    if tensors.mtp_blocks:
+        are = "block is" if tensors.mtp_blocks == 1 else "blocks are"
+        yield (
+            f"{tensors.mtp_blocks} {are} for multi-token prediction (MTP): {tensors.mtp_parameters:,} parameters, "
+            "which are neither in the depth nor in the totals"
+        )
     if tensors.other_modalities:
-        notes.append(f"the text model alone: {tensors.other_modalities:,} parameters for images or sound are left out")
-    if config.quantization is not None and config.quantization.bits is None:
-        notes.append(f"quantised ({config.quantization.method}): counted as packed, so the totals are not the model's")
-    return notes
+        yield f"the text model alone: {tensors.other_modalities:,} parameters for images or sound are left out"
+    if tensors.stored.uncounted:
+        method = config.quantization.name if config.quantization else "nothing says how"
+        yield f"quantised ({method}): counted as packed, so the totals are not the model's"
 
 
-def _refusal(config: ConfigFacts, shape: ModelShape, non_dense: str | None) -> str | None:
+def _unknown_roles(shape: ModelShape, tensors: TensorFacts) -> Iterator[str]:
+    if not shape.has_known_roles:
+        share, example = f"{100 * shape.ledger.other / shape.params_total:.0f} %", tensors.unknown[0]
+        yield f"the ledger has no role for {share} of the parameters, {example} for example"
+
+
+def _beyond(non_dense: str | None, tensors: TensorFacts) -> Iterator[str]:
+    """What is not what the paper's claim is about."""
+    if non_dense:
+        yield f"not dense: {non_dense}; {BEYOND_CLAIM}"
+    if tensors.is_routed:
+        yield ROUTED
+
+
+def _refusal(config: ConfigFacts, shape: ModelShape) -> str | None:
     if config.is_causal_lm is False:
         return f"not a causal language model ({config.architecture or 'encoder-decoder'})"
-    if non_dense is not None:
-        return f"not dense: {non_dense}"
     if shape.widths is not None:
         return "its blocks differ in width"
+    stored = (config.stored_layers or shape.num_hidden_layers) + len(config.absent_blocks)
+    if stored < shape.num_hidden_layers:
+        return "it runs its blocks more than once, so no one residual stream goes through them"
     if config.quantization is not None:
-        return f"quantised weights ({config.quantization.method}) are not measured; audit the unquantised model"
+        return f"quantised weights ({config.quantization.name}) are not measured; audit the unquantised model"
     return None
 
 

@@ -6,7 +6,7 @@ import math
 import statistics
 from collections.abc import Callable
 
-from shape_audit.records import ExistingModel, Interval, ModelShape, SizeNeighbours
+from shape_audit.records import ExistingModel, Interval, ModelShape, Side, SizeNeighbours
 from shape_audit.shape.known_models import KnownModel, known_models
 from shape_audit.shape.placement import place
 
@@ -59,7 +59,13 @@ def _nearest(distance: Callable[[KnownModel], float], interval: Interval, most: 
             hidden_size=known.hidden_size,
             r_dw=known.r_dw,
             params_total=round(known.params or 0),
-            side=place(known.r_dw, interval).side,
+            side=_side(known, interval),
         )
         for known in list(nearest.values())[:most]
     ]
+
+
+def _side(known: KnownModel, interval: Interval) -> Side:
+    side = place(known.r_dw, interval).side
+    assert side is not None  # only models that are not dense have none
+    return side

@@ -15,8 +15,8 @@ SHIPPED_CAVEAT = (
 )
 
 
-def place(r_dw: float, interval: Interval) -> Placement:
-    """Place a depth-width ratio against an interval; a null end does not bind.
+def place(r_dw: float, interval: Interval, *, is_dense: bool = True) -> Placement:
+    """Place a depth-width ratio against an interval; a null end does not bind. What is not dense has no side.
 
     Args:
         r_dw: num_hidden_layers / hidden_size.
@@ -24,6 +24,8 @@ def place(r_dw: float, interval: Interval) -> Placement:
     """
     is_shipped = interval.source == shipped_interval().source
     caveat = _shipped_caveat(interval) if is_shipped else f"the interval comes from {interval.source}"
+    if not is_dense:
+        return Placement(interval=interval, side=None, log_distance=None, caveat=caveat)
     if interval.low is not None and r_dw < interval.low:
         return Placement(
             interval=interval, side="shallow-wide", log_distance=math.log(interval.low / r_dw), caveat=caveat

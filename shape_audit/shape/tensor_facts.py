@@ -2,14 +2,18 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 
-from shape_audit.hub import TensorHeader, element_bits
+from shape_audit.hub import TensorHeader
 from shape_audit.records import Ledger
-from shape_audit.shape.block_stacks import block_stacks, is_in_block
+from shape_audit.shape.attention_rows import AttentionRows, attention_rows
+from shape_audit.shape.block_stacks import BlockStack, block_stacks, decoder_blocks, is_in_block
+from shape_audit.shape.config_facts import ConfigFacts
+from shape_audit.shape.packed_weights import UnpackedTensors, unpack
 from shape_audit.shape.shipped_data import facts
 
 
@@ -17,63 +21,100 @@ from shape_audit.shape.shipped_data import facts
 class TensorFacts:
     """The shape that tensor headers tell by themselves; None where they do not tell.
 
+    Quantised tensors are taken for the weights they stand for.
+
     Attributes:
-        blocks: number of distinct block indices of the largest stack.
-        stacks: how many stacks of two blocks or more there are.
+        decoder: the decoder's own blocks; None where no tensor belongs to one.
+        stacks: how many stacks of two blocks or more there are, those of MTP left out.
         widths: width of each block, by the length of its own norm; empty where blocks have no norm weights.
         vocab_size, embedding_width: rows and columns of the token embedding.
-        intermediate_size: feed-forward width of the first block.
+        output_rows: rows of the output matrix.
+        intermediate_sizes: feed-forward width of each block that has one and no experts.
+        attention: what the blocks say of their heads, each different answer once.
         ledger: parameters by role, an unembedding that is stored included; of the text model alone.
+        unknown: names of the ledger's `other`, the largest tensors first.
         output_matrix: of the unembedding, the matrix without its bias.
+        mtp_blocks, mtp_parameters, mtp_tensors: blocks for multi-token prediction, in no other count.
         other_modalities: parameters of towers and projectors for images or sound.
+        stored: how quantised weights are stored.
         non_dense_reason: why the tensors are not those of a dense decoder.
+        is_routed: whether that is because a router chooses among experts.
     """
 
-    blocks: int
+    decoder: BlockStack | None
     stacks: int
     widths: tuple[int, ...]
     vocab_size: int | None
     embedding_width: int | None
-    intermediate_size: int | None
+    output_rows: int | None
+    intermediate_sizes: tuple[int, ...]
+    attention: tuple[AttentionRows, ...]
     ledger: Ledger
+    unknown: tuple[str, ...]
     output_matrix: int
+    mtp_blocks: int
+    mtp_parameters: int
+    mtp_tensors: frozenset[str]
     other_modalities: int
+    stored: UnpackedTensors
     non_dense_reason: str | None
+    is_routed: bool
+
+    @property
+    def blocks(self) -> int:
+        """How many blocks of the decoder are stored."""
+        return len(self.decoder.blocks) if self.decoder else 0
+
+    @property
+    def intermediate_size(self) -> int | None:
+        """The feed-forward width, where all blocks have the same."""
+        return self.intermediate_sizes[0] if len(set(self.intermediate_sizes)) == 1 else None
 
 
-def read_tensors(tensors: Mapping[str, TensorHeader], *, packed_bits: int | None = None) -> TensorFacts:
+def read_tensors(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None = None) -> TensorFacts:
     """Read the shape of a decoder from its tensor headers.
 
     Args:
-        packed_bits: of quantised weights, the bits of one: integer tensors then hold several weights an element, and
-            are taken as rows of single weights, whose number is right and whose shape says nothing.
+        config: what its config says, of which quantisation, depth and MTP blocks are of use here.
     """
-    everything = {name: header for name, header in tensors.items() if not _is_buffer(name, header)}
-    if packed_bits is not None:
-        everything = _unpacked(everything, packed_bits)
-    parameters = {name: header for name, header in everything.items() if not _is_other_modality(name)}
+    kept = {name: header for name, header in tensors.items() if not _is_buffer(name, header)}
+    stored = unpack(kept, config.quantization if config else None)
+    text = {name: header for name, header in stored.tensors.items() if not _is_other_modality(name)}
+    depth, num_mtp_blocks = (config.num_hidden_layers, config.num_mtp_blocks) if config else (None, 0)
+    blocks = decoder_blocks(text, depth=depth, num_mtp_blocks=num_mtp_blocks)
+    parameters = {name: header for name, header in text.items() if name not in blocks.mtp_tensors}
     counts: dict[str, int] = dict.fromkeys(Ledger.model_fields, 0)
     for name, header in parameters.items():
         counts[_role(name)] += header.numel
-    stacks = block_stacks(parameters)
-    blocks = max(stacks, key=lambda stack: stack.parameters).blocks if stacks else {}
-    widths = [_block_width(block) for block in blocks.values()]
-    token_embedding = next(
-        (h for n, h in parameters.items() if _role(n) == "embedding" and not _is_position_embedding(n)), None
-    )
-    rows, columns = token_embedding.shape if token_embedding and len(token_embedding.shape) == 2 else (None, None)
-    known_widths = tuple(width for width in widths if width is not None)
+    unknown = sorted((name for name in parameters if _role(name) == "other"), key=lambda name: -parameters[name].numel)
+    by_block = blocks.stack.blocks.values() if blocks.stack else ()
+    widths = tuple(width for width in map(_block_width, by_block) if width is not None)
+    width = max(set(widths), key=widths.count, default=None) or (config.hidden_size if config else None)
+    embedding, output = _token_embedding(parameters, config), _output_shape(parameters)
+    sizes = [_intermediate_size(block, _block_width(block) or width) for block in by_block] if width else []
+    rows = [attention_rows(block, _block_width(block) or width) for block in by_block] if width else []
+    first = _first_of_each(parameters)
+    expert = next((name for name in first if _pattern(facts("tensor_roles")["expert"]).search(name)), None)
+    mixer = next((name for name in first if _is_mixer(name, parameters[name])), None)
     return TensorFacts(
-        blocks=len(blocks),
-        stacks=sum(len(stack.blocks) > 1 for stack in stacks),
-        widths=known_widths if len(known_widths) == len(widths) else (),
-        vocab_size=rows,
-        embedding_width=columns,
-        intermediate_size=_intermediate_size(blocks[min(blocks)], known_widths[:1]) if blocks else None,
+        decoder=blocks.stack,
+        stacks=sum(len(stack.blocks) > 1 for stack in block_stacks(parameters)),
+        widths=widths if len(widths) == len(by_block) else (),
+        vocab_size=embedding[0] if embedding else None,
+        embedding_width=embedding[1] if embedding else None,
+        output_rows=output[0] if output else None,
+        intermediate_sizes=tuple(size for size in sizes if size),
+        attention=tuple(dict.fromkeys(row for row in rows if row)),
         ledger=Ledger(**counts),
-        output_matrix=sum(h.numel for n, h in parameters.items() if _role(n) == "unembedding" and len(h.shape) == 2),
-        other_modalities=sum(header.numel for name, header in everything.items() if name not in parameters),
-        non_dense_reason=_non_dense_reason(parameters),
+        unknown=tuple(unknown),
+        output_matrix=sum(h.numel for n, h in parameters.items() if _role(n) == "unembedding" and not _is_bias(n)),
+        mtp_blocks=blocks.mtp_blocks,
+        mtp_parameters=sum(text[name].numel for name in blocks.mtp_tensors),
+        mtp_tensors=blocks.mtp_tensors,
+        other_modalities=sum(header.numel for name, header in stored.tensors.items() if name not in text),
+        stored=stored,
+        non_dense_reason=_non_dense_reason(expert, mixer),
+        is_routed=expert is not None,
     )
 
 
@@ -82,43 +123,68 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text)
 
 
-def _is_buffer(name: str, header: TensorHeader) -> bool:
-    """Masks and rotary tables that older checkpoints store beside the parameters."""
-    return any(
-        _pattern(rule["pattern"]).search(name) and len(header.shape) not in rule["ndim_not"]
-        for rule in facts("tensor_roles")["buffers"]
-    )
-
-
-def _unpacked(tensors: Mapping[str, TensorHeader], bits: int) -> dict[str, TensorHeader]:
-    """Quantised weights as so many single weights; their scales, zero points and maps left out."""
-    table = facts("tensor_roles")
-    side = _pattern(table["quantization_side_tensors"])
-    unpacked = {}
-    for name, header in tensors.items():
-        if side.search(name):
-            continue
-        if header.dtype in table["packed_dtypes"]:
-            header = TensorHeader(header.dtype, (header.numel * element_bits(header.dtype) // bits,))
-        unpacked[name] = header
-    return unpacked
-
-
-def _is_other_modality(name: str) -> bool:
-    return bool(_pattern(facts("tensor_roles")["other_modality"]).search(name))
-
-
-def _is_position_embedding(name: str) -> bool:
-    return bool(_pattern(facts("tensor_roles")["position_embedding"]).search(name))
+_NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
 
 
 @lru_cache(maxsize=2**17)
+def _any_block(name: str) -> str:
+    """The name with block 0 in the place of any other: patterns are asked once for all of them."""
+    return _NUMBER.sub("0", name)
+
+
+def _is_buffer(name: str, header: TensorHeader) -> bool:
+    """Masks and rotary tables that older checkpoints store beside the parameters."""
+    return any(len(header.shape) not in but for but in _buffer_rules(_any_block(name)))
+
+
+@lru_cache(maxsize=2**14)
+def _buffer_rules(name: str) -> list[list[int]]:
+    """Of each rule that takes the name for a buffer's, the numbers of dimensions for which it does not."""
+    return [rule["ndim_not"] for rule in facts("tensor_roles")["buffers"] if _pattern(rule["pattern"]).search(name)]
+
+
+def _is_other_modality(name: str) -> bool:
+    return _names_other_modality(_any_block(name))
+
+
+@lru_cache(maxsize=2**14)
+def _names_other_modality(name: str) -> bool:
+    return bool(_pattern(facts("tensor_roles")["other_modality"]).search(name))
+
+
+def _is_token_embedding(name: str) -> bool:
+    return _role(name) == "embedding" and not _pattern(facts("tensor_roles")["not_token_embedding"]).search(name)
+
+
+def _is_bias(name: str) -> bool:
+    return name.endswith(".bias")
+
+
 def _role(name: str) -> str:
+    return _role_of(_any_block(name))
+
+
+@lru_cache(maxsize=2**14)
+def _role_of(name: str) -> str:
     in_block = is_in_block(name)
     for rule in facts("tensor_roles")["roles"]:
         if rule.get("outside_blocks", not in_block) != in_block and _pattern(rule["pattern"]).search(name):
             return str(rule["role"])
     return "other"
+
+
+def _token_embedding(parameters: Mapping[str, TensorHeader], config: ConfigFacts | None) -> tuple[int, ...] | None:
+    """The shape of the token embedding: of several, that with as many rows as the config has tokens."""
+    shapes = [
+        header.shape for name, header in parameters.items() if len(header.shape) == 2 and _is_token_embedding(name)
+    ]
+    rows = (config.embedding_rows or config.vocab_size) if config else None
+    return next((shape for shape in shapes if shape[0] == rows), shapes[0] if shapes else None)
+
+
+def _output_shape(parameters: Mapping[str, TensorHeader]) -> tuple[int, ...] | None:
+    shapes = (header.shape for name, header in parameters.items() if _role(name) == "unembedding")
+    return next((shape for shape in shapes if len(shape) == 2), None)
 
 
 def _block_width(block: Mapping[str, TensorHeader]) -> int | None:
@@ -130,20 +196,38 @@ def _block_width(block: Mapping[str, TensorHeader]) -> int | None:
     return None
 
 
-def _intermediate_size(block: Mapping[str, TensorHeader], width: tuple[int, ...]) -> int | None:
-    """The smallest dimension the feed-forward matrices have besides the width (fused gate and up have twice it)."""
-    matrices = [h.shape for n, h in block.items() if _role(f"block.0.{n}") == "feed_forward" and len(h.shape) == 2]
-    if not matrices or not width or not width[0]:
-        return None
-    others = [a * b // width[0] for a, b in matrices if width[0] in (a, b)]
-    return min(others) if others else None
+def _intermediate_size(block: Mapping[str, TensorHeader], width: int) -> int | None:
+    """The smallest dimension the feed-forward matrices have besides the width (fused gate and up have twice it).
 
-
-def _non_dense_reason(parameters: Mapping[str, TensorHeader]) -> str | None:
+    None of a block with experts: its routers have a row for each of them, and experts a width of their own.
+    """
     table = facts("tensor_roles")
+    matrices = {n: h.shape for n, h in block.items() if _role(f"block.0.{n}") == "feed_forward"}
+    if any(_pattern(table["of_experts"]).search(name) for name in matrices):
+        return None
+    others = [
+        math.prod(shape) // width
+        for name, shape in matrices.items()
+        if len(shape) == 2 and width in shape and not _pattern(table["not_the_width"]).search(name)
+    ]
+    return min(others, default=None)
+
+
+def _first_of_each(parameters: Mapping[str, TensorHeader]) -> list[str]:
+    """One name of those that differ in block numbers alone."""
+    first: dict[str, str] = {}
     for name in parameters:
-        if _pattern(table["expert"]).search(name):
-            return f"it has experts ({name})"
-        if _pattern(table["mixer"]).search(name):
-            return f"not all of its blocks mix tokens by attention ({name})"
-    return None
+        first.setdefault(_any_block(name), name)
+    return list(first.values())
+
+
+def _is_mixer(name: str, header: TensorHeader) -> bool:
+    """Whether a tensor mixes tokens without attention: a convolution of single channels, or part of a recurrence."""
+    is_convolution = len(header.shape) == 3 and header.shape[1] == 1 and is_in_block(name)
+    return is_convolution or bool(_pattern(facts("tensor_roles")["mixer"]).search(name))
+
+
+def _non_dense_reason(expert: str | None, mixer: str | None) -> str | None:
+    reasons = [f"it has experts ({expert})"] if expert else []
+    reasons += [f"not all of its blocks mix tokens by attention ({mixer})"] if mixer else []
+    return ", and ".join(reasons) or None

@@ -1,7 +1,12 @@
 """Calibration texts, byte for byte."""
 
+import bz2
+import gzip
 import hashlib
+import lzma
+from collections.abc import Callable
 from pathlib import Path
+from typing import IO
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -30,6 +35,68 @@ def test_rows_in_order_each_with_a_line_end(tmp_path: Path) -> None:
     text = read_text(str(path))
     assert text.content == "one\ntwo\n\ngrößer\r\n".encode()
     assert text.column == "text"
+
+
+def test_a_separated_table_is_read_by_its_first_row(tmp_path: Path) -> None:
+    (tmp_path / "rows.csv").write_bytes(b'\xef\xbb\xbfid,text\r\n1,"one, ""two""\nthree"\r\n\r\n2,four\r\n')
+    assert read_text(tmp_path / "rows.csv").content == b'one, "two"\nthree\nfour\n'
+    (tmp_path / "rows.TSV").write_text("text\tid\n" + "long " * 100_000 + "\t1\n")
+    assert len(read_text(tmp_path / "rows.TSV").content) == 500_001
+    with pytest.raises(UsageError, match="no column body; text columns are: id, text"):
+        read_text(tmp_path / "rows.csv", column="body")
+    (tmp_path / "rows.csv").write_text("id,text\n1,one, two\n")
+    with pytest.raises(CorruptFileError, match="line 2 has 3 fields, not 2; are fields with a comma in double quotes"):
+        read_text(tmp_path / "rows.csv")
+    (tmp_path / "rows.csv").write_bytes(b"")
+    with pytest.raises(UsageError, match="no column text; text columns are: none"):
+        read_text(tmp_path / "rows.csv")
+
+
+@pytest.mark.parametrize(("ending", "opener"), [(".gz", gzip.open), (".bz2", bz2.open), (".XZ", lzma.open)])
+def test_compressed_files_are_unpacked(tmp_path: Path, ending: str, opener: Callable[..., IO[bytes]]) -> None:
+    for name, content, expected in (
+        ("a.txt", "zwölf\r\n", "zwölf\r\n"),
+        ("a.Jsonl", '{"text": "eins"}', "eins\n"),
+        ("a.csv", "text\neins\n", "eins\n"),
+    ):
+        path = tmp_path / (name + ending)
+        with opener(path, "wb") as stream:
+            stream.write(content.encode())
+        assert read_text(path).content.decode() == expected
+        path.write_bytes(path.read_bytes()[:-5])
+        with pytest.raises(CorruptFileError, match="damaged"):
+            read_text(path)
+        path.write_bytes(b"no compressed file at all")
+        with pytest.raises(CorruptFileError, match="damaged"):
+            read_text(path)
+
+
+def test_a_folder_is_all_its_texts_in_the_order_of_their_names(tmp_path: Path) -> None:
+    (tmp_path / "b").mkdir()
+    (tmp_path / "b" / "2.TXT").write_text("two")
+    (tmp_path / "a.txt").write_text("one")
+    (tmp_path / "c.jsonl").write_text('{"text": "three"}')
+    for name in ("README.md", ".hidden.txt", "b/data.bin"):
+        (tmp_path / name).write_text("not this")
+    text = read_text(tmp_path)
+    assert text.content == b"one\ntwo\nthree\n" and (text.dataset, text.column) == (tmp_path.name, "text")
+    (tmp_path / "c.jsonl").unlink()
+    assert read_text(f"{tmp_path}/").content == b"one\ntwo\n" and read_text(tmp_path).column is None
+    (tmp_path / "empty").mkdir()
+    with pytest.raises(IncompleteError, match=r"a folder without any \.txt"):
+        read_text(tmp_path / "empty")
+    for several in (f"{tmp_path}/a.txt,{tmp_path}/b/2.TXT", f"{tmp_path}/*.txt"):
+        with pytest.raises(IncompleteError, match="put several files into one of their own"):
+            read_text(several)
+
+
+def test_marks_of_an_encoding(tmp_path: Path) -> None:
+    (tmp_path / "a.jsonl").write_bytes('{"text": "größer"}'.encode("utf-8-sig"))
+    assert read_text(tmp_path / "a.jsonl").content == "größer\n".encode()
+    for encoding in ("utf-16", "utf-32"):
+        (tmp_path / "a.txt").write_bytes("größer".encode(encoding))
+        with pytest.raises(CorruptFileError, match=f"not UTF-8 .*its first bytes say {encoding.upper()}"):
+            read_text(tmp_path / "a.txt")
 
 
 def test_the_built_in_text_is_the_pydoc_topics() -> None:
@@ -69,9 +136,10 @@ def test_bad_files(tmp_path: Path) -> None:
         read_text(str(tmp_path / "cut.parquet"))
     with pytest.raises(IncompleteError, match="no such file"):
         read_text(str(tmp_path / "gone.txt"))
-    (tmp_path / "a.csv").write_text("x")
-    with pytest.raises(UsageError, match=r"not a \.txt, \.jsonl or \.parquet file"):
-        read_text(str(tmp_path / "a.csv"))
+    for name in ("a.md", "a", "a.parquet.gz", "a.txt.zst"):
+        (tmp_path / name).write_text("x")
+        with pytest.raises(UsageError, match=r"ending is none that can be read; it must be a \.txt, \.jsonl, \.csv"):
+            read_text(tmp_path / name)
     (tmp_path / "a.txt").write_text("x")
     with pytest.raises(UsageError, match="--text-column is for tables"):
         read_text(str(tmp_path / "a.txt"), column="text")
@@ -116,7 +184,7 @@ def test_dictionary_encoded_and_large_strings_are_text(tmp_path: Path) -> None:
 
 
 def test_what_is_neither_file_nor_dataset(tmp_path: Path) -> None:
-    for name in ("gone.txt", "./a/b", "a/b.parquet", "org/na me", "", str(tmp_path)):
+    for name in ("gone.txt", "./a/b", "a/b.parquet", "org/na me", ""):
         with pytest.raises(IncompleteError, match="no such file; --dataset takes"):
             read_text(name)
     with pytest.raises(UsageError, match="--split is for datasets of the Hub"):

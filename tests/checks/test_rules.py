@@ -44,6 +44,16 @@ def without(*names: str) -> Callable[[Tensors], object]:
     return lambda tensors: [tensors.pop(name) for name in names]
 
 
+def renamed(change: Callable[[str], str]) -> Callable[[Tensors], object]:
+    """Every tensor under another name."""
+
+    def rename(tensors: Tensors) -> None:
+        for name in list(tensors):
+            tensors[change(name)] = tensors.pop(name)
+
+    return rename
+
+
 def with_feed_forward(size: int) -> Callable[[Path], None]:
     return config_and_tensors(
         lambda t: resized(t, gate_proj__weight=(size, WIDTH), up_proj__weight=(size, WIDTH),
@@ -52,13 +62,19 @@ def with_feed_forward(size: int) -> Callable[[Path], None]:
     )  # fmt: skip
 
 
-def with_width(width: int) -> Callable[[Path], None]:
+def with_heads(width: int = WIDTH, *, key_value_heads: int = 8, head_dim: int = 8) -> Callable[[Path], None]:
+    """Eight query heads of another size, or other key/value heads, with the matrices that belong to them."""
+
     def change(tensors: Tensors) -> None:
         for name, values in list(tensors.items()):
             shape = tuple(width if size == WIDTH else size for size in values.shape)
             tensors[name] = np.random.default_rng(0).normal(size=shape).astype("<f4")
+        queries, keys = 8 * head_dim, key_value_heads * head_dim
+        resized(tensors, q_proj__weight=(queries, width), k_proj__weight=(keys, width),
+                v_proj__weight=(keys, width), o_proj__weight=(width, queries))  # fmt: skip
 
-    return config_and_tensors(change, hidden_size=width, head_dim=16)
+    sizes = {"hidden_size": width, "num_key_value_heads": key_value_heads, "head_dim": head_dim}
+    return config_and_tensors(change, **sizes)
 
 
 def with_vocabulary(size: int) -> Callable[[Path], None]:
@@ -155,12 +171,12 @@ CASES: dict[str, tuple[Spoil, str, str]] = {
               for n in ("input", "post_attention")}) for i in (2, 3)]), "config.json", "widths"),
     "SA103": (set_config(num_local_experts=8), "config.json", "dense"),
     "SA104": (with_feed_forward(64), "config.json", "intermediate_size"),
-    "SA105": (set_config(head_dim=32), "config.json", "head_dim"),
-    "SA201": (with_width(96), "config.json", "hidden_size"),
+    "SA105": (with_heads(head_dim=32), "config.json", "head_dim"),
+    "SA201": (with_heads(96, head_dim=16), "config.json", "hidden_size"),
     "SA202": (with_feed_forward(200), "config.json", "intermediate_size"),
     "SA203": (with_vocabulary(257), "config.json", "vocab_size"),
-    "SA204": (set_config(head_dim=9), "config.json", "head_dim"),
-    "SA205": (set_config(num_key_value_heads=3), "config.json", "num_key_value_heads"),
+    "SA204": (with_heads(head_dim=9), "config.json", "head_dim"),
+    "SA205": (with_heads(key_value_heads=3), "config.json", "num_key_value_heads"),
     "SA206": (set_config(num_attention_heads=4, num_key_value_heads=4), "config.json", "num_attention_heads"),
     "SA301": (set_tensors(without(UP)), "model.safetensors", UP),
     "SA302": (set_tensors(lambda t: t.update({"model.layers.2.extra.weight": np.ones(3, "<f4")})),
@@ -180,6 +196,15 @@ CASES: dict[str, tuple[Spoil, str, str]] = {
     "SA312": (set_config(dtype="bfloat16"), "config.json", "dtype"),
     "SA314": (set_tensors(without(*(f"model.layers.{i}.mlp.up_proj.weight" for i in (0, 1)))),
               "model.safetensors", "mlp.up_proj.weight"),
+    "SA315": (set_tensors(renamed(lambda name: f"_orig_mod.{name}")), "model.safetensors", "_orig_mod"),
+    "SA316": (set_tensors(lambda t: t.update({UP: np.zeros((0,), "<f4")})), "model.safetensors", "empty tensors"),
+    "SA317": (set_tensors(lambda t: resized(t, lm_head__weight=(VOCABULARY + 8, WIDTH))),
+              "model.safetensors", "output matrix"),
+    "SA318": (set_tensors(lambda t: [t.pop(name) for name in list(t) if t[name].ndim == 2 and "embed" not in name]),
+              "model.safetensors", "parameters"),
+    "SA319": (set_config(layer_types=["full_attention"] * (BLOCKS - 1)), "config.json", "layer_types"),
+    "SA320": (set_config(quantization_config={"quant_method": "bitsandbytes", "load_in_4bit": True}),
+              "config.json", "quantization_config"),
     "SA401": (write("model.safetensors", b"\xff" * 8 + b"{}"), "model.safetensors", ""),
     "SA402": (lambda folder: (folder / "model.safetensors").write_bytes(
               (folder / "model.safetensors").read_bytes()[:-1]) and None, "model.safetensors", ""),
@@ -191,6 +216,7 @@ CASES: dict[str, tuple[Spoil, str, str]] = {
     "SA409": (unreadable, "model-extra.json", ""),
     "SA410": (linked, "README.md", ""),
     "SA411": (remove("config.json"), "config.json", ""),
+    "SA412": (lambda folder: set_config(scale=float("inf"))(folder), "config.json", ""),
     "SA501": (poisoned(GATE, float("nan")), "model.safetensors", GATE),
     "SA502": (poisoned(GATE, float("-inf")), "model.safetensors", GATE),
     "SA503": (poisoned(GATE, 0.0, FEED_FORWARD * WIDTH), "model.safetensors", GATE),
@@ -203,12 +229,15 @@ CASES: dict[str, tuple[Spoil, str, str]] = {
     "SA604": (set_config(rope_scaling={"rope_type": "linear", "factor": 2.0, "original_max_position_embeddings": 16}),
               "config.json", "max_position_embeddings"),
     "SA605": (remove("tokenizer.json", "tokenizer_config.json"), "config.json", "tokenizer"),
+    "SA606": (write("generation_config.json", '{"do_sample": false, "temperature": 0.7}'),
+              "generation_config.json", "do_sample"),
     "SA701": (write("pytorch_model.bin", b"\x80"), "pytorch_model.bin", ""),
     "SA702": (set_config(auto_map={"AutoModelForCausalLM": "modeling.Mine"}), "config.json", "auto_map"),
     "SA703": (adapter, "adapter_config.json", ""),
     "SA704": (lambda folder: (folder / "consolidated.safetensors").write_bytes(
               (folder / "model.safetensors").read_bytes()) and None, "consolidated.safetensors", ""),
     "SA705": (remove("model.safetensors"), "config.json", "weights"),
+    "SA706": (write("adapter_config.json", '{"base_model_name_or_path": "org/base"}'), "adapter_config.json", ""),
 }  # fmt: skip
 ELSEWHERE = {"SA313": "test_deep.py", "SA408": "test_hub.py", "SA801": "below", "SA802": "below"}
 """Rules that need more than a spoiled folder: tested there, with their clean twin."""
@@ -307,7 +336,7 @@ def test_many_findings_of_one_kind_are_counted(tmp_path: Path) -> None:
 def test_what_was_not_asked_for_is_not_among_the_rules_run(clean: Path) -> None:
     run = shape_audit.check(str(clean)).rules_run
     assert not any(rule.startswith(("SA5", "SA8")) or rule in ("SA313", "SA408") for rule in run)
-    assert shape_audit.check(str(clean), select=("SA3", "SA401"), ignore=("SA31",)).rules_run == [
+    assert shape_audit.check(str(clean), select=("SA3", "SA401"), ignore=("SA31", "SA320")).rules_run == [
         *(f"SA30{i}" for i in range(1, 10)), "SA401"]  # fmt: skip
     with pytest.raises(shape_audit.UsageError, match="no rule is called SA99"):
         shape_audit.check(str(clean), select=("SA99",))

@@ -95,21 +95,56 @@ def test_a_disagreement_is_a_note_and_not_an_average(tiny_llama: Path, tmp_path:
 
 
 @pytest.mark.parametrize(
+    ("config", "why"),
+    [
+        ({"is_encoder_decoder": True, "architectures": ["T5ForConditionalGeneration"]}, "not a causal"),
+        ({"architectures": ["BertForMaskedLM"]}, "not a causal language model"),
+        ({"quantization_config": {"quant_method": "gptq"}}, "quantised"),
+        ({"num_layers_per_stack": 1}, "more than once"),
+    ],
+)
+def test_what_cannot_be_measured_says_why(config: dict, why: str) -> None:
+    reading = describe(checkpoint({"num_hidden_layers": 2, "hidden_size": 8, **config}))
+    assert reading.refusal is not None and why in reading.refusal
+    assert reading.shape.r_dw == 0.25
+
+
+DENSE = {"model.layers.0.mlp.up_proj.weight": (4, 8), "model.layers.0.self_attn.q_proj.weight": (8, 8)}
+
+
+@pytest.mark.parametrize(
     ("config", "tensors", "why"),
     [
         ({"num_local_experts": 8}, {}, "a mixture of 8 experts"),
-        ({}, {"model.layers.0.mlp.experts.0.w1.weight": (4, 8)}, "it has experts"),
-        ({"layer_types": ["linear_attention", "full_attention"]}, {}, "layer_types: linear_attention"),
-        ({}, {"backbone.layers.0.mixer.A_log": (4,)}, "mix tokens by attention"),
-        ({"is_encoder_decoder": True, "architectures": ["T5ForConditionalGeneration"]}, {}, "not a causal"),
-        ({"architectures": ["BertForMaskedLM"]}, {}, "not a causal language model"),
-        ({"quantization_config": {"quant_method": "gptq"}}, {}, "quantised"),
+        ({"layer_types": ["linear_attention", "full_attention"]}, DENSE, "layer_types: linear_attention"),
+        ({}, DENSE | {"model.layers.0.mlp.experts.0.w1.weight": (4, 8)}, "it has experts"),
+        ({}, DENSE | {"backbone.layers.0.mixer.A_log": (4,)}, "mix tokens by attention"),
+        ({}, DENSE | {"model.layers.1.conv.conv.weight": (8, 1, 3)}, "mix tokens by attention"),
     ],
 )
-def test_what_cannot_be_measured_says_why(config: dict, tensors: dict, why: str) -> None:
+def test_what_is_not_dense_is_measured_and_said_to_lie_outside_the_claim(config: dict, tensors: dict, why: str) -> None:
     reading = describe(checkpoint({"num_hidden_layers": 2, "hidden_size": 8, **config}, tensors))
-    assert reading.refusal is not None and why in reading.refusal
-    assert reading.shape.r_dw == 0.25
+    assert reading.refusal is None and not reading.shape.is_dense
+    assert why in reading.notes[0] and "outside the paper's claim" in reading.notes[0]
+    assert any("piecewise" in note for note in reading.notes) == ("experts" in why and bool(tensors))
+
+
+@pytest.mark.parametrize(
+    "config",
+    [
+        {"num_experts": 16384, "is_moe": False},
+        {"mamba_d_state": 128, "num_local_experts": 0, "layer_types": ["attention", "attention"]},
+        {"n_routed_experts": 256, "first_k_dense_replace": 2},
+        {"conv_L_cache": 3, "layer_types": ["full_attention", "full_attention"]},
+    ],
+)
+def test_blocks_that_are_stored_decide_what_is_dense(config: dict) -> None:
+    """Keys of a config that speak of experts and mixers are there whether a block has them or not."""
+    reading = describe(checkpoint({"num_hidden_layers": 2, "hidden_size": 8, **config}, DENSE))
+    assert reading.refusal is None and reading.shape.is_dense and reading.notes == (NO_EMBEDDING,)
+
+
+NO_EMBEDDING = "no embedding was recognised among the tensors: params_non_embedding counts it"
 
 
 def test_the_text_part_of_a_nested_config_is_read() -> None:

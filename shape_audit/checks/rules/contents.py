@@ -1,8 +1,4 @@
-"""SA3: the tensors are those the config promises, and the index says where they are.
-
-Without --deep, blocks are compared with each other: what most of them have, the others should have too. A few that
-differ are faults; many that differ are a design, of which only transformers (--deep) knows whether it is kept.
-"""
+"""SA304, SA309-312, SA317, SA320: the tensors as a whole are those that config.json promises."""
 
 from __future__ import annotations
 
@@ -12,106 +8,10 @@ from collections.abc import Iterator
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
-from shape_audit.hub import element_bits
-from shape_audit.shape import disagreements
+from shape_audit.checks.tensor_groups import ranges
+from shape_audit.shape import disagreements, quantization_disagreement, tying
 
 _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
-FEW = 4
-"""Blocks that differ are faults where they are no more than a 1 / FEW of all, or one."""
-
-
-def _few(model: CheckedModel) -> int:
-    return max(1, len(model.stack.blocks) // FEW) if model.stack else 0
-
-
-def _anchor(model: CheckedModel, tensor: str) -> str:
-    """The file a finding about a tensor belongs to; the first weight file where the tensor is missing."""
-    return model.files.file_of(tensor) or next(iter(model.files.weight_files), "config.json")
-
-
-def _comparable(model: CheckedModel) -> bool:
-    """Whether blocks of this model should be alike."""
-    dense = model.tensor_facts is not None and model.tensor_facts.non_dense_reason is None
-    return dense and not (model.facts and model.facts.non_dense_reason)
-
-
-@rule(
-    "SA301", "missing-tensor", "error",
-    why="transformers fills what is missing with random numbers and says so in a warning that few read.",
-    fix="Save the model again from the training checkpoint that has this tensor.",
-)  # fmt: skip
-def missing_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """A block lacks a tensor that the others have, or (--deep) the architecture has one that is not stored."""
-    seen = set()
-    if model.stack and _comparable(model):
-        stack, usual = model.stack, model.stack.usual
-        for rest in usual:
-            lacking = [index for index, block in stack.blocks.items() if rest not in block]
-            for index in lacking if len(lacking) <= _few(model) else []:
-                name = stack.name_of(index, rest)
-                seen.add(name)
-                have = len(stack.blocks) - len(lacking)
-                yield Seen(f"block {index} lacks {rest}, which {have} of {len(stack.blocks)} blocks have",
-                           file=_anchor(model, name), place=name)  # fmt: skip
-    depth = model.facts.num_hidden_layers if model.facts else None
-    if depth and model.tensors and model.stack is None:
-        seen_nothing = f"config.json promises {depth} blocks, but no tensor belongs to one"
-        yield Seen(seen_nothing, file=_anchor(model, ""), place="blocks")
-    if model.tensor_facts and model.tensor_facts.blocks and model.tensor_facts.ledger.embedding == 0:
-        seen_none = "there are blocks, but no tensor that is known as a token embedding"
-        yield Seen(seen_none, file=_anchor(model, ""), place="embedding", severity="warning")
-    for name in model.expected.missing if model.expected else ():
-        if name not in seen:
-            yield Seen(f"the architecture has {name}, which is not stored", file=_anchor(model, name), place=name)
-
-
-@rule(
-    "SA302", "unexpected-tensor", "warning",
-    why="What the architecture does not know is not loaded: a sign of another architecture, or of leftovers.",
-    fix="Save the model with save_pretrained() of the class that config.json names.",
-)  # fmt: skip
-def unexpected_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """A block has a tensor that the others lack, or (--deep) one is stored that the architecture does not have."""
-    if model.expected is not None:
-        for name in model.expected.unexpected:
-            yield Seen(f"{name} is stored, but the architecture has no such tensor",
-                       file=_anchor(model, name), place=name)  # fmt: skip
-    elif model.stack and len(model.stack.blocks) > 2 and _comparable(model):
-        stack, usual = model.stack, model.stack.usual
-        others = Counter(rest for block in stack.blocks.values() for rest in block if rest not in usual)
-        for index, block in stack.blocks.items():
-            for rest in block:
-                if 0 < others[rest] <= _few(model):
-                    name = stack.name_of(index, rest)
-                    yield Seen(f"block {index} has {rest}, as only {others[rest]} of {len(stack.blocks)} blocks do",
-                               file=_anchor(model, name), place=name)  # fmt: skip
-
-
-@rule(
-    "SA303", "misshapen-tensor", "error",
-    why="transformers refuses to load it, or replaces it by random numbers where sizes may differ.",
-    fix="Save the model again from the training checkpoint; look for a merge or resize that missed this tensor.",
-)  # fmt: skip
-def misshapen_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """A tensor of a block has another shape than in the other blocks, or (--deep) than the architecture gives it."""
-    seen = set()
-    if model.stack and _comparable(model) and not model.is_quantized:
-        stack = model.stack
-        for rest, shape in stack.usual.items():
-            odd = {
-                i: block[rest].shape
-                for i, block in stack.blocks.items()
-                if rest in block and block[rest].shape != shape
-            }
-            for index in odd if len(odd) <= _few(model) else ():
-                name = stack.name_of(index, rest)
-                seen.add(name)
-                yield Seen(f"block {index}: {rest} is {list(odd[index])}, in the other blocks {list(shape)}",
-                           file=_anchor(model, name), place=name)  # fmt: skip
-    for name, stored, wanted in model.expected.mismatched if model.expected else ():
-        if name not in seen:
-            yield Seen(f"{name} is {list(stored)}, the architecture has {list(wanted)}",
-                       file=_anchor(model, name), place=name)  # fmt: skip
 
 
 @rule(
@@ -120,79 +20,26 @@ def misshapen_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     fix="Correct config.json, or save the weights again.",
 )  # fmt: skip
 def config_disagrees(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """Depth, width, feed-forward width or vocabulary in config.json are not those of the tensors."""
-    if model.facts and model.tensor_facts:
+    """Depth, width, heads, feed-forward width or vocabulary in config.json are not those of the tensors."""
+    is_decoder = (
+        model.facts is not None and model.facts.is_causal_lm is not False
+    )  # else the blocks may be an encoder's
+    if model.facts and model.tensor_facts and not model.empty_tensors and is_decoder:
+        absent = _gaps(model)
         for field, promised, seen in disagreements(model.facts, model.tensor_facts):
-            yield Seen(f"{field} = {promised}, but the tensors show {seen}", place=field)
-    if model.stack:
-        absent = sorted(set(range(max(model.stack.blocks) + 1)) - set(model.stack.blocks))
-        if absent:
-            shown = ", ".join(map(str, absent[:5])) + (" ..." if absent[5:] else "")
-            yield Seen(f"blocks go up to {max(model.stack.blocks)}, but there is no block {shown}",
-                       file=_anchor(model, ""), place="blocks")  # fmt: skip
+            if field != "num_hidden_layers" or not absent:
+                yield Seen(f"{field} = {promised}, but the tensors show {seen}", place=field)
+        if absent and not model.is_compared:
+            depth = model.facts.num_hidden_layers or max(absent) + 1
+            yield Seen(f"{depth} blocks are promised, but there is no block {ranges(absent)}",
+                       file=model.anchor(""), place="blocks")  # fmt: skip
 
 
-@rule(
-    "SA305", "shard-absent", "error", why="The tensors in it cannot be loaded.",
-    fix="Add the file, or save the model again: index and shards are written together.",
-)  # fmt: skip
-def shard_absent(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """The index lists a file that is not there, or is no safetensors file."""
-    faulty = {fault.file for fault in model.files.faults}
-    for shard, count in sorted(Counter(model.files.weight_map.values()).items()):
-        if shard not in model.files.headers and shard not in faulty:
-            what = "is no safetensors file" if shard in model.files.files else "is not there"
-            yield Seen(f"{shard} {what}; {count} tensors are listed in it", file=model.files.index_file, place=shard)
-
-
-@rule(
-    "SA306", "index-does-not-match", "error",
-    why="Readers that trust the index (vLLM, TGI, mmap loaders) miss the tensor or look in the wrong file.",
-    fix="Write the index again: save the model, or use huggingface_hub.save_torch_state_dict.",
-)  # fmt: skip
-def index_does_not_match(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """The index lists a tensor in a file that lacks it, or does not list one that is stored."""
-    listed, headers = model.files.weight_map, model.files.headers
-    stored_in = {name: file for file, tensors in headers.items() for name in tensors}
-    for name, shard in listed.items():
-        if shard in headers and name not in headers[shard]:
-            other = stored_in.get(name)
-            where = f"it is in {other}" if other else "it is in none"
-            yield Seen(f"{name} is listed in {shard}; {where}", file=model.files.index_file, place=name)
-    for shard in sorted(set(listed.values()) & set(headers)):
-        for name in headers[shard]:
-            if name not in listed:
-                yield Seen(f"{name} is stored in {shard}, but not listed", file=model.files.index_file, place=name)
-
-
-@rule(
-    "SA307", "index-total", "warning",
-    why="Clients show and plan with this number; a wrong one has been off by a factor of 10,000 on the Hub.",
-    fix="Write the index again.",
-)  # fmt: skip
-def index_total(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """metadata.total_size of the index is not the size of the tensors."""
-    metadata = model.files.documents.get(model.files.index_file, {}).get("metadata")
-    total = metadata.get("total_size") if isinstance(metadata, dict) else None
-    shards = set(model.files.weight_map.values())
-    if total is None or not shards <= set(model.files.headers):
-        return
-    stored = sum(h.numel * element_bits(h.dtype) // 8 for shard in shards for h in model.files.headers[shard].values())
-    if total != stored:
-        yield Seen(f"total_size is {total}, the tensors take {stored:,} bytes",
-                   file=model.files.index_file, place="total_size")  # fmt: skip
-
-
-@rule("SA308", "tensor-in-two-shards", "error", why="Which of the two is loaded depends on the reader.",
-      fix="Remove one of them, or save the model again.")  # fmt: skip
-def tensor_in_two_shards(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """A tensor stands in two weight files."""
-    first: dict[str, str] = {}
-    for file in model.files.weight_files:
-        for name in model.files.headers.get(file, {}):
-            if name in first:
-                yield Seen(f"{name} stands in {first[name]} and in {file}", file=file, place=name)
-            first.setdefault(name, file)
+def _gaps(model: CheckedModel) -> set[int]:
+    """Blocks that are not there though later ones are."""
+    if model.stack is None or model.facts is None:
+        return set()
+    return set(range(max(model.stack.blocks))) - set(model.stack.blocks) - model.facts.absent_blocks
 
 
 @rule(
@@ -203,22 +50,58 @@ def tensor_in_two_shards(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 def tied_weights_stored_twice(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """The output matrix is stored though the config ties it to the embedding."""
     facts, tensors = model.facts, model.tensor_facts
-    if facts and tensors and facts.tie_word_embeddings and tensors.output_matrix:
+    if facts is None or facts.is_causal_lm is False:
+        return
+    if tensors and facts.tie_word_embeddings and tying(facts, tensors).stored == "both":
         yield Seen(f"tie_word_embeddings is true, yet an output matrix of {tensors.output_matrix:,} numbers is stored",
                    place="tie_word_embeddings")  # fmt: skip
 
 
 @rule(
-    "SA310", "output-matrix-missing", "error", why="The model would predict with a random output matrix.",
-    fix="Save the output matrix, or set tie_word_embeddings to true if it is the embedding.",
+    "SA310", "output-matrix-missing", "error",
+    why="The model would predict with a random output matrix, or embed with a random embedding.",
+    fix="Save the model again with both matrices (under ZeRO-3, gathered). Only if the two were one matrix in "
+        "training, set tie_word_embeddings to true.",
 )  # fmt: skip
 def output_matrix_missing(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """The config says untied embeddings, and no output matrix is stored."""
+    """The config says untied embeddings, and the output matrix or the embedding is not stored."""
     facts, tensors = model.facts, model.tensor_facts
     if facts is None or tensors is None or not tensors.blocks or facts.is_causal_lm is False:
         return
-    if facts.tie_word_embeddings is False and not tensors.output_matrix:
-        yield Seen("tie_word_embeddings is false, but no output matrix is stored", place="tie_word_embeddings")
+    if model.empty_tensors or model.almost_empty:
+        return  # which says it all
+    tie = tying(facts, tensors)
+    if tie.fault is not None:
+        yield Seen(tie.fault, place="tie_word_embeddings")
+    elif tie.stored == "neither" and not _may_be_embedding(model):
+        seen = "there are blocks, but no tensor that is known as a token embedding"
+        yield Seen(seen, file=model.anchor(""), place="embedding", severity="warning")
+
+
+def _may_be_embedding(model: CheckedModel) -> bool:
+    """Whether a matrix under an unknown name has the rows of an embedding."""
+    facts = model.facts
+    unknown = model.tensor_facts.unknown if model.tensor_facts else ()
+    return any(model.tensors[name].shape[:1] in ((facts.vocab_size,), (facts.embedding_rows,))
+               for name in unknown if name in model.tensors and facts)  # fmt: skip
+
+
+@rule(
+    "SA317", "output-matrix-rows", "error",
+    why="transformers makes both with one vocabulary size, and refuses the other, or replaces it by random numbers.",
+    fix="Resize both (resize_token_embeddings), and save the model again.",
+)  # fmt: skip
+def output_matrix_rows(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """The output matrix has another number of rows than the token embedding."""
+    tensors = model.tensor_facts
+    if tensors is None or model.is_quantized or not tensors.output_rows or not tensors.vocab_size:
+        return
+    promised = (model.facts.embedding_rows, model.facts.vocab_size) if model.facts else None
+    if model.facts and (model.facts.is_causal_lm is False or (tensors.vocab_size, tensors.output_rows) == promised):
+        return  # mllama embeds more tokens than it predicts
+    if tensors.output_rows != tensors.vocab_size:
+        yield Seen(f"the output matrix has {tensors.output_rows:,} rows, the token embedding {tensors.vocab_size:,}",
+                   file=model.anchor(""), place="output matrix")  # fmt: skip
 
 
 @rule(
@@ -236,7 +119,7 @@ def mixed_dtypes(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
             counts[header.dtype] += 1
     if len(counts) > 1:
         words = ", ".join(f"{count} tensors in {_DTYPES[dtype]}" for dtype, count in counts.most_common())
-        yield Seen(words, file=_anchor(model, ""), place="dtype")
+        yield Seen(words, file=model.anchor(""), place="dtype")
 
 
 @rule(
@@ -258,25 +141,13 @@ def dtype_disagrees(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 
 
 @rule(
-    "SA314", "uneven-blocks", "warning",
-    why="So many blocks differ that it may be a design; only the architecture knows, and it was not asked.",
-    fix="Run with --deep: transformers then says which of them are missing.",
+    "SA320", "quantization-disagrees", "warning",
+    why="Loading asks for a package that is not needed, or takes packed numbers for weights.",
+    fix="Remove quantization_config from config.json, or save the model with the quantisation it names.",
 )  # fmt: skip
-def uneven_blocks(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """Several blocks lack a tensor that others have, and --deep was not asked for."""
-    if model.expected is not None or model.stack is None or not _comparable(model):
-        return
-    stack = model.stack
-    counts = Counter(rest for block in stack.blocks.values() for rest in block)
-    for rest, count in counts.items():
-        if _few(model) < count < len(stack.blocks) - _few(model):
-            yield Seen(f"{rest} is in {count} of {len(stack.blocks)} blocks", file=_anchor(model, ""), place=rest)
-
-
-@rule("SA313", "cannot-be-built", "error", needs="deep",
-      why="What transformers cannot build from config.json, nobody can load by its name.",
-      fix="Compare config.json with one that works; check model_type and architectures.")  # fmt: skip
-def cannot_be_built(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """transformers cannot build the architecture that config.json describes."""
-    if model.expected and model.expected.refusal:
-        yield Seen(f"transformers cannot load it: {model.expected.refusal}", place="architecture")
+def quantization_disagrees(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """The config says quantised and nothing is stored so, or the reverse."""
+    if model.facts and model.tensor_facts:
+        seen = quantization_disagreement(model.facts.quantization, model.tensor_facts.stored)
+        if seen is not None:
+            yield Seen(seen, place="quantization_config")

@@ -122,3 +122,11 @@ def no_config(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
         inside = sorted(name for name in model.files.files if name.endswith("/" + CONFIG_FILE))
         where = f"; there is {inside[0]}, see --subfolder" if inside else ""
         yield Seen(f"there is no {CONFIG_FILE}{where}")
+
+
+@rule("SA412", "lenient-json", "warning",
+      why="Infinity and NaN are no JSON: Python reads them; the Hub, browsers and strict parsers refuse the file.",
+      fix="Write null, or the largest number that is meant, instead.")  # fmt: skip
+def lenient_json(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """A JSON file holds Infinity or NaN."""
+    yield from _faults(model, "lenient-json")

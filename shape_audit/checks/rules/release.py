@@ -8,11 +8,16 @@ from collections.abc import Iterator
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
+from shape_audit.hub import CONFIG_FILE
 
 _PICKLED = re.compile(
     r"(pytorch_model|model|consolidated|training_args|optimizer|scheduler|rng_state)[\w.-]*\.(bin|pt|pth|ckpt)"
     r"|.+\.(pt|pth|ckpt|pkl)",
     re.DOTALL,
+)
+_SHARDS = (".distcp", "_model_states.pt")
+_MERGE = (
+    "Merge them: accelerate merge-weights FOLDER OUTPUT (FSDP), or zero_to_fp32.py (DeepSpeed), and save the model."
 )
 _LIKE_WEIGHTS = re.compile(r"(model|consolidated|pytorch_model)[^/]*\.safetensors")
 
@@ -55,6 +60,21 @@ def adapter(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 
 
 @rule(
+    "SA706", "adapter-beside-weights", "warning",
+    why="transformers finds adapter_config.json and loads the adapter on top of the weights beside it: twice, if these "
+        "are the merged ones.",
+    fix="Remove the adapter's files from a merged model, or release them in a repository of their own.",
+)  # fmt: skip
+def adapter_beside_weights(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """An adapter lies beside whole weights."""
+    if "adapter_config.json" in model.files.files and model.files.weight_files:
+        settings = model.files.documents.get("adapter_config.json", {})
+        base = settings.get("base_model_name_or_path") or "an unnamed base model"
+        yield Seen(f"a PEFT adapter (of {base!s:.80}) lies beside {model.files.weight_files[0]}",
+                   file="adapter_config.json")  # fmt: skip
+
+
+@rule(
     "SA704", "weights-twice", "warning", why="Every user downloads both, and nobody knows which of them is meant.",
     fix="Remove the files that transformers would not load.",
 )  # fmt: skip
@@ -78,7 +98,20 @@ def no_weights(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     faulty = any(
         fault.file.endswith(".safetensors") or fault.file == model.files.index_file for fault in model.files.faults
     )
-    if not model.files.weight_files and not faulty and "adapter_config.json" not in model.files.files:
-        others = [name for name in sorted(model.files.files) if name.endswith((".bin", ".gguf", ".safetensors"))]
-        only = f"; only {', '.join(others[:3])}" if others else ""
-        yield Seen(f"no model.safetensors and no {model.files.index_file}{only}", file="config.json", place="weights")
+    names = sorted(model.files.files)
+    if model.files.weight_files or faulty or model.files.weight_map or "adapter_config.json" in names:
+        return  # or another rule says more
+    is_listed = model.files.index_file in names
+    lacking = "no model.safetensors" if is_listed else f"no model.safetensors and no {model.files.index_file}"
+    shards = [name for name in names if name.endswith(_SHARDS)]
+    others = [name for name in names if name.endswith((".bin", ".gguf", ".safetensors"))]
+    if shards:
+        seen = f"{lacking}; there are shards of a distributed checkpoint (FSDP, DCP or DeepSpeed): {_some(shards)}"
+        yield Seen(seen, file=CONFIG_FILE, place="weights", fix=_MERGE)
+    else:
+        only = f"; only {_some(others)}" if others else ""
+        yield Seen(f"{lacking}{only}", file=CONFIG_FILE, place="weights")
+
+
+def _some(names: list[str], most: int = 3) -> str:
+    return ", ".join(names[:most]) + (f" and {len(names) - most} more" if names[most:] else "")

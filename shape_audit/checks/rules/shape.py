@@ -8,7 +8,7 @@ from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
 from shape_audit.interval import shipped_interval
-from shape_audit.shape import KnownModel, known_models, place
+from shape_audit.shape import KnownModel, known_models, non_dense_reason, place
 
 FEWEST_KNOWN = 3
 """Known models of a type below which nothing is called unusual for it."""
@@ -21,8 +21,8 @@ FEWEST_KNOWN = 3
     fix="Choose another depth or width for the next training run, or name the interval you aim at in the policy.",
 )  # fmt: skip
 def shape_outside_interval(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """R_D/W lies outside the efficient interaction interval."""
-    if model.shape is None:
+    """R_D/W of a dense model lies outside the efficient interaction interval."""
+    if model.shape is None or not model.shape.shape.is_dense:
         return
     shape, interval = model.shape.shape, policy.interval or shipped_interval()
     placement = place(shape.r_dw, interval)
@@ -60,9 +60,7 @@ def width_not_uniform(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 )  # fmt: skip
 def not_dense(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """The model has experts, or blocks that mix tokens by something else than attention."""
-    reason = model.facts.non_dense_reason if model.facts else None
-    if reason is None and model.tensor_facts is not None:
-        reason = model.tensor_facts.non_dense_reason
+    reason = non_dense_reason(model.facts, model.tensor_facts)
     if reason is not None:
         yield Seen(f"not a dense decoder: {reason}", place="dense")
 

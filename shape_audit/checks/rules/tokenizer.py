@@ -2,18 +2,21 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
+from shape_audit.checks.token_ids import TOKENIZER, TOKENIZER_CONFIG
 
+_MEDIA = re.compile("image|audio|video|vision|speech", re.IGNORECASE)
+"""Placeholders that a text model shares with its multimodal kin and is never given (gemma-3-1b: <image_soft_token>)."""
 SPECIAL = ("bos_token_id", "eos_token_id", "pad_token_id")
 SCALED_BY_FACTOR = ("linear", "dynamic", "yarn")
 """Rope types whose factor says how far they reach; llama3 and longrope are trained to reach further."""
 GENERATION = "generation_config.json"
-TOKENIZER, TOKENIZER_CONFIG = "tokenizer.json", "tokenizer_config.json"
 
 
 def _ids(config: Mapping[str, Any], key: str) -> list[int]:
@@ -30,20 +33,8 @@ def _rows(model: CheckedModel) -> int | None:
 
 
 def _tokens(model: CheckedModel) -> dict[str, int]:
-    """Token -> id, of tokenizer.json; empty where it has none in a form that is known."""
-    document = model.files.documents.get(TOKENIZER, {})
-    part = document.get("model")
-    vocabulary = part.get("vocab") if isinstance(part, dict) else None
-    tokens: dict[str, int] = {}
-    if isinstance(vocabulary, dict):
-        tokens = {token: number for token, number in vocabulary.items() if type(number) is int}
-    elif isinstance(vocabulary, list):  # Unigram: [token, score], the id is the place
-        tokens = {str(entry[0]): i for i, entry in enumerate(vocabulary) if isinstance(entry, list) and entry}
-    added = document.get("added_tokens")
-    for entry in added if isinstance(added, list) else []:
-        if isinstance(entry, dict) and type(entry.get("id")) is int and isinstance(entry.get("content"), str):
-            tokens[entry["content"]] = entry["id"]
-    return tokens
+    """Token -> id, of all files of the tokenizer."""
+    return {token: number for tokens in model.token_ids.values() for token, number in tokens.items()}
 
 
 @rule(
@@ -53,13 +44,18 @@ def _tokens(model: CheckedModel) -> dict[str, int]:
 )  # fmt: skip
 def tokenizer_larger_than_embedding(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """The tokenizer gives ids that the embedding has no row for."""
-    rows, tokens = _rows(model), _tokens(model)
-    if rows and tokens:
-        largest = max(tokens, key=lambda token: tokens[token])
-        if tokens[largest] >= rows:
-            beyond = sum(number >= rows for number in tokens.values())
-            seen = f"the embedding has {rows:,} rows, but {beyond:,} tokens have larger ids (up to {tokens[largest]:,})"
-            yield Seen(seen, file=TOKENIZER, place="vocab")
+    rows = _rows(model)
+    told: set[str] = set()
+    for file, tokens in model.token_ids.items() if rows else ():
+        beyond = {token: number for token, number in tokens.items() if rows and number >= rows and token not in told}
+        if beyond:
+            told |= set(beyond)
+            largest = max(beyond, key=lambda token: beyond[token])
+            tell = f"{len(beyond):,} tokens have larger ids (up to {beyond[largest]:,}, {largest!a:.40})"
+            one = f"{largest!a:.40} has the id {beyond[largest]:,}"
+            is_for_media = all(_MEDIA.search(token) for token in beyond)
+            yield Seen(f"the embedding has {rows:,} rows, but {one if len(beyond) == 1 else tell}",
+                       file=file, place="vocab", severity="note" if is_for_media else None)  # fmt: skip
 
 
 @rule(

@@ -110,7 +110,7 @@ def _window_matrices(
 
     def after(index: int) -> object:
         def hook(module: nn.Module, args: object, output: object) -> object:
-            if isinstance(output, tuple):
+            if isinstance(output, tuple | list):
                 return (shifted(index + 1, output[0]), *output[1:])
             assert isinstance(output, Tensor)
             return shifted(index + 1, output)

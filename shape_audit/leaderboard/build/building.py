@@ -13,13 +13,10 @@ from typing import Any
 
 from shape_audit.auditing import AuditOptions, TextNow
 from shape_audit.errors import ShapeAuditError, UsageError
-from shape_audit.parallel import SingleProcess, processes_of_run
 from shape_audit.leaderboard.build.assembling import assemble
 from shape_audit.leaderboard.build.board_folder import refuse_strange_folder
-from shape_audit.leaderboard.manifest import Entry, Manifest
 from shape_audit.leaderboard.build.missing_audits import BuildProgress, Outcome, SilentBuild, audit_all
 from shape_audit.leaderboard.build.options import BuildOptions
-from shape_audit.leaderboard.build.reusable_records import answered_at, answering, latest_revision, text_now
 from shape_audit.leaderboard.build.record_folder import (
     PARTIAL,
     RECORDS,
@@ -29,8 +26,11 @@ from shape_audit.leaderboard.build.record_folder import (
     read_failures,
     read_records,
 )
-from shape_audit.leaderboard.page.rendering import keep_board
+from shape_audit.leaderboard.build.reusable_records import answered_at, answering, latest_revision, text_now
 from shape_audit.leaderboard.build.sources import as_found, keep_sources, read_sources
+from shape_audit.leaderboard.manifest import Entry, Manifest
+from shape_audit.leaderboard.page.rendering import keep_board
+from shape_audit.parallel import SingleProcess, processes_of_run
 from shape_audit.records import Board, check_writable, sha256_of
 from shape_audit.shape import known_models
 

@@ -16,8 +16,8 @@ from shape_audit.auditing import (
     audit,
 )
 from shape_audit.errors import IncompleteError, NotAuditableError, UsageError
-from shape_audit.parallel import SingleProcess
 from shape_audit.leaderboard.build.record_folder import Failure
+from shape_audit.parallel import SingleProcess
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor

@@ -12,7 +12,7 @@ from shape_audit.shape import KnownModel, known_models, place
 def row_of_record(record: AuditRecord, group: str, interval: Interval) -> BoardRow:
     """The row of an audited model; its family, kind and training are the shipped table's, where it is in there."""
     shape = record.shape
-    placement = place(shape.r_dw, interval)
+    placement = place(shape.r_dw, interval, is_dense=shape.is_dense)
     known = known_models().get(record.model.repo_id) if record.model.source == "hub" else None
     return BoardRow(
         model=record.model.repo_id,

@@ -13,8 +13,8 @@ from shape_audit.errors import CorruptFileError, IncompleteError, ShapeAuditErro
 from shape_audit.leaderboard.build.assembling import assemble
 from shape_audit.leaderboard.build.board_folder import BOARD_FILE, read_board
 from shape_audit.leaderboard.build.record_folder import RECORDS, read_records
-from shape_audit.leaderboard.page.rendering import FILES
 from shape_audit.leaderboard.build.sources import kept_sources
+from shape_audit.leaderboard.page.rendering import FILES
 from shape_audit.records import AuditRecord, Board, BoardRow, read_small_file, record_file_name
 
 ROUNDING = 1e-3

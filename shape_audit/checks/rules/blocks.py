@@ -1,0 +1,241 @@
+"""SA301-303, SA313, SA314: every block has the tensors it should have.
+
+With --deep transformers says which these are. Without it, a block is compared with blocks of its own kind, as the
+config or a repeating pattern tells them apart: what most of them have, the others should have too. A few that differ
+are faults; many that differ are a design that nobody has declared.
+"""
+
+from __future__ import annotations
+
+from collections import Counter, defaultdict
+from collections.abc import Hashable, Iterator, Mapping
+
+from shape_audit.checks.checked_model import CheckedModel
+from shape_audit.checks.policy import Policy
+from shape_audit.checks.rule import Seen, rule
+from shape_audit.checks.tensor_groups import Group, grouped, prefix_apart, ranges
+from shape_audit.checks.wrapper_names import unwrapped
+from shape_audit.shape import BlockStack
+
+FEW = 4
+"""Blocks that differ are faults where they are no more than a 1 / FEW of their kind, or one."""
+MOST_STRAYS = 9
+"""Tensors that may have strayed into a block of a hybrid; more are a part that one block keeps for all (Zamba 2)."""
+FEWEST_ALIKE = 3
+"""Blocks of a kind below which nobody can say which of them is the odd one."""
+
+
+def _few(part: BlockStack) -> int:
+    return max(1, len(part.blocks) // FEW)
+
+
+def _parts(model: CheckedModel) -> Iterator[BlockStack]:
+    """The kinds of blocks to compare, where transformers has not said what is right."""
+    if not model.is_compared:
+        yield from model.alike
+
+
+@rule(
+    "SA301", "missing-tensor", "error",
+    why="transformers fills what is missing with random numbers and says so in a warning that few read.",
+    fix="Save the model again from the training checkpoint that has this tensor.",
+)  # fmt: skip
+def missing_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """A block lacks a tensor that others of its kind have, or (--deep) the architecture has one that is not stored."""
+    is_explained = model.almost_empty or (model.empty_tensors and model.may_mix_kinds)
+    for part in _parts(model) if not is_explained else ():
+        lacking = {index: tuple(sorted(_lacking(model, part, index))) for index in part.blocks}
+        yield from _odd_blocks(model, part, lacking, "lack")
+    depth = model.facts.num_hidden_layers if model.facts else None
+    if depth and model.tensors and model.stack is None and not model.empty_tensors:
+        seen_nothing = f"config.json promises {depth} blocks, but no tensor belongs to one"
+        yield Seen(seen_nothing, file=model.anchor(""), place="blocks")
+    yield from _missing_from_architecture(model)
+
+
+def _is_regular(part: BlockStack, odd: list[int]) -> bool:
+    """Whether blocks that differ come at equal distances all through the stack: every fourth, say, of a design that the
+    config does not tell."""
+    places = [place for place, index in enumerate(part.blocks) if index in odd]
+    if len(places) < 2:
+        return False
+    step = places[1] - places[0]
+    return step > 1 and places == list(range(places[0], len(part.blocks), step)) and places[0] < step
+
+
+def _lacking(model: CheckedModel, part: BlockStack, index: int) -> set[str]:
+    """What a block lacks: nothing where so many lack it that it is a design, or where it has something else instead."""
+    block, usual = part.blocks[index], part.usual
+    stands_apart = model.may_mix_kinds and any(rest not in usual for rest in block)
+    if len(part.blocks) < FEWEST_ALIKE or stands_apart:
+        return set()
+    counts = Counter(rest for other in part.blocks.values() for rest in other)
+    empty = set(model.empty_tensors)
+    lacking = {rest for rest in usual if rest not in block and len(part.blocks) - counts[rest] <= _few(part)}
+    regular = {r for r in lacking if _is_regular(part, [i for i, other in part.blocks.items() if r not in other])}
+    return {rest for rest in lacking - regular if part.name_of(index, rest) not in empty}
+
+
+def _odd_blocks(model: CheckedModel, part: BlockStack, odd: Mapping[int, tuple[str, ...]], verb: str) -> Iterator[Seen]:
+    """One finding for all blocks that differ in the same tensors: `lack` or `have` them."""
+    same: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    for index, rests in odd.items():
+        if rests:
+            same[rests].append(index)
+    of_all = len(part.blocks)
+    for rests, indices in same.items():
+        listed = ", ".join(rests[:3]) + (" ..." if rests[3:] else "")
+        what = listed if len(rests) == 1 else f"{len(rests)} tensors ({listed})"
+        if verb == "lack":
+            end = f"which {of_all - len(indices)} of {of_all} blocks have"
+        else:
+            end = f"as only {len(indices)} of {of_all} blocks do"
+        one = {"lack": "lacks", "have": "has"}[verb]
+        which = f"block {indices[0]} {one}" if len(indices) == 1 else f"blocks {ranges(indices)} {verb}"
+        name = part.name_of(indices[0], rests[0])
+        if len(rests) == len(indices) == 1:
+            place = name
+        else:
+            place = f"{part.prefix}.{ranges(indices)}" + (f".{rests[0]}" if len(rests) == 1 else "")
+        yield Seen(f"{which} {what}, {end}", file=model.anchor(name), place=place)
+
+
+def _missing_from_architecture(model: CheckedModel) -> Iterator[Seen]:
+    """What transformers misses; a beginning of all names that differs is named as that."""
+    if model.expected is None or model.almost_empty:
+        return
+    explained = {unwrapped(name, model.wrappers) for name in (*model.wrapped_names, *model.empty_tensors)}
+    missing = [name for name in model.expected.missing if name not in explained]
+    apart = prefix_apart(model.expected.unexpected, missing)
+    if apart is not None and not model.wrappers:
+        prefix, too_much, names = apart
+        how_many = f"all {len(names):,}" if len(names) == len(model.tensors) else f"{len(names):,}"
+        how = f"begin with `{prefix}.`, under which" if too_much else f"lack `{prefix}.` at their beginning, so that"
+        yield Seen(f"{how_many} names {how} transformers finds none of them", file=model.anchor(names[0]), place=prefix,
+                   fix="Rename the tensors, or save the inner model with its own save_pretrained().")  # fmt: skip
+        found = {name.removeprefix(prefix + ".") if too_much else f"{prefix}.{name}" for name in names}
+        missing = [name for name in missing if name not in found]
+    for group in grouped(missing, among=model.expected.names):
+        verb, them = ("is", "it") if group.count == 1 else ("are", "them")
+        yield Seen(f"{group} {verb} not stored, though the architecture has {them}",
+                   file=model.anchor(group.first), place=_place(group))  # fmt: skip
+
+
+def _place(group: Group) -> str:
+    return group.first if group.count == 1 else group.pattern or "weights"
+
+
+@rule(
+    "SA302", "unexpected-tensor", "warning",
+    why="What the architecture does not know is not loaded: a sign of another architecture, or of leftovers.",
+    fix="Save the model with save_pretrained() of the class that config.json names.",
+)  # fmt: skip
+def unexpected_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """A block has a tensor that the others lack, or (--deep) one is stored that the architecture does not have."""
+    for part in _parts(model):
+        yield from _odd_blocks(model, part, {index: _surplus(model, part, index) for index in part.blocks}, "have")
+    if model.expected is not None:
+        by_prefix = prefix_apart(model.expected.unexpected, model.expected.missing)
+        explained = {*model.wrapped_names, *(by_prefix[2] if by_prefix else ())}
+        unexpected = [name for name in model.expected.unexpected if name not in explained]
+        for group in grouped(unexpected, among=model.tensors):
+            words = "no such tensor" if group.count == 1 else "none of them"
+            verb = "is" if group.count == 1 else "are"
+            yield Seen(f"{group} {verb} stored, but the architecture has {words}",
+                       file=model.anchor(group.first), place=_place(group))  # fmt: skip
+
+
+def _surplus(model: CheckedModel, part: BlockStack, index: int) -> tuple[str, ...]:
+    """What a block has beyond the others; nothing where that stands instead of something else, by a design.
+
+    The first block of an encoder-decoder has relative positions for all (T5).
+    """
+    block = part.blocks[index]
+    if model.facts and model.facts.is_causal_lm is False and index == min(part.blocks):
+        return ()
+    if len(part.blocks) < FEWEST_ALIKE or (model.may_mix_kinds and not set(part.usual) <= set(block)):
+        return ()
+    counts = Counter(rest for other in part.blocks.values() for rest in other)
+    surplus = [rest for rest in block if rest not in part.usual and counts[rest] <= _few(part)]
+    if model.may_mix_kinds and len(surplus) > MOST_STRAYS:
+        return ()
+    return tuple(r for r in sorted(surplus) if not _is_regular(part, [i for i, b in part.blocks.items() if r in b]))
+
+
+@rule(
+    "SA303", "misshapen-tensor", "error",
+    why="transformers refuses to load it, or replaces it by random numbers where sizes may differ.",
+    fix="Save the model again from the training checkpoint; look for a merge or resize that missed this tensor.",
+)  # fmt: skip
+def misshapen_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """A tensor has another shape than in other blocks of its kind, or (--deep) than the architecture gives it."""
+    for part in _parts(model) if not model.is_quantized else ():
+        odd: dict[int, tuple[str, ...]] = {}
+        for index, block in part.blocks.items():
+            odd[index] = tuple(rest for rest in block if _is_odd_shape(part, index, rest))
+        for index, rests in odd.items():
+            if rests:
+                rest = rests[0]
+                more = f"; so are {len(rests) - 1} more of its tensors" if rests[1:] else ""
+                seen = f"{list(part.blocks[index][rest].shape)}, in the other blocks {list(part.usual[rest])}"
+                name = part.name_of(index, rest)
+                yield Seen(f"block {index}: {rest} is {seen}{more}", file=model.anchor(name), place=name)
+    yield from _misshapen_for_architecture(model)
+
+
+def _is_odd_shape(part: BlockStack, index: int, rest: str) -> bool:
+    shape, usual = part.blocks[index][rest].shape, part.usual.get(rest)
+    if usual is None or shape == usual:
+        return False
+    odd = [i for i, block in part.blocks.items() if rest in block and block[rest].shape != usual]
+    return len(odd) <= _few(part) and not _is_regular(part, odd)
+
+
+def _misshapen_for_architecture(model: CheckedModel) -> Iterator[Seen]:
+    """Tensors of one stored and one promised shape are one finding."""
+    same: dict[Hashable, list[str]] = defaultdict(list)
+    for name, stored, wanted in model.expected.mismatched if model.expected else ():
+        if 0 not in stored:
+            same[stored, wanted].append(name)
+    for name, stored, wanted in model.expected.mismatched if model.expected else ():
+        names = same.get((stored, wanted), [])
+        if names and name == names[0]:
+            groups = [str(group) for group in grouped(names, among=[*names, ""])]
+            what = ", ".join(groups[:3]) + (f" and {len(groups) - 3} more" if groups[3:] else "")
+            verb = "is" if len(names) == 1 else "are"
+            yield Seen(f"{what} {verb} {list(stored)}, the architecture has {list(wanted)}",
+                       file=model.anchor(name), place=name)  # fmt: skip
+
+
+@rule(
+    "SA314", "uneven-blocks", "warning",
+    why="So many blocks differ that it may be a design, but config.json does not say so.",
+    fix="Run with --deep: transformers then says which of them are missing.",
+)  # fmt: skip
+def uneven_blocks(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """Several blocks lack a tensor that others of their kind have, and transformers was not asked."""
+    fix = None
+    if model.config.get("auto_map"):
+        fix = "Compare with the training checkpoint: only the repository's own code knows which blocks have it."
+    for part in _parts(model) if not model.may_mix_kinds else ():
+        counts = Counter(rest for block in part.blocks.values() for rest in block)
+        uneven = [rest for rest, count in counts.items() if _few(part) < count < len(part.blocks) - _few(part)]
+        if uneven:
+            rest = uneven[0]
+            more = f", and {len(uneven) - 1} more like it" if uneven[1:] else ""
+            yield Seen(f"{rest} is in {counts[rest]} of {len(part.blocks)} blocks{more}",
+                       file=model.anchor(""), place=rest, fix=fix)  # fmt: skip
+
+
+@rule("SA313", "cannot-be-built", "error", needs="deep",
+      why="What transformers cannot build from config.json, nobody can load by its name.",
+      fix="Compare config.json with one that works; check model_type and architectures.")  # fmt: skip
+def cannot_be_built(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """transformers cannot build the architecture that config.json describes."""
+    if model.expected is None or model.expected.refusal is None:
+        return
+    is_explained = model.expected.is_about_tensors and any(
+        True for look in (missing_tensor, misshapen_tensor) for _ in look(model, policy)
+    )
+    if not is_explained:
+        yield Seen(f"transformers cannot load it: {model.expected.refusal}", place="architecture")

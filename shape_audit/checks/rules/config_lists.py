@@ -1,0 +1,57 @@
+"""SA319: lists in the config that have an entry for each layer, or for each pair of rotated dimensions."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from typing import Any
+
+from shape_audit.checks.checked_model import CheckedModel
+from shape_audit.checks.policy import Policy
+from shape_audit.checks.rule import Seen, rule
+
+DEPTH = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_transformer_layers")
+BY_LAYER = ("layer_types", "mlp_layer_types", "layers_block_type", "hybrid_override_pattern", "block_configs",
+            "attention_chunk_sizes", "num_query_heads", "num_kv_heads", "ffn_multipliers", "intermediate_size",
+            "num_attention_heads", "num_key_value_heads", "activation_sparsity_pattern", "no_rope_layers")  # fmt: skip
+"""Keys that hold one entry a layer where they hold a list (or, the pattern, a letter)."""
+FACTORS = ("short_factor", "long_factor")
+
+
+@rule(
+    "SA319", "list-length", "error",
+    why="transformers refuses such a config, or builds layers of the wrong kind.",
+    fix="Give the list one entry for each layer (rope factors: for each pair of rotated dimensions).",
+)  # fmt: skip
+def list_length(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """A list by layer has another length than num_hidden_layers, or rope has more or fewer factors than it takes."""
+    for part in (model.config, *(value for value in model.config.values() if isinstance(value, dict))):
+        yield from _by_layer(part, model.facts.num_mtp_blocks if model.facts else 0)
+    text = model.text_config
+    rope = text.get("rope_parameters") or text.get("rope_scaling")
+    if not isinstance(rope, dict):
+        return
+    wanted = _rotated_pairs(model, text, rope)
+    for key in FACTORS:
+        factors = rope.get(key)
+        if wanted and isinstance(factors, list) and len(factors) != wanted:
+            yield Seen(f"{key} of rope has {len(factors)} factors; the head dimension takes {wanted}", place=key)
+
+
+def _by_layer(part: Mapping[str, Any], more: int) -> Iterator[Seen]:
+    depth = next((part[key] for key in DEPTH if type(part.get(key)) is int), None)
+    for key in BY_LAYER if depth else ():
+        entries: Any = part.get(key)
+        is_list = isinstance(entries, list) or (key == "hybrid_override_pattern" and isinstance(entries, str))
+        if is_list and len(entries) not in (depth, (depth or 0) + more):
+            yield Seen(f"{key} has {len(entries)} entries, but there are {depth} layers", place=key)
+
+
+def _rotated_pairs(model: CheckedModel, text: Mapping[str, Any], rope: Mapping[str, Any]) -> int | None:
+    """Half of the dimensions of a head that rope turns; None where the config does not tell."""
+    head = text.get("qk_rope_head_dim") or (model.facts.head_dim if model.facts else None)
+    if head is None and model.shape:
+        head = model.shape.shape.head_dim
+    share = rope.get("partial_rotary_factor", text.get("partial_rotary_factor", 1.0))
+    if type(head) is not int or isinstance(share, bool) or not isinstance(share, int | float) or not 0 < share <= 1:
+        return None
+    return int(head * share) // 2

@@ -1,0 +1,1 @@
+"""Manifest -> audits and records -> the board, its folder, and proof that they fit."""

@@ -1,0 +1,85 @@
+"""What the attention matrices of a block say of its heads."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+from dataclasses import dataclass
+from functools import cache
+
+from shape_audit.hub import TensorHeader
+from shape_audit.shape.shipped_data import facts
+
+_FEED_FORWARD = ("mlp.", "ffn.", "feed_forward.", "block_sparse_moe.", "moe.", "ff_")
+
+
+@dataclass(frozen=True)
+class AttentionRows:
+    """Widths of queries, keys and values, all heads together; None where the matrices do not tell.
+
+    Attributes:
+        query: output width of q_proj; where q, k and v are one matrix, that of the queries in it.
+        output: input width of o_proj: what the heads give.
+        head: of one head, by the length of the norm on its queries.
+    """
+
+    query: int | None
+    key: int | None
+    value: int | None
+    output: int | None
+    head: int | None
+
+    @property
+    def width(self) -> int | None:
+        """Of all heads together. A query matrix may hold a gate besides; the output matrix does not."""
+        return self.output or self.query
+
+    def fits(self, heads: int, head_dim: int) -> bool:
+        """Whether so many heads have this width: where values are narrower than queries, that of the queries."""
+        return self.head in (None, head_dim) and heads * head_dim in (self.query, self.output)
+
+
+def attention_rows(block: Mapping[str, TensorHeader], width: int) -> AttentionRows | None:
+    """Read the attention matrices of one block.
+
+    Args:
+        width: of the residual stream, which these matrices read and write.
+
+    Returns:
+        None where there are none, or where keys and values are kept compressed (latent attention).
+    """
+    mixers = {name.partition(".")[0] for name in block if _mixer().search(f".{name}")}
+    inside = {
+        name: header
+        for name, header in block.items()
+        if not name.startswith(_FEED_FORWARD) and name.partition(".")[0] not in mixers
+    }
+    if any(_pattern("latent").search(name) for name in inside):
+        return None
+    found = {part: _other_side(inside, part, width) for part in ("query", "key", "value", "fused", "output")}
+    query, key, value, output = found["query"], found["key"], found["value"], found["output"]
+    if (fused := found["fused"]) is not None and query is None and output is not None and fused >= output:
+        query, key, value = output, (fused - output) // 2, (fused - output) // 2
+    if query is None and output is None:
+        return None
+    norm = next((h.shape for name, h in inside.items() if _pattern("head_norm").search(name)), ())
+    head = norm[0] if len(norm) == 1 and (query or output or 0) > norm[0] else None
+    return AttentionRows(query, key, value, output, head)
+
+
+@cache
+def _mixer() -> re.Pattern[str]:
+    return re.compile(facts("tensor_roles")["mixer"])
+
+
+@cache
+def _pattern(part: str) -> re.Pattern[str]:
+    return re.compile(facts("tensor_roles")["attention_rows"][part])
+
+
+def _other_side(block: Mapping[str, TensorHeader], part: str, width: int) -> int | None:
+    """The dimension of a matrix that is not the width, whichever way round it is stored."""
+    for name, header in block.items():
+        if len(header.shape) == 2 and width in header.shape and _pattern(part).search(name):
+            return header.numel // width
+    return None

@@ -1,0 +1,68 @@
+"""Promises of a config that its tensors do not keep."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from shape_audit.shape.config_facts import ConfigFacts
+from shape_audit.shape.tensor_facts import TensorFacts
+
+LARGEST_PADDING = 1024
+"""Vocabularies are padded to multiples of powers of two up to this."""
+
+Disagreement = tuple[str, int, str]
+"""Field, what the config promises, what the tensors show instead."""
+
+
+def disagreements(config: ConfigFacts, tensors: TensorFacts) -> list[Disagreement]:
+    """Every promise that is not kept; a default of the type counts as one, since transformers builds it."""
+    depth, width = config.num_hidden_layers, config.hidden_size
+    found: list[Disagreement] = []
+    if depth and tensors.blocks and config.stored_layers != tensors.blocks:
+        found.append(("num_hidden_layers", depth, f"{tensors.blocks} blocks"))
+    if width and tensors.widths and width not in tensors.widths[:1]:
+        found.append(("hidden_size", width, f"blocks of width {widths_in_words(tensors.widths)}"))
+    rows = tensors.vocab_size
+    if config.vocab_size and rows and rows not in _embedding_rows(config, rows):
+        found.append(("vocab_size", config.vocab_size, f"an embedding of {rows} rows"))
+    feed_forward, sizes = config.intermediate_size, tensors.intermediate_sizes
+    if feed_forward and sizes and feed_forward not in sizes:
+        found.append(("intermediate_size", feed_forward, f"a feed-forward width of {widths_in_words(sizes)}"))
+    return [*found, *_heads(config, tensors)]
+
+
+def widths_in_words(widths: tuple[int, ...]) -> str:
+    """All of a few, the ends of many."""
+    every = sorted(set(widths))
+    return ", ".join(map(str, every)) if len(every) <= 3 else f"{every[0]} to {every[-1]}"
+
+
+def _embedding_rows(config: ConfigFacts, rows: int) -> tuple[int, ...]:
+    """The numbers of rows that fit the config.
+
+    transformers makes as many as vocab_size says. Of other types the code is not known, and many pad.
+    """
+    assert config.vocab_size
+    if config.embedding_rows is not None:
+        return (config.embedding_rows,)
+    if config.is_known_type:
+        return (config.vocab_size,)
+    multiples = (2**power for power in range(3, LARGEST_PADDING.bit_length()))
+    return (config.vocab_size, *(-(-config.vocab_size // multiple) * multiple for multiple in multiples))
+
+
+def _heads(config: ConfigFacts, tensors: TensorFacts) -> Iterator[Disagreement]:
+    """Heads against the attention matrices. Blocks may differ: a promise is kept where one of them keeps it."""
+    heads, shared, head_dim = config.num_attention_heads, config.num_key_value_heads, config.head_dim
+    if not heads or not head_dim or not tensors.attention or config.has_latent_attention:
+        return
+    if not any(rows.fits(heads, head_dim) for rows in tensors.attention):
+        rows = tensors.attention[0]
+        default = ", the default of its type" if "head_dim" in config.defaults else ""
+        shown = f"heads of {rows.head}" if rows.head not in (None, head_dim) else f"queries of width {rows.width}"
+        yield "head_dim", head_dim, f"{shown}, not {heads} heads x {head_dim} = {heads * head_dim}{default}"
+    elif shared and not any(rows.key in (None, shared * head_dim) for rows in tensors.attention):
+        rows = tensors.attention[0]
+        default = ", the default of its type" if "num_key_value_heads" in config.defaults else ""
+        shown = f"keys of width {rows.key}, not {shared} heads x {head_dim} = {shared * head_dim}{default}"
+        yield "num_key_value_heads", shared, shown

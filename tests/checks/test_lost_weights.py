@@ -1,0 +1,178 @@
+"""Damage of saving, merging and wrapping: one finding that names the cause, whatever else follows from it."""
+
+import json
+import re
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+import shape_audit
+from shape_audit.checks.tensor_groups import grouped, prefix_apart, ranges
+from shape_audit.checks.wrapper_names import unwrapped, wrappers_in
+from tests.checks.checkpoints import BLOCKS, Tensors, clean_tensors, set_tensors, write_clean, write_sharded
+
+Change = Callable[[Tensors], object]
+
+
+def renamed(pattern: str, replacement: str) -> Change:
+    def change(tensors: Tensors) -> None:
+        for name in list(tensors):
+            tensors[re.sub(pattern, replacement, name)] = tensors.pop(name)
+
+    return change
+
+
+def emptied(pattern: str) -> Change:
+    return lambda tensors: tensors.update({name: np.zeros((0,), "<f4") for name in tensors if re.search(pattern, name)})
+
+
+def bad(folder: Path, *, deep: bool = False) -> list[tuple[str, str, str]]:
+    """(rule, place, message) of errors and warnings."""
+    report = shape_audit.check(str(folder), deep=deep)
+    return [(one.rule, one.place, one.message) for one in report.findings if one.severity != "note"]
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize(
+    ("change", "place", "says"),
+    [
+        (renamed("^", "_orig_mod."), "_orig_mod", "all 39 names begin with `_orig_mod.`, which torch.compile adds"),
+        (renamed("^", "module."), "module", "all 39 names begin with `module.`"),
+        (renamed("^", "base_model.model."), "base_model.model", "which PEFT adds"),
+        (renamed("^model", "model.model.model"), "model.model.model", "names begin with `model.model.model.`"),
+        (
+            renamed(r"layers\.(\d+)", r"layers.\1._fsdp_wrapped_module"),
+            "_fsdp_wrapped_module",
+            "36 of 39 names contain",
+        ),
+        (renamed(r"layers\.(\d+)", r"layers.\1._checkpoint_wrapped_module"), "_checkpoint_wrapped_module", "36 of 39"),
+        (renamed(r"layers\.(\d+)\.mlp", r"layers.\1.mlp._orig_mod"), "_orig_mod", "12 of 39 names contain"),
+        (renamed("q_proj.weight", "q_proj.base_layer.weight"), "base_layer", "4 of 39 names contain `base_layer.`"),
+    ],
+)
+def test_a_wrappers_names_are_one_finding(change: Change, place: str, says: str, deep: bool, tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    set_tensors(change)(folder)
+    ((rule, where, message),) = bad(folder, deep=deep)
+    assert (rule, where) == ("SA315", place) and says in message
+
+
+def test_a_wrapper_that_nobody_knows_is_one_finding_of_transformers(tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    set_tensors(renamed("^", "my_wrapper."))(folder)
+    ((rule, place, message),) = bad(folder, deep=True)
+    assert (rule, place) == ("SA301", "my_wrapper") and "all 39 names begin with `my_wrapper.`" in message
+
+
+def test_model_twice_is_what_transformers_drops(tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    set_tensors(renamed(r"^model\.", "model.model."))(folder)
+    assert bad(folder) == bad(folder, deep=True) == []
+    assert "SA315" in [one.rule for one in shape_audit.check(str(folder)).findings]
+
+
+@pytest.mark.parametrize("deep", [False, True])
+@pytest.mark.parametrize(
+    ("pattern", "says"),
+    [
+        ("", r"^all tensors are empty"),
+        ("proj|embed|head", r"^30 of 39 tensors are empty .*all 12 tensors of model\.layers\.\{0-3\}\.mlp"),
+        (r"layers\.2\.", r"^9 of 39 tensors are empty .*: all 9 tensors of model\.layers\.2$"),
+        ("lm_head|embed", r"^2 of 39 .*lm_head\.weight, model\.embed_tokens\.weight"),
+    ],
+)
+def test_tensors_that_were_not_gathered_are_one_finding(pattern: str, says: str, deep: bool, tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    set_tensors(emptied(pattern))(folder)
+    ((rule, _, message),) = bad(folder, deep=deep)
+    assert rule == "SA316" and re.search(says, message), message
+
+
+def test_a_merge_of_nearly_nothing_is_one_finding(tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    set_tensors(lambda t: [t.pop(name) for name in list(t) if t[name].ndim > 1])(folder)
+    for deep in (False, True):
+        ((rule, _, message),) = bad(folder, deep=deep)
+        assert rule == "SA318" and message.startswith("576 parameters are stored")
+
+
+def test_a_lost_block_and_a_lost_tensor_of_many_blocks_are_one_finding_each(tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    set_tensors(lambda t: [t.pop(name) for name in list(t) if ".layers.1." in name])(folder)
+    ((rule, place, message),) = bad(folder)
+    assert (rule, place) == ("SA304", "blocks") and "there is no block 1" in message
+    ((rule, place, message),) = bad(folder, deep=True)
+    assert (rule, place) == ("SA301", "model.layers.1") and message.startswith(
+        "all 9 tensors of model.layers.1 are not"
+    )
+    set_tensors(lambda t: [t.pop(name) for name in list(t) if "up_proj" in name])(folder)
+    ((rule, place, message),) = bad(folder, deep=True)
+    assert rule == "SA301" and message.startswith("model.layers.{0-3}.mlp.up_proj.weight (4 tensors) are not stored")
+
+
+def test_shards_of_another_sharding_are_one_finding(tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    write_sharded(folder)
+    for shard in list(folder.glob("*.safetensors")):
+        shard.rename(folder / shard.name.replace("of-00002", "of-00003"))
+    ((rule, _, message),) = bad(folder)
+    assert rule == "SA305" and message.startswith("2 of 2 files listed are not there (model-00001-of-00002.safetensors")
+    assert "beside it lie model-00001-of-00003.safetensors, model-00002-of-00003.safetensors" in message
+
+
+def test_shards_without_an_index_are_named_by_check_and_audit(tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    write_sharded(folder)
+    (folder / "model.safetensors.index.json").unlink()
+    ((rule, _, message),) = bad(folder)
+    assert rule == "SA705" and "only model-00001-of-00002.safetensors, model-00002" in message
+    with pytest.raises(shape_audit.IncompleteError, match=r"no model.safetensors.index.json; there is model-00001"):
+        shape_audit.audit(str(folder), shape_only=True)
+
+
+@pytest.mark.parametrize(
+    "shard", ["__0_0.distcp", "pytorch_model_fsdp_0/__0_0.distcp", "global_step7/mp_rank_00_model_states.pt"]
+)
+def test_shards_of_a_distributed_checkpoint_are_named(shard: str, tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    (folder / "model.safetensors").unlink()
+    (folder / shard).parent.mkdir(exist_ok=True)
+    (folder / shard).write_bytes(b"x")
+    found = [one for one in shape_audit.check(str(folder)).failing if one.rule == "SA705"]
+    assert shard in found[0].message and "distributed" in found[0].message and "zero_to_fp32" in found[0].fix
+
+
+def test_an_index_without_its_files_is_not_said_to_be_absent(tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    (folder / "model.safetensors").unlink()
+    (folder / "model.safetensors.index.json").write_text(json.dumps({"weight_map": {}}))
+    ((rule, _, message),) = bad(folder)
+    assert rule == "SA705" and "index" not in message
+
+
+def test_names_are_grouped_by_the_largest_whole_modules() -> None:
+    names = [*clean_tensors()]
+    in_all = [name for name in names if "mlp" in name and ".1." not in name]
+    (group,) = grouped(in_all, among=names)
+    assert (str(group), group.count) == ("all 9 tensors of model.layers.{0, 2-3}.mlp", 9)
+    assert [str(one) for one in grouped(names, among=names)] == ["all 39 tensors"]
+    assert [str(one) for one in grouped(["model.norm.weight"], among=names)] == ["model.norm.weight"]
+    assert sum(one.count for one in grouped(names[::3], among=names)) == len(names[::3])
+    assert ranges(range(0, 40, 2)) == "0, 2, 4, 6, 8, 10, ..."
+
+
+def test_a_beginning_that_is_too_much_or_too_little_is_found() -> None:
+    names = [*clean_tensors()]
+    assert prefix_apart([f"a.b.{name}" for name in names], names) == ("a.b", True, tuple(f"a.b.{n}" for n in names))
+    assert prefix_apart(names, [f"a.{name}" for name in names]) == ("a", False, tuple(names))
+    assert prefix_apart(["x.weight"], names) is None and prefix_apart([], []) is None
+
+
+def test_what_wrappers_add_can_be_taken_away() -> None:
+    name = f"module._orig_mod.model.layers.{BLOCKS}._checkpoint_wrapped_module.mlp.up_proj.weight"
+    found = wrappers_in([name])
+    assert {one.name for one in found} == {"module", "_orig_mod", "_checkpoint_wrapped_module"}
+    assert unwrapped(name, found) == f"model.layers.{BLOCKS}.mlp.up_proj.weight"
+    assert wrappers_in(["model.modules.0.weight", "encoder.module.weight", "model.base_layers.weight"]) == []
