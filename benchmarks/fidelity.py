@@ -27,7 +27,7 @@ import torch
 from torch import Tensor
 
 from benchmarks.reporting import ROOT, heading, publish, result_path
-from shape_audit.calibration import CalibrationText, WindowSet, cut_windows, load_tokenizer, read_text
+from shape_audit.calibration import CalibrationText, WindowCutter, WindowSet, load_tokenizer, read_text
 from shape_audit.hub import read_checkpoint
 from shape_audit.interaction import Site
 from shape_audit.interaction.estimators.error_bars import ErrorBars
@@ -96,7 +96,7 @@ class Collector:
 
 def windows_of(model: str, text: CalibrationText, count: int, seq_len: int = SEQ_LEN) -> WindowSet:
     tokenizer = load_tokenizer(read_checkpoint(model).folder, model)
-    return cut_windows(text, tokenizer, windows=count, seq_len=seq_len, passage_bytes=seq_len * 3 // 2)
+    return WindowCutter(text, tokenizer, seq_len=seq_len, passage_bytes=seq_len * 3 // 2).first(count)
 
 
 def pools(model: str, windows: WindowSet, sites: list[Site]) -> dict[Site, Pool]:

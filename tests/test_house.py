@@ -1,6 +1,7 @@
 """The house: who may import whom, what stays light, what names may not be used."""
 
 import ast
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -10,12 +11,13 @@ import pytest
 import shape_audit
 
 PACKAGE = Path(shape_audit.__file__).parent
-ROOMS = ("records", "parallel", "hub", "interval", "shape", "calibration", "models", "interaction", "scores", "linking",
-         "reports", "auditing", "checks", "leaderboard", "sweep", "cli")  # fmt: skip
-OPEN_TO_ALL = ("errors", "lazy", "plugins", "spec")
+CONTRIBUTING = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
+OPEN_TO_ALL = tuple(re.findall(r"\w+", re.findall(r"^    ([\w, ]+?)  +open to all", CONTRIBUTING, re.MULTILINE)[0]))
+ROOMS = tuple(re.findall(r"^    (\w+)/  ", CONTRIBUTING, re.MULTILINE))
+"""In the order in which CONTRIBUTING lists them."""
 HEAVY = {"torch", "transformers", "datasets", "accelerate", "lm_eval"}
-LIGHT_ROOMS = ("records", "hub", "interval", "shape", "reports", "checks", "scores", "cli")
-FRONT_DOORS = ("parallel", "calibration", "models", "interaction", "auditing", "leaderboard", "sweep")
+LIGHT_ROOMS = ("records", "parallel", "hub", "interval", "shape", "reports", "checks", "scores", "cli")
+FRONT_DOORS = ("calibration", "models", "interaction", "auditing", "leaderboard", "sweep")
 
 
 def imported(file: Path) -> set[tuple[str, bool]]:
@@ -71,7 +73,9 @@ def test_rooms_use_each_other_through_the_front_door() -> None:
 
 def test_every_folder_is_a_room() -> None:
     folders = {path.name for path in PACKAGE.iterdir() if path.is_dir() and path.name != "__pycache__"}
-    assert folders <= {*ROOMS, "data"}
+    assert folders == {*ROOMS, "data"} and len(ROOMS) == len(set(ROOMS))
+    files = {path.stem for path in PACKAGE.glob("*.py")} - {"__init__", "__main__"}
+    assert files == set(OPEN_TO_ALL)
 
 
 def test_light_files_do_not_import_what_is_heavy() -> None:

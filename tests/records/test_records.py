@@ -117,3 +117,14 @@ def test_a_written_file_is_as_readable_as_any_other(tmp_path: Path) -> None:
     write_text_atomically(tmp_path / "a", "x")
     (tmp_path / "b").write_text("x")
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
+
+
+KEPT = sorted((Path(__file__).parent / "kept").glob("*.json"))
+
+
+@pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
+def test_records_of_earlier_versions_stay_readable(path: Path) -> None:
+    """Written by 0.1.0, November 2026: measured with weights, projected output, shape only, with an imported score."""
+    record = read_record(path)
+    assert record.schema_version == 1 and record.model.revision.startswith("2359de2889d1")
+    assert record.record_sha256 == json.loads(path.read_text())["record_sha256"]
