@@ -77,8 +77,10 @@ class KnownModels:
 
 
 def is_near(name: str, ref: ModelRef) -> bool:
-    """Whether a name that is not the model's may have been meant for it: it ends alike, whoever's it is."""
-    return _last(name.partition("+")[0]).casefold() == _last(ref.repo_id).casefold()
+    """Whether a name that is not the model's may have been meant for it: it ends alike, whoever's it is, as where the
+    owner or the beginning of a repository's name was changed."""
+    theirs, ours = _last(name.partition("+")[0]).casefold(), _last(ref.repo_id).casefold()
+    return theirs == ours or (min(len(theirs), len(ours)) > 3 and (theirs.endswith(ours) or ours.endswith(theirs)))
 
 
 def at_revision(score: ScoreRecord, revision: str | None) -> ScoreRecord:

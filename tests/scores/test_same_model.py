@@ -115,6 +115,14 @@ def test_near_names_are_said(tmp_path: Path) -> None:
     assert [score.value for score in named.scores] == [0.3125]
 
 
+def test_a_renamed_repository_is_near(tmp_path: Path) -> None:
+    write(tmp_path / "results_a.json", letters() | {"model_name": "meta-llama/Meta-Llama-3.1-8B"})
+    write(tmp_path / "results_b.json", letters() | {"model_name": "meta-llama/Llama-3.1-8B-Instruct"})
+    said = known_scores("meta-llama/Llama-3.1-8B", [tmp_path], posted=False).warnings
+    assert "(lm-eval): meta-llama/Meta-Llama-3.1-8B, meta-llama/Llama-3.1-8B-Instruct" in said[0]
+    assert said[1].startswith("if meta-llama/Meta-Llama-3.1-8B is meta-llama/Llama-3.1-8B, say so")
+
+
 def test_a_path_with_an_equals_sign_is_a_path(tmp_path: Path) -> None:
     write(tmp_path / "lr=0.1" / "results_a.json", letters())
     assert len(known_scores("org/name", [tmp_path / "lr=0.1"], posted=False).scores) == 1
