@@ -14,6 +14,7 @@ from shape_audit.cli.commands import leaderboard_card
 from shape_audit.errors import ExitCode, IncompleteError, UsageError
 from shape_audit.leaderboard import find_row, model_card_metadata, model_card_section
 from shape_audit.records import BoardRow
+from shape_audit.scores import LM_EVAL_LETTERS, posted_scores
 from tests.leaderboard.rendered import CAVEAT, INTERVAL, board, measurement, row, score, write_rendered
 
 HOSTILE = "x<script>alert(1)</script>|[a](javascript:b)\n# top\n---\n![i](http://h/i)`*_&lt;"
@@ -144,6 +145,19 @@ def test_the_metadata_is_what_the_hub_reads() -> None:
     again = ModelCard(str(card)).data.eval_results  # a tool that writes the card anew keeps all of it
     assert again == results
     assert card.text.lstrip().startswith("## Depth-width shape")
+
+
+def test_the_card_that_this_program_writes_comes_back_whole() -> None:
+    written = [
+        score("lm-eval:mmlu_pro@3.1+max_gen_toks=64", 0.2874, stderr=0.0041, n=12_032, source="results.json"),
+        score("lighteval:mmlu_pro@0", 0.31, stderr=None, n=12_032, source="other.json"),
+        score(f"{LM_EVAL_LETTERS}+chat_template=91aa728a", 0.1142, stderr=0.0029, n=12_032, source="a.json"),
+    ]
+    found, passed_over = posted_scores("org/one", None, {"README.md": model_card_metadata(row(scores=written))})
+    keys = ("protocol", "value", "stderr", "n", "date", "is_limited", "set_apart")
+    assert passed_over == [] and [[getattr(one, key) for key in keys] for one in found] == [
+        [getattr(one, key) for key in keys] for one in written
+    ]
 
 
 def test_no_score_no_metadata() -> None:
