@@ -82,11 +82,13 @@ def output_matrix_missing(model: CheckedModel, policy: Policy) -> Iterator[Seen]
 
 
 def _may_be_embedding(model: CheckedModel) -> bool:
-    """Whether a matrix under an unknown name has the rows of an embedding."""
+    """Whether a matrix under an unknown name has the rows of an embedding, or two together have them (Molmo 2)."""
     facts = model.facts
     unknown = model.tensor_facts.unknown if model.tensor_facts else ()
-    return any(model.tensors[name].shape[:1] in ((facts.vocab_size,), (facts.embedding_rows,))
-               for name in unknown if name in model.tensors and facts)  # fmt: skip
+    shapes = [model.tensors[name].shape for name in unknown if name in model.tensors]
+    rows = [shape[0] for shape in shapes if facts and len(shape) == 2 and shape[1] == facts.hidden_size]
+    wanted = {facts.vocab_size, facts.embedding_rows} - {None} if facts else set()
+    return bool(wanted & {*rows, sum(rows[:2])})
 
 
 @rule(
