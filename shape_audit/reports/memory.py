@@ -3,16 +3,18 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 
-from shape_audit.models import MemoryPlan
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import byte_size
 from shape_audit.reports.rich_tables import plain, rich_table
 from shape_audit.reports.tables import Table
+
+if TYPE_CHECKING:
+    from shape_audit.models import MemoryPlan
 
 LEGEND = (
     "Counted from config and headers, meant to be right within a factor of two. Weights on the disk are read again for "
