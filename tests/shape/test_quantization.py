@@ -66,6 +66,14 @@ def nvfp4(name: str, rows: int, columns: int) -> Packed:
     }
 
 
+def modelopt_awq(name: str, rows: int, columns: int) -> Packed:
+    return {
+        f"{name}.weight": TensorHeader("U8", (rows // 2, columns)),
+        f"{name}.weight_scale": TensorHeader("BF16", (rows, columns // 32)),
+        f"{name}.pre_quant_scale": TensorHeader("BF16", (columns,)),
+    }
+
+
 def fp8_blocks(name: str, rows: int, columns: int) -> Packed:
     return {
         f"{name}.weight": TensorHeader("F8_E4M3", (rows, columns)),
@@ -130,6 +138,12 @@ LAYOUTS: dict[str, tuple[Pack, dict[str, Any], dict[str, Any], str]] = {
     "modelopt": (nvfp4, {}, {"hf_quant_config": MODELOPT}, "modelopt NVFP4, 4 bits"),
     "modelopt-in-config": (nvfp4, {"quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4"}}, {},
                            "modelopt NVFP4, 4 bits"),
+    "modelopt-awq": (modelopt_awq, {}, {"hf_quant_config": {"quantization": {"quant_algo": "W4A16_AWQ"}}},
+                     "modelopt W4A16_AWQ, 4 bits"),
+    "modelopt-mixed": (nvfp4, {}, {"hf_quant_config": {"quantization": {"quant_algo": "MIXED_PRECISION",
+        "quantized_layers": {"model.layers.0.mlp.up_proj": {"quant_algo": "NVFP4"}}}}}, "modelopt MIXED_PRECISION"),
+    "compressed-nvfp4": (nvfp4, {"quantization_config": {"quant_method": "compressed-tensors", "config_groups": {
+        "group_0": {"weights": {"num_bits": 4, "type": "float"}}}}}, {}, "compressed-tensors, 4 bits"),
     "nvfp4": (nvfp4, {"quantization_config": {"quant_method": "nvfp4"}}, {}, "nvfp4, 4 bits"),
     "fp8": (fp8_blocks, {"quantization_config": {"quant_method": "fp8"}}, {}, "fp8, 8 bits"),
     "fp8-scale": (fp8_scale, {"quantization_config": {"quant_method": "fp8"}}, {}, "fp8, 8 bits"),
