@@ -28,6 +28,8 @@ class ConfigFacts:
         absent_blocks: layers that have no tensors by design.
         stored_layers: layers that have tensors: without these, and those that are run again counted once.
         has_latent_attention: keys and values are kept compressed: rows of matrices say nothing of heads.
+        non_dense_reason: by keys that some types write whatever their blocks are; see `density`.
+        layer_types_reason: by the list of its blocks alone.
         defaults: the fields that the config leaves out and its type's own default fills.
     """
 

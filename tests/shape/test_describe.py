@@ -101,7 +101,7 @@ def test_a_disagreement_is_a_note_and_not_an_average(tiny_llama: Path, tmp_path:
         ({"is_encoder_decoder": True, "architectures": ["T5ForConditionalGeneration"]}, "not a causal"),
         ({"architectures": ["BertForMaskedLM"]}, "not a causal language model"),
         ({"quantization_config": {"quant_method": "gptq"}}, "quantised"),
-        ({"num_layers_per_stack": 1}, "more than once"),
+        ({"model_type": "hrm_text", "num_layers_per_stack": 1}, "more than once"),
     ],
 )
 def test_what_cannot_be_measured_says_why(config: dict, why: str) -> None:
