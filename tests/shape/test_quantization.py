@@ -1,12 +1,15 @@
 """Quantised checkpoints are counted as the weights they stand for, whatever packs them."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shape_audit.hub import TensorHeader
+from shape_audit.hub import TensorHeader, read_checkpoint
 from shape_audit.shape import describe, quantization_disagreement, read_config, read_tensors
+from tests.checks.checkpoints import write_clean
 from tests.shape.headers import CONFIG, checkpoint, elements, headers, llama
 
 Packed = dict[str, TensorHeader]
@@ -226,6 +229,15 @@ def test_a_promise_of_quantisation_is_held_against_what_is_stored(pack: Any, con
     found = quantization_disagreement(facts.quantization, read_tensors(tensors, facts).stored)
     assert found is not None and why in found
     assert found in describe(checkpoint(CONFIG | config, tensors)).notes
+
+
+def test_what_a_file_beside_the_config_says_is_read(tmp_path: Path) -> None:
+    """hf_quant_config.json over weights that nobody has quantised."""
+    folder = write_clean(tmp_path / "model")
+    (folder / "hf_quant_config.json").write_text(json.dumps(MODELOPT))
+    notes = describe(read_checkpoint(str(folder))).notes
+    said = "hf_quant_config.json says that the weights are quantised (modelopt NVFP4), but none is stored so"
+    assert notes == (said,)
 
 
 def test_an_unquantised_model_is_not_taken_for_one() -> None:
