@@ -174,10 +174,14 @@ def _role_of(name: str) -> str:
 
 
 def _token_embedding(parameters: Mapping[str, TensorHeader], config: ConfigFacts | None) -> tuple[int, ...] | None:
-    """The shape of the token embedding: of several, that with as many rows as the config has tokens."""
-    shapes = [
-        header.shape for name, header in parameters.items() if len(header.shape) == 2 and _is_token_embedding(name)
-    ]
+    """The shape of the token embedding: of several, that with as many rows as the config has tokens.
+
+    Rows for added tokens may be stored by themselves (Molmo); they count as its own.
+    """
+    found = {n: h.shape for n, h in parameters.items() if len(h.shape) == 2 and _is_token_embedding(n)}
+    more = {n for n in found if _pattern(facts("tensor_roles")["more_token_rows"]).search(n)}
+    added = sum(found[name][0] for name in more)
+    shapes = [(rows + added, columns) for name, (rows, columns) in found.items() if name not in more]
     rows = (config.embedding_rows or config.vocab_size) if config else None
     return next((shape for shape in shapes if shape[0] == rows), shapes[0] if shapes else None)
 
