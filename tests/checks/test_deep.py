@@ -7,6 +7,7 @@ import pytest
 from safetensors.torch import load_file, save_file
 
 import shape_audit
+from shape_audit.checks import formatted
 from tests.checks.checkpoints import set_config, write_clean
 from tests.tiny_models import CASES, save_tiny
 
@@ -100,6 +101,14 @@ def test_code_of_the_repository_is_a_reason_not_to_look(tmp_path: Path) -> None:
     assert "needs code of the repository" in not_run(folder)
     set_config(model_type="llama", architectures=["LlamaForCausalLM"])(folder)  # which transformers has itself
     assert "SA313" in shape_audit.check(str(folder), deep=True).rules_run
+
+
+def test_reports_for_machines_say_why_not(tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    set_config(auto_map={"AutoModelForCausalLM": "modeling.Mine"}, model_type="mine", architectures=["Mine"])(folder)
+    report = shape_audit.check(str(folder), deep=True)
+    for form in ("json", "junit", "github", "markdown"):
+        assert "needs code of the repository" in str(formatted(report, form, anchor="config.json")), form
 
 
 def test_a_type_that_a_newer_transformers_has_is_a_reason_not_to_look(tmp_path: Path) -> None:

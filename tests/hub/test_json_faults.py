@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 import shape_audit
 from shape_audit.errors import CorruptFileError
 from shape_audit.hub.json_faults import json_oddities
-from shape_audit.hub.weight_files import parse_json_object
+from shape_audit.hub.json_files import parse_json_object
 from tests.checks.checkpoints import CONFIG, write_clean
 
 TEXT = '{\n "model_type": "llama",\n "hidden_size": 64\n}'

@@ -5,19 +5,23 @@ Format: docs.github.com, Workflow commands for GitHub Actions (what must be esca
 
 from __future__ import annotations
 
-from shape_audit.checks.formats.wording import shown, subject, verdict, where
+from shape_audit.checks.formats.wording import shown, subject, unable, verdict, where
 from shape_audit.records import CheckReport
 
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 
 
 def as_github(report: CheckReport, anchor: str) -> str:
-    """One annotation a finding, all at the anchor's first line, and the verdict."""
+    """One annotation a finding and one a rule that could not look, at the anchor's first line, and the verdict."""
     lines = [
         f"::{_COMMANDS[finding.severity]} file={_property(anchor)},line=1,"
         f"title={_property(f'{finding.rule} {finding.name}')}::"
         f"{_data(f'{finding.message} [{where(finding)}] Fix: {finding.fix}')}"
         for finding in shown(report)
+    ]
+    lines += [
+        f"::notice file={_property(anchor)},line=1,title={_property(rule)} not run::{_data(reason)}"
+        for rule, reason in unable(report).items()
     ]
     return "\n".join([*lines, _harmless(f"shape-audit check {subject(report)}: {verdict(report)}")]) + "\n"
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from shape_audit.checks.all_rules import all_rules
-from shape_audit.checks.formats.wording import subject, where
+from shape_audit.checks.formats.wording import subject, unable, where
 from shape_audit.records import CheckReport, Finding
 
 
@@ -30,8 +30,14 @@ def as_junit(report: CheckReport) -> str:
         others = [finding for finding in found if finding.fingerprint not in failing]
         if others:
             SubElement(case, "system-out").text = "\n".join(_line(finding) for finding in others)
+    skipped = unable(report)
+    for id, reason in skipped.items():
+        case = SubElement(suite, "testcase", classname=f"shape-audit.{rules[id].family}", name=f"{id} {rules[id].name}")
+        SubElement(case, "skipped", message=_xml(reason))
     for element in (suites, suite):
-        element.set("tests", str(len(report.rules_run)))
+        element.set("tests", str(len(report.rules_run) + len(skipped)))
+        if skipped:
+            element.set("skipped", str(len(skipped)))
         element.set("failures", str(failures))
         element.set("errors", "0")
     indent(suites)

@@ -46,6 +46,11 @@ def looked(report: CheckReport) -> str:
     return f"{len(report.rules_run)} rules looked" + (f"; not run: {'; '.join(left)}" if left else "")
 
 
+def unable(report: CheckReport) -> dict[str, str]:
+    """Id -> why, of rules that were asked for and could not look."""
+    return {rule: reason for rule, reason in report.rules_not_run.items() if ": " in reason}
+
+
 def subject(report: CheckReport) -> str:
     """The model, with its commit where it has one."""
     return f"{report.repo_id}@{report.revision[:12]}" if report.revision else report.repo_id
