@@ -22,8 +22,8 @@ class WindowOptions(Spec):
     dataset: Annotated[
         str,
         Option(
-            "Calibration text: builtin:python-docs, a .txt, .jsonl or .parquet file, or "
-            "org/name[:config][@revision] on the Hub.",
+            "Calibration text: builtin:python-docs; a .txt, .jsonl, .csv, .tsv or .parquet file, or a folder of them; "
+            "or org/name[:config][@revision] on the Hub.",
             panel="Text",
             manifest=True,
         ),

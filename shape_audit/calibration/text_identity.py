@@ -24,7 +24,7 @@ def names_text(wanted: WindowOptions, made: Calibration, revision: str | None = 
         return False
     named = hub_dataset_named(wanted.dataset)
     if named is None:
-        return made.revision is None and made.dataset in (wanted.dataset, wanted.dataset.rpartition("/")[2])
+        return made.revision is None and made.dataset in (wanted.dataset, wanted.dataset.rstrip("/").rpartition("/")[2])
     if made.dataset != named.repo_id or made.revision is None:
         return False
     if named.config not in (None, made.config) or wanted.split not in (None, made.split):

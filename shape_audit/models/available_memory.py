@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import resource
+import sys
 from pathlib import Path
 
 import torch
@@ -21,6 +23,16 @@ def available_memory(device: torch.device) -> dict[str, int]:
         for number in range(torch.cuda.device_count()):
             there[f"cuda:{number}"] = torch.cuda.mem_get_info(number)[0]
     return there
+
+
+def held_ram() -> int:
+    """Bytes of CPU memory that this process holds: interpreter, libraries, and what it has read so far."""
+    try:
+        import psutil  # comes with accelerate
+
+        return int(psutil.Process().memory_info().rss)
+    except ImportError:
+        return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
 
 
 def available_ram(cgroups: Path = CGROUPS, own_cgroups: Path = OWN_CGROUPS) -> int:

@@ -14,8 +14,16 @@ from shape_audit.records import ModelShape
 MEMORY_FOR_A_MICRO_BATCH = 2**30
 """Bytes one micro-batch may take, however much there is: more windows at once are hardly faster."""
 MAX_MICRO_BATCH = 16
+HEAP_SHARE = 1.5
+"""What a micro-batch takes of a CPU's memory, against its tensors: the C library keeps pieces of what was freed."""
+RETURNED_SHARE = 1.1
+"""The same where freed memory is given back at once (`freed_memory`), and on other devices."""
+WORKING_BYTES = 50 * 2**20
+"""Of a CPU pass: stacks and buffers of its threads, the text and its windows."""
 ROW_NUMBERS = 7
-"""Numbers kept of a window at a site beside its diagonal, see `sums.WindowRows`."""
+"""Numbers kept of a window at a site beside its diagonal, see `window_rows`."""
+TRIANGLE_ROWS = 256
+"""An upper triangle is kept in strips of so many rows, see `interaction.estimators.upper_triangle`."""
 
 
 @dataclass(frozen=True)
@@ -45,14 +53,16 @@ class DeviceMemory:
 
     Attributes:
         device: cpu, cuda:N, mps or disk.
+        process: interpreter, libraries and whatever else the process holds there already, before any weights.
         weights: those that stay there; of the disk, those that are read from it for every micro-batch.
         streamed: the largest block that is brought there to be computed with, one at a time.
         sums: of sites, and rows of all windows.
         activations: of one micro-batch.
-        available: what there is now; None for the disk, which holds the weights already.
+        available: what there is now, with what the process holds; None for the disk, which holds the weights already.
     """
 
     device: str
+    process: int = 0
     weights: int = 0
     streamed: int = 0
     sums: int = 0
@@ -62,7 +72,7 @@ class DeviceMemory:
     @property
     def lasting(self) -> int:
         """All that does not depend on the micro-batch."""
-        return self.weights + self.streamed + self.sums
+        return self.process + self.weights + self.streamed + self.sums
 
     @property
     def total(self) -> int:
@@ -109,16 +119,23 @@ class MemoryPlan:
         return all(memory.lasting_fits for memory in self.devices)
 
 
-def window_memory(shape: ModelShape, seq_len: int, *, element_bytes: int = 4) -> WindowMemory:
+def window_memory(shape: ModelShape, seq_len: int, *, element_bytes: int = 4, is_fused: bool = False) -> WindowMemory:
     """What one window of `seq_len` inputs takes.
+
+    A block keeps for its backward pass what was counted in blocks of GPT-2, Llama, Qwen3 and Gemma 2: 4 feed-forward
+    widths (gated or GELU; ReLU keeps one), queries and keys and values twice, two and a half exact copies of the
+    stream around its norms. The loss keeps logits, their log-softmax and their gradient.
 
     Args:
         element_bytes: of the pass's dtype. Norms, scores and logits are float32 or better whatever it is.
+        is_fused: whether attention never has all scores in memory.
     """
     width, feed_forward = shape.hidden_size, shape.intermediate_size or 4 * shape.hidden_size
-    exact = max(4, element_bytes)
-    scores = exact * (shape.num_attention_heads or 0) * seq_len  # where attention is not fused
-    kept = element_bytes * (12 * width + 6 * feed_forward) + exact * 4 * width
+    heads, exact = shape.num_attention_heads or 0, max(4, element_bytes)
+    queries = heads * shape.head_dim if shape.head_dim else width
+    keys = (shape.num_key_value_heads or heads) * shape.head_dim if shape.head_dim else width
+    kept = element_bytes * (4 * feed_forward + 2 * queries + 2 * keys) + exact * 5 * width // 2
+    scores = 0 if is_fused else 2 * exact * heads * seq_len
     logits = 3 * exact + (element_bytes if element_bytes < exact else 0)
     return WindowMemory(
         block=seq_len * (kept + scores),
@@ -127,9 +144,10 @@ def window_memory(shape: ModelShape, seq_len: int, *, element_bytes: int = 4) ->
     )
 
 
-def sums_memory(width: int, windows: int, *, element_bytes: int = 4) -> int:
-    """The sums of a site: two matrices, and a row of float64 for every window."""
-    return 2 * max(4, element_bytes) * width * width + 8 * windows * (width + ROW_NUMBERS)
+def sums_memory(width: int, windows: int) -> int:
+    """The sums of a site, float64: the upper triangles of two matrices, and a row for every window."""
+    entries = sum(min(TRIANGLE_ROWS, width - begin) * (width - begin) for begin in range(0, width, TRIANGLE_ROWS))
+    return 8 * (2 * entries + windows * (width + ROW_NUMBERS))
 
 
 def chosen_micro_batch(
@@ -151,6 +169,7 @@ def with_activations(
     main_device: str,
     block_devices: Sequence[str],
     micro_batch: int | None,
+    is_fused: bool = False,
 ) -> tuple[int, tuple[DeviceMemory, ...]]:
     """The micro-batch, and the same memories with what it takes of each.
 
@@ -159,14 +178,16 @@ def with_activations(
         main_device: where the logits are.
         block_devices: where each block is computed.
         micro_batch: the user's; None chooses what is sensible and fits.
+        is_fused: see `window_memory`.
     """
     memories = tuple(lasting)
-    a_window = window_memory(shape, seq_len, element_bytes=element_bytes)
+    a_window = window_memory(shape, seq_len, element_bytes=element_bytes, is_fused=is_fused)
     each: Mapping[str, int] = {
         memory.device: a_window.of_blocks(list(block_devices).count(memory.device), is_checkpointed=is_checkpointed)
         + (a_window.logits if memory.device == main_device else 0)
         for memory in memories
     }
+    each = {device: int(_heap_share(device, is_checkpointed) * size) for device, size in each.items()}
     if micro_batch is None:
         sensible = chosen_micro_batch(shape, seq_len, element_bytes=element_bytes, is_checkpointed=is_checkpointed)
         fitting = [
@@ -176,6 +197,10 @@ def with_activations(
         ]
         micro_batch = max(1, min([sensible, *fitting]))
     return micro_batch, tuple(replace(memory, activations=micro_batch * each[memory.device]) for memory in memories)
+
+
+def _heap_share(device: str, is_checkpointed: bool) -> float:
+    return RETURNED_SHARE if is_checkpointed or device != "cpu" else HEAP_SHARE
 
 
 def memory_advice(plan: MemoryPlan, *, device_map: str | None, sites: str) -> str:

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 
 from shape_audit.hub import Checkpoint, config_folder
-from shape_audit.models.available_memory import available_memory
+from shape_audit.models.available_memory import available_memory, held_ram
 from shape_audit.models.device_map import parse_device_map, parse_max_memory
 from shape_audit.models.loading import (
     DTYPES,
@@ -17,6 +17,7 @@ from shape_audit.models.loading import (
     unloaded_model,
 )
 from shape_audit.models.memory_estimate import (
+    WORKING_BYTES,
     DeviceMemory,
     MemoryPlan,
     sums_memory,
@@ -68,10 +69,11 @@ def plan_weights(
     computing = device
     if load.device_map is not None and computing.type == "mps":
         computing = torch.device("cpu")
-    there = available_memory(computing)
+    model_class = _imported_class(checkpoint)
+    held, there = held_ram(), available_memory(computing)
     torch_dtype = DTYPES[dtype_of_pass(checkpoint, load.dtype)]
     item = torch_dtype.itemsize
-    of_sites = {at: sums_memory(width, size.windows, element_bytes=item) for at, width in size.site_widths.items()}
+    of_sites = {at: sums_memory(width, size.windows) for at, width in size.site_widths.items()}
     placement = None
     if load.device_map is not None:
         a_window = window_memory(shape, size.seq_len, element_bytes=item)
@@ -94,6 +96,7 @@ def plan_weights(
         sums={at: main if at <= 0 else block_devices[at - 1] for at in of_sites},
         of_sites=of_sites,
         there=there,
+        held=held,
     )
     is_checkpointed = placement is not None and placement.is_streamed
     chosen, devices = with_activations(
@@ -105,6 +108,7 @@ def plan_weights(
         main_device=main,
         block_devices=block_devices,
         micro_batch=load.micro_batch,
+        is_fused=load.attn_implementation != "eager" and bool(getattr(model_class, "_supports_sdpa", False)),
     )
     plan = MemoryPlan(
         model=checkpoint.repo_id,
@@ -117,6 +121,15 @@ def plan_weights(
     return PlannedMemory(plan, placement)
 
 
+def _imported_class(checkpoint: Checkpoint) -> type | None:
+    """The class of the model. Its code and all else that a pass imports is part of the process from here on."""
+    import scipy.stats  # noqa: F401
+    from transformers import CONFIG_MAPPING, MODEL_FOR_CAUSAL_LM_MAPPING
+
+    found: type | None = MODEL_FOR_CAUSAL_LM_MAPPING.get(CONFIG_MAPPING[checkpoint.config["model_type"]], None)
+    return found
+
+
 def _lasting(
     *,
     weights: Mapping[str, int],
@@ -124,8 +137,11 @@ def _lasting(
     sums: Mapping[int, str],
     of_sites: Mapping[int, int],
     there: Mapping[str, int],
+    held: int,
 ) -> list[DeviceMemory]:
     """What each memory holds from the first micro-batch to the last; the disk comes last."""
+    processes = {"cpu": held + WORKING_BYTES}
+    there = {name: free + processes.get(name, 0) for name, free in there.items()}
     sums_at: dict[str, int] = {}
     for site, device in sums.items():
         home = "cpu" if device == "mps" else device  # mps has no float64
@@ -134,6 +150,7 @@ def _lasting(
     return [
         DeviceMemory(
             name,
+            process=processes.get(name, 0),
             weights=weights.get(name, 0),
             streamed=streamed.get(name, 0),
             sums=sums_at.get(name, 0),

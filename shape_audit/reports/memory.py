@@ -47,13 +47,14 @@ def memory_table(plan: MemoryPlan) -> Table:
             byte_size(memory.streamed),
             byte_size(memory.sums),
             byte_size(memory.activations),
+            byte_size(memory.process),
             byte_size(memory.total) if memory.available is not None else "–",
             byte_size(memory.available) if memory.available is not None else "–",
             "yes" if memory.fits else "NO",
         )
         for memory in plan.devices
     )
-    columns = ("", "weights", "streamed", "sums", "micro-batch", "together", "there is", "fits")
+    columns = ("", "weights", "streamed", "sums", "micro-batch", "process", "together", "there is", "fits")
     return Table("Memory", columns, rows)
 
 

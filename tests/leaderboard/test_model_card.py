@@ -179,14 +179,14 @@ def test_rows_are_found_by_name() -> None:
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write_rendered(tmp_path / "leaderboard", row(scores=[score("official-cot", 0.3)]), row("org/two"))
-    assert leaderboard_card.command("org/one", board=folder) == ExitCode.CLEAN
+    assert leaderboard_card.card(model="org/one", board=folder) == ExitCode.CLEAN
     assert capsys.readouterr().out.startswith("## Depth-width shape\n")
-    assert leaderboard_card.command("org/one", board=folder, metadata=True, output=tmp_path / "card.md") == 0
+    assert leaderboard_card.card(model="org/one", board=folder, metadata=True, output=tmp_path / "card.md") == 0
     assert ModelCard.load(tmp_path / "card.md").data.eval_results
     assert capsys.readouterr() == ("", "")
-    assert leaderboard_card.command("org/two", board=folder, metadata=True) == ExitCode.CLEAN
+    assert leaderboard_card.card(model="org/two", board=folder, metadata=True) == ExitCode.CLEAN
     said = capsys.readouterr()
     assert said.out.startswith("## Depth-width shape\n") and "no score to put into metadata" in said.err
-    assert leaderboard_card.command("org/three", board=folder) == ExitCode.WRONG_USAGE
-    assert leaderboard_card.command("org/one", board=tmp_path / "absent") == ExitCode.INCOMPLETE
+    assert leaderboard_card.card(model="org/three", board=folder) == ExitCode.WRONG_USAGE
+    assert leaderboard_card.card(model="org/one", board=tmp_path / "absent") == ExitCode.INCOMPLETE
     assert capsys.readouterr().err.count("\n") == 2
