@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 
 from shape_audit.lazy import lazy_names
 from shape_audit.models.device_map import DeviceMap, parse_device_map, parse_max_memory
-from shape_audit.models.freed_memory import give_back_freed_memory
+from shape_audit.models.freed_memory import FreePages, give_back_freed_memory
 from shape_audit.models.memory_estimate import DeviceMemory, MemoryPlan, chosen_micro_batch, memory_advice
 from shape_audit.models.options import Device, LoadOptions
 
@@ -37,6 +37,7 @@ __all__ = [
     "Device",
     "DeviceMap",
     "DeviceMemory",
+    "FreePages",
     "LoadOptions",
     "LoadedModel",
     "MemoryPlan",
