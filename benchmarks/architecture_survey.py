@@ -2,9 +2,9 @@
 
 For each type of `AutoModelForCausalLM`: its default config is written down as config.json would have it, the model is
 built on the meta device, and `shape.describe` reads the config and the names and shapes of the tensors. The truth is
-what transformers built: depth and width of the text config, parameters counted from the modules, tied ones once,
-without modules for images or sound. Then a tiny model of the type is saved and audited, and every number of its
-profile compared with a dense computation in float64 (see `tiny_measurement`).
+what transformers built: depth, width, heads and vocabulary of the text config, parameters counted from the modules,
+tied ones once, without modules for images or sound. Then a tiny model of the type is saved and audited, and every
+number of its profile compared with a dense computation in float64 (see `tiny_measurement`).
 
     .venv/bin/python benchmarks/architecture_survey.py --save     # resumable: finished types are kept in build/
 
@@ -13,6 +13,7 @@ After an update of transformers, run it again: the kept results carry its versio
 
 from __future__ import annotations
 
+import contextlib
 import json
 import logging
 import re
@@ -27,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import torch
 import transformers
-from transformers import CONFIG_MAPPING, AutoModelForCausalLM
+from transformers import CONFIG_MAPPING, AutoModelForCausalLM, AutoModelForImageTextToText
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
 from benchmarks.reporting import ROOT, heading, publish
@@ -38,10 +39,13 @@ from shape_audit.records import ModelRef
 from shape_audit.shape import describe
 
 KEPT = ROOT / "build" / f"architecture_survey_{transformers.__version__}"
-OTHER_MODALITY = re.compile("Vision|Audio|Image|Speech|Multi[Mm]odalProjector")
+OTHER_MODALITY = re.compile(
+    "Vision|Audio|Image|Speech|Projector|QFormer|Resampler|Perceiver|Connector|Aligner|VQVAE|PatchMerger"
+)
 """Class names of modules that do not belong to the text model."""
-OTHER_MODALITY_LAYER = re.compile("vision|visual|image|audio|speech")
-"""The same for single layers, whose class says nothing: names of the attributes that hold them."""
+OTHER_MODALITY_LAYER = re.compile("vision|visual|image|video|audio|speech|projector|aligner|generation_|connector")
+"""The same for single layers and parameters, whose class says nothing: names of the attributes that hold them."""
+SIZES = ("num_hidden_layers", "hidden_size", "num_attention_heads", "num_key_value_heads", "head_dim", "vocab_size")
 
 SETTINGS: dict[str, dict[str, Any]] = {
     "hunyuan_v1_dense": {"head_dim": 128},
@@ -56,14 +60,14 @@ SETTINGS: dict[str, dict[str, Any]] = {
 
 
 EXPLANATION = """
-Read: equal where depth, width and parameters are those of the model that transformers builds from the type's default
-config, and no promise of the config is called broken. Measured: a model of a few thousand random parameters (matrices
-of standard deviation .2), 6 windows of 16 tokens, all sites, by `shape_audit.audit` from a folder. Float32, float64:
-the largest error over all sites of the plug-in energy and the trace (relative) and the unbiased AOFE-ratio (absolute),
-of a pass in that dtype, against explicit sums of outer products in float64 of zeros added to the stream (in float32
-for a type whose own code has no float64: these have no second number). A float64 pass is off by more than 1e-12 where
-the model's code goes through float32. Stream: whether what goes from block to block is among the model's own
-`hidden_states`.
+Read: equal where depth, width, heads, vocabulary and parameters are those of the model that transformers builds from
+the type's default config, and no promise of the config is called broken. Measured: a model of a few thousand random
+parameters (matrices of standard deviation .2), 6 windows of 16 tokens, all sites, by `shape_audit.audit` from a
+folder. Float32, float64: the largest error over all sites of the plug-in energy and the trace (relative) and the
+unbiased AOFE-ratio (absolute), of a pass in that dtype, against explicit sums of outer products in float64 of zeros
+added to the stream (in float32 for a type whose own code has no float64: these have no second number). A float64 pass
+is off by more than 1e-12 where the model's code goes through float32. Stream: whether what goes from block to block
+is among the model's own `hidden_states`.
 
 """
 
@@ -74,7 +78,7 @@ def survey(model_type: str) -> dict[str, Any]:
         config = CONFIG_MAPPING[model_type](**SETTINGS.get(model_type, {}))
         written = json.loads(config.to_json_string())
         with torch.device("meta"):
-            model = AutoModelForCausalLM.from_config(config)
+            model = auto_class(model_type).from_config(config)
     except Exception as error:  # a default config that its own class cannot build
         return {"outcome": "cannot be built", "detail": f"{type(error).__name__}: {' '.join(str(error).split())}"[:120]}
     written["architectures"] = [type(model).__name__]
@@ -85,18 +89,33 @@ def survey(model_type: str) -> dict[str, Any]:
         reading = describe(checkpoint)
     except ShapeAuditError as error:
         return {"outcome": "refused", "detail": str(error).partition(": ")[2]}
+    if reading.refusal and not reading.is_causal_lm:
+        return {"outcome": "refused", "detail": reading.refusal}
+    truth = {"parameters": text_parameters(model)} | true_sizes(model.config.get_text_config(decoder=True))
+    read = {"parameters": reading.shape.params_total} | {name: getattr(reading.shape, name) for name in SIZES}
+    wrong = [f"{name}: true {value:,}, read {read[name]}" for name, value in truth.items() if value != read[name]]
+    wrong += [note for note in reading.notes if "disagree" in note or "untied" in note]
+    if wrong:
+        return {"outcome": "differs", "detail": "; ".join(wrong)}
     if reading.refusal:
         return {"outcome": "refused", "detail": reading.refusal}
-    text_config = model.config.get_text_config(decoder=True)
-    depth, width = (getattr(text_config, name, None) for name in ("num_hidden_layers", "hidden_size"))
-    truth = (depth, width, text_parameters(model))
-    read = (reading.shape.num_hidden_layers, reading.shape.hidden_size, reading.shape.params_total)
-    if truth != read:
-        return {"outcome": "differs", "detail": f"true {truth}, read {read}"}
-    untrue = next((note for note in reading.notes if "disagree" in note), None)
-    if untrue:
-        return {"outcome": "differs", "detail": untrue}
-    return {"outcome": "equal", "detail": "{} x {}, {:,} parameters".format(*read)}
+    shape = reading.shape
+    detail = f"{shape.num_hidden_layers} x {shape.hidden_size}, {shape.params_total:,} parameters"
+    return {"outcome": "equal", "detail": detail}
+
+
+def auto_class(model_type: str) -> Any:
+    return AutoModelForCausalLM if model_type in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES else AutoModelForImageTextToText
+
+
+def true_sizes(config: Any) -> dict[str, int]:
+    """What the text config says of one number for all layers."""
+    sizes = {}
+    for name in SIZES:
+        with contextlib.suppress(RuntimeError):  # differs by layer, and refuses to be read
+            if isinstance(value := getattr(config, name, None), int) and value > 0:
+                sizes[name] = value
+    return sizes
 
 
 def stored_tensors(model: torch.nn.Module) -> dict[str, torch.Tensor]:
@@ -107,14 +126,21 @@ def stored_tensors(model: torch.nn.Module) -> dict[str, torch.Tensor]:
 
 def text_parameters(model: torch.nn.Module) -> int:
     """Parameters of all modules but those of other modalities."""
+    embedding = id(model.get_input_embeddings().weight)
     others = {
         id(parameter)
         for name, module in model.named_modules()
-        if module is not model
+        if embedding not in map(id, module.parameters())
         and (OTHER_MODALITY.search(type(module).__name__) or OTHER_MODALITY_LAYER.search(name.rpartition(".")[2]))
         for parameter in module.parameters()
     }
-    return sum(p.numel() for p in model.parameters() if id(p) not in others)
+    return sum(
+        p.numel()
+        for name, p in model.named_parameters()
+        if id(p) not in others
+        and not OTHER_MODALITY_LAYER.search(name.rpartition(".")[2])
+        and not name.endswith("e_score_correction_bias")  # a statistic, not trained by gradient
+    )
 
 
 def main() -> None:

@@ -27,12 +27,12 @@ import torch
 from torch import Tensor
 
 from benchmarks.reporting import ROOT, heading, publish, result_path
-from shape_audit.calibration import CalibrationText, WindowSet, cut_windows, load_tokenizer, read_text
+from shape_audit.calibration import CalibrationText, WindowCutter, WindowSet, load_tokenizer, read_text
 from shape_audit.hub import read_checkpoint
 from shape_audit.interaction import Site
 from shape_audit.interaction.estimators.error_bars import ErrorBars
 from shape_audit.interaction.estimators.statistics import Energies, unbiased
-from shape_audit.interaction.estimators.sums import WindowRows
+from shape_audit.interaction.estimators.window_rows import WindowRows
 from shape_audit.interaction.protocols.loss_gradient import LossGradient
 from shape_audit.models import LoadOptions, load_model
 from shape_audit.models.blocks import find_blocks
@@ -65,7 +65,7 @@ class Pool:
         return cls(inner_PP, diagonal_PD, tokens, diagonal_PD @ diagonal_PD.T, torch.outer(traces, traces))
 
     def rows(self, chosen: Tensor) -> tuple[float, WindowRows]:
-        """||sum A_s||_F^2 and the rows of a sample, as a pass over these windows in this order makes them."""
+        """The sum of the products of all pairs, and the rows of a sample: as a pass in this order has them."""
         count = len(chosen)
         inner_KK = self.inner_PP[chosen][:, chosen]
         reference_K = torch.tensor([2 ** int(math.log2(i)) if i >= 4 else 0 for i in range(count)])
@@ -80,7 +80,7 @@ class Pool:
             inner_trace_K=(self.inner_trace_PP[chosen][:, chosen] * before_KK).sum(1),
             reference_tokens_K=reference_K * self.tokens,
         )
-        return float(inner_KK.sum()), rows
+        return float(inner_KK.triu(1).sum()), rows
 
 
 class Collector:
@@ -96,7 +96,7 @@ class Collector:
 
 def windows_of(model: str, text: CalibrationText, count: int, seq_len: int = SEQ_LEN) -> WindowSet:
     tokenizer = load_tokenizer(read_checkpoint(model).folder, model)
-    return cut_windows(text, tokenizer, windows=count, seq_len=seq_len, passage_bytes=seq_len * 3 // 2)
+    return WindowCutter(text, tokenizer, seq_len=seq_len, passage_bytes=seq_len * 3 // 2).first(count)
 
 
 def pools(model: str, windows: WindowSet, sites: list[Site]) -> dict[Site, Pool]:
@@ -116,8 +116,7 @@ def pools(model: str, windows: WindowSet, sites: list[Site]) -> dict[Site, Pool]
 
 
 def truth_of(pool: Pool) -> Energies:
-    norm2, rows = pool.rows(torch.arange(len(pool.diagonal_PD)))
-    truth = unbiased(norm2, rows)
+    truth = unbiased(*pool.rows(torch.arange(len(pool.diagonal_PD))))
     assert truth is not None
     return truth
 
@@ -131,10 +130,11 @@ def measure(pool: Pool, count: int, draws: int, seed: int = 0) -> dict[str, np.n
     found: dict[str, list[float]] = {}
     for _ in range(draws):
         chosen = torch.randperm(size, generator=generator)[:count]
-        norm2, rows = pool.rows(chosen)
-        energies = unbiased(norm2, rows)
+        pair_products, rows = pool.rows(chosen)
+        energies = unbiased(pair_products, rows)
         assert energies is not None
         n = rows.tokens
+        norm2 = 2 * pair_products + float(rows.energy_K.sum())
         diagonal = float(rows.diagonal_KD.sum(0).square().sum())
         bars = ErrorBars(energies, rows)
         row = {

@@ -37,7 +37,9 @@ with (builtin_folder("bytes-1m") / "model.safetensors").open("rb") as stream:
     REAL_HEADER = json.loads(stream.read(int.from_bytes(stream.read(8), "little")))
 
 KEYS = [*REAL_CONFIG, "n_layer", "text_config", "quantization_config", "num_experts", "layer_types", "auto_map", "bits",
-        "is_encoder_decoder", "multi_query", "share_input_output_embeddings", "quant_method"]  # fmt: skip
+        "is_encoder_decoder", "multi_query", "share_input_output_embeddings", "quant_method",
+        "quantization", "config_groups", "num_nextn_predict_layers", "block_configs",
+        "cross_attention_layers"]  # fmt: skip
 numbers = st.integers(-5, 300) | st.sampled_from([2**31, 2**53, 2**63, 2**80, -(2**70), 10**300])
 values = st.recursive(
     st.none() | st.booleans() | numbers | st.floats() | st.text(max_size=8),

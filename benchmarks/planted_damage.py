@@ -97,7 +97,7 @@ def depth_wrong(sound: Sound) -> tuple[Headers, str] | None:
             if part.get(key) == len(sound.blocks.blocks):
                 part[key] += 1
                 path.write_text(json.dumps(config))
-                return sound.headers, str(part[key])
+                return sound.headers, rf"\b({part[key]}|{part[key] - 1})\b"
     return None
 
 

@@ -10,7 +10,7 @@ import pytest
 CASES = Path(__file__).resolve().parents[2] / "shared" / "cases"
 
 
-@pytest.mark.parametrize("domain", ["shapes"])
+@pytest.mark.parametrize("domain", ["shapes", "scores"])
 def test_every_case_of_a_domain_is_answered_right(domain: str) -> None:
     if not (CASES / "run").is_file():
         pytest.skip("the cases (../shared/cases) are not at hand")

@@ -6,9 +6,13 @@ import subprocess
 import sys
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import pytest
 
+import shape_audit
+from shape_audit.checks import all_rules
+from shape_audit.errors import IncompleteError
 from tests.conftest import Program
 
 EXAMPLE = Path(__file__).parent / "plugin_example"
@@ -104,6 +108,22 @@ class Mine:
 """
 
 
+@pytest.fixture
+def install(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Any:
+    """`install(name, module, entries)` installs a package for this process, for as long as the test runs."""
+    names = []
+
+    def into_this_process(name: str, module: str, entries: dict[str, str]) -> None:
+        names.append(name.replace("-", "_"))
+        monkeypatch.syspath_prepend(installed(tmp_path / name, name, module, entries))
+
+    all_rules.cache_clear()
+    yield into_this_process
+    all_rules.cache_clear()
+    for name in names:
+        sys.modules.pop(name, None)
+
+
 @pytest.mark.parametrize(
     ("module", "prefix", "said"),
     [
@@ -121,12 +141,12 @@ class Mine:
     ],
 )
 def test_a_package_whose_rules_cannot_be_used_is_named(
-    module: str, prefix: str, said: str, program: Program, tiny_llama: Path, tmp_path: Path
+    module: str, prefix: str, said: str, install: Any, tiny_llama: Path
 ) -> None:
-    folder = installed(tmp_path / "bad", "bad-rules", module, {f"rules {prefix}": "bad_rules:RULES"})
-    done = program("check", tiny_llama, PYTHONPATH=str(folder))
-    assert done.returncode == 2 and done.stderr.count("\n") == 1 and not done.stdout, done.stderr
-    assert "bad-rules 0.1" in done.stderr and said in done.stderr
+    install("bad-rules", module, {f"rules {prefix}": "bad_rules:RULES"})
+    with pytest.raises(IncompleteError) as caught:
+        shape_audit.check(str(tiny_llama))
+    assert "bad-rules 0.1" in str(caught.value) and said in str(caught.value) and "\n" not in str(caught.value)
 
 
 def test_what_needs_none_of_them_looks_for_none(program: Program, tiny_llama: Path, tmp_path: Path) -> None:
@@ -136,36 +156,43 @@ def test_what_needs_none_of_them_looks_for_none(program: Program, tiny_llama: Pa
     assert done.returncode == 0 and "bad" not in done.stderr, done.stderr
 
 
-def test_two_packages_of_one_prefix_are_named(program: Program, tiny_llama: Path, tmp_path: Path) -> None:
+def test_two_packages_of_one_prefix_are_named(install: Any) -> None:
     module = RULE.format(id="TWO001", name="two", body="return []")
     for name in ("one-rules", "other-rules"):
-        installed(tmp_path / "both", name, module, {"rules TWO": f"{name.replace('-', '_')}:RULES"})
-    done = program("rules", PYTHONPATH=str(tmp_path / "both"))
-    assert done.returncode == 2 and "other-rules 0.1 (entry point TWO" in done.stderr and "one-rules 0.1" in done.stderr
+        install(name, module, {"rules TWO": f"{name.replace('-', '_')}:RULES"})
+    with pytest.raises(IncompleteError, match=r"other-rules 0\.1 \(entry point TWO .* a name of one-rules 0\.1 too"):
+        all_rules()
 
 
 @pytest.mark.parametrize(
     ("name", "module", "said"),
     [
         ("mine", PROTOCOL.format(body="raise KeyError('x')"), "fails on LlamaForCausalLM (KeyError: 'x')"),
+        ("mine", PROTOCOL.format(body="return None"), "does not give one loss a window"),
+        ("mine", PROTOCOL.format(body="pass").replace("= {}", "= {'x': None}"), "has parameters that are no numbers"),
+        (
+            "mine",
+            PROTOCOL.format(body="pass").replace("dict.fromkeys(sites", "dict.fromkeys('x'"),
+            "no interaction.Site",
+        ),
         ("mine", "Mine = 7", "cannot be made without arguments (TypeError"),
         ("other", PROTOCOL.format(body="pass"), "must name an interaction.MeasurementProtocol of the same name"),
         ("loss-gradient", PROTOCOL.format(body="pass"), "uses a name of shape-audit's own"),
     ],
 )
 def test_a_package_whose_protocol_cannot_be_used_is_named(
-    name: str, module: str, said: str, program: Program, tiny_llama: Path, tmp_path: Path
+    name: str, module: str, said: str, install: Any, tiny_llama: Path
 ) -> None:
-    folder = installed(tmp_path / "bad", "bad-protocol", module, {f"protocols {name}": "bad_protocol:Mine"})
-    done = program("audit", tiny_llama, "--protocol", name, *FEW, PYTHONPATH=str(folder))
-    assert done.returncode == 2 and done.stderr.count("\n") == 1, done.stderr
-    assert "bad-protocol 0.1" in done.stderr and said in done.stderr
+    install("bad-protocol", module, {f"protocols {name}": "bad_protocol:Mine"})
+    with pytest.raises(IncompleteError) as caught:
+        shape_audit.audit(str(tiny_llama), protocol=name, windows=2, seq_len=16)
+    assert "bad-protocol 0.1" in str(caught.value) and said in str(caught.value) and "\n" not in str(caught.value)
 
 
 @pytest.mark.parametrize(
     ("body", "code", "said"),
     [
-        ("raise ValueError('no table')", 2, "fails on {model} (ValueError: no table)"),
+        ("raise ValueError('no table')", 2, "(ValueError: no table)"),
         ("return ['.25']", 2, "gives what is no records.ScoreRecord"),
         ("raise ConnectionResetError", 0, "bad (bad-scores 0.1): the Hub could not be reached"),
     ],
@@ -176,6 +203,12 @@ def test_a_score_source_at_fault_is_named(
     module = f"def scores(model, revision):\n    {body}\n"
     folder = installed(tmp_path / "bad", "bad-scores", module, {"score_sources bad": "bad_scores:scores"})
     done = program("scores", tiny_llama, PYTHONPATH=str(folder))
-    everything = done.stdout + done.stderr
-    assert done.returncode == code and "bad-scores 0.1" in everything, done.stderr
-    assert said.format(model=tiny_llama) in " ".join(everything.split())
+    everything = " ".join((done.stdout + done.stderr).split())
+    assert done.returncode == code and "bad-scores 0.1" in everything and said in everything
+
+
+def test_such_a_line_is_all_that_a_command_says(program: Program, tiny_llama: Path, tmp_path: Path) -> None:
+    folder = installed(tmp_path / "bad", "bad-rules", "import gone", {"rules BAD": "bad_rules:RULES"})
+    for command in (("check", tiny_llama), ("rules",)):
+        done = program(*command, PYTHONPATH=str(folder))
+        assert done.returncode == 2 and done.stderr.count("\n") == 1 and not done.stdout, done.stderr

@@ -26,11 +26,13 @@ from shape_audit.records import (
     Environment,
     Interaction,
     Loss,
+    ModelShape,
     WallSeconds,
     WeightInteraction,
     safe_file_name,
     sha256_of,
 )
+from shape_audit.shape import STORED_TWICE, UNTIED_WHEN_LOADED, untied_shape
 
 if TYPE_CHECKING:
     from shape_audit.interaction import MeasurementProtocol, Profile, ProfilePass
@@ -39,8 +41,13 @@ if TYPE_CHECKING:
 
 @dataclass(frozen=True)
 class Measurement:
-    """The parts that a measured audit adds to a record."""
+    """The parts that a measured audit adds to a record.
 
+    Attributes:
+        shape: of the model that was loaded, where headers alone gave another one.
+    """
+
+    shape: ModelShape | None
     calibration: Calibration
     loss: Loss
     interaction: Interaction
@@ -51,7 +58,11 @@ class Measurement:
     def added_to(self, record: AuditRecord) -> AuditRecord:
         """The record of the shape with these parts in it; not sealed."""
         parts = {name: getattr(self, name) for name in ("calibration", "loss", "interaction", "weights", "environment")}
-        return record.model_copy(update={**parts, "notes": [*record.notes, *self.notes]})
+        notes = list(record.notes)
+        if self.shape is not None:
+            parts["shape"] = self.shape
+            notes = [UNTIED_WHEN_LOADED if note == STORED_TWICE else note for note in notes]
+        return record.model_copy(update={**parts, "notes": [*notes, *self.notes]})
 
 
 def measure(subject: Subject, options: AuditOptions, progress: Progress, processes: SingleProcess) -> Measurement:
@@ -64,7 +75,7 @@ def measure(subject: Subject, options: AuditOptions, progress: Progress, process
     if options.text.windows_file is None:
         check_positions(subject, options.text.length)
     from shape_audit.interaction import protocol_of
-    from shape_audit.models import check_supported, chosen_device, load_model
+    from shape_audit.models import check_supported, chosen_device, load_model, plain_torch
 
     check_supported(subject.stored)
     refuse_processes(options, processes)
@@ -82,7 +93,7 @@ def measure(subject: Subject, options: AuditOptions, progress: Progress, process
     gigabytes = subject.weight_bytes / 1e9
     progress.step(f"loading {gigabytes:.1f} GB of weights" if gigabytes >= 0.1 else "loading weights")
     attention = protocol.attn_implementation or options.load.attn_implementation
-    with offload_folder(planned.placement) as folder:
+    with plain_torch(device), offload_folder(planned.placement) as folder:
         loaded = load_model(
             subject.stored, options.load.but(attn_implementation=attention), device, planned.placement, folder
         )
@@ -166,6 +177,7 @@ def _measured(
         }
     )
     return Measurement(
+        shape=_loaded_shape(subject, loaded),
         calibration=windows.facts,
         loss=profile.loss,
         interaction=interaction,
@@ -177,6 +189,12 @@ def _measured(
         ],
         environment=_environment(loaded, profile, a_pass, windows.facts.tokens),
     )
+
+
+def _loaded_shape(subject: Subject, loaded: LoadedModel) -> ModelShape | None:
+    if subject.checkpoint is None or not subject.shape.tie_word_embeddings or loaded.is_tied:
+        return None
+    return untied_shape(subject.shape, subject.checkpoint)
 
 
 def _environment(loaded: LoadedModel, profile: Profile, a_pass: ProfilePass, tokens: int) -> Environment:

@@ -49,6 +49,7 @@ class ResumablePass:
         self._pass, self._source, self._options = a_pass, source, options
         self._progress, self._partial = progress, partial
         self._saved_at = 0
+        self._notes: list[str] = []
 
     def run(self) -> FinishedPass:
         """Measure until the windows asked for are in, or the tolerance is reached.
@@ -83,7 +84,7 @@ class ResumablePass:
             if self._pass.processes.from_first(_is_converged(profile, tolerance)):
                 break
         converged = None if tolerance is None else _is_converged(profile, tolerance)
-        return FinishedPass(windows, profile, converged, notes)
+        return FinishedPass(windows, profile, converged, [*notes, *self._notes])
 
     def _show(self, done: int, total: int) -> None:
         self._progress.windows(done, total, done * self._source.seq_len)
@@ -96,7 +97,10 @@ class ResumablePass:
             return
         state = self._pass.state()
         if self._pass.processes.is_first:
-            partial.save(state, self._pass.micro_batch)
+            try:
+                partial.save(state, self._pass.micro_batch)
+            except IncompleteError as error:  # a full disk: what is measured is not lost for that
+                self._notes = [f"{error}; the run itself went on"]
         self._saved_at = done
 
     def _lock(self, partial: PartialResults) -> None:

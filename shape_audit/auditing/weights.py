@@ -48,7 +48,7 @@ def compare_weights(
 
     progress.step("reading the interaction of the weights")
     try:
-        energies = weight_energies(checkpoint)
+        energies = weight_energies(checkpoint, model=loaded.model)
     except NotAuditableError as error:
         return None, [f"--nfa: {error}"]
     step("comparing weights with gradients")

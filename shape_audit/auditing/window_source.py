@@ -9,10 +9,10 @@ from shape_audit.auditing.progress import Progress
 from shape_audit.auditing.subject import Subject
 from shape_audit.calibration import (
     CalibrationText,
+    WindowCutter,
     WindowOptions,
     WindowSet,
     WindowTokenizer,
-    cut_windows,
     load_tokenizer,
     read_text,
     replay_windows,
@@ -47,10 +47,11 @@ class WindowSource:
             IncompleteError: as `read_text`, `load_tokenizer` and `replay_windows` say.
         """
         self.subject, self._wanted = subject, options.text
-        self._text: CalibrationText | None = None
+        self._cutter: WindowCutter | None = None
         self._replayed: WindowSet | None = None
+        text: CalibrationText | None = None
         if self._wanted.windows_file is None:
-            self._text = read_text(
+            text = read_text(
                 self._wanted.dataset, column=self._wanted.text_column, split=self._wanted.split,
                 retries=options.read.retries,
             )  # fmt: skip
@@ -65,9 +66,10 @@ class WindowSource:
                 raise UsageError(f"{file}: its windows have {self.seq_len} inputs; leave out --seq-len")
             check_positions(subject, self.seq_len)
         else:
-            assert self._text is not None
-            self.seq_len = self._wanted.length
-            available = slot_count(self._text, seq_len=self.seq_len, passage_bytes=self._wanted.passage_bytes)
+            assert text is not None
+            self.seq_len, passage_bytes = self._wanted.length, self._wanted.passage_bytes
+            self._cutter = WindowCutter(text, self._tokenizer, self.seq_len, passage_bytes, self._wanted.seed)
+            available = slot_count(text, seq_len=self.seq_len, passage_bytes=passage_bytes)
         self.counts = tuple(_counts(self._wanted, available))
 
     def first(self, count: int) -> WindowSet:
@@ -78,15 +80,8 @@ class WindowSource:
         """
         if self._replayed is not None:
             return self._replayed.first(count)
-        assert self._text is not None
-        windows = cut_windows(
-            self._text,
-            self._tokenizer,
-            windows=count,
-            seq_len=self.seq_len,
-            passage_bytes=self._wanted.passage_bytes,
-            seed=self._wanted.seed,
-        )
+        assert self._cutter is not None
+        windows = self._cutter.first(count)
         largest = max(max(window.input_ids) for window in windows.windows)
         vocab_size = self.subject.shape.vocab_size
         if vocab_size is not None and largest >= vocab_size:

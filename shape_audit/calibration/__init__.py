@@ -2,7 +2,7 @@
 
 read_text(dataset, column)                     -> CalibrationText
 load_tokenizer(folder)                         -> WindowTokenizer
-cut_windows(text, tokenizer, ...)              -> WindowSet
+WindowCutter(text, tokenizer, ...)             .first(n) -> WindowSet
 save_windows(file, windows), replay_windows(file, tokenizer)
 """
 
@@ -11,7 +11,7 @@ from shape_audit.calibration.text import CalibrationText
 from shape_audit.calibration.text_identity import dataset_revision, names_text
 from shape_audit.calibration.text_sources import read_text
 from shape_audit.calibration.tokenizer import WindowTokenizer, load_tokenizer, tokenizer_in_memory
-from shape_audit.calibration.window_cutting import DEFAULT_PASSAGE_FACTOR, cut_windows, slot_count
+from shape_audit.calibration.window_cutting import DEFAULT_PASSAGE_FACTOR, WindowCutter, slot_count
 from shape_audit.calibration.window_set import Window, WindowSet
 from shape_audit.calibration.windows_file import replay_windows, save_windows
 
@@ -22,10 +22,10 @@ __all__ = [
     "DEFAULT_SEQ_LEN",
     "CalibrationText",
     "Window",
+    "WindowCutter",
     "WindowOptions",
     "WindowSet",
     "WindowTokenizer",
-    "cut_windows",
     "dataset_revision",
     "load_tokenizer",
     "names_text",

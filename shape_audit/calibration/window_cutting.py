@@ -40,56 +40,103 @@ def slot_count(text: CalibrationText, *, seq_len: int, passage_bytes: int | None
     return len(text.content) // (DEFAULT_PASSAGE_FACTOR * seq_len if passage_bytes is None else passage_bytes)
 
 
-def cut_windows(
-    text: CalibrationText,
-    tokenizer: WindowTokenizer,
-    *,
-    windows: int,
-    seq_len: int,
-    passage_bytes: int | None = None,
-    seed: int = 0,
-) -> WindowSet:
-    """Cut `windows` windows of `seq_len` inputs (and one more target) each.
+class WindowCutter:
+    """Windows of `seq_len` inputs (and one more target) each, cut once however often they are asked for."""
 
-    A larger `windows` extends a smaller one: the first windows stay the same.
+    def __init__(
+        self,
+        text: CalibrationText,
+        tokenizer: WindowTokenizer,
+        seq_len: int,
+        passage_bytes: int | None = None,
+        seed: int = 0,
+    ) -> None:
+        """
+        Args:
+            passage_bytes: length of a slot; None for `DEFAULT_PASSAGE_FACTOR` a token.
 
-    Raises:
-        UsageError: a count is not positive.
-        IncompleteError: the text has too few slots, or a slot gives too few ids; the message says what would do.
-    """
-    slot_bytes = DEFAULT_PASSAGE_FACTOR * seq_len if passage_bytes is None else passage_bytes
-    for name, value in (("--windows", windows), ("--seq-len", seq_len), ("--passage-bytes", slot_bytes)):
-        if value < 1:
-            raise UsageError(f"{name} must be at least 1, not {value}")
-    slots = len(text.content) // slot_bytes
-    if slots < windows:
-        fewer = f"ask for --windows {slots} at most, " if slots > 1 else ""
-        raise IncompleteError(
-            f"{text.dataset}: too little text for {windows} windows: {len(text.content):,} bytes make {slots} slot"
-            f"{'' if slots == 1 else 's'} of {slot_bytes:,}; {fewer}lower --seq-len or --passage-bytes, or take a "
-            "longer text"
+        Raises:
+            UsageError: a count is not positive.
+        """
+        self._text, self._tokenizer, self._seq_len, self._seed = text, tokenizer, seq_len, seed
+        self._slot_bytes = DEFAULT_PASSAGE_FACTOR * seq_len if passage_bytes is None else passage_bytes
+        for name, value in (("--seq-len", seq_len), ("--passage-bytes", self._slot_bytes)):
+            if value < 1:
+                raise UsageError(f"{name} must be at least 1, not {value}")
+        self._order = seeded_order(len(text.content) // self._slot_bytes, seed)
+        self._cut: list[Window] = []
+
+    def first(self, windows: int) -> WindowSet:
+        """The first so many; more of them begin with these.
+
+        Raises:
+            UsageError: the count is not positive.
+            IncompleteError: the text has too few slots, or a slot gives too few ids; the message says what would do.
+        """
+        if windows < 1:
+            raise UsageError(f"--windows must be at least 1, not {windows}")
+        slots = len(self._order)
+        if slots < windows:
+            fewer = f"ask for --windows {slots} at most, " if slots > 1 else ""
+            raise IncompleteError(
+                f"{self._text.dataset}: too little text for {windows} windows: {len(self._text.content):,} bytes make "
+                f"{slots} slot{'' if slots == 1 else 's'} of {self._slot_bytes:,}; {fewer}lower --seq-len or "
+                "--passage-bytes, or take a longer text"
+            )
+        while len(self._cut) < windows:
+            self._cut.append(self._window(len(self._cut)))
+        cut = tuple(self._cut[:windows])
+        return WindowSet(windows=cut, facts=self._facts(cut))
+
+    def _facts(self, cut: tuple[Window, ...]) -> Calibration:
+        text, tokenizer = self._text, self._tokenizer
+        return Calibration(
+            dataset=text.dataset,
+            config=text.config,
+            revision=text.revision,
+            split=text.split,
+            column=text.column,
+            text_sha256=text.sha256,
+            tokenizer_sha256=tokenizer.sha256,
+            adds_bos=tokenizer.adds_bos,
+            windows=len(cut),
+            seq_len=self._seq_len,
+            passage_bytes=self._slot_bytes,
+            tokens=len(cut) * self._seq_len,
+            bytes=covered_bytes(cut),
+            seed=self._seed,
         )
-    cut = tuple(
-        _window(index, slot, text, tokenizer, seq_len, slot_bytes)
-        for index, slot in enumerate(seeded_order(slots, seed)[:windows])
-    )
-    facts = Calibration(
-        dataset=text.dataset,
-        config=text.config,
-        revision=text.revision,
-        split=text.split,
-        column=text.column,
-        text_sha256=text.sha256,
-        tokenizer_sha256=tokenizer.sha256,
-        adds_bos=tokenizer.adds_bos,
-        windows=windows,
-        seq_len=seq_len,
-        passage_bytes=slot_bytes,
-        tokens=windows * seq_len,
-        bytes=covered_bytes(cut),
-        seed=seed,
-    )
-    return WindowSet(windows=cut, facts=facts)
+
+    def _window(self, index: int) -> Window:
+        slot, seq_len = self._order[index], self._seq_len
+        passage = passage_of_slot(self._text.content, slot, self._slot_bytes)
+        try:
+            encoding = self._tokenizer.encode(passage.text)
+        except IncompleteError as error:
+            raise IncompleteError(f"{self._text.dataset}: slot {slot}: {error}") from error
+        if len(encoding.ids) < seq_len + 1:
+            raise self._too_few_ids(slot, passage, encoding)
+        return Window(
+            index=index,
+            byte_offsets=_target_span(passage, encoding, self._tokenizer, seq_len),
+            input_ids=encoding.ids[: seq_len + 1],
+            unknown=len(_left_out(passage.text, encoding, up_to=seq_len + 1)),
+        )
+
+    def _too_few_ids(self, slot: int, passage: Passage, encoding: Encoding) -> IncompleteError:
+        found, wanted = len(encoding.ids), self._seq_len + 1
+        where = f"{self._text.dataset}: slot {slot} gives {found} ids, a window takes {wanted}"
+        unknown = _left_out(passage.text, encoding)
+        if unknown:
+            return IncompleteError(
+                f"{where}: the model's tokenizer has no token for {len(unknown):,} of its {len(passage.text):,} "
+                f"characters ({unknown[0]!r} ...) and leaves them out; choose a text in its alphabet with --dataset"
+            )
+        bytes_per_id = len(passage.text.encode()) / max(1, found)
+        needed = round(bytes_per_id * wanted * 1.25 / 0.75)  # a quarter more, and the first quarter may go
+        return IncompleteError(
+            f"{where}. --passage-bytes {max(needed, self._slot_bytes + 1)} should do, or a lower --seq-len"
+        )
 
 
 def seeded_order(slots: int, seed: int) -> list[int]:
@@ -111,37 +158,6 @@ def passage_of_slot(content: bytes, slot: int, slot_bytes: int) -> Passage:
             return Passage(begin=begin + position, text=text[i:])
         position += len(character.encode())
     return Passage(begin=begin + lead, text=text)
-
-
-def _window(
-    index: int, slot: int, text: CalibrationText, tokenizer: WindowTokenizer, seq_len: int, slot_bytes: int
-) -> Window:
-    passage = passage_of_slot(text.content, slot, slot_bytes)
-    try:
-        encoding = tokenizer.encode(passage.text)
-    except IncompleteError as error:
-        raise IncompleteError(f"{text.dataset}: slot {slot}: {error}") from error
-    found = len(encoding.ids)
-    if found < seq_len + 1:
-        unknown = _left_out(passage.text, encoding)
-        if unknown:
-            raise IncompleteError(
-                f"{text.dataset}: slot {slot} gives {found} ids, a window takes {seq_len + 1}: the model's tokenizer "
-                f"has no token for {len(unknown):,} of its {len(passage.text):,} characters ({unknown[0]!r} ...) and "
-                "leaves them out; choose a text in its alphabet with --dataset"
-            )
-        bytes_per_id = len(passage.text.encode()) / max(1, found)
-        needed = round(bytes_per_id * (seq_len + 1) * 1.25 / 0.75)  # a quarter more, and the first quarter may go
-        raise IncompleteError(
-            f"{text.dataset}: slot {slot} gives {found} ids, a window takes {seq_len + 1}. "
-            f"--passage-bytes {max(needed, slot_bytes + 1)} should do, or a lower --seq-len"
-        )
-    return Window(
-        index=index,
-        byte_offsets=_target_span(passage, encoding, tokenizer, seq_len),
-        input_ids=encoding.ids[: seq_len + 1],
-        unknown=len(_left_out(passage.text, encoding, up_to=seq_len + 1)),
-    )
 
 
 def _left_out(text: str, encoding: Encoding, *, up_to: int | None = None) -> str:

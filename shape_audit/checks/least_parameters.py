@@ -11,15 +11,18 @@ without its feed-forward matrices keeps about a third. Where blocks have attenti
 
 
 def least_parameters(facts: ConfigFacts, blocks: int) -> int | None:
-    """Embedding, attention and two feed-forward matrices of every block; None where a size is not known.
+    """Embedding, attention and two feed-forward matrices of every block, as far as their sizes are known.
 
     Args:
         blocks: how many are stored, where they are (some are run several times); else as many as the config says.
+
+    Returns:
+        None where depth, width or vocabulary is not known.
     """
-    if not (facts.num_hidden_layers and facts.hidden_size and facts.vocab_size and facts.num_attention_heads):
+    if not (facts.num_hidden_layers and facts.hidden_size and facts.vocab_size):
         return None
-    width, heads = facts.hidden_size, facts.num_attention_heads
-    head = facts.head_dim or width // heads
+    width, heads = facts.hidden_size, facts.num_attention_heads or 0
+    head = facts.head_dim or (width // heads if heads else 0)
     attention = 2 * width * head * (heads + (facts.num_key_value_heads or heads))
     feed_forward = 2 * width * (facts.intermediate_size or 0)
     depth = min(blocks, facts.num_hidden_layers) or facts.num_hidden_layers

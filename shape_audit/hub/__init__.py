@@ -14,7 +14,7 @@ from shape_audit.hub.inspection import Fault, FaultKind, Inspection, inspect_mod
 from shape_audit.hub.local_folders import config_folder, tokenizer_folder, weights_folder
 from shape_audit.hub.names import is_offline, model_named, parse_model
 from shape_audit.hub.options import ReadOptions
-from shape_audit.hub.quiet import quiet_datasets, quiet_transformers
+from shape_audit.hub.quiet import quiet_datasets, quiet_downloads, quiet_transformers
 from shape_audit.hub.repository_files import RepositoryFiles, open_repository
 from shape_audit.hub.retrying import DEFAULT_RETRIES, with_retries
 from shape_audit.hub.safetensors_header import TensorHeader, element_bits, raw_header, tensor_offsets
@@ -42,6 +42,7 @@ __all__ = [
     "open_repository",
     "parse_model",
     "quiet_datasets",
+    "quiet_downloads",
     "quiet_transformers",
     "raw_header",
     "read_checkpoint",

@@ -38,7 +38,7 @@ if TYPE_CHECKING:
     from shape_audit.interaction.protocols.registry import MeasurementProtocol, protocol_of
     from shape_audit.interaction.stream.backward import add_gradients
 
-ESTIMATOR_VERSION = 2
+ESTIMATOR_VERSION = 3
 """Raised whenever the same windows and weights would give other numbers; part of the protocol hash."""
 
 __all__ = [

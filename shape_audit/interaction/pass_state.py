@@ -4,9 +4,11 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
+import torch
 from torch import Tensor
 
-from shape_audit.interaction.estimators.sums import SiteSums, WindowRows
+from shape_audit.interaction.estimators.sums import SiteSums
+from shape_audit.interaction.estimators.window_rows import WindowRows
 from shape_audit.interaction.stream.sites import Site
 
 _ROWS = ("index", "tokens", "diagonal", "energy", "inner", "inner_diagonal", "inner_trace", "reference_tokens")
@@ -33,10 +35,10 @@ class PassState:
         for site, sums in self.sums.items():
             rows = sums.rows()
             named |= {f"{site.name}/{name}": column for name, column in zip(_ROWS, rows.tensors(), strict=True)}
-            named[f"{site.name}/sum"] = sums.upper_DD
-            if sums.reference_DD is not None and sums.reference_diagonal_D is not None:
-                named[f"{site.name}/reference"] = sums.reference_DD
-                named[f"{site.name}/reference_diagonal"] = sums.reference_diagonal_D
+            named[f"{site.name}/sum"] = sums.upper_P
+            named[f"{site.name}/pair_products"] = sums.pair_products
+            if sums.reference_P is not None:
+                named[f"{site.name}/reference"] = sums.reference_P
         return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
 
     def numbers(self) -> dict[str, int]:
@@ -57,9 +59,11 @@ class PassState:
         tensors = {name: tensor.clone() for name, tensor in tensors.items()}
         sums = {
             site: SiteSums(
-                upper_DD=tensors[f"{site.name}/sum"],
-                reference_DD=tensors.get(f"{site.name}/reference"),
-                reference_diagonal_D=tensors.get(f"{site.name}/reference_diagonal"),
+                width=tensors[f"{site.name}/diagonal"].shape[1],
+                dtype=torch.float64,  # of windows to come, of which there are none here
+                upper_P=tensors[f"{site.name}/sum"],
+                pair_products=tensors[f"{site.name}/pair_products"],
+                reference_P=tensors.get(f"{site.name}/reference"),
                 reference_tokens=numbers["reference_tokens"],
                 kept=[WindowRows(*(tensors[f"{site.name}/{name}"] for name in _ROWS))],
             )

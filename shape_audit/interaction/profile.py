@@ -5,7 +5,7 @@ from __future__ import annotations
 import math
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 from torch import Tensor
@@ -13,11 +13,16 @@ from torch import Tensor
 from shape_audit.calibration import Window
 from shape_audit.errors import NonFiniteError
 from shape_audit.interaction.estimators.error_bars import is_reference_point, mean_interval
+from shape_audit.interaction.estimators.gradient_noise import GradientNoise
 from shape_audit.interaction.estimators.sums import SiteSums
+from shape_audit.interaction.estimators.upper_triangle import inner_product
+from shape_audit.interaction.estimators.window_rows import RepeatedWindows
 from shape_audit.interaction.pass_state import PassState
 from shape_audit.interaction.protocols.registry import MeasurementProtocol
 from shape_audit.interaction.site_report import site_interaction
 from shape_audit.interaction.stream.causality import check_causal
+from shape_audit.interaction.stream.embedding_paths import check_embedding_paths
+from shape_audit.interaction.stream.rounding_probe import gradient_noise
 from shape_audit.interaction.stream.sites import Site
 from shape_audit.models import FreePages, LoadedModel, check_same_losses, chosen_micro_batch, find_blocks
 from shape_audit.parallel import SingleProcess
@@ -84,6 +89,7 @@ class ProfilePass:
         self.seconds = 0.0
         self._frozen_at = 0
         self._free_pages = FreePages()
+        self._noise: dict[Site, GradientNoise] | None = None
         self._round = self.micro_batch * self.processes.size  # stays what it is where a micro-batch must shrink
 
     def extend(
@@ -109,7 +115,10 @@ class ProfilePass:
         model, device = self.loaded.model, self.loaded.device
         started = time.perf_counter()
         if not self.windows and windows:
-            check_causal(model, torch.tensor(windows[0].input_ids, device=device))
+            ids_L = torch.tensor(windows[0].input_ids, device=device)
+            check_causal(model, ids_L)
+            if Site(0) in self.sums:
+                check_embedding_paths(model, self.blocks, ids_L)
         todo = list(windows)
         while todo:
             done = len(self.windows)
@@ -145,18 +154,26 @@ class ProfilePass:
         """Sums and losses over all processes, on each of them."""
         if self.processes.size == 1:
             return self.sums, _in_order(self.losses)
-        whole = {}
-        for site, sums in self.sums.items():
-            rows = [part for part in self.processes.gathered(sums.rows()) if len(part)]
-            whole[site] = SiteSums(
-                upper_DD=self.processes.summed(sums.upper_DD),
-                reference_DD=sums.reference_DD,
-                reference_diagonal_D=sums.reference_diagonal_D,
-                reference_tokens=sums.reference_tokens,
-                kept=[rows.to(sums.upper_DD.device) for rows in rows],
-            )
+        whole = {site: self._over_processes(sums) for site, sums in self.sums.items()}
         losses = [part for parts in self.processes.gathered(self.losses) for part in parts]
         return whole, _in_order(losses)
+
+    def _over_processes(self, sums: SiteSums) -> SiteSums:
+        """The sums of all processes as one, each process's windows multiplied with those of the ones before it."""
+        total_P, products = torch.zeros_like(sums.upper_P), sums.pair_products.clone()
+        for rank in range(self.processes.size):
+            own = rank == self.processes.rank
+            of_rank_P = self.processes.summed(sums.upper_P if own else torch.zeros_like(sums.upper_P))
+            if rank < self.processes.rank:
+                products += inner_product(sums.upper_P, of_rank_P, sums.width)
+            total_P += of_rank_P
+        rows = [part for part in self.processes.gathered(sums.rows()) if len(part)]
+        return replace(
+            sums,
+            upper_P=total_P,
+            pair_products=self.processes.summed(products),
+            kept=[part.to(total_P.device) for part in rows],
+        )
 
     def state(self) -> PassState:
         """What all processes have found so far, to be saved."""
@@ -172,11 +189,9 @@ class ProfilePass:
         is_first = self.processes.is_first
         for site, saved in state.sums.items():
             sums = self.sums[site]
-            device = sums.upper_DD.device
             sums.reference_tokens = saved.reference_tokens
-            if saved.reference_DD is not None and saved.reference_diagonal_D is not None:
-                sums.reference_DD = saved.reference_DD.to(device)
-                sums.reference_diagonal_D = saved.reference_diagonal_D.to(device)
+            if saved.reference_P is not None:
+                sums.reference_P = saved.reference_P.to(sums.upper_P.device)
             if is_first:  # the sums of the windows seen count once
                 sums.merge(saved)
         self.losses = [(0, state.losses_K)] if is_first else []
@@ -208,6 +223,19 @@ class ProfilePass:
         self.micro_batch = min(self.micro_batch, half)
         return torch.cat([self._add(ids_BL[:half], first, left), self._add(ids_BL[half:], first + half, left)])
 
+    def _gradient_noise(self) -> dict[Site, GradientNoise]:
+        """How well each site's gradients are known, from the first window; measured once."""
+        if self._noise is None:
+            model, ids_L = self.loaded.model, torch.tensor(self.windows[0].input_ids, device=self.loaded.device)
+            self._noise = gradient_noise(
+                model,
+                self.blocks,
+                ids_L,
+                {site: sums.width for site, sums in self.sums.items()},
+                lambda ids_1L, kept: self.protocol.add_micro_batch(model, self.blocks, ids_1L, 0, kept),
+            )
+        return self._noise
+
     def profile(self, *, spectrum: int = 0) -> Profile:
         """The numbers of all windows so far.
 
@@ -216,9 +244,13 @@ class ProfilePass:
         """
         started = time.perf_counter()
         whole, losses_K = self.reduced()
-        sites = [site_interaction(site.name, sums, spectrum=spectrum) for site, sums in whole.items()]
+        repeated = RepeatedWindows.of([window.input_ids for window in self.windows])
+        sites = [
+            site_interaction(site.name, sums, spectrum=spectrum, repeated=repeated, noise=self._gradient_noise()[site])
+            for site, sums in whole.items()
+        ]
         return Profile(
-            loss=_loss(losses_K, self.windows),
+            loss=_loss(losses_K, self.windows, repeated),
             sites=sites,
             micro_batch=min(self.micro_batch, len(self.windows)),
             pass_seconds=self.seconds,
@@ -241,8 +273,9 @@ def _next_reference_point(done: int) -> int:
     return point
 
 
-def _loss(losses_K: Tensor, windows: Sequence[Window]) -> Loss:
+def _loss(losses_K: Tensor, windows: Sequence[Window], repeated: RepeatedWindows) -> Loss:
     """Cross-entropy over all windows, per token and per byte, with their intervals."""
+    once = repeated.once
     tokens_K = torch.tensor([len(window.input_ids) - 1 for window in windows])
     spans = [window.byte_offsets for window in windows]
     bytes_K = torch.tensor([span[1] - span[0] if span else 0 for span in spans])
@@ -250,9 +283,9 @@ def _loss(losses_K: Tensor, windows: Sequence[Window]) -> Loss:
     knows_bytes = all(spans) and int(bytes_K.sum()) > 0
     return Loss(
         nats_per_token=float(losses_K.sum()) / int(tokens_K.sum()),
-        nats_per_token_ci=mean_interval(losses_K, tokens_K),
+        nats_per_token_ci=mean_interval(once(losses_K), once(tokens_K)),
         bits_per_byte=float(bits_K.sum()) / int(bytes_K.sum()) if knows_bytes else None,
-        bits_per_byte_ci=mean_interval(bits_K, bytes_K) if knows_bytes else None,
+        bits_per_byte_ci=mean_interval(once(bits_K), once(bytes_K)) if knows_bytes else None,
     )
 
 

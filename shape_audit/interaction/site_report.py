@@ -2,56 +2,98 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from typing import Any
+
 import torch
 
-from shape_audit.interaction.estimators.error_bars import ErrorBars, mean_interval
+from shape_audit.interaction.estimators.error_bars import ErrorBars, Interval, mean_interval
+from shape_audit.interaction.estimators.gradient_noise import NO_NOISE, GradientNoise
+from shape_audit.interaction.estimators.rounding import Bounds, is_limited_by_rounding, rounding_errors
 from shape_audit.interaction.estimators.sample_size import MIN_WINDOWS
-from shape_audit.interaction.estimators.statistics import QUOTIENTS, plugin_energies, u_energies
+from shape_audit.interaction.estimators.statistics import QUOTIENTS, Energies, plugin_energies, unbiased
 from shape_audit.interaction.estimators.sums import SiteSums
+from shape_audit.interaction.estimators.window_rows import RepeatedWindows
 from shape_audit.records import SiteInteraction
 
 
-def site_interaction(name: str, sums: SiteSums, *, spectrum: int = 0) -> SiteInteraction:
+def site_interaction(
+    name: str,
+    sums: SiteSums,
+    *,
+    spectrum: int = 0,
+    repeated: RepeatedWindows | None = None,
+    noise: GradientNoise = NO_NOISE,
+) -> SiteInteraction:
     """Everything the record says about a site.
 
     Args:
         spectrum: how many of the largest eigenvalues of G to give.
+        repeated: which windows are equal; None for none.
+        noise: what rounding of the gradients adds to energies.
     """
-    rows = sums.rows()
-    plugin, unbiased = plugin_energies(sums), u_energies(sums)
-    bars = ErrorBars(unbiased, rows) if unbiased is not None and len(rows) >= MIN_WINDOWS else None
-    noisy = unbiased is not None and (
-        unbiased.aofe < 0 or unbiased.total <= 0 or unbiased.trace2 > sums.width * unbiased.total
+    rows, pair_products = sums.rows(), float(sums.pair_products)
+    if repeated is not None:
+        rows = rows.of_distinct(repeated)
+        pair_products = repeated.between_distinct(pair_products, rows)
+    plugin, energies = plugin_energies(sums), unbiased(pair_products, rows)
+    bars = ErrorBars(energies, rows) if energies is not None and len(rows) >= MIN_WINDOWS else None
+    noisy = energies is not None and (
+        energies.aofe < 0 or energies.total <= 0 or energies.trace2 > sums.width * energies.total
     )
     silent = plugin.total == 0  # no gradient reaches this site: zero energy, and no ratio of it
-    numbers: dict[str, object] = {}
+    numbers: dict[str, Any] = {}
     for quotient in QUOTIENTS:
-        raw = unbiased.quotient(quotient) if unbiased else None
+        raw = energies.quotient(quotient) if energies else None
         numbers[quotient] = bars.corrected(quotient) if bars else raw
         numbers[f"{quotient}_raw"] = raw
         numbers[f"{quotient}_plugin"] = plugin.quotient(quotient)
         numbers[f"{quotient}_ci"] = bars.quotient_interval(quotient) if bars else None
-    eigenvalues = largest_eigenvalues(sums, spectrum) if spectrum else None
     trace = float(rows.trace_K.sum()) / rows.tokens
+    numbers |= {
+        "aofe": energies.aofe if energies else None,
+        "aofe_plugin": plugin.aofe,
+        "aofe_ci": bars.aofe_interval() if bars else None,
+        "trace": trace,
+        "trace_ci": mean_interval(rows.trace_K, rows.tokens_K),
+    }
+    eigenvalues = largest_eigenvalues(sums, spectrum) if spectrum else None
+    copies_K = None if repeated is None else repeated.times_J
+    rounding = {} if silent else rounding_errors(pair_products, rows, sums.dtype, copies_K=copies_K, noise=noise)
+    heaviest = int(rows.trace_K.argmax())
     return SiteInteraction.model_validate(
         numbers
         | {
             "name": name,
             "width": sums.width,
-            "aofe": unbiased.aofe if unbiased else None,
-            "aofe_plugin": plugin.aofe,
-            "aofe_ci": bars.aofe_interval() if bars else None,
-            "trace": trace,
-            "trace_ci": mean_interval(rows.trace_K, rows.tokens_K),
             "spectrum": eigenvalues,
             "spectrum_share": sum(eigenvalues) / trace if eigenvalues and trace else None,
             "below_noise_floor": noisy and not silent,
+            "rounding_error": rounding,
+            "limited_by_rounding": _limited(numbers, rounding, energies),
+            "heaviest_window": int(rows.index_K[heaviest]),
+            "heaviest_window_share": None if silent else float(rows.trace_K[heaviest] / rows.trace_K.sum()),
         }
     )
 
 
 def largest_eigenvalues(sums: SiteSums, count: int) -> list[float]:
     """The `count` largest eigenvalues of the plug-in G, in descending order, in nats^2 per activation unit^2."""
-    agop_DD = sums.agop_DD.cpu().double() / sums.rows().tokens
+    agop_DD = sums.agop_DD.cpu() / sums.rows().tokens
     eigenvalues: list[float] = torch.linalg.eigvalsh(agop_DD).flip(0)[:count].tolist()
     return eigenvalues
+
+
+def _limited(numbers: Mapping[str, Any], rounding: Bounds, energies: Energies | None) -> list[str]:
+    """The numbers that rounding may have moved by more than their intervals lead one to expect."""
+    found = []
+    for name, bound in rounding.items():
+        value: float = numbers[name]
+        interval: Interval | None = numbers[f"{name}_ci"]
+        half_width = None if interval is None else (interval[1] - interval[0]) / 2
+        largest = abs(value) if name in ("trace", "effective_rank") else 1.0
+        if name == "aofe" and energies is not None:
+            largest = abs(energies.total)
+        if is_limited_by_rounding(value, bound, half_width, largest=largest):
+            found.append(name)
+    return found

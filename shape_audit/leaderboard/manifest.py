@@ -25,7 +25,7 @@ from shape_audit.errors import CorruptFileError, ShapeAuditError, UsageError
 from shape_audit.hub import parse_model
 from shape_audit.linking import parse_params
 from shape_audit.records import Order, read_small_file, sha256_of
-from shape_audit.scores import LM_EVAL_LETTERS, NAMED, OFFICIAL_COT, is_protocol
+from shape_audit.scores import LM_EVAL_LETTERS, LM_EVAL_LETTERS_CHAT, NAMED, OFFICIAL_COT, is_protocol
 from shape_audit.shape import KnownModel, known_models
 from shape_audit.spec import declared_options
 
@@ -92,7 +92,9 @@ class Group(_Table):
 class ScoreSources(_Table):
     """Where scores come from."""
 
-    protocols: Annotated[tuple[Name, ...], Field(min_length=1)] = (LM_EVAL_LETTERS, OFFICIAL_COT)
+    protocols: Annotated[tuple[Name, ...], Field(min_length=1)] = (
+        LM_EVAL_LETTERS, LM_EVAL_LETTERS_CHAT, OFFICIAL_COT,
+    )  # fmt: skip
     published: StrictBool = True
     posted: StrictBool = False
     files: tuple[Name, ...] = ()

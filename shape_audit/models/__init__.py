@@ -31,6 +31,7 @@ if TYPE_CHECKING:
     )
     from shape_audit.models.logits import exact_logits, model_logits, window_losses
     from shape_audit.models.memory_plan import PassSize, PlannedMemory, plan_weights
+    from shape_audit.models.shield import plain_torch
     from shape_audit.models.weight_placement import WeightPlacement
 
 __all__ = [
@@ -61,6 +62,7 @@ __all__ = [
     "not_checkpointed",
     "parse_device_map",
     "parse_max_memory",
+    "plain_torch",
     "plan_weights",
     "read_config",
     "window_losses",
@@ -85,6 +87,7 @@ __getattr__ = lazy_names(
         "model_faults": "forward_faults",
         "model_logits": "logits",
         "not_checkpointed": "checkpointing",
+        "plain_torch": "shield",
         "plan_weights": "memory_plan",
         "read_config": "loading",
         "window_losses": "logits",

@@ -12,6 +12,7 @@ from torch import nn
 from shape_audit.errors import UsageError
 from shape_audit.hub import TensorHeader
 from shape_audit.models.loading import LoadedModel
+from shape_audit.models.shield import plain_torch
 
 SHARDED = ("DTensor", "FlatParameter")
 """Types of the parameters of FSDP; those of DeepSpeed's ZeRO 3 have a `ds_id`."""
@@ -65,7 +66,7 @@ def as_loaded(model: nn.Module) -> Iterator[LoadedModel]:
     try:
         if wrapped is not None and original is not None:
             model.forward = original
-        with torch.inference_mode(False), torch.enable_grad(), torch.autocast(parameter.device.type, enabled=False):
+        with plain_torch(parameter.device):
             yield LoadedModel(
                 model=model,
                 dtype=parameter.dtype,

@@ -57,6 +57,13 @@ class LoadedModel:
         return self.placement is not None and self.placement.is_streamed
 
     @property
+    def is_tied(self) -> bool:
+        """Whether the output matrix is the embedding: where a different one is stored, transformers loads both."""
+        model: Any = self.model
+        output, embedding = model.get_output_embeddings(), model.get_input_embeddings()
+        return output is not None and output.weight is embedding.weight
+
+    @property
     def device_name(self) -> str:
         """The device, or the memories its weights are spread over: `disk, cpu`."""
         return self.placement.description if self.placement else str(self.device)

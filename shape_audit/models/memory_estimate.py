@@ -19,7 +19,11 @@ HEAP_SHARE = 1.3
 WORKING_BYTES = 2**27
 """Of a CPU pass: stacks, arenas and buffers of its threads, the text and its windows."""
 ROW_NUMBERS = 7
-"""Numbers kept of a window at a site beside its diagonal, see `sums.WindowRows`."""
+"""Numbers kept of a window at a site beside its diagonal, see `window_rows`."""
+FROZEN_FROM = 4
+"""Windows after which a copy of the sums is kept, see `error_bars`."""
+TRIANGLE_ROWS = 256
+"""An upper triangle is kept in strips of so many rows, see `interaction.estimators.upper_triangle`."""
 
 
 @dataclass(frozen=True)
@@ -148,9 +152,11 @@ def window_memory(shape: ModelShape, seq_len: int, *, element_bytes: int = 4, is
     )
 
 
-def sums_memory(width: int, windows: int, *, element_bytes: int = 4) -> int:
-    """The sums of a site: two matrices, and a row of float64 for every window."""
-    return 2 * max(4, element_bytes) * width * width + 8 * windows * (width + ROW_NUMBERS)
+def sums_memory(width: int, windows: int) -> int:
+    """The sums of a site, float64: the upper triangle of a matrix, of another from the fifth window on, and rows."""
+    matrices = 2 if windows > FROZEN_FROM else 1
+    entries = sum(min(TRIANGLE_ROWS, width - begin) * (width - begin) for begin in range(0, width, TRIANGLE_ROWS))
+    return 8 * (matrices * entries + windows * (width + ROW_NUMBERS))
 
 
 def chosen_micro_batch(

@@ -77,7 +77,7 @@ def plan_weights(
     held, there = held_ram(), available_memory(computing)
     torch_dtype = DTYPES[dtype_of_pass(checkpoint, load.dtype)]
     item = torch_dtype.itemsize
-    of_sites = {at: sums_memory(width, size.windows, element_bytes=item) for at, width in size.site_widths.items()}
+    of_sites = {at: sums_memory(width, size.windows) for at, width in size.site_widths.items()}
     placement = None
     if load.device_map is not None:
         a_window = window_memory(shape, size.seq_len, element_bytes=item)

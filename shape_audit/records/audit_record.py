@@ -119,6 +119,20 @@ class SiteInteraction(Frozen):
     """The share of tr(G) that they carry."""
     below_noise_floor: bool
     """True where a U-statistic leaves its range (negative AOFE, rank above the width): noise, never clipped."""
+    rounding_error: dict[str, float | None] = Field(default_factory=dict)
+    """Number (`aofe`, `aofe_ratio`, ...) -> bound on its rounding error, in its own unit; null where it may be all of
+    it. See `interaction.estimators.rounding`. Empty where no gradient reaches the site, and in older records."""
+    limited_by_rounding: list[str] = Field(default_factory=list)
+    """Those whose bound is more than a tenth of half the interval, or where there is none a hundredth of the value."""
+    heaviest_window: int | None = None
+    """Number of the window with the largest gradients, from 0; null in older records."""
+    heaviest_window_share: float | None = None
+    """Its share of tr(G): of K like windows each has 1/K."""
+
+    @property
+    def is_rounding_only(self) -> bool:
+        """Whether rounding errors are as large as the gradients themselves: the true ones may be zero."""
+        return (self.rounding_error.get("trace") or 0.0) > self.trace / 2
 
 
 class Interaction(Frozen):
@@ -143,7 +157,8 @@ class WeightInteraction(Frozen):
     """
 
     name: str
-    """`block.K.ROLE` with ROLE one of q, k, v, gate, up; or `embedding`, `unembedding`."""
+    """`block.K.ROLE` with ROLE one of q, k, v, gate, up, or the place in the block of a layer whose name says no role
+    (`self_attn-kv_a_proj`); or `embedding`, `unembedding`."""
     tensor: str
     """Its name in the checkpoint. Parts of a fused matrix have the same, and so have tied matrices."""
     shape: tuple[int, int]

@@ -92,7 +92,7 @@ def interaction_table(record: AuditRecord) -> Table | None:
         return None
     rows = tuple(
         (
-            site.name + (" †" if site.below_noise_floor else ""),
+            site.name + (" †" if site.below_noise_floor else "") + (" ‡" if site.limited_by_rounding else ""),
             _stacked(ratio(site.aofe_ratio), half_width(site.aofe_ratio_ci)),
             ratio(site.aofe_ratio_plugin),
             _with_interval(site.aofe_normalized, site.aofe_normalized_ci),

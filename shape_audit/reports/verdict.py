@@ -64,6 +64,8 @@ def interaction_sentence(record: AuditRecord) -> str | None:
         return None
     if any(site.below_noise_floor for site in ends):
         return "How channels interact cannot be told from so few windows: the estimates are noise."
+    if any(site.is_rounding_only for site in ends):
+        return "How channels interact cannot be told: the gradients are rounding errors, the true ones may be zero."
     shares = " and ".join(f"{_share(site)} at {site.name}" for site in ends)
     few = record.interaction.windows_used < FEW_WINDOWS
     rough = f" From {record.interaction.windows_used} windows this is a rough estimate." if few else ""

@@ -58,7 +58,7 @@ def _piece(
         raise CorruptFileError("it does not say which model was run; give it as MODEL=PATH")
     metric, value = _metric(row)
     asked, there = task.get("effective_num_docs"), task.get("original_num_docs")
-    subject = name["subject"]
+    subject = None if name["subject"] in ("_average", "average", "all") else name["subject"]
     if subject is not None and subject not in questions_by_subject():
         raise CorruptFileError(f"{key} is no subject of MMLU-Pro")
     whole = questions_by_subject()[subject] if subject else QUESTIONS

@@ -54,6 +54,7 @@ class _Entry:
         """All texts of the entry, but its values."""
         texts = [self.benchmark.name, self.metric, str(self.details.get("notes") or "")[:500]]
         texts += [str(self.details.get(key) or "") for key in ("name", "config", "split", "task_id")]
+        texts.append(str(self.source.get("name") or ""))
         texts += [f"{key}={value}" for key, value in self.args.items() if key not in ("questions", "stderr")]
         return " | ".join(texts)
 
@@ -187,11 +188,15 @@ def _score(model: str, revision: str | None, name: str, entry: _Entry) -> ScoreR
 
 def _set_apart(model: str, entry: _Entry) -> str | None:
     """Why it is not of this model as it lies here: it is another's, or of weights with fewer bits."""
-    said = f"{entry.source.get('url')} {entry.source.get('name')} {entry.details.get('notes')}"
-    other = other_model_of(said, model)
+    said = [
+        str(entry.source.get("url") or ""),
+        str(entry.source.get("name") or ""),
+        str(entry.details.get("notes") or ""),
+    ]
+    other = other_model_of("\n".join(said), model)
     if other is not None:
         return f"of another model, by its source: {other:.100}"
-    quantised = QUANTISED.search(f"{entry.words} {entry.source.get('name')}")
+    quantised = QUANTISED.search(entry.words)
     if quantised and not QUANTISED.search(f"{model} {model.replace('_', '-')}"):
         return f"of quantised weights, by its own words ({quantised[0]})"
     return None

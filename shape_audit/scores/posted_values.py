@@ -45,6 +45,15 @@ QUANTISED = re.compile(
 )
 
 
+_ADDRESS = re.compile(r"https?://[^\s\"'<>)\]]+")
+_NO_OWNERS = frozenset(
+    ("api", "blog", "collections", "datasets", "docs", "learn", "models", "papers", "posts", "spaces")
+)
+"""First parts of the Hub's addresses that are no owners of models."""
+_OF_MODEL = re.compile(r"(?:^|\b(?:of|for|from|model|see)\b:?)\s*([A-Za-z0-9][\w.-]+/[A-Za-z0-9][\w.-]+)", re.MULTILINE)
+_NO_MODEL = re.compile(r"mmlu|harness|eval|leaderboard|bench", re.IGNORECASE)
+
+
 class Unplaced(ValueError):
     """A value that no accuracy can be told from; the message shows it as it was written."""
 
@@ -121,7 +130,7 @@ def other_model_of(text: str, model: str) -> str | None:
 
 def _named_models(text: str) -> list[str]:
     found = []
-    for address in re.findall(r"https?://[^\s\"'<>)\]]+", text):
+    for address in _ADDRESS.findall(text):
         try:
             parts = urlsplit(address)
         except ValueError:
@@ -132,6 +141,8 @@ def _named_models(text: str) -> list[str]:
             details = re.fullmatch(r"([\w.-]+?)__([\w.-]+)-details", path[-1])
             if details:
                 found.append(f"{details[1]}/{details[2]}")
-            elif path[0] not in ("datasets", "spaces", "collections", "papers", "blog", "docs", "api", "models"):
+            elif path[0] not in _NO_OWNERS:
                 found.append("/".join(path[:2]))
+    plain = _ADDRESS.sub(" ", text)
+    found += [name for name in _OF_MODEL.findall(plain) if not _NO_MODEL.search(name)]
     return found

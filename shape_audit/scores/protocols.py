@@ -24,6 +24,8 @@ import re
 OFFICIAL_COT = "official-cot"
 LM_EVAL_COT = "lm-eval:mmlu_pro@3.1"
 LM_EVAL_LETTERS = "lm-eval:leaderboard_mmlu_pro@0.1"
+LM_EVAL_LETTERS_CHAT = f"{LM_EVAL_LETTERS}+chat_template"
+"""The same with each model's own chat template, as instruct models were run on the Open LLM Leaderboard."""
 CHOICE_0SHOT = "choice-0shot"
 NAMED = (OFFICIAL_COT, LM_EVAL_COT, LM_EVAL_LETTERS, CHOICE_0SHOT)
 

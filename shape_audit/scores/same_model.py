@@ -7,6 +7,7 @@ from __future__ import annotations
 import re
 import unicodedata
 from collections.abc import Iterable
+from dataclasses import replace
 from pathlib import Path
 
 from shape_audit.hub import model_named
@@ -33,7 +34,10 @@ def ref_of_score(score: ScoreRecord) -> ModelRef:
     """The model that a score is of, as its source names it."""
     if score.provider == "published":
         return ModelRef("hub", score.model)
-    return model_named(_plain(score.model), revision=score.revision, subfolder=score.subfolder, variant=score.variant)
+    named = model_named(_plain(score.model), revision=score.revision, subfolder=score.subfolder, variant=score.variant)
+    if named.source == "folder" and len(score.revision or "") != FINGERPRINT:
+        return replace(named, revision=None)  # a commit or branch tells nothing of a folder
+    return named
 
 
 class KnownModels:
@@ -73,8 +77,10 @@ class KnownModels:
 
 
 def is_near(name: str, ref: ModelRef) -> bool:
-    """Whether a name that is not the model's may have been meant for it: it ends alike, whoever's it is."""
-    return _last(name.partition("+")[0]).casefold() == _last(ref.repo_id).casefold()
+    """Whether a name that is not the model's may have been meant for it: it ends alike, whoever's it is, as where the
+    owner or the beginning of a repository's name was changed."""
+    theirs, ours = _last(name.partition("+")[0]).casefold(), _last(ref.repo_id).casefold()
+    return theirs == ours or (min(len(theirs), len(ours)) > 3 and (theirs.endswith(ours) or ours.endswith(theirs)))
 
 
 def at_revision(score: ScoreRecord, revision: str | None) -> ScoreRecord:

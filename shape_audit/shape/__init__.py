@@ -31,13 +31,13 @@ from shape_audit.shape.hardware_sizes import (
 )
 from shape_audit.shape.known_models import KnownModel, known_models
 from shape_audit.shape.layer_kinds import like_blocks
-from shape_audit.shape.model_shape import ShapeReading, describe, shape_of
+from shape_audit.shape.model_shape import ShapeReading, describe, shape_of, untied_shape
 from shape_audit.shape.packed_weights import UnpackedTensors, quantization_disagreement
 from shape_audit.shape.parameter_budget import parse_budget
 from shape_audit.shape.placement import place
 from shape_audit.shape.quantization import Quantization
 from shape_audit.shape.tensor_facts import TensorFacts, read_tensors
-from shape_audit.shape.tying import Tying, tying
+from shape_audit.shape.tying import STORED_TWICE, UNTIED_WHEN_LOADED, Tying, tying
 
 __all__ = [
     "DEFAULT_FAMILY",
@@ -45,8 +45,10 @@ __all__ = [
     "LARGEST_HEAD",
     "LARGE_TILE",
     "NEEDED",
+    "STORED_TWICE",
     "TENSOR_PARALLEL",
     "TILE",
+    "UNTIED_WHEN_LOADED",
     "AttentionRows",
     "BlockStack",
     "ConfigFacts",
@@ -78,5 +80,6 @@ __all__ = [
     "text_part",
     "tying",
     "unsplit",
+    "untied_shape",
     "write_config",
 ]

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
@@ -19,7 +20,7 @@ class ConfigFacts:
     Attributes:
         text_model_type: of the text part, where the config is nested.
         is_known_type: whether transformers itself has the text part's model type.
-        is_causal_lm: None where the config names no architecture.
+        is_causal_lm: None where the config names no architecture, or one of a type that nobody knows and no task.
         tie_word_embeddings: None also where the config and its text part, or its type, contradict each other.
         embedding_rows: rows of the token embedding, where they are not `vocab_size`.
         num_mtp_blocks: blocks for multi-token prediction, which are no layers.
@@ -74,7 +75,7 @@ def read_config(config: Mapping[str, Any], side_files: Mapping[str, Mapping[str,
     table = facts("config_facts")
     depth = keys.number("num_hidden_layers")
     absent = absent_blocks(text, depth) if depth else frozenset()
-    stacked = text.get(table["stored_layers_keys"].get(text_type, ""))
+    stacked = next((text[key] for key in table["stored_layers_keys"] if key in text), None)
     return ConfigFacts(
         architecture=names[0] if names else None,
         model_type=string(config.get("model_type")) or string(text.get("model_type")),
@@ -104,16 +105,16 @@ def read_config(config: Mapping[str, Any], side_files: Mapping[str, Mapping[str,
 
 
 def _tied(config: Mapping[str, Any], keys: ConfigKeys) -> bool | None:
-    """transformers asks the outer config; many models say it in the text part alone, and mean that."""
+    """transformers asks the outer config. Many models say it in the text part alone, and the defaults of outer types
+    have changed: what contradicts itself says nothing."""
     types = facts("type_defaults")["types"]
     outer = ConfigKeys(config, string(config.get("model_type")))
     if (said := outer.flag("tie_word_embeddings")) is not None:
         return said
-    default = types.get(outer.model_type, types.get(keys.model_type, {})).get("tie_word_embeddings")
+    by_type = [types.get(name, {}).get("tie_word_embeddings") for name in (outer.model_type, keys.model_type)]
     inner = keys.flag("tie_word_embeddings")
-    if inner is None:
-        return default if isinstance(default, bool) else None
-    return inner if default is None or default == inner else None
+    answers = {by_type[0], by_type[1] if inner is None else inner} - {None}
+    return answers.pop() if len(answers) == 1 else None
 
 
 def _embedding_rows(keys: ConfigKeys) -> int | None:
@@ -160,7 +161,9 @@ def _is_causal_lm(config: Mapping[str, Any], architectures: list[str], *, is_nes
     generates = {*defaults["classes"]}
     if any(name in generates or name.endswith(tuple(table["causal_lm_suffixes"])) for name in architectures):
         return True
-    return is_nested and model_type not in defaults["other_types"]
+    if model_type in defaults["other_types"] or any(re.search(table["other_tasks"], name) for name in architectures):
+        return is_nested and model_type not in defaults["other_types"]
+    return True if is_nested else False if model_type in defaults["types"] else None
 
 
 def _non_dense_reason(config: Mapping[str, Any]) -> str | None:

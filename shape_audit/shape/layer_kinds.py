@@ -17,6 +17,8 @@ from shape_audit.shape.shipped_data import facts
 
 MOST_LAYERS = 10_000
 """Beyond any model there is; no labels are made on the word of a config that says more."""
+LONGEST_PATTERN = 24
+"""Layers after which a pattern repeats at the latest; models have 2 to 8."""
 REPEATS = 3
 """How often a pattern in the tensors must repeat at least, and by how much it must explain the blocks better."""
 
@@ -53,13 +55,17 @@ def _columns(config: Mapping[str, Any], depth: int) -> Iterator[list[str]]:
             continue
         if isinstance(value, list | str) and len(value) == depth and (isinstance(value, list) or "pattern" in key):
             yield [json.dumps(entry, sort_keys=True) for entry in value]
-        elif isinstance(value, list) and _are_layers(value, depth) and ("layer" in key or "idx" in key):
+        elif isinstance(value, list) and _are_layers(value) and ("layer" in key or "idx" in key):
             yield [f"{key}:{i in value}" for i in range(depth)]
-        elif isinstance(value, dict) and value and all(str(layer).isdecimal() for layer in value):
+        elif isinstance(value, dict) and value and "layer" in key and all(str(i).isdecimal() for i in value):
             yield [json.dumps(value.get(str(i)), sort_keys=True) for i in range(depth)]
     for key in table["period_keys"]:
         if type(period := config.get(key)) is int and 1 < period <= depth // 2:
             yield [f"{i % period}" for i in range(depth)]
+    for key, offset in table["offset_keys"].items():
+        period, start = config.get(key), config.get(offset)
+        if type(period) is int and type(start) is int and period > 1:
+            yield [f"{key}:{i % period == start}" for i in range(depth)]
     for key in table["first_keys"]:
         if type(first := config.get(key)) is int and 0 < first < depth:
             yield [f"{key}:{i < first}" for i in range(depth)]
@@ -68,8 +74,9 @@ def _columns(config: Mapping[str, Any], depth: int) -> Iterator[list[str]]:
             yield [f"{key}:{i >= depth - last}" for i in range(depth)]
 
 
-def _are_layers(value: list[Any], depth: int) -> bool:
-    return bool(value) and all(type(i) is int and 0 <= i < depth for i in value) and len(set(value)) == len(value)
+def _are_layers(value: list[Any]) -> bool:
+    """Whether a list may be one of layer numbers; some may be beyond a depth that was cut."""
+    return bool(value) and all(type(i) is int and i >= 0 for i in value) and len(set(value)) == len(value)
 
 
 def like_blocks(kinds: Sequence[str] | None, stack: BlockStack) -> list[BlockStack]:
@@ -91,7 +98,7 @@ def _pattern_parts(stack: BlockStack, indices: list[int]) -> list[list[int]]:
     unlike = _exceptions(looks, 1)
     if unlike < REPEATS:
         return [indices]
-    for period in range(2, len(indices) // REPEATS + 1):
+    for period in range(2, min(LONGEST_PATTERN, len(indices) // REPEATS) + 1):
         if REPEATS * _exceptions(looks, period) <= unlike:
             parts: dict[Any, list[int]] = defaultdict(list)
             for place in range(period):

@@ -39,6 +39,15 @@ class ShapeReading:
     misbuilt: str | None = None
 
 
+def untied_shape(shape: ModelShape, checkpoint: Checkpoint) -> ModelShape:
+    """The shape of a model whose output matrix was loaded beside the embedding, though its config ties them."""
+    tensors = read_tensors(checkpoint.tensors, read_config(checkpoint.config, checkpoint.side_files))
+    matrix = tensors.output_matrix
+    ledger = shape.ledger.model_copy(update={"unembedding": shape.ledger.unembedding + matrix})
+    changes = {"tie_word_embeddings": False, "params_total": shape.params_total + matrix, "ledger": ledger}
+    return shape.model_copy(update=changes)
+
+
 def describe(checkpoint: Checkpoint) -> ShapeReading:
     """Read the shape of a checkpoint, see `shape_of`."""
     config = read_config(checkpoint.config, checkpoint.side_files)

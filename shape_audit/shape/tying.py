@@ -12,6 +12,13 @@ from shape_audit.shape.tensor_facts import TensorFacts
 Stored = Literal["both", "embedding", "output", "neither"]
 
 
+STORED_TWICE = "the tied output matrix is stored too; it is counted once"
+UNTIED_WHEN_LOADED = (
+    "config.json ties the output matrix to the embedding, but a different one is stored: transformers loads both, and "
+    "they are counted apart"
+)
+
+
 @dataclass(frozen=True)
 class Tying:
     """Embedding and output matrix.
@@ -51,7 +58,7 @@ def tying(config: ConfigFacts, tensors: TensorFacts) -> Tying:
     if promised is None:
         promised = stored not in ("both", "neither")
     if promised:
-        note = "the tied output matrix is stored too; it is counted once" if stored == "both" else None
+        note = STORED_TWICE if stored == "both" else None
         return Tying(True, stored, note=note, output_matrix=matrix)
     if stored in ("both", "neither") or config.is_causal_lm is False:
         return Tying(False, stored, output_matrix=matrix)

@@ -9,7 +9,7 @@ from typing import Any
 
 from torch import nn
 
-from shape_audit.calibration import Window, WindowSet, cut_windows, read_text, tokenizer_in_memory
+from shape_audit.calibration import Window, WindowCutter, WindowSet, read_text, tokenizer_in_memory
 from shape_audit.errors import UsageError
 from shape_audit.interaction import PassPlan, ProfilePass, parse_sites, protocol_of
 from shape_audit.models import as_loaded, bare_model, headers_of
@@ -73,7 +73,7 @@ def fixed_windows(
     """
     loaded = tokenizer_in_memory(tokenizer)
     text = read_text(dataset)
-    return cut_windows(text, loaded, windows=windows, seq_len=seq_len, passage_bytes=passage_bytes, seed=seed)
+    return WindowCutter(text, loaded, seq_len=seq_len, passage_bytes=passage_bytes, seed=seed).first(windows)
 
 
 def watch(

@@ -53,10 +53,14 @@ def test_published_scores_and_the_residual_among_models_of_its_size(
     assert score.provider == "published" and score.among_size is None, "nothing is as small as these weights"
 
 
-def test_a_file_that_is_none_ends_the_audit(tiny_llama: Path, tmp_path: Path) -> None:
+def test_a_file_that_is_none_is_said_and_ends_only_a_strict_audit(tiny_llama: Path, tmp_path: Path) -> None:
     (tmp_path / "results_x.json").write_text("{}")
-    with pytest.raises(shape_audit.CorruptFileError, match="not a result file"):
-        shape_audit.audit(str(tiny_llama), shape_only=True, scores=(tmp_path / "results_x.json",))
+    paths = (tmp_path / "results_x.json", results(tmp_path / "runs", str(tiny_llama)))
+    record = shape_audit.audit(str(tiny_llama), shape_only=True, scores=paths)
+    assert any("results_x.json: not read: not a result file" in note for note in record.notes)
+    assert record.scores and record.scores[0].model == record.model.repo_id
+    with pytest.raises(shape_audit.IncompleteError, match=r"1 result files cannot be used \(--strict\)"):
+        shape_audit.audit(str(tiny_llama), shape_only=True, scores=paths, strict=True)
 
 
 def test_damaged_runs_of_this_program_are_said_and_passed_over(tiny_llama: Path, tmp_path: Path) -> None:

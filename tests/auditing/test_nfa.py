@@ -8,7 +8,7 @@ import pytest
 
 import shape_audit
 from shape_audit.errors import UsageError
-from shape_audit.interaction.ansatz import reading_matrices
+from shape_audit.interaction.ansatz import reading_matrices, seen_matrices
 from shape_audit.records import AuditRecord, read_record, record_file_name
 from shape_audit.reports import audit_markdown
 from tests.tiny_models import save_tiny
@@ -59,14 +59,29 @@ def test_shape_only_is_refused() -> None:
         shape_audit.audit("builtin:bytes-1m", shape_only=True, nfa=True)
 
 
-def test_an_unknown_architecture_has_a_note_and_no_entry(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_architecture_that_no_table_knows_is_seen_in_the_modules(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     folder = save_tiny(tmp_path, "smollm3")
+    by_table = shape_audit.audit(str(folder), nfa=True, **FEW)
     plain = reading_matrices._facts()
     layouts = [layout for layout in plain["layouts"] if "smollm3" not in layout["model_types"]]
     monkeypatch.setattr(reading_matrices, "_facts", lambda: plain | {"layouts": layouts})
     record = shape_audit.audit(str(folder), nfa=True, **FEW)
+    assert record.weights is not None and record.weights == by_table.weights
+    assert not any(note.startswith("--nfa: which") for note in record.notes)
+
+
+def test_a_block_without_linear_layers_on_the_stream_has_a_note_and_no_entry(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = save_tiny(tmp_path, "smollm3")
+    plain = reading_matrices._facts()
+    monkeypatch.setattr(reading_matrices, "_facts", lambda: plain | {"layouts": []})
+    monkeypatch.setattr(seen_matrices._Block, "_linear", lambda self, module, args: None)
+    record = shape_audit.audit(str(folder), nfa=True, **FEW)
     assert record.weights is None and record.interaction is not None
-    assert "--nfa: which weights of smollm3 read the residual stream is not known" in record.notes
+    assert "--nfa: SmolLM3ForCausalLM: no linear layer of block 0 reads the stream" in record.notes
 
 
 def test_one_window_has_energies_and_a_note(tiny_llama: Path) -> None:

@@ -16,7 +16,7 @@ from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 import shape_audit
 from shape_audit.interaction import PROTOCOL_NAMES
-from shape_audit.parallel import LOST_CONTACT
+from shape_audit.parallel.launched import LOST_CONTACT
 from shape_audit.parallel.launcher import exit_code_of
 from tests.conftest import Program
 

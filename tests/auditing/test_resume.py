@@ -186,8 +186,8 @@ def test_restored_sums_lie_in_memory_as_fresh_ones_do(tmp_path: Path) -> None:
         state, note = partial.load([site])
         assert state is not None and note is None
         restored = state.sums[site]
-        tensors = [restored.upper_DD, restored.reference_DD, restored.reference_diagonal_D, state.losses_K]
-        assert [tensor.data_ptr() % 64 for tensor in tensors if tensor is not None] == [0, 0, 0, 0]
+        tensors = [restored.upper_P, restored.reference_P, state.losses_K]
+        assert [tensor.data_ptr() % 64 for tensor in tensors if tensor is not None] == [0, 0, 0]
     assert len(offsets) > 1
 
 

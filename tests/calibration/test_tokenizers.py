@@ -10,7 +10,7 @@ from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, 
 from transformers import ByT5Tokenizer, CTRLTokenizer, PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
-from shape_audit.calibration import CalibrationText, WindowTokenizer, cut_windows, load_tokenizer
+from shape_audit.calibration import CalibrationText, WindowCutter, WindowTokenizer, load_tokenizer
 from shape_audit.errors import IncompleteError, MissingExtraError
 
 CHINESE = "深度与宽度的比值决定通道如何在梯度空间中相互作用。模型越深，每层越窄。naïve größer € 日本語。" * 60
@@ -57,7 +57,7 @@ def test_bytes_are_exactly_those_of_the_targets(made: Any, seq_len: int) -> None
     """A character cut by a window's end counts as the bytes that are in the window: nothing is low by rounding."""
     tokenizer, bytes_of = made()
     text = calibration(CHINESE)
-    windows = cut_windows(text, WindowTokenizer(tokenizer, "x", adds_bos=False), windows=5, seq_len=seq_len)
+    windows = WindowCutter(text, WindowTokenizer(tokenizer, "x", adds_bos=False), seq_len=seq_len).first(5)
     for window in windows.windows:
         assert window.byte_offsets is not None
         begin, end = window.byte_offsets
@@ -71,7 +71,7 @@ def test_where_tokens_do_not_tell_a_character_is_shared_evenly() -> None:
     backend.normalizer = normalizers.NFD()
     backend.pre_tokenizer = pre_tokenizers.Split("", "isolated")
     fast = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="?")
-    windows = cut_windows(calibration("é" * 60), WindowTokenizer(fast, "x", False), windows=1, seq_len=9)
+    windows = WindowCutter(calibration("é" * 60), WindowTokenizer(fast, "x", False), seq_len=9).first(1)
     assert windows.facts.bytes == 9  # two ids for each character of two bytes: e and an accent
 
 
@@ -91,14 +91,14 @@ def test_a_slow_tokenizer_is_laid_along_the_text(tmp_path: Path) -> None:
     tokenizer = WindowTokenizer(ctrl_tokenizer(tmp_path), "x", adds_bos=False)
     assert not tokenizer.tokenizer.is_fast
     text = calibration("the shape of depth the shape of depth " * 30)
-    windows = cut_windows(text, tokenizer, windows=3, seq_len=8, passage_bytes=300)
+    windows = WindowCutter(text, tokenizer, seq_len=8, passage_bytes=300).first(3)
     for window in windows.windows:
         assert window.byte_offsets is not None
         begin, end = window.byte_offsets
         decoded = tokenizer.tokenizer.decode(list(window.input_ids[1:])).replace("@@", "")
         assert text.content[begin:end].decode().split() == decoded.split()
     unknown = calibration("the größe of depth " * 60)  # it decodes to <unk>: no place can be known
-    assert cut_windows(unknown, tokenizer, windows=1, seq_len=8, passage_bytes=300).facts.bytes is None
+    assert WindowCutter(unknown, tokenizer, seq_len=8, passage_bytes=300).first(1).facts.bytes is None
 
 
 def alphabet(model: Any, *, bos: bool) -> PreTrainedTokenizerFast:
@@ -118,15 +118,15 @@ def test_a_tokenizer_with_an_alphabet_of_its_own(kind: Any, bos: bool, tmp_path:
     (tmp_path / "config.json").write_text(json.dumps(CONFIG))
     tokenizer = load_tokenizer(tmp_path, "gpt-nano-sort")
     assert tokenizer.adds_bos is bos
-    windows = cut_windows(calibration("ABCCBA" * 40), tokenizer, windows=2, seq_len=6)
+    windows = WindowCutter(calibration("ABCCBA" * 40), tokenizer, seq_len=6).first(2)
     assert windows.facts.bytes == 2 * 6 and windows.windows[0].unknown == 0
     with pytest.raises(IncompleteError, match=r"has no token for .*alphabet with --dataset"):
-        cut_windows(calibration("The text of others. " * 20), tokenizer, windows=2, seq_len=6)
+        WindowCutter(calibration("The text of others. " * 20), tokenizer, seq_len=6).first(2)
 
 
 def test_characters_that_are_left_out_are_counted() -> None:
     tokenizer = WindowTokenizer(alphabet(models.BPE(vocab={"A": 0, "B": 1}, merges=[]), bos=False), "x", False)
-    windows = cut_windows(calibration("ABxA é" * 40), tokenizer, windows=1, seq_len=6)
+    windows = WindowCutter(calibration("ABxA é" * 40), tokenizer, seq_len=6).first(1)
     assert windows.windows[0].input_ids == (0, 1, 0, 0, 1, 0, 0) and windows.windows[0].unknown == 5
 
 

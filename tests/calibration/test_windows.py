@@ -12,8 +12,8 @@ from transformers import PreTrainedTokenizerFast
 
 from shape_audit.calibration import (
     CalibrationText,
+    WindowCutter,
     WindowTokenizer,
-    cut_windows,
     load_tokenizer,
     replay_windows,
     save_windows,
@@ -68,20 +68,20 @@ def word_tokenizer(*, bos: bool = False, eos: bool = False, trim_offsets: bool =
 
 
 def test_slots_are_disjoint_in_seeded_order_and_more_windows_extend_fewer(byte_tokenizer: WindowTokenizer) -> None:
-    few = cut_windows(calibration(TEXT), byte_tokenizer, windows=5, seq_len=32, seed=7)
-    many = cut_windows(calibration(TEXT), byte_tokenizer, windows=20, seq_len=32, seed=7)
+    few = WindowCutter(calibration(TEXT), byte_tokenizer, seq_len=32, seed=7).first(5)
+    many = WindowCutter(calibration(TEXT), byte_tokenizer, seq_len=32, seed=7).first(20)
     assert many.windows[:5] == few.windows
     spans = sorted(window.byte_offsets or (0, 0) for window in many.windows)
     assert all(end <= begin for (_, end), (begin, _) in pairwise(spans))
     assert all(begin // 384 == (end - 1) // 384 for begin, end in spans)
-    other = cut_windows(calibration(TEXT), byte_tokenizer, windows=20, seq_len=32, seed=8)
+    other = WindowCutter(calibration(TEXT), byte_tokenizer, seq_len=32, seed=8).first(20)
     assert other.windows != many.windows
     assert sorted(seeded_order(100, 3)) == list(range(100)) and seeded_order(100, 3)[:3] == [89, 85, 58]
 
 
 def test_every_model_sees_the_same_starts(byte_tokenizer: WindowTokenizer) -> None:
     tokenizers = [byte_tokenizer, word_tokenizer(), word_tokenizer(bos=True)]
-    sets = [cut_windows(calibration(TEXT), t, windows=10, seq_len=8, passage_bytes=200) for t in tokenizers]
+    sets = [WindowCutter(calibration(TEXT), t, seq_len=8, passage_bytes=200).first(10) for t in tokenizers]
     bos_starts = [window.byte_offsets[0] for window in sets[2].windows if window.byte_offsets]
     for window_set in sets[:2]:
         for start, window in zip(bos_starts, window_set.windows, strict=True):
@@ -121,7 +121,7 @@ def test_passages_are_whole_characters_of_their_slot(text: str, slot_bytes: int)
 
 
 def test_ids_are_inputs_and_one_more_target(byte_tokenizer: WindowTokenizer) -> None:
-    window = cut_windows(calibration(TEXT), byte_tokenizer, windows=1, seq_len=16).windows[0]
+    window = WindowCutter(calibration(TEXT), byte_tokenizer, seq_len=16).first(1).windows[0]
     assert len(window.input_ids) == 17 and window.byte_offsets is not None
     begin, end = window.byte_offsets
     assert TEXT.encode()[begin:end] == bytes(window.input_ids[1:])
@@ -132,7 +132,7 @@ def test_bytes_are_those_the_targets_cover(trim: bool) -> None:
     text = "the shape of a model größer width depth naïve 日本 " * 30
     for bos in (False, True):
         tokenizer = word_tokenizer(bos=bos, trim_offsets=trim)
-        windows = cut_windows(calibration(text), tokenizer, windows=3, seq_len=6, passage_bytes=400)
+        windows = WindowCutter(calibration(text), tokenizer, seq_len=6, passage_bytes=400).first(3)
         for window in windows.windows:
             assert window.byte_offsets is not None
             begin, end = window.byte_offsets
@@ -144,7 +144,7 @@ def test_bytes_are_those_the_targets_cover(trim: bool) -> None:
 
 def test_characters_of_several_ids_count_once(byte_tokenizer: WindowTokenizer) -> None:
     text = "日本語" * 100
-    windows = cut_windows(calibration(text), byte_tokenizer, windows=2, seq_len=7, passage_bytes=60)
+    windows = WindowCutter(calibration(text), byte_tokenizer, seq_len=7, passage_bytes=60).first(2)
     for window in windows.windows:
         assert window.byte_offsets is not None
         begin, end = window.byte_offsets
@@ -163,9 +163,9 @@ def test_too_short_says_how_much_there_is(byte_tokenizer: WindowTokenizer) -> No
     with pytest.raises(
         IncompleteError, match=r"too little text for 9 windows: 300 bytes make 3 slots of 96; ask for --windows 3 at"
     ):
-        cut_windows(calibration("a" * 300), byte_tokenizer, windows=9, seq_len=8)
+        WindowCutter(calibration("a" * 300), byte_tokenizer, seq_len=8).first(9)
     with pytest.raises(IncompleteError, match="0 bytes make 0 slots"):
-        cut_windows(calibration(""), byte_tokenizer, windows=1, seq_len=8)
+        WindowCutter(calibration(""), byte_tokenizer, seq_len=8).first(1)
 
 
 def test_a_slot_with_too_few_ids_says_what_would_do() -> None:
@@ -173,13 +173,13 @@ def test_a_slot_with_too_few_ids_says_what_would_do() -> None:
     with pytest.raises(
         IncompleteError, match=r"slot \d+ gives \d+ ids, a window takes 41\. --passage-bytes (\d+)"
     ) as e:
-        cut_windows(text, word_tokenizer(), windows=4, seq_len=40, passage_bytes=80)
+        WindowCutter(text, word_tokenizer(), seq_len=40, passage_bytes=80).first(4)
     enough = int(str(e.value).split("--passage-bytes ")[1].split()[0])
-    assert len(cut_windows(text, word_tokenizer(), windows=4, seq_len=40, passage_bytes=enough).windows) == 4
+    assert len(WindowCutter(text, word_tokenizer(), seq_len=40, passage_bytes=enough).first(4).windows) == 4
 
 
 def test_windows_replay_to_the_same_numbers(byte_tokenizer: WindowTokenizer, tmp_path: Path) -> None:
-    cut = cut_windows(calibration(TEXT), byte_tokenizer, windows=6, seq_len=12)
+    cut = WindowCutter(calibration(TEXT), byte_tokenizer, seq_len=12).first(6)
     save_windows(tmp_path / "windows.jsonl", cut)
     replayed = replay_windows(tmp_path / "windows.jsonl", byte_tokenizer, vocab_size=256)
     assert replayed.windows == cut.windows
@@ -214,7 +214,7 @@ def test_damaged_windows_files(
     byte_tokenizer: WindowTokenizer, tmp_path: Path, change: Any, error: type[Exception], says: str
 ) -> None:
     path = tmp_path / "windows.jsonl"
-    save_windows(path, cut_windows(calibration(TEXT), byte_tokenizer, windows=2, seq_len=12))
+    save_windows(path, WindowCutter(calibration(TEXT), byte_tokenizer, seq_len=12).first(2))
     path.write_text("\n".join(change(path.read_text().splitlines())))
     with pytest.raises(error, match=says):
         replay_windows(path, byte_tokenizer, vocab_size=256)

@@ -11,7 +11,7 @@ import pytest
 import shape_audit
 from shape_audit.checks.tensor_groups import grouped, prefix_apart, ranges
 from shape_audit.checks.wrapper_names import unwrapped, wrappers_in
-from tests.checks.checkpoints import BLOCKS, Tensors, clean_tensors, set_tensors, write_clean, write_sharded
+from tests.checks.checkpoints import BLOCKS, Tensors, clean_tensors, set_config, set_tensors, write_clean, write_sharded
 
 Change = Callable[[Tensors], object]
 
@@ -176,3 +176,13 @@ def test_what_wrappers_add_can_be_taken_away() -> None:
     assert {one.name for one in found} == {"module", "_orig_mod", "_checkpoint_wrapped_module"}
     assert unwrapped(name, found) == f"model.layers.{BLOCKS}.mlp.up_proj.weight"
     assert wrappers_in(["model.modules.0.weight", "encoder.module.weight", "model.base_layers.weight"]) == []
+
+
+@pytest.mark.parametrize("depth", [BLOCKS - 1, BLOCKS + 1])
+def test_a_wrong_depth_is_one_finding(depth: int, tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    set_config(num_hidden_layers=depth, layer_types=["full_attention"] * depth)(folder)
+    for deep in (False, True):
+        assert [one[:2] for one in bad(folder, deep=deep)] == [("SA304", "num_hidden_layers")]
+    set_config(layer_types=["full_attention"] * BLOCKS)(folder)
+    assert [one[:2] for one in bad(folder)] == [("SA304", "num_hidden_layers")]

@@ -123,7 +123,7 @@ def test_float32_agrees_with_float64() -> None:
     single_model = tiny_model("llama", torch.float64).float()
     single = measured_sums(single_model, windows, dtype=torch.float32)
     for site, double in measured_sums("llama", windows).items():
-        assert single[site].agop_DD.dtype == torch.float32
+        assert single[site].dtype == torch.float32 and single[site].agop_DD.dtype == torch.float64
         u_single, u_double = u_energies(single[site]), u_energies(double)
         assert u_single is not None and u_double is not None
         # float32 gradients carry relative errors of some 1e-6, and the U-statistic is a small difference

@@ -36,8 +36,8 @@ def test_a_sample_of_the_pool_is_what_a_pass_over_its_windows_gives(
     a_pass = ProfilePass(loaded, shape, PassPlan(protocol_of("loss-gradient"), tuple(pool_of), seq_len=64))
     a_pass.extend([windows.windows[i] for i in chosen])
     for site, pool in zip(a_pass.profile().sites, pool_of.values(), strict=True):
-        norm2, rows = pool.rows(chosen)
-        energies = unbiased(norm2, rows)
+        pair_products, rows = pool.rows(chosen)
+        energies = unbiased(pair_products, rows)
         assert energies is not None
         bars = ErrorBars(energies, rows)
         assert site.aofe == pytest.approx(energies.aofe, rel=1e-4)  # the pool's products are float32

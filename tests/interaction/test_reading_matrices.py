@@ -12,6 +12,7 @@ from shape_audit.errors import NotAuditableError
 from shape_audit.hub import read_checkpoint
 from shape_audit.interaction import weight_energies
 from shape_audit.interaction.ansatz.reading_matrices import FACTS, Part, ReadingMatrix, find_matrices
+from shape_audit.interaction.ansatz.seen_matrices import seen_matrices
 from shape_audit.interaction.ansatz.weight_gram import rows_of
 from shape_audit.interaction.ansatz.weight_inputs import WeightInputs
 from tests.tiny_models import CASES, FALCON_LIKE, GPT2_LIKE, LLAMA_LIKE, save_tiny, tiny_model
@@ -85,6 +86,48 @@ def test_roles_of_a_block_share_their_inputs(name: str) -> None:
             weight_OD = rows_of(matrix, model.get_submodule(matrix.module).weight)
             assert weight_OD.shape[1] == 24
     assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+@pytest.mark.parametrize("name", [*CASES, *MORE])
+def test_what_is_seen_in_one_forward_is_what_the_table_knows(name: str) -> None:
+    """The same modules for every type of the table; the same roles but for parts of fused matrices."""
+    model = model_of(name)
+    table, seen = matrices_of(model).values(), seen_matrices(model)
+    assert {(m.module, m.is_transposed) for m in seen} == {(m.module, m.is_transposed) for m in table}
+    assert [m for m in table if m.part is None] == [
+        m for m in seen if m.module in {t.module for t in table if not t.part}
+    ]
+    assert not any(module._forward_hooks or module._forward_pre_hooks for module in model.modules())
+
+
+@pytest.mark.parametrize(
+    ("model_type", "settings", "roles"),
+    [
+        (
+            "persimmon",
+            {**LLAMA_LIKE, "num_attention_heads": 3, "num_key_value_heads": None},
+            ["up", "self_attn-query_key_value"],
+        ),
+        ("biogpt", {**LLAMA_LIKE, "num_key_value_heads": None}, ["q", "k", "v", "up"]),
+        ("codegen", {**GPT2_LIKE, "rotary_dim": 4}, ["up", "attn-qkv_proj"]),
+        ("hunyuan_v1_dense", {**LLAMA_LIKE, "head_dim": 6}, ["q", "k", "v", "gate", "up"]),
+        ("mpt", {"vocab_size": 256, "d_model": 24, "n_layers": 2, "n_heads": 4, "max_seq_len": 64}, None),
+        ("nanochat", {**LLAMA_LIKE, "num_key_value_heads": 4}, ["q", "k", "v", "up"]),
+        ("diffllama", LLAMA_LIKE, ["q", "k", "v", "gate", "up"]),
+    ],
+)
+def test_types_that_no_table_knows_are_seen(model_type: str, settings: dict[str, Any], roles: list[str] | None) -> None:
+    given = {key: value for key, value in settings.items() if value is not None}
+    config = transformers.AutoConfig.for_model(model_type, **given)
+    torch.manual_seed(0)
+    model = transformers.AutoModelForCausalLM.from_config(config, dtype=torch.float64).eval().requires_grad_(False)
+    with pytest.raises(NotAuditableError, match="is not known"):
+        find_matrices(model.config, dict(model.named_modules()))
+    found = seen_matrices(model)
+    inputs = WeightInputs(model, found)
+    inputs.add_micro_batch(IDS, 0)
+    of_block = [m.name.removeprefix("block.1.") for m in found if m.name.startswith("block.1.")]
+    assert of_block and (roles is None or of_block == roles)
 
 
 def spied(model: Any, monkeypatch: pytest.MonkeyPatch) -> dict[str, list[torch.Tensor]]:

@@ -14,7 +14,8 @@ import pytest
 
 import shape_audit
 from shape_audit.errors import UsageError
-from shape_audit.leaderboard import BuildOptions, Manifest, build_leaderboard, parse_shard, read_manifest
+from shape_audit.leaderboard import BuildOptions, Manifest, build_leaderboard, read_manifest
+from shape_audit.leaderboard.build.options import parse_shard
 from shape_audit.leaderboard.page.tables import csv_text, parquet_bytes, read_back
 from shape_audit.records import Board, read_record
 from shape_audit.scores import LM_EVAL_LETTERS
@@ -318,6 +319,24 @@ def test_a_measurement_that_did_not_converge_is_not_made_again(tmp_path: Path, f
     with text.open("a") as file:
         file.write("and more of it " * 200)
     assert built(ours, tmp_path / "board", measure=True)[1] == audited
+
+
+def test_nor_where_the_text_is_one_of_the_hub(
+    tmp_path: Path, tiny_llama: Path, program: Program, hub: LoopbackHub
+) -> None:
+    pytest.importorskip("datasets")
+    hub.add_dataset("org/text", {"test.jsonl": json.dumps({"text": "the shape of a model " * 200}).encode()})
+    (tmp_path / "leaderboard.toml").write_text(
+        f"[[models]]\nnames = ['{tiny_llama}']\n[measure]\ndataset = 'org/text'\nseq_len = 16\ntolerance = 0.0001\n"
+    )
+
+    def measured() -> list[tuple[str, int]]:
+        done = program("leaderboard", "build", "--measure", HF_ENDPOINT=hub.endpoint)
+        assert done.returncode == 0, done.stderr
+        return [(path.name, path.stat().st_mtime_ns) for path in (tmp_path / "leaderboard" / "records").iterdir()]
+
+    first = measured()
+    assert len(first) == 1 and first[0][0].endswith("__w21.json") and measured() == first
 
 
 def test_a_share_that_went_well_ends_well(tmp_path: Path, folders: list[Path], program: Program) -> None:

@@ -14,6 +14,7 @@ from shape_audit.cli.commands import leaderboard_card
 from shape_audit.errors import ExitCode, IncompleteError, UsageError
 from shape_audit.leaderboard import find_row, model_card_metadata, model_card_section
 from shape_audit.records import BoardRow
+from shape_audit.scores import LM_EVAL_LETTERS, posted_scores
 from tests.leaderboard.rendered import CAVEAT, INTERVAL, board, measurement, row, score, write_rendered
 
 HOSTILE = "x<script>alert(1)</script>|[a](javascript:b)\n# top\n---\n![i](http://h/i)`*_&lt;"
@@ -146,6 +147,19 @@ def test_the_metadata_is_what_the_hub_reads() -> None:
     assert card.text.lstrip().startswith("## Depth-width shape")
 
 
+def test_the_card_that_this_program_writes_comes_back_whole() -> None:
+    written = [
+        score("lm-eval:mmlu_pro@3.1+max_gen_toks=64", 0.2874, stderr=0.0041, n=12_032, source="results.json"),
+        score("lighteval:mmlu_pro@0", 0.31, stderr=None, n=12_032, source="other.json"),
+        score(f"{LM_EVAL_LETTERS}+chat_template=91aa728a", 0.1142, stderr=0.0029, n=12_032, source="a.json"),
+    ]
+    found, passed_over = posted_scores("org/one", None, {"README.md": model_card_metadata(row(scores=written))})
+    keys = ("protocol", "value", "stderr", "n", "date", "is_limited", "set_apart")
+    assert passed_over == [] and [[getattr(one, key) for key in keys] for one in found] == [
+        [getattr(one, key) for key in keys] for one in written
+    ]
+
+
 def test_no_score_no_metadata() -> None:
     assert model_card_metadata(row()) == ""
     assert model_card_metadata(row(scores=[score("official-cot", 0.3, is_limited=True)])) == ""
@@ -165,14 +179,14 @@ def test_rows_are_found_by_name() -> None:
 
 def test_the_command(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     folder = write_rendered(tmp_path / "leaderboard", row(scores=[score("official-cot", 0.3)]), row("org/two"))
-    assert leaderboard_card.command("org/one", board=folder) == ExitCode.CLEAN
+    assert leaderboard_card.card(model="org/one", board=folder) == ExitCode.CLEAN
     assert capsys.readouterr().out.startswith("## Depth-width shape\n")
-    assert leaderboard_card.command("org/one", board=folder, metadata=True, output=tmp_path / "card.md") == 0
+    assert leaderboard_card.card(model="org/one", board=folder, metadata=True, output=tmp_path / "card.md") == 0
     assert ModelCard.load(tmp_path / "card.md").data.eval_results
     assert capsys.readouterr() == ("", "")
-    assert leaderboard_card.command("org/two", board=folder, metadata=True) == ExitCode.CLEAN
+    assert leaderboard_card.card(model="org/two", board=folder, metadata=True) == ExitCode.CLEAN
     said = capsys.readouterr()
     assert said.out.startswith("## Depth-width shape\n") and "no score to put into metadata" in said.err
-    assert leaderboard_card.command("org/three", board=folder) == ExitCode.WRONG_USAGE
-    assert leaderboard_card.command("org/one", board=tmp_path / "absent") == ExitCode.INCOMPLETE
+    assert leaderboard_card.card(model="org/three", board=folder) == ExitCode.WRONG_USAGE
+    assert leaderboard_card.card(model="org/one", board=tmp_path / "absent") == ExitCode.INCOMPLETE
     assert capsys.readouterr().err.count("\n") == 2

@@ -124,14 +124,15 @@ def test_advice_is_what_has_not_been_done() -> None:
     assert advice(DeviceMemory("cpu", weights=10, available=10)) == ""
 
 
-def test_the_sums_are_as_large_as_they_are() -> None:
-    sums = SiteSums.zeros(24, dtype=torch.float32, device=torch.device("cpu"))
+@pytest.mark.parametrize("width", [24, 600])
+def test_the_sums_are_as_large_as_they_are(width: int) -> None:
+    sums = SiteSums.zeros(width, dtype=torch.float32, device=torch.device("cpu"))
     for first in range(0, 8, 4):
-        sums.add(torch.randn(4, 9, 24), first)
+        sums.add(torch.randn(4, 9, width), first)
         sums.freeze()
-    assert sums.reference_DD is not None
-    tensors = [sums.upper_DD, sums.reference_DD, *(tensor for rows in sums.kept for tensor in rows.tensors())]
-    assert sums_memory(24, 8) == sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    assert sums.reference_P is not None
+    tensors = [sums.upper_P, sums.reference_P, *(tensor for rows in sums.kept for tensor in rows.tensors())]
+    assert sums_memory(width, 8) == sum(tensor.numel() * tensor.element_size() for tensor in tensors)
 
 
 def test_a_containers_limit_counts(tmp_path: Path) -> None:

@@ -124,7 +124,7 @@ KEPT = sorted((Path(__file__).parent / "kept").glob("*.json"))
 
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
 def test_records_of_earlier_versions_stay_readable(path: Path) -> None:
-    """Written by 0.1.0 in November 2026: measured with weights, projected output, shape only, with an imported score."""
+    """Written by 0.1.0, November 2026: measured with weights, projected output, shape only, with an imported score."""
     record = read_record(path)
     assert record.schema_version == 1 and record.model.revision.startswith("2359de2889d1")
     assert record.record_sha256 == json.loads(path.read_text())["record_sha256"]

@@ -114,6 +114,15 @@ def test_a_part_of_the_questions_is_limited(name: str, n: int | None) -> None:
     assert found.is_limited and found.n == n and not found.is_comparable
 
 
+def test_words_beside_the_entry_count_too() -> None:
+    for source in ({"name": "200 of 12,032 questions"}, {"name": "a limited run"}):
+        ((found,), _) = card(value=40.0, source=source)
+        assert found.is_limited
+    text = "- {dataset: MMLU-Pro, value: 40.0, notes: 'first 500 questions only'}"
+    ((found,), _) = posted_scores("org/name", None, {".eval_results/a.yaml": text})
+    assert found.is_limited and found.n == 500
+
+
 def test_all_questions_are_all(tmp_path: object) -> None:
     for name in ("12,032 questions", "avg of 8 samples", "n=4", "5-shot", "limit=20000"):
         ((found,), _) = card(value=40.0, name=f"MMLU-Pro ({name})", source={"name": "mine"})
@@ -129,6 +138,8 @@ def test_all_questions_are_all(tmp_path: object) -> None:
         ("org/name", {"url": "https://huggingface.co/other/base"}, "other/base"),
         ("org/name", {"url": "https://huggingface.co/datasets/open-llm-leaderboard/a__b-details"}, "a/b"),
         ("org/name", {"name": "GPTQ 4-bit run"}, "of quantised weights"),
+        ("org/name", {"name": "other/base"}, "other/base"),
+        ("org/name", {"name": "results of other/base-7b with lm-eval"}, "other/base-7b"),
     ],
 )
 def test_scores_of_another_model_are_set_apart(model: str, source: dict[str, str], words: str) -> None:
@@ -145,6 +156,8 @@ def test_scores_of_another_model_are_set_apart(model: str, source: dict[str, str
         ("org/name", {"url": "https://huggingface.co/datasets/TIGER-Lab/MMLU-Pro"}),
         ("org/name", {"url": "https://example.org/other/base"}),
         ("org/name-GPTQ", {"name": "GPTQ run"}),
+        ("org/name", {"name": "org/name"}),
+        ("org/name", {"name": "EleutherAI/lm-evaluation-harness and/or see TIGER-Lab/MMLU-Pro"}),
     ],
 )
 def test_scores_of_this_model_are_not(model: str, source: dict[str, str]) -> None:

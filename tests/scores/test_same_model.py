@@ -82,6 +82,13 @@ def test_a_folder_of_the_same_name_that_is_here_is_another(tmp_path: Path) -> No
     assert is_of(str(tmp_path / "link"), parse_model(tmp_path / "a" / "my-llama"))
 
 
+def test_a_commit_tells_nothing_of_a_folder(tmp_path: Path) -> None:
+    ref = parse_model(tmp_path)
+    known = ModelRef("folder", ref.repo_id, "e" * 64, root=ref.root)
+    assert is_of(str(tmp_path), known, SHA) and is_of(str(tmp_path), known, "main") and is_of(str(tmp_path), ref, SHA)
+    assert is_of(str(tmp_path), known, "e" * 64) and not is_of(str(tmp_path), known, "f" * 64)
+
+
 def test_a_match_by_name_is_said(tmp_path: Path) -> None:
     model = tmp_path / "my-llama"
     model.mkdir()
@@ -106,6 +113,14 @@ def test_near_names_are_said(tmp_path: Path) -> None:
     assert second == "if old-owner/name-7b is new-owner/Name-7B, say so: --scores new-owner/Name-7B=PATH"
     named = known_scores("new-owner/Name-7B", [Path(f"new-owner/Name-7B={tmp_path / 'results_a.json'}")], posted=False)
     assert [score.value for score in named.scores] == [0.3125]
+
+
+def test_a_renamed_repository_is_near(tmp_path: Path) -> None:
+    write(tmp_path / "results_a.json", letters() | {"model_name": "meta-llama/Meta-Llama-3.1-8B"})
+    write(tmp_path / "results_b.json", letters() | {"model_name": "meta-llama/Llama-3.1-8B-Instruct"})
+    said = known_scores("meta-llama/Llama-3.1-8B", [tmp_path], posted=False).warnings
+    assert "(lm-eval): meta-llama/Meta-Llama-3.1-8B, meta-llama/Llama-3.1-8B-Instruct" in said[0]
+    assert said[1].startswith("if meta-llama/Meta-Llama-3.1-8B is meta-llama/Llama-3.1-8B, say so")
 
 
 def test_a_path_with_an_equals_sign_is_a_path(tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shape_audit.hub import Checkpoint, TensorHeader
+from shape_audit.records import ModelRef
 
 Shapes = dict[str, tuple[int, ...]]
 
@@ -13,8 +14,9 @@ Shapes = dict[str, tuple[int, ...]]
 def checkpoint(config: Mapping[str, Any], tensors: Mapping[str, TensorHeader], **side_files: Any) -> Checkpoint:
     """A Hub checkpoint; a side file `hf_quant_config` is the content of hf_quant_config.json."""
     documents = {f"{name}.json": content for name, content in side_files.items()}
+    ref = ModelRef("hub", "org/name", "0" * 40)
     files = ("model.safetensors",)
-    return Checkpoint("org/name", "hub", "0" * 40, config, tensors, files, side_files=documents)
+    return Checkpoint(ref, config, tensors, files, None, side_files=documents)  # type: ignore[arg-type]
 
 
 def headers(shapes: Mapping[str, tuple[int, ...]], dtype: str = "BF16") -> dict[str, TensorHeader]:

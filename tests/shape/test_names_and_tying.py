@@ -41,6 +41,10 @@ LAYOUTS: dict[str, tuple[str, Shapes, str, str]] = {
     "phi-native": ("transformer.h.{}.", {
         "mixer.Wqkv.weight": (3 * 128, WIDTH), "mixer.out_proj.weight": (WIDTH, 128), "ln.weight": (WIDTH,),
         "mlp.fc1.weight": (INNER, WIDTH), "mlp.fc2.weight": (WIDTH, INNER)}, "transformer.embd.wte", "lm_head.linear"),
+    "minimind": ("layers.{}.", {
+        "attention.wq.weight": (128, WIDTH), "attention.wk.weight": (32, WIDTH), "attention.wo.weight": (WIDTH, 128),
+        "feed_forward.w1.weight": (INNER, WIDTH), "feed_forward.w3.weight": (INNER, WIDTH),
+        "attention_norm.weight": (WIDTH,), "ffn_norm.weight": (WIDTH,)}, "tok_embeddings", "output"),
     "megatron": ("decoder.layers.{}.", {
         "self_attention.linear_qkv.weight": (192, WIDTH), "self_attention.linear_proj.weight": (WIDTH, 128),
         "mlp.linear_fc1.weight": (2 * INNER, WIDTH), "mlp.linear_fc2.weight": (WIDTH, INNER)},
@@ -85,6 +89,11 @@ def test_roles_that_are_not_known_are_said_instead_of_shown() -> None:
     )
 
 
+TEXT = {key: value for key, value in CONFIG.items() if key not in ("tie_word_embeddings", "architectures")} | {
+    "model_type": "mistral"
+}
+
+
 @pytest.mark.parametrize(
     ("says", "without", "tied", "fault"),
     [
@@ -100,6 +109,10 @@ def test_roles_that_are_not_known_are_said_instead_of_shown() -> None:
         ({"model_type": "own"}, "embed_tokens", True, None),
         ({"model_type": "own"}, "\0", False, None),
         ({"tie_word_embeddings": False, "architectures": ["LlamaModel"]}, "lm_head", False, None),
+        ({"model_type": "mistral3", "text_config": TEXT}, "\0", False, None),
+        ({"model_type": "mistral3", "text_config": TEXT | {"tie_word_embeddings": False}}, "\0", False, None),
+        ({"model_type": "mistral3", "text_config": TEXT | {"tie_word_embeddings": True}}, "lm_head", True, None),
+        ({"model_type": "gemma3", "text_config": TEXT | {"model_type": "gemma3_text"}}, "lm_head", True, None),
     ],
 )
 def test_a_matrix_that_is_absent_is_counted_once_or_missed(
@@ -147,6 +160,9 @@ LANGUAGE = {"num_hidden_layers": 4, "hidden_size": WIDTH, "vocab_size": 256}
         ({"architectures": ["WhisperForConditionalGeneration"], "model_type": "whisper"}, False),
         ({"architectures": ["T5ForConditionalGeneration"], "is_encoder_decoder": True}, False),
         ({"model_type": "llama"}, None),
+        ({"architectures": ["MiniMindLM"], "model_type": "minimind"}, None),
+        ({"architectures": ["GPT"]}, None),
+        ({"architectures": ["OwnForTokenClassification"], "model_type": "own"}, False),
     ],
 )
 def test_what_a_causal_language_model_is(config: dict[str, Any], is_causal: bool | None) -> None:

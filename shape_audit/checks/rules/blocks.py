@@ -105,7 +105,7 @@ def _missing_from_architecture(model: CheckedModel) -> Iterator[Seen]:
     if model.expected is None or model.almost_empty:
         return
     explained = {unwrapped(name, model.wrappers) for name in (*model.wrapped_names, *model.empty_tensors)}
-    missing = [name for name in model.expected.missing if name not in explained]
+    missing = [name for name in model.expected.missing if name not in explained and not _is_beyond(model, name)]
     apart = prefix_apart(model.expected.unexpected, missing)
     if apart is not None and not model.wrappers:
         prefix, too_much, names = apart
@@ -119,6 +119,15 @@ def _missing_from_architecture(model: CheckedModel) -> Iterator[Seen]:
         verb, them = ("is", "it") if group.count == 1 else ("are", "them")
         yield Seen(f"{group} {verb} not stored, though the architecture has {them}",
                    file=model.anchor(group.first), place=_place(group))  # fmt: skip
+
+
+def _is_beyond(model: CheckedModel, name: str) -> bool:
+    """Whether a tensor is of a block beyond the config's depth, or the stored one: SA304 says that these differ."""
+    if model.stack is None or model.facts is None or not model.facts.num_hidden_layers:
+        return False
+    promised, stored = model.facts.num_hidden_layers, max(model.stack.blocks) + 1
+    index = name.removeprefix(f"{model.stack.prefix}.").partition(".")[0]
+    return name.startswith(f"{model.stack.prefix}.") and index.isdecimal() and int(index) >= min(promised, stored)
 
 
 def _place(group: Group) -> str:
@@ -137,7 +146,7 @@ def unexpected_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     if model.expected is not None:
         by_prefix = prefix_apart(model.expected.unexpected, model.expected.missing)
         explained = {*model.wrapped_names, *(by_prefix[2] if by_prefix else ())}
-        unexpected = [name for name in model.expected.unexpected if name not in explained]
+        unexpected = [n for n in model.expected.unexpected if n not in explained and not _is_beyond(model, n)]
         for group in grouped(unexpected, among=model.tensors):
             words = "no such tensor" if group.count == 1 else "none of them"
             verb = "is" if group.count == 1 else "are"

@@ -24,8 +24,10 @@ FACTORS = ("short_factor", "long_factor")
 )  # fmt: skip
 def list_length(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A list by layer has another length than num_hidden_layers, or rope has more or fewer factors than it takes."""
+    fitting = {0, model.facts.num_mtp_blocks if model.facts else 0}
+    stored = len(model.stack.blocks) if model.stack else None
     for part in (model.config, *(value for value in model.config.values() if isinstance(value, dict))):
-        yield from _by_layer(part, model.facts.num_mtp_blocks if model.facts else 0)
+        yield from _by_layer(part, fitting, stored)
     text = model.text_config
     rope = text.get("rope_parameters") or text.get("rope_scaling")
     if not isinstance(rope, dict):
@@ -37,12 +39,13 @@ def list_length(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
             yield Seen(f"{key} of rope has {len(factors)} factors; the head dimension takes {wanted}", place=key)
 
 
-def _by_layer(part: Mapping[str, Any], more: int) -> Iterator[Seen]:
+def _by_layer(part: Mapping[str, Any], more: set[int], stored: int | None) -> Iterator[Seen]:
+    """Lists that have not an entry a layer; where they fit the blocks stored, it is the depth that is wrong."""
     depth = next((part[key] for key in DEPTH if type(part.get(key)) is int), None)
     for key in BY_LAYER if depth else ():
         entries: Any = part.get(key)
         is_list = isinstance(entries, list) or (key == "hybrid_override_pattern" and isinstance(entries, str))
-        if is_list and len(entries) not in (depth, (depth or 0) + more):
+        if is_list and depth and len(entries) - depth not in more and len(entries) != stored:
             yield Seen(f"{key} has {len(entries)} entries, but there are {depth} layers", place=key)
 
 

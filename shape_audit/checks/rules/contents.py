@@ -21,10 +21,7 @@ _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat
 )  # fmt: skip
 def config_disagrees(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """Depth, width, heads, feed-forward width or vocabulary in config.json are not those of the tensors."""
-    is_decoder = (
-        model.facts is not None and model.facts.is_causal_lm is not False
-    )  # else the blocks may be an encoder's
-    if model.facts and model.tensor_facts and not model.empty_tensors and is_decoder:
+    if model.facts and model.tensor_facts and not model.empty_tensors and not _may_be_encoder(model):
         absent = _gaps(model)
         for field, promised, seen in disagreements(model.facts, model.tensor_facts):
             if field != "num_hidden_layers" or not absent:
@@ -33,6 +30,12 @@ def config_disagrees(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
             depth = model.facts.num_hidden_layers or max(absent) + 1
             yield Seen(f"{depth} blocks are promised, but there is no block {ranges(absent)}",
                        file=model.anchor(""), place="blocks")  # fmt: skip
+
+
+def _may_be_encoder(model: CheckedModel) -> bool:
+    """Whether the blocks may be those of an encoder, beside the decoder that the config is read for."""
+    no_decoder = model.facts is not None and model.facts.is_causal_lm is False
+    return no_decoder and model.tensor_facts is not None and model.tensor_facts.stacks > 1
 
 
 def _gaps(model: CheckedModel) -> set[int]:

@@ -26,7 +26,8 @@ from torch import Tensor, nn
 
 from shape_audit.calibration import Window
 from shape_audit.hub import quiet_transformers
-from shape_audit.interaction.ansatz.reading_matrices import ReadingMatrix, find_matrices
+from shape_audit.interaction.ansatz.reading_matrices import ReadingMatrix
+from shape_audit.interaction.ansatz.seen_matrices import matrices_of
 from shape_audit.interaction.ansatz.weight_gram import WeightEnergies, gram, rows_of
 from shape_audit.interaction.ansatz.weight_inputs import WeightInputs
 from shape_audit.interaction.estimators.statistics import u_energies
@@ -59,7 +60,7 @@ def nfa_correlations(
         NonFiniteError: a loss or gradient is not finite.
         NotAuditableError: an architecture whose matrices are not known, or that calls them in another way.
     """
-    matrices = find_matrices(model.config, dict(model.named_modules()))
+    matrices = matrices_of(model)
     inputs = WeightInputs(model, matrices)
     inputs.add(windows, micro_batch=micro_batch, progress=progress)
     readers: dict[str, list[ReadingMatrix]] = {}
@@ -68,7 +69,7 @@ def nfa_correlations(
     found: Correlations = {}
     for source, of_source in readers.items():
         sums = inputs.sums.pop(source)
-        agop_DD = sums.agop_DD.double() / sums.rows().tokens
+        agop_DD = sums.agop_DD / sums.rows().tokens
         for matrix in of_source:
             gram_DD = gram(rows_of(matrix, _weight(model, matrix)))
             found[matrix.name] = correlation(gram_DD, agop_DD, off_diagonal_norm(sums))

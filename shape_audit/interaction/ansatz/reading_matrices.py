@@ -30,6 +30,10 @@ BLOCK_ROLES = ("q", "k", "v", "gate", "up")
 """In this order, whichever of them there are; `up` is also what GPT-like models call fc_in, c_fc, fc1."""
 
 
+class UnknownLayoutError(NotAuditableError):
+    """A model type that the facts do not have."""
+
+
 @dataclass(frozen=True)
 class Part:
     """A role's rows of a fused matrix.
@@ -108,6 +112,12 @@ def find_matrices(config: Any, names: Iterable[str], *, tied: bool = False) -> l
     return [*found, ReadingMatrix(UNEMBEDDING, unembedding)]
 
 
+def roles_by_name() -> dict[str, str]:
+    """The role of a matrix that holds one role alone, by the last part of its module's name."""
+    facts = [fact for piece in _facts()["pieces"].values() for fact in piece if len(fact["parts"]) == 1]
+    return {fact["module"].rpartition(".")[2]: fact["parts"][0] for fact in facts}
+
+
 def _matrices(
     fact: dict[str, Any], block: int, blocks: str, there: Collection[str], config: Any
 ) -> Iterator[ReadingMatrix]:
@@ -139,7 +149,7 @@ def _layout(config: Any) -> dict[str, Any]:
         ):
             found: dict[str, Any] = layout
             return found
-    raise NotAuditableError(f"which weights of {config.model_type} read the residual stream is not known")
+    raise UnknownLayoutError(f"which weights of {config.model_type} read the residual stream is not known")
 
 
 @cache

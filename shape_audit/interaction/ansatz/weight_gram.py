@@ -6,16 +6,23 @@ formulas hold (`statistics.Energies`). M is known exactly: there is no sample, h
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-from dataclasses import dataclass
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import torch
-from torch import Tensor
+from torch import Tensor, nn
 
 from shape_audit.errors import CorruptFileError, NotAuditableError
 from shape_audit.hub import Checkpoint, weights_folder
-from shape_audit.interaction.ansatz.reading_matrices import ReadingMatrix, find_matrices
+from shape_audit.interaction.ansatz.reading_matrices import (
+    EMBEDDING,
+    UNEMBEDDING,
+    ReadingMatrix,
+    UnknownLayoutError,
+    find_matrices,
+)
+from shape_audit.interaction.ansatz.seen_matrices import seen_matrices
 from shape_audit.interaction.estimators.statistics import Energies
 from shape_audit.models import read_config
 
@@ -40,11 +47,12 @@ class WeightEnergies:
     energies: Energies
 
 
-def weight_energies(checkpoint: Checkpoint) -> list[WeightEnergies]:
+def weight_energies(checkpoint: Checkpoint, *, model: nn.Module | None = None) -> list[WeightEnergies]:
     """Energies of W^T W of every matrix that reads the residual stream, the weights read one tensor at a time.
 
     Args:
         checkpoint: of a Hub model the weights are downloaded where needed.
+        model: the same, loaded: in it the matrices of a type that no table knows are seen. None does without those.
 
     Raises:
         NotAuditableError: an architecture whose matrices are not known.
@@ -54,7 +62,13 @@ def weight_energies(checkpoint: Checkpoint) -> list[WeightEnergies]:
     folder = weights_folder(checkpoint)
     config = read_config(checkpoint, folder)
     names = [name.removesuffix(".weight") for name in checkpoint.tensors if name.endswith(".weight")]
-    matrices = find_matrices(config, names, tied=bool(config.tie_word_embeddings))
+    tied = bool(config.tie_word_embeddings)
+    try:
+        matrices = find_matrices(config, names, tied=tied)
+    except UnknownLayoutError:
+        if model is None:
+            raise
+        matrices = as_stored(seen_matrices(model), names, tied=tied)
     readers: dict[str, list[ReadingMatrix]] = {}
     for matrix in matrices:
         readers.setdefault(matrix.tensor, []).append(matrix)
@@ -70,6 +84,32 @@ def weight_energies(checkpoint: Checkpoint) -> list[WeightEnergies]:
             whole = WeightEnergies(matrix.name, tensor, shape, gram_energies(gram(weight_OD)))
             found[matrix.name] = whole
     return [found[matrix.name] for matrix in matrices]
+
+
+def as_stored(matrices: list[ReadingMatrix], names: Iterable[str], *, tied: bool) -> list[ReadingMatrix]:
+    """The matrices of a loaded model under the names that a checkpoint has for them.
+
+    The two differ in what comes first: a checkpoint of the model without its head calls transformer.h.0 only h.0.
+
+    Args:
+        names: of tensors, without `.weight`.
+        tied: take the embedding for an unembedding that is not stored.
+
+    Raises:
+        NotAuditableError: a matrix is not there, or more than one may be it.
+    """
+    there = set(names)
+    stored: dict[str, str] = {}
+    for matrix in matrices:
+        endings = [matrix.module.split(".", begin)[-1] for begin in range(matrix.module.count(".") + 1)]
+        found = [ending for ending in endings if ending in there][:1]
+        found = found or [name for name in there if name.endswith(f".{matrix.module}")]
+        if not found and tied and matrix.name == UNEMBEDDING:
+            found = [stored[EMBEDDING]]
+        if len(found) != 1:
+            raise NotAuditableError(f"{len(found)} stored tensors may be {matrix.tensor}, not one")
+        stored[matrix.name] = found[0]
+    return [replace(matrix, module=stored[matrix.name]) for matrix in matrices]
 
 
 def rows_of(matrix: ReadingMatrix, stored: Tensor) -> Tensor:

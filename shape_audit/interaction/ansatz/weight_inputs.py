@@ -118,7 +118,7 @@ class WeightInputs:
         def begin(module: nn.Module, args: tuple[Any, ...], output: Tensor) -> Tensor:
             leaves.append(output.detach().requires_grad_(True))
             watch(self.embedding, leaves[-1])
-            return leaves[-1]
+            return leaves[-1].clone()  # CTRL multiplies it in place, which no leaf allows
 
         def before(name: str) -> Callable[..., None]:
             return lambda module, args: watch(name, args[0] if args else None)

@@ -9,9 +9,9 @@ With G the AGOP, N = ||G||_F^2, D = sum_i G_ii^2:
 plug-in values at the embedding.) Since E||G_hat||^2 = ||G||^2 + noise / n, plug-in values depend on sample size and
 width; the U-statistics use products of different windows only and are unbiased:
 
-    total_U    = ( ||sum A_s||_F^2 - sum ||A_s||_F^2 )               / ( n^2 - sum T^2 )
-    diagonal_U = sum_i ( (sum A_s,ii)^2 - sum A_s,ii^2 )             / ( n^2 - sum T^2 )
-    trace2_U   = ( (sum tr A_s)^2 - sum (tr A_s)^2 )                 / ( n^2 - sum T^2 )
+    total_U    = sum over s != r of <A_s, A_r>              / ( n^2 - sum T^2 )
+    diagonal_U = sum over s != r of sum_i A_s,ii A_r,ii     / ( n^2 - sum T^2 )
+    trace2_U   = sum over s != r of tr A_s tr A_r           / ( n^2 - sum T^2 )
 
 All five quantities are linear in (total, diagonal, trace2) or a quotient of two such forms: `QUOTIENTS`.
 """
@@ -20,9 +20,10 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-import torch
+from torch import Tensor
 
-from shape_audit.interaction.estimators.sums import SiteSums, WindowRows
+from shape_audit.interaction.estimators.sums import SiteSums
+from shape_audit.interaction.estimators.window_rows import WindowRows
 
 Form = tuple[int, int, int]
 """Coefficients of (total, diagonal, trace2)."""
@@ -90,38 +91,37 @@ def plugin_energies(sums: SiteSums) -> Energies:
     rows = sums.rows()
     if len(rows) == 0:
         raise ValueError("no windows: there is no AGOP")
-    return _plugin(squared_norm(sums, rows), rows)
-
-
-def u_energies(sums: SiteSums) -> Energies | None:
-    """Unbiased energies from products of different windows; None for fewer than two windows."""
-    rows = sums.rows()
-    return unbiased(squared_norm(sums, rows), rows)
-
-
-def _plugin(norm2: float, rows: WindowRows) -> Energies:
     n = rows.tokens
     return Energies(
-        total=norm2 / n**2,
+        total=sums.squared_norm / n**2,
         diagonal=float(rows.diagonal_KD.sum(0).square().sum()) / n**2,
         trace2=float(rows.trace_K.sum()) ** 2 / n**2,
     )
 
 
-def unbiased(norm2: float, rows: WindowRows) -> Energies | None:
-    """As `u_energies`, from ||sum_s A_s||_F^2 and the windows' rows."""
+def u_energies(sums: SiteSums) -> Energies | None:
+    """Unbiased energies from products of different windows; None for fewer than two windows."""
+    return unbiased(float(sums.pair_products), sums.rows())
+
+
+def pairs_of_tokens(rows: WindowRows) -> int:
+    """How many pairs of tokens of two different windows there are, each way: what U-statistics are divided by."""
+    return rows.tokens**2 - int(rows.tokens_K.square().sum())
+
+
+def unbiased(pair_products: float, rows: WindowRows) -> Energies | None:
+    """As `u_energies`, from the sum of <A_s, A_r> over pairs of different windows, and the windows' rows."""
     if len(rows) < 2:
         return None
-    pairs = rows.tokens**2 - int(rows.tokens_K.square().sum())
-    trace_K = rows.trace_K
+    pairs = pairs_of_tokens(rows)
+    trace_K1 = rows.trace_K.unsqueeze(1)
     return Energies(
-        total=(norm2 - float(rows.energy_K.sum())) / pairs,
-        diagonal=float(rows.diagonal_KD.sum(0).square().sum() - rows.diagonal_KD.square().sum()) / pairs,
-        trace2=float(trace_K.sum().square() - trace_K.square().sum()) / pairs,
+        total=2 * pair_products / pairs,
+        diagonal=2 * _pair_products(rows.diagonal_KD) / pairs,
+        trace2=2 * _pair_products(trace_K1) / pairs,
     )
 
 
-def squared_norm(sums: SiteSums, rows: WindowRows) -> float:
-    """||sum_s A_s||_F^2 with the exact diagonals, accumulated in float64."""
-    above_diagonal = torch.linalg.vector_norm(sums.upper_DD.triu(1).flatten(), dtype=torch.float64).square()
-    return float(2 * above_diagonal) + float(rows.diagonal_KD.sum(0).square().sum())
+def _pair_products(vectors_KD: Tensor) -> float:
+    """The sum of <v_s, v_r> over pairs s < r, each vector with the sum of those before it: nothing is subtracted."""
+    return float((vectors_KD.cumsum(0)[:-1] * vectors_KD[1:]).sum())

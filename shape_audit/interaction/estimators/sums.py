@@ -1,11 +1,19 @@
-"""The sums over windows that every number of a site is made from, and the few numbers kept of each window.
+"""The sums over windows that every number of a site is made from.
 
-Legend: B windows of a micro-batch, K windows in all, T tokens, D width. With g_t the gradient at token t of window s,
-A_s = sum_t g_t g_t^T is that window's contribution; G = (sum_s A_s) / n with n tokens is the AGOP.
+Legend: B windows of a micro-batch, K windows in all, T tokens, D width, P packed entries. With g_t the gradient at
+token t of window s, A_s = sum_t g_t g_t^T is that window's contribution; G = (sum_s A_s) / n with n tokens is the AGOP.
 
-Sums and rows merge by addition and do not depend on batch size, order or number of processes. Error bars need one
-thing more: S_ref, the sum of earlier windows, frozen from time to time (`SiteSums.freeze`), with which every later
-window is compared. So they depend on the order of windows, and on nothing else.
+Unbiased estimates are made of products <A_s, A_r> of different windows. Their sum is a small difference of large ones,
+||sum A_s||^2 - sum ||A_s||^2, where one window outweighs the others; so each window is multiplied with the sum of those
+before it, and nothing is subtracted. A_s is a product in float32 for a float32 model, of gradients scaled by a power of
+two of each window (neither 1e-20 nor 1e+20 leaves its range); all sums are float64. `rounding` says what is left to
+round. What was tried: the difference in float32, wrong in the first digit, and in float64, wrong where a window
+outweighs the others by 1e10; A_s in float64, no better than this and slow on most GPUs.
+
+Sums and rows merge (two sums of windows have one more product: of the two) and do not depend on batch size, order or
+number of processes. Error bars need one thing more: S_ref, the sum of earlier windows, frozen from time to time
+(`SiteSums.freeze`), with which every later window is compared. So they depend on the order of windows, and on nothing
+else.
 """
 
 from __future__ import annotations
@@ -16,94 +24,59 @@ from dataclasses import dataclass, field
 import torch
 from torch import Tensor
 
-ROWS_AT_A_TIME = 256
-"""Rows of a block of the upper triangle: leaving out what lies below saves up to half of the product."""
+from shape_audit.interaction.estimators.upper_triangle import (
+    diagonal,
+    inner_product,
+    packed_size,
+    tiles,
+    unpacked,
+)
+from shape_audit.interaction.estimators.window_rows import WindowRows
 
-
-@dataclass(frozen=True)
-class WindowRows:
-    """What is kept of each window: D + 7 numbers, float64 but for counts.
-
-    Attributes:
-        index_K: number of the window in the audit's order.
-        tokens_K: its T.
-        diagonal_KD: diag(A_s).
-        energy_K: ||A_s||_F^2.
-        inner_K: <A_s, S_ref>; 0 where there was no S_ref.
-        inner_diagonal_K: sum_i A_s,ii S_ref,ii, likewise.
-        inner_trace_K: tr A_s tr S_ref, likewise.
-        reference_tokens_K: tokens in that S_ref; 0 where there was none.
-    """
-
-    index_K: Tensor
-    tokens_K: Tensor
-    diagonal_KD: Tensor
-    energy_K: Tensor
-    inner_K: Tensor
-    inner_diagonal_K: Tensor
-    inner_trace_K: Tensor
-    reference_tokens_K: Tensor
-
-    @property
-    def trace_K(self) -> Tensor:
-        return self.diagonal_KD.sum(1)
-
-    @property
-    def tokens(self) -> int:
-        return int(self.tokens_K.sum())
-
-    def __len__(self) -> int:
-        return len(self.index_K)
-
-    def to(self, device: torch.device) -> WindowRows:
-        return WindowRows(*(column.to(device) for column in self.tensors()))
-
-    def tensors(self) -> tuple[Tensor, ...]:
-        return (
-            self.index_K,
-            self.tokens_K,
-            self.diagonal_KD,
-            self.energy_K,
-            self.inner_K,
-            self.inner_diagonal_K,
-            self.inner_trace_K,
-            self.reference_tokens_K,
-        )
+ENTRIES_AT_ONCE = 2**20
+"""Of the A_s of several windows: so much as a processor's cache holds."""
+WINDOWS_AT_ONCE = 8
+"""All are multiplied with each other: more of them are more products than they are worth."""
 
 
 @dataclass
 class SiteSums:
-    """Sums over windows at one site, on the device the gradients live on where it has float64.
+    """Sums over the windows added so far, at one site.
 
     Attributes:
-        upper_DD: sum_s A_s, in float32, or float64 for a float64 model. Symmetric, so only the upper triangle is kept
-            up to date; `agop_DD` gives the whole.
-        reference_DD: the upper triangle of S_ref with its diagonal halved, so that <A, S_ref> is twice <A, it>.
-        reference_diagonal_D: diag(S_ref), exact.
-        reference_tokens: tokens in S_ref; 0 before the first `freeze`.
-        kept: rows of the windows added so far, a piece a micro-batch.
+        width: D.
+        dtype: of the product that A_s is; sums are float64.
+        upper_P: sum_s A_s, see `upper_triangle`.
+        pair_products: sum of <A_s, A_r> over all pairs of different windows, a scalar.
+        reference_P: S_ref likewise; None until first frozen.
+        reference_tokens: how many tokens are in S_ref.
+        kept: what is kept of each window, in pieces, in the order of arrival.
     """
 
-    upper_DD: Tensor
-    reference_DD: Tensor | None = None
-    reference_diagonal_D: Tensor | None = None
+    width: int
+    dtype: torch.dtype
+    upper_P: Tensor
+    pair_products: Tensor
+    reference_P: Tensor | None = None
     reference_tokens: int = 0
     kept: list[WindowRows] = field(default_factory=list)
 
     @classmethod
     def zeros(cls, width: int, *, dtype: torch.dtype, device: torch.device) -> SiteSums:
-        """Empty sums for a site of `width` channels; `dtype` as of the model, sums are float32 or better."""
-        sum_dtype = torch.float64 if dtype == torch.float64 else torch.float32
-        return cls(upper_DD=torch.zeros(width, width, dtype=sum_dtype, device=device))
-
-    @property
-    def width(self) -> int:
-        return self.upper_DD.shape[0]
+        """Empty sums for a site of `width` channels; `dtype` as of the model, products are float32 or better."""
+        product_dtype = torch.float64 if dtype == torch.float64 else torch.float32
+        upper_P = torch.zeros(packed_size(width), dtype=torch.float64, device=device)
+        return cls(width, product_dtype, upper_P, upper_P.new_zeros(()))
 
     @property
     def agop_DD(self) -> Tensor:
-        """sum_s A_s, whole."""
-        return self.upper_DD.triu() + self.upper_DD.triu(1).T
+        """sum_s A_s, whole, float64."""
+        return unpacked(self.upper_P, self.width)
+
+    @property
+    def squared_norm(self) -> float:
+        """||sum_s A_s||_F^2."""
+        return float(inner_product(self.upper_P, self.upper_P, self.width))
 
     def rows(self) -> WindowRows:
         """The rows of all windows, in the audit's order, on the CPU.
@@ -126,63 +99,73 @@ class SiteSums:
         Args:
             summed: the sum of a tensor over all processes that share the pass.
         """
-        rows = self.rows()  # in one piece and in order: a run that was resumed adds up in the same way, to the bit
-        diagonal_D = rows.diagonal_KD.sum(0).to(self.upper_DD.device)
-        tokens = rows.tokens_K.sum().reshape(1).to(self.upper_DD.device)
-        self.reference_DD = summed(self.upper_DD).triu()
-        self.reference_DD.diagonal().mul_(0.5)
-        self.reference_diagonal_D = summed(diagonal_D)
+        tokens = self.rows().tokens_K.sum().reshape(1).to(self.upper_P.device)
+        self.reference_P = summed(self.upper_P).clone()
         self.reference_tokens = int(summed(tokens))
 
     def add(self, grad_BTD: Tensor, first: int) -> None:
         """Add the windows `first`, `first` + 1 ... of a micro-batch, each with its T gradients: all of them or none.
 
-        ||A_s||_F^2 equals ||g_s g_s^T||_F^2, the T x T Gram matrix: the smaller of the two products is formed.
-
-        Where memory ends, nothing has been added yet: what allocates comes first, the sum is changed last.
+        Where memory ends, nothing has been added yet: what is large is allocated before the sum is changed.
         """
-        grad_BTD = grad_BTD.to(self.upper_DD)
-        batch, tokens, width = grad_BTD.shape
-        inner_B = torch.zeros(batch, dtype=torch.float64, device=grad_BTD.device)
-        if tokens < width:
-            if self.reference_DD is not None:
-                flat_ND = grad_BTD.reshape(-1, width)
-                for begin, end in _row_blocks(width):
-                    product_NE = flat_ND[:, begin:end] @ self.reference_DD[begin:end, begin:]
-                    inner_B += product_NE.mul_(flat_ND[:, begin:]).view(batch, -1).sum(1, dtype=torch.float64)
-            gram = grad_BTD @ grad_BTD.mT
-        else:
-            gram = grad_BTD.mT @ grad_BTD
-            if self.reference_DD is not None:
-                inner_B += (gram * self.reference_DD).sum((1, 2), dtype=torch.float64)
-        diagonal_BD = grad_BTD.square().sum(1, dtype=torch.float64)
-        reference_D = self.reference_diagonal_D
-        if reference_D is None:
-            reference_D = torch.zeros_like(diagonal_BD[0])
-        indices_B = torch.arange(first, first + batch, device=grad_BTD.device)
-        rows = WindowRows(
-            index_K=indices_B,
-            tokens_K=torch.full_like(indices_B, tokens),
+        scaled_BTD, factor_B = _scaled(grad_BTD.to(self.upper_P.device, self.dtype))
+        batch, tokens, width = scaled_BTD.shape
+        largest = max(tile.size for tile in tiles(width))
+        at_once = max(1, min(ENTRIES_AT_ONCE // largest, WINDOWS_AT_ONCE, batch))
+        product, exact = scaled_BTD.new_empty(at_once * largest), self.upper_P.new_empty(at_once * largest)
+        diagonal_BD = self.upper_P.new_empty(batch, width)
+        energy_B, inner_B, before_B = self.upper_P.new_zeros(3, batch)
+        for begin in range(0, batch, at_once):
+            some = slice(begin, min(begin + at_once, batch))
+            part_BTD, factor_B11 = scaled_BTD[some], factor_B[some].view(-1, 1, 1)
+            for tile in tiles(width):
+                shape = (len(part_BTD), *tile.shape)
+                product_BRC = product[: len(part_BTD) * tile.size].view(shape)
+                torch.bmm(part_BTD[:, :, tile.rows].mT, part_BTD[:, :, tile.columns], out=product_BRC)
+                exact_BRC = exact[: product_BRC.numel()].view(shape).copy_(product_BRC).mul_(factor_B11)
+                exact_BP, sum_P = exact_BRC.flatten(1), self.upper_P[tile.packed]
+                products_BB = exact_BP @ exact_BP.T
+                energy_B[some] += tile.weight * products_BB.diagonal()
+                before_B[some] += tile.weight * (exact_BP @ sum_P + products_BB.tril(-1).sum(1))
+                if self.reference_P is not None:
+                    inner_B[some] += tile.weight * (exact_BP @ self.reference_P[tile.packed])
+                if tile.is_on_diagonal:
+                    diagonal_BD[some, tile.rows] = exact_BRC.diagonal(dim1=1, dim2=2)
+                sum_P += exact_BP.sum(0)
+        self.pair_products += before_B.sum()
+        self.kept.append(self._rows(first, tokens, diagonal_BD, energy_B, inner_B))
+
+    def _rows(self, first: int, tokens: int, diagonal_BD: Tensor, energy_B: Tensor, inner_B: Tensor) -> WindowRows:
+        """What is kept of windows, from their diagonals, energies and products with S_ref."""
+        reference_D = torch.zeros_like(diagonal_BD[0])
+        if self.reference_P is not None:
+            reference_D = diagonal(self.reference_P, self.width)
+        index_B = torch.arange(first, first + len(diagonal_BD), device=diagonal_BD.device)
+        return WindowRows(
+            index_K=index_B,
+            tokens_K=torch.full_like(index_B, tokens),
             diagonal_KD=diagonal_BD,
-            energy_K=torch.linalg.vector_norm(gram, dim=(1, 2), dtype=torch.float64).square(),
-            inner_K=2 * inner_B,
+            energy_K=energy_B,
+            inner_K=inner_B,
             inner_diagonal_K=diagonal_BD @ reference_D,
             inner_trace_K=diagonal_BD.sum(1) * reference_D.sum(),
-            reference_tokens_K=torch.full_like(indices_B, self.reference_tokens),
+            reference_tokens_K=torch.full_like(index_B, self.reference_tokens),
         )
-        if tokens < width:
-            flat_ND = grad_BTD.reshape(-1, width)
-            for begin, end in _row_blocks(width):
-                self.upper_DD[begin:end, begin:].addmm_(flat_ND[:, begin:end].T, flat_ND[:, begin:])
-        else:
-            self.upper_DD += gram.sum(0)
-        self.kept.append(rows)
 
     def merge(self, other: SiteSums) -> None:
         """Add the sums of other windows at the same site."""
-        self.upper_DD += other.upper_DD.to(self.upper_DD.device)
-        self.kept += [rows.to(self.upper_DD.device) for rows in other.kept]
+        other_P = other.upper_P.to(self.upper_P.device)
+        self.pair_products += other.pair_products.to(self.upper_P.device) + inner_product(
+            self.upper_P, other_P, self.width
+        )
+        self.upper_P += other_P
+        self.kept += [rows.to(self.upper_P.device) for rows in other.kept]
 
 
-def _row_blocks(width: int) -> list[tuple[int, int]]:
-    return [(begin, begin + ROWS_AT_A_TIME) for begin in range(0, width, ROWS_AT_A_TIME)]
+def _scaled(grad_BTD: Tensor) -> tuple[Tensor, Tensor]:
+    """Gradients of each window divided by a power of two, its largest below 1; and what that makes of g g^T (B,)."""
+    largest_B = torch.maximum(grad_BTD.amax((1, 2)), -grad_BTD.amin((1, 2)))
+    smallest_normal = torch.finfo(grad_BTD.dtype).tiny
+    mantissa_B = torch.frexp(largest_B).mantissa
+    inverse_B = torch.where(largest_B < 2 * smallest_normal, 0.25 / smallest_normal, mantissa_B / largest_B)
+    return grad_BTD * inverse_B.view(-1, 1, 1), inverse_B.double().reciprocal().square()

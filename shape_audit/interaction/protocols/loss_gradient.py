@@ -7,7 +7,8 @@ the paper's protocol for language models; its G, the mean over tokens of g g^T, 
 things: every site is read and not the embedding alone, since interaction changes with depth; and estimates use
 products of different windows only, since plug-in energies grow with noise and width. (The embedding site is the input
 of block 0. Theirs is the token embedding, before positions are added: the same gradient wherever nothing but an
-addition lies between.)
+addition lies between. A gradient there is of everything downstream: where a model feeds the same tensor into later
+blocks too, by the stream and by that side path.)
 """
 
 from __future__ import annotations

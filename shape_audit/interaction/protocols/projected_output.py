@@ -102,7 +102,7 @@ class ProjectedOutput:
         derivative_BV: Tensor = products[1][:, -1]
         if not torch.isfinite(derivative_BV).all():
             raise NonFiniteError("the logits' derivative holds NaN or infinity; try --dtype float32")
-        projection_PV = self.projection(derivative_BV.shape[1]).to(derivative_BV.device, sums[OUTPUT].upper_DD.dtype)
+        projection_PV = self.projection(derivative_BV.shape[1]).to(derivative_BV.device, sums[OUTPUT].dtype)
         y_BP = derivative_BV.to(projection_PV) @ projection_PV.T
         sums[OUTPUT].add(y_BP.unsqueeze(1), first)
         return losses_B

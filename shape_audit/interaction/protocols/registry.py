@@ -81,18 +81,30 @@ class PluginProtocol:
         self._plugin = plugin
         if not isinstance(self._protocol, MeasurementProtocol) or self._protocol.name != plugin.name:
             raise plugin.broken("must name an interaction.MeasurementProtocol of the same name")
-        self.name = self._protocol.name
-        self.attn_implementation = self._protocol.attn_implementation
-        self.parameters = self._protocol.parameters
+        parameters, attention = self._protocol.parameters, self._protocol.attn_implementation
+        are_plain = isinstance(parameters, Mapping) and all(
+            isinstance(v, float | int | str) for v in parameters.values()
+        )
+        if not are_plain or attention not in (None, "sdpa", "eager"):
+            raise plugin.broken(
+                "has parameters that are no numbers and texts, or an attention other than sdpa and eager"
+            )
+        self.name, self.parameters, self.attn_implementation = plugin.name, parameters, attention
 
     def widths(self, sites: tuple[Site, ...], shape: ModelShape) -> dict[Site, int]:
         """See `MeasurementProtocol`."""
         with self._plugin.blamed("cannot tell its sites"):
-            return self._protocol.widths(sites, shape)
+            widths = dict(self._protocol.widths(sites, shape))
+        if not widths or not all(isinstance(s, Site) and isinstance(w, int) and w > 0 for s, w in widths.items()):
+            raise self._plugin.broken("has sites that are no interaction.Site with a width")
+        return widths
 
     def add_micro_batch(
         self, model: nn.Module, blocks: list[nn.Module], ids_BL: Tensor, first: int, sums: Mapping[Site, SiteSums]
     ) -> Tensor:
         """See `MeasurementProtocol`."""
         with self._plugin.blamed(f"fails on {type(model).__name__}"):
-            return self._protocol.add_micro_batch(model, blocks, ids_BL, first, sums)
+            losses_B = self._protocol.add_micro_batch(model, blocks, ids_BL, first, sums)
+        if not isinstance(losses_B, Tensor) or losses_B.shape != (len(ids_BL),):
+            raise self._plugin.broken("does not give one loss a window")
+        return losses_B

@@ -9,6 +9,7 @@ from torch import Tensor, nn
 
 from shape_audit.errors import NonFiniteError, NotAuditableError
 from shape_audit.interaction.estimators.sums import SiteSums
+from shape_audit.interaction.stream.embedding_paths import token_embedding
 from shape_audit.interaction.stream.residual_stream import first_site_not_finite, read_gradients
 from shape_audit.interaction.stream.sites import Site
 from shape_audit.models import model_faults, model_logits, window_losses
@@ -53,7 +54,7 @@ def add_gradients(
         sums[site].add(grad_BTD, first)
 
     try:
-        with read_gradients(blocks, sums, receive) as leaves:
+        with read_gradients(blocks, sums, receive, embedding=token_embedding(model)) as leaves:
             logits_BTV = model_logits(model, ids_BL[:, :-1])
             losses_B = window_losses(logits_BTV, ids_BL[:, 1:])
             scalars_B = objective(logits_BTV, losses_B)

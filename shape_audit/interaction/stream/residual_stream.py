@@ -15,7 +15,11 @@ from shape_audit.interaction.stream.sites import Site
 
 @contextmanager
 def read_gradients(
-    blocks: list[nn.Module], sites: Iterable[Site], receive: Callable[[Site, Tensor], None]
+    blocks: list[nn.Module],
+    sites: Iterable[Site],
+    receive: Callable[[Site, Tensor], None],
+    *,
+    embedding: nn.Module | None = None,
 ) -> Iterator[list[Tensor]]:
     """While open, one forward of the model prepares its backward to hand each site's gradient to `receive`.
 
@@ -23,14 +27,25 @@ def read_gradients(
     in the yielded list; differentiating with respect to it reaches all sites, and no weight. Gradients are handed
     over the moment they exist, so none of them is kept.
 
+    Where the first site is the input of block 0, the graph begins at the output of the token embedding already: a model
+    that feeds the same tensor into later blocks as well (gemma4's inputs of every layer) has the gradient of all that
+    comes of it there, by the stream and by the side path.
+
     Args:
         blocks: the decoder blocks, in order.
         sites: where to read, at least one.
         receive: gets the site and the gradient (B, T, D).
+        embedding: of the tokens; None for one that nothing but block 0 reads.
     """
     positions = {site.position: site for site in sites}
     first = min(positions)
     leaves: list[Tensor] = []
+
+    def begin(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        if not isinstance(output, Tensor) or leaves:
+            return output
+        leaves.append(output.detach().requires_grad_(True))
+        return leaves[0].clone()  # CTRL multiplies it in place, which no leaf allows
 
     def at(position: int, hidden_BTD: Any) -> Any:
         site = positions.get(position)
@@ -40,9 +55,9 @@ def read_gradients(
             raise NotAuditableError(
                 f"{type(blocks[0]).__name__}: unsupported architecture (no residual stream goes through {site.name})"
             )
-        if position == first:
+        if position == first and not hidden_BTD.requires_grad:
             hidden_BTD = hidden_BTD.detach().requires_grad_(True)
-            leaves.append(hidden_BTD)
+            leaves[:] = [hidden_BTD]
         hidden_BTD.register_hook(lambda grad_BTD: receive(site, grad_BTD.detach()))
         return hidden_BTD
 
@@ -61,6 +76,8 @@ def read_gradients(
 
     handles = [block.register_forward_hook(after(i + 1)) for i, block in enumerate(blocks)]
     handles.append(blocks[0].register_forward_pre_hook(before_first, with_kwargs=True))
+    if embedding is not None and first == 0:
+        handles.append(embedding.register_forward_hook(begin))
     try:
         with torch.enable_grad():
             yield leaves

@@ -14,7 +14,7 @@ from urllib.parse import urlsplit
 from shape_audit.leaderboard.build.comparable import ComparableSet, embedding_site, largest_comparable_set
 from shape_audit.leaderboard.page.plots import plots
 from shape_audit.records import Board, BoardMeasurement, BoardRow, ScoreRecord
-from shape_audit.scores import CHOICE_0SHOT, FLOOR, LM_EVAL_COT, LM_EVAL_LETTERS, OFFICIAL_COT
+from shape_audit.scores import CHOICE_0SHOT, FLOOR, LM_EVAL_COT, LM_EVAL_LETTERS, LM_EVAL_LETTERS_CHAT, OFFICIAL_COT
 
 SAME_SCORE = 1e-6
 """Scores that differ by no more are one score, as in `linking.make_points`."""
@@ -23,6 +23,7 @@ _LABELS = {
     OFFICIAL_COT: "official, chain of thought",
     LM_EVAL_COT: "lm-eval, chain of thought",
     LM_EVAL_LETTERS: "lm-eval, letters",
+    LM_EVAL_LETTERS_CHAT: "lm-eval, letters, as a chat",
     CHOICE_0SHOT: "letters, no examples",
 }
 _SOURCES = {
@@ -46,7 +47,9 @@ def page_data(board: Board) -> Json:
             {
                 "id": name,
                 "label": protocol_label(name),
-                "has_size": any(score["p"] == number and "size" in score for row in rows for score in row["scores"]),
+                "has_size": any(
+                    score.get("p") == number and "size" in score for row in rows for score in row["scores"]
+                ),
             }
             for number, name in enumerate(board.protocols)
         ],

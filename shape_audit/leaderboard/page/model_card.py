@@ -78,7 +78,7 @@ def model_card_metadata(row: BoardRow) -> str:
             verified=False,
         )
         for score in row.scores
-        if not score.is_limited and score.provider != "posted"
+        if score.is_comparable and score.provider != "posted"
     ]
     if not results:
         return ""

@@ -11,7 +11,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from shape_audit.errors import IncompleteError, ShapeAuditError, UsageError
-from shape_audit.hub import DEFAULT_RETRIES
+from shape_audit.hub import DEFAULT_RETRIES, quiet_downloads
 from shape_audit.leaderboard.build.board_folder import CARD_FILE, CSV_FILE, RenderedBoard, read_rendered
 from shape_audit.leaderboard.page.card_check import check_dataset_card
 from shape_audit.leaderboard.page.tables import csv_text
@@ -51,7 +51,6 @@ def push(
         huggingface_hub errors, httpx2 errors: see `errors.FOREIGN`.
     """
     from huggingface_hub import HfApi, get_token
-    from huggingface_hub.utils import disable_progress_bars
 
     _check_name(repo_id)
     rendered = read_rendered(Path(folder))
@@ -71,9 +70,9 @@ def push(
     repository = replace(repository, repo_id=plan.repo_id)
     if plan.is_empty:
         return PushResult(plan, False, repository.address)
-    disable_progress_bars()
-    parent = (state or repository.create(private=private)).revision
-    commit, pull_request = repository.commit(rendered, plan, parent, create_pr=create_pr)
+    with quiet_downloads():
+        parent = (state or repository.create(private=private)).revision
+        commit, pull_request = repository.commit(rendered, plan, parent, create_pr=create_pr)
     return PushResult(plan, False, repository.address, commit, pull_request)
 
 

@@ -1,0 +1,118 @@
+"""Blocks that differ by design are no damage, and damage among them is found: a block is compared with its own kind."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+import shape_audit
+from shape_audit.hub import TensorHeader, raw_header
+from tests.checks.checkpoints import CONFIG
+
+DEPTH, WIDTH = 12, 64
+Headers = dict[str, TensorHeader]
+
+
+def write(folder: Path, headers: Headers, **values: Any) -> Path:
+    """A checkpoint of headers and a config; its data is a hole."""
+    folder.mkdir(parents=True, exist_ok=True)
+    (folder / "config.json").write_text(json.dumps({**CONFIG, "num_hidden_layers": DEPTH, **values}))
+    content, size = raw_header(headers)
+    with (folder / "model.safetensors").open("wb") as stream:
+        stream.write(content)
+        stream.truncate(len(content) + size)
+    return folder
+
+
+def decoder(block: Callable[[int], dict[str, tuple[int, ...]]], depth: int = DEPTH) -> Headers:
+    """Tensors of a Llama whose blocks are as `block` says."""
+    shapes: dict[str, tuple[int, ...]] = {"model.embed_tokens.weight": (256, WIDTH), "lm_head.weight": (256, WIDTH)}
+    shapes["model.norm.weight"] = (WIDTH,)
+    for index in range(depth):
+        shapes |= {f"model.layers.{index}.{rest}.weight": shape for rest, shape in block(index).items()}
+    return {name: TensorHeader("F32", shape) for name, shape in shapes.items()}
+
+
+def plain(index: int, feed_forward: int = 192) -> dict[str, tuple[int, ...]]:
+    return {
+        **{f"self_attn.{part}_proj": (WIDTH, WIDTH) for part in "qkvo"},
+        "mlp.gate_proj": (feed_forward, WIDTH), "mlp.up_proj": (feed_forward, WIDTH),
+        "mlp.down_proj": (WIDTH, feed_forward), "input_layernorm": (WIDTH,), "post_attention_layernorm": (WIDTH,),
+    }  # fmt: skip
+
+
+def every_sixth_without_values(index: int) -> dict[str, tuple[int, ...]]:
+    block = plain(index)
+    if index % 6 == 5:
+        del block["self_attn.v_proj"]
+    return block
+
+
+def last_four_without_keys(index: int) -> dict[str, tuple[int, ...]]:
+    return {name: shape for name, shape in plain(index).items() if index < 8 or name[-6] not in "kv"}
+
+
+def every_third_with_more(index: int) -> dict[str, tuple[int, ...]]:
+    return plain(index) | ({"cross_attn.q_proj": (WIDTH, WIDTH)} if index in (3, 8, 11) else {})
+
+
+def wider_by_layer(index: int) -> dict[str, tuple[int, ...]]:
+    return plain(index, 128 + 64 * (index // 5))
+
+
+def no_op(index: int) -> dict[str, tuple[int, ...]]:
+    return {
+        name: shape for name, shape in plain(index).items() if index not in (4, 9) or "mlp" in name or "norm" in name
+    }
+
+
+BLOCK_CONFIGS = [{"attention": {"no_op": i in (4, 9)}, "ffn": {"no_op": False}} for i in range(DEPTH)]
+DESIGNS: dict[str, tuple[Callable[[int], dict[str, tuple[int, ...]]], dict[str, Any]]] = {
+    "layer_types": (every_sixth_without_values,
+                    {"layer_types": ["full_attention" if i % 6 == 5 else "sliding_attention" for i in range(DEPTH)]}),
+    "a pattern the config is silent about": (every_sixth_without_values, {}),
+    "shared keys and values": (last_four_without_keys, {"num_kv_shared_layers": 4}),
+    "numbers of layers": (every_third_with_more, {"cross_attention_layers": [3, 8, 11]}),
+    "a width by layer": (wider_by_layer, {"intermediate_size": [128 + 64 * (i // 5) for i in range(DEPTH)]}),
+    "no-op attention": (no_op, {"block_configs": BLOCK_CONFIGS}),
+}  # fmt: skip
+
+
+def bad(folder: Path) -> list[tuple[str, str]]:
+    report = shape_audit.check(str(folder))
+    return [(one.rule, one.place) for one in report.findings if one.severity != "note"]
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_a_design_is_no_damage(design: str, tmp_path: Path) -> None:
+    block, values = DESIGNS[design]
+    assert bad(write(tmp_path / "model", decoder(block), **values)) == []
+
+
+@pytest.mark.parametrize("design", DESIGNS)
+def test_damage_within_a_design_is_found(design: str, tmp_path: Path) -> None:
+    block, values = DESIGNS[design]
+    headers = decoder(block)
+    name = "model.layers.2.mlp.up_proj.weight"
+    cut = {**headers, name: TensorHeader("F32", (100, WIDTH))}
+    assert bad(write(tmp_path / "cut", cut, **values)) == [("SA303", name)]
+    lost = {other: header for other, header in headers.items() if other != name}
+    assert bad(write(tmp_path / "lost", lost, **values)) == [("SA301", name)]
+
+
+@pytest.mark.parametrize("stored_as", ["model.layers.12", "model.mtp.layers.0", "mtp.layers.0"])
+def test_a_prediction_block_is_neither_a_layer_nor_a_stray(stored_as: str, tmp_path: Path) -> None:
+    more = {**plain(0), "eh_proj": (WIDTH, 2 * WIDTH), "enorm": (WIDTH,), "hnorm": (WIDTH,)}
+    extra = {f"{stored_as}.{rest}.weight": TensorHeader("F32", shape) for rest, shape in more.items()}
+    assert bad(write(tmp_path / "model", decoder(plain) | extra, num_nextn_predict_layers=1)) == []
+
+
+def test_many_blocks_without_a_reason_are_told_apart_by_nobody(tmp_path: Path) -> None:
+    headers = decoder(lambda i: {n: s for n, s in plain(i).items() if i not in (0, 1, 3, 4, 8) or n != "mlp.up_proj"})
+    folder = write(tmp_path / "model", headers)
+    assert bad(folder) == [("SA314", "mlp.up_proj.weight")]
+    write(folder, headers, auto_map={"AutoModelForCausalLM": "modeling.Mine"})
+    (found,) = [one for one in shape_audit.check(str(folder)).findings if one.rule == "SA314"]
+    assert "--deep" not in found.fix and "training checkpoint" in found.fix
