@@ -20,6 +20,8 @@ WORKING_BYTES = 2**27
 """Of a CPU pass: stacks, arenas and buffers of its threads, the text and its windows."""
 ROW_NUMBERS = 7
 """Numbers kept of a window at a site beside its diagonal, see `window_rows`."""
+STREAMED_AT_ONCE = 3
+"""Blocks: the one at work, what it was read as, and its forerunner, which the allocator still holds."""
 FROZEN_FROM = 4
 """Windows after which a copy of the sums is kept, see `error_bars`."""
 TRIANGLE_ROWS = 256
@@ -75,7 +77,7 @@ class DeviceMemory:
     @property
     def lasting(self) -> int:
         """All that does not depend on the micro-batch."""
-        return self.process + self.weights + self.streamed + self.sums
+        return self.process + self.weights + STREAMED_AT_ONCE * self.streamed + self.sums
 
     @property
     def needed(self) -> int:
