@@ -19,7 +19,7 @@ if TYPE_CHECKING:
     from shape_audit.models.blocks import find_blocks
     from shape_audit.models.checkpointing import check_same_losses, not_checkpointed
     from shape_audit.models.forward_faults import model_faults
-    from shape_audit.models.freed_memory import give_back_freed_memory
+    from shape_audit.models.freed_memory import FreePages, give_back_freed_memory
     from shape_audit.models.live import as_loaded, bare_model, headers_of
     from shape_audit.models.loading import (
         LoadedModel,
@@ -38,6 +38,7 @@ __all__ = [
     "Device",
     "DeviceMap",
     "DeviceMemory",
+    "FreePages",
     "LoadOptions",
     "LoadedModel",
     "MemoryPlan",
@@ -70,6 +71,7 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
+        "FreePages": "freed_memory",
         "give_back_freed_memory": "freed_memory",
         "DeviceMemory": "memory_estimate",
         "MemoryPlan": "memory_estimate",

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from shape_audit.hub import Checkpoint, config_folder
+from shape_audit.hub import Checkpoint, config_folder, element_bits
 from shape_audit.models.available_memory import available_memory, held_ram
 from shape_audit.models.device_map import parse_device_map, parse_max_memory
 from shape_audit.models.loading import (
@@ -27,6 +27,10 @@ from shape_audit.models.memory_estimate import (
 from shape_audit.models.options import LoadOptions
 from shape_audit.models.weight_placement import WeightPlacement, place_weights
 from shape_audit.records import ModelShape
+
+_STORED_AS = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16", torch.float64: "F64"}
+LOADING_SHARE = 1.05
+"""What is seen of weight files while they are read, against their size: a little is held twice."""
 
 
 @dataclass(frozen=True)
@@ -97,6 +101,7 @@ def plan_weights(
         of_sites=of_sites,
         there=there,
         held=held,
+        loading=_loading_bytes(checkpoint, torch_dtype, is_placed=placement is not None),
     )
     is_checkpointed = placement is not None and placement.is_streamed
     chosen, devices = with_activations(
@@ -108,6 +113,7 @@ def plan_weights(
         main_device=main,
         block_devices=block_devices,
         micro_batch=load.micro_batch,
+        windows=size.windows,
         is_fused=load.attn_implementation != "eager" and bool(getattr(model_class, "_supports_sdpa", False)),
     )
     plan = MemoryPlan(
@@ -130,6 +136,16 @@ def _imported_class(checkpoint: Checkpoint) -> type | None:
     return found
 
 
+def _loading_bytes(checkpoint: Checkpoint, dtype: torch.dtype, *, is_placed: bool) -> int:
+    """Bytes of weight files that are seen beside the weights while these are loaded.
+
+    Files are mapped: weights that stay as they are stored are those pages themselves.
+    """
+    as_stored = {header.dtype for header in checkpoint.tensors.values()} == {_STORED_AS.get(dtype)}
+    stored = sum(header.numel * element_bits(header.dtype) for header in checkpoint.tensors.values()) // 8
+    return 0 if as_stored and not is_placed else int(LOADING_SHARE * stored)
+
+
 def _lasting(
     *,
     weights: Mapping[str, int],
@@ -138,6 +154,7 @@ def _lasting(
     of_sites: Mapping[int, int],
     there: Mapping[str, int],
     held: int,
+    loading: int,
 ) -> list[DeviceMemory]:
     """What each memory holds from the first micro-batch to the last; the disk comes last."""
     processes = {"cpu": held + WORKING_BYTES}
@@ -154,6 +171,7 @@ def _lasting(
             weights=weights.get(name, 0),
             streamed=streamed.get(name, 0),
             sums=sums_at.get(name, 0),
+            loading=loading if name == "cpu" else 0,
             available=there.get(name),
         )
         for name in names
