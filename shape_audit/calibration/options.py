@@ -60,7 +60,7 @@ class WindowOptions(Spec):
         ),
     ] = None
     seed: Annotated[
-        int, Option("Random seed of the order in which windows are taken.", panel="Text", manifest=True)
+        int, Option("Random seed for the order of windows.", panel="Text", manifest=True)
     ] = 0
     passage_bytes: Annotated[
         int | None,

@@ -1,7 +1,7 @@
 """How much memory a pass will take, from config and headers alone: weights, sums, and what a micro-batch needs.
 
 A count on the safe side, since on a CPU too much memory is a SIGKILL: 1.0 to 1.3 times the peak of the shapes that
-benchmarks/offload_memory.py measures. The one place that says how many windows a forward may hold.
+benchmarks/offload_memory.py measures. The one place that says how many windows a forward pass may hold.
 """
 
 from __future__ import annotations
@@ -62,7 +62,7 @@ class DeviceMemory:
         activations: of one micro-batch.
         loading: pages of weight files that are read into another form before the pass begins. They go where room is
             needed: they count in `total`, the most that the process will be seen to hold, and not in `needed`.
-        available: what there is now, with what the process holds; None for the disk, which holds the weights already.
+        available: what is free now, with what the process holds; None for the disk, which holds the weights already.
     """
 
     device: str
@@ -105,7 +105,7 @@ class MemoryPlan:
         model: its name.
         dtype: of the pass.
         seq_len: inputs of a window.
-        micro_batch: windows a forward would hold: as many as the user says, else as are sensible and fit.
+        micro_batch: windows a forward pass would hold: as many as the user says, else as are sensible and fit.
         is_checkpointed: whether blocks are computed a second time in the backward pass, instead of kept.
         devices: the memories in use, the disk last.
         advice: what would take less, where it does not fit; empty where it does.

@@ -74,7 +74,7 @@ def plan_weights(
     if load.device_map is not None and computing.type == "mps":
         computing = torch.device("cpu")
     model_class = _imported_class(checkpoint)
-    held, there = held_ram(), available_memory(computing)
+    held, available = held_ram(), available_memory(computing)
     torch_dtype = DTYPES[dtype_of_pass(checkpoint, load.dtype)]
     item = torch_dtype.itemsize
     of_sites = {at: sums_memory(width, size.windows) for at, width in size.site_widths.items()}
@@ -88,7 +88,7 @@ def plan_weights(
             shape.num_hidden_layers,
             parse_device_map(load.device_map),
             device=computing,
-            there=there,
+            available=available,
             limits=parse_max_memory(load.max_memory) if load.max_memory else {},
             reserved=sum(of_sites.values()) + a_window.logits + blocks,
         )
@@ -99,7 +99,7 @@ def plan_weights(
         streamed=placement.streamed_bytes if placement else {},
         sums={at: main if at <= 0 else block_devices[at - 1] for at in of_sites},
         of_sites=of_sites,
-        there=there,
+        available=available,
         held=held,
         loading=_loading_bytes(checkpoint, torch_dtype, is_placed=placement is not None),
     )
@@ -152,13 +152,13 @@ def _lasting(
     streamed: Mapping[str, int],
     sums: Mapping[int, str],
     of_sites: Mapping[int, int],
-    there: Mapping[str, int],
+    available: Mapping[str, int],
     held: int,
     loading: int,
 ) -> list[DeviceMemory]:
     """What each memory holds from the first micro-batch to the last; the disk comes last."""
     processes = {"cpu": held + WORKING_BYTES}
-    there = {name: free + processes.get(name, 0) for name, free in there.items()}
+    available = {name: free + processes.get(name, 0) for name, free in available.items()}
     sums_at: dict[str, int] = {}
     for site, device in sums.items():
         home = "cpu" if device == "mps" else device  # mps has no float64
@@ -172,7 +172,7 @@ def _lasting(
             streamed=streamed.get(name, 0),
             sums=sums_at.get(name, 0),
             loading=loading if name == "cpu" else 0,
-            available=there.get(name),
+            available=available.get(name),
         )
         for name in names
     ]
