@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -89,7 +90,8 @@ def read_tensors(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None
     unknown = sorted((name for name in parameters if _role(name) == "other"), key=lambda name: -parameters[name].numel)
     by_block = blocks.stack.blocks.values() if blocks.stack else ()
     widths = tuple(width for width in map(_block_width, by_block) if width is not None)
-    width = max(set(widths), key=widths.count, default=None) or (config.hidden_size if config else None)
+    usual = Counter(widths).most_common(1)
+    width = usual[0][0] if usual else config.hidden_size if config else None
     embedding, output = _token_embedding(parameters, config), _output_shape(parameters)
     sizes = [_intermediate_size(block, _block_width(block) or width) for block in by_block] if width else []
     rows = [attention_rows(block, _block_width(block) or width) for block in by_block] if width else []
