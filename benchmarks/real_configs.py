@@ -7,6 +7,7 @@ one at a time (see `planted_damage.py`): each should be found, by one finding th
 block neighbours or the config can tell, with it otherwise.
 
     .venv/bin/python benchmarks/real_configs.py [--save] [TYPE ...]      # resumable: finished types are kept in build/
+    .venv/bin/python benchmarks/real_configs.py --finished               # shows those kept so far
 """
 
 from __future__ import annotations
@@ -42,6 +43,7 @@ MOST_TENSORS = 1000
 smaller config of the same type has few of them."""
 _IDS = "the default token ids are those of a tokenizer larger than the default vocabulary"
 _HEADS = "the default config asks for this head dimension; the models released with it do not"
+_LOST = "transformers 5.23 does not find the text model again that it has saved itself"
 EXCEPTIONS: dict[str, str] = {
     "arcee SA602": _IDS,
     "starcoder2 SA602": _IDS,
@@ -50,6 +52,8 @@ EXCEPTIONS: dict[str, str] = {
     "qwen3_omni_moe_thinker SA204": _HEADS,
     "reformer SA204": _HEADS,
     "bigbird_pegasus SA309": "its config says tied, and its class ties nothing: two matrices are stored",
+    "shieldgemma2 SA301": _LOST,
+    "shieldgemma2 SA302": _LOST,
     "xlnet SA312": "one parameter stays in float32, which transformers takes for the dtype of all",
 }
 """`type rule` -> why that finding about what transformers writes is right."""
@@ -116,17 +120,19 @@ def main() -> None:
     started, results = time.monotonic(), {}
     for model_type in chosen or sorted(types):
         kept = KEPT / f"{model_type}.json"
+        if "--finished" in sys.argv and not kept.exists():
+            continue
         if chosen or not kept.exists():
             kept.write_text(json.dumps(survey(model_type, types[model_type]), indent=1))
         results[model_type] = json.loads(kept.read_text())
-    publish(__file__, written(results, time.monotonic() - started))
+    publish(__file__, written(results, len(types), time.monotonic() - started))
 
 
-def written(results: dict[str, dict[str, Any]], seconds: float) -> str:
+def written(results: dict[str, dict[str, Any]], known: int, seconds: float) -> str:
     """The result in Markdown."""
     built = [name for name, result in results.items() if any("plain" in result[size] for size in SIZES)]
     text = heading(f"What `check` says of every language-model type of transformers {transformers.__version__}")
-    text += f"\n{len(results)} types in {seconds:.0f} s (resumed ones included), of which {len(built)} can be built.\n"
+    text += f"\n{len(results)} of {known} types in {seconds:.0f} s (resumed ones included), of which {len(built)} can be built.\n"
     return "\n".join([text, *_sound_tables(results), *_damage_tables(results)]).rstrip()
 
 

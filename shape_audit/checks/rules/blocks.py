@@ -147,7 +147,7 @@ def unexpected_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
         by_prefix = prefix_apart(model.expected.unexpected, model.expected.missing)
         explained = {*model.wrapped_names, *(by_prefix[2] if by_prefix else ())}
         unexpected = [n for n in model.expected.unexpected if n not in explained and not _is_beyond(model, n)]
-        for group in grouped(unexpected, among=model.tensors):
+        for group in grouped(unexpected, among={*model.tensors, *unexpected}):  # transformers names some as it renames
             words = "no such tensor" if group.count == 1 else "none of them"
             verb = "is" if group.count == 1 else "are"
             yield Seen(f"{group} {verb} stored, but the architecture has {words}",
