@@ -132,7 +132,8 @@ def written(results: dict[str, dict[str, Any]], known: int, seconds: float) -> s
     """The result in Markdown."""
     built = [name for name, result in results.items() if any("plain" in result[size] for size in SIZES)]
     text = heading(f"What `check` says of every language-model type of transformers {transformers.__version__}")
-    text += f"\n{len(results)} of {known} types in {seconds:.0f} s (resumed ones included), of which {len(built)} can be built.\n"
+    text += f"\n{len(results)} of {known} types in {seconds:.0f} s "
+    text += f"(those kept from earlier runs took none), of which {len(built)} can be built.\n"
     return "\n".join([text, *_sound_tables(results), *_damage_tables(results)]).rstrip()
 
 

@@ -19,8 +19,8 @@ from shape_audit.shape import BlockStack
 
 FEW = 4
 """Blocks that differ are faults where they are no more than a 1 / FEW of their kind, or one."""
-MOST_STRAYS = 9
-"""Tensors that may have strayed into a block of a hybrid; more are a part that one block keeps for all (Zamba 2)."""
+MOST_STRAYS = 4
+"""Tensors that may have strayed into a block of a hybrid; more are a part that one block keeps for all (Zamba)."""
 FEWEST_ALIKE = 3
 """Blocks of a kind below which nobody can say which of them is the odd one."""
 

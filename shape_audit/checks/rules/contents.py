@@ -74,7 +74,7 @@ def output_matrix_missing(model: CheckedModel, policy: Policy) -> Iterator[Seen]
     if model.empty_tensors or model.almost_empty:
         return  # which says it all
     tie = tying(facts, tensors)
-    if tie.fault is not None:
+    if tie.fault is not None and not (tie.stored == "output" and _may_be_embedding(model)):
         yield Seen(tie.fault, place="tie_word_embeddings")
     elif tie.stored == "neither" and not _may_be_embedding(model):
         seen = "there are blocks, but no tensor that is known as a token embedding"
