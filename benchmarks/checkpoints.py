@@ -36,6 +36,14 @@ def add_tokenizer(folder: Path) -> None:
         shutil.copy(builtin_folder("bytes-1m") / file, folder / file)
 
 
+def write_random_gpt2(folder: Path) -> None:
+    """GPT-2's shape, float32."""
+    from transformers import GPT2Config, GPT2LMHeadModel
+
+    config = GPT2Config(bos_token_id=None, eos_token_id=None, architectures=["GPT2LMHeadModel"])
+    save_with_tokenizer(GPT2LMHeadModel(config), folder)
+
+
 def write_random_llama(config: dict[str, Any], folder: Path, *, shard_bytes: int = 500_000_000) -> None:
     """Write bfloat16 weights of a Llama a shard at a time, never holding more than one."""
     import json

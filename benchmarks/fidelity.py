@@ -163,7 +163,7 @@ def read_books(path: Path) -> CalibrationText:
     return CalibrationText(path.name, lzma.decompress(content) if path.suffix == ".xz" else content)
 
 
-def figure(results: dict[tuple[str, str, int], dict], path: Path) -> None:
+def figure(results: dict[tuple[str, str, int], dict], counts: tuple[int, ...], path: Path) -> None:
     """Bias and coverage against the number of windows."""
     import matplotlib
 
@@ -174,14 +174,14 @@ def figure(results: dict[tuple[str, str, int], dict], path: Path) -> None:
     markers = iter("osD^vX")
     for model, site in dict.fromkeys((model, site) for model, site, _ in results):
         marker = next(markers)
-        rows = [results[model, site, count] for count in COUNTS]
+        rows = [results[model, site, count] for count in counts]
         name = f"{model.removeprefix('builtin:')}, {site}"
-        (line,) = left.plot(COUNTS, [row["bias plug-in"] for row in rows], marker=marker, ls=":", lw=1)
-        left.plot(COUNTS, [row["bias"] for row in rows], marker=marker, color=line.get_color(), label=name)
-        right.plot(COUNTS, [100 * row["ratio coverage"] for row in rows], marker=marker, label=name)
-    left.set(xscale="log", xlabel="windows", ylabel="bias of the AOFE-ratio", xticks=COUNTS, xticklabels=COUNTS)
+        (line,) = left.plot(counts, [row["bias plug-in"] for row in rows], marker=marker, ls=":", lw=1)
+        left.plot(counts, [row["bias"] for row in rows], marker=marker, color=line.get_color(), label=name)
+        right.plot(counts, [100 * row["ratio coverage"] for row in rows], marker=marker, label=name)
+    left.set(xscale="log", xlabel="windows", ylabel="bias of the AOFE-ratio", xticks=counts, xticklabels=counts)
     left.set_title("dotted: plug-in, solid: U-statistic, corrected", fontsize=10)
-    right.set(xscale="log", xlabel="windows", ylabel="coverage of 95 % intervals, %", xticks=COUNTS, xticklabels=COUNTS)
+    right.set(xscale="log", xlabel="windows", ylabel="coverage of 95 % intervals, %", xticks=counts, xticklabels=counts)
     right.axhspan(92, 98, color="0.9", zorder=0)
     right.set_title("AOFE-ratio; grey: 92 to 98 %", fontsize=10)
     for axis in (left, right):
@@ -195,6 +195,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
     parser.add_argument("--books", type=Path, default=BOOKS)
     parser.add_argument("--draws", type=int, default=DRAWS)
+    parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, help="numbers of windows in a sample")
     parser.add_argument("--save", action="store_true", help="keep the result and its figure in benchmarks/results")
     options = parser.parse_args()
     texts = {"builtin:bytes-1m": read_text(), "builtin:books-300k": read_books(options.books)}
@@ -205,7 +206,7 @@ def main() -> None:
         sites = [Site(0), Site((depth + 1) // 2), Site(depth)]
         for site, pool in pools(model, windows_of(model, text, POOL), sites).items():
             truth = truth_of(pool)
-            for count in COUNTS:
+            for count in options.counts:
                 found = measure(pool, count, options.draws)
                 large = measure(pool, 512, 200, seed=1) if count == 8 else None
                 overlap = None
@@ -231,7 +232,7 @@ def main() -> None:
                 print(lines[-1], file=sys.stderr, flush=True)
     picture = result_path(__file__).with_suffix(".png")
     if options.save:
-        figure(results, picture)
+        figure(results, tuple(options.counts), picture)
     header = (
         "model", "site", "AOFE-ratio", "windows", "bias plug-in", "bias raw", "bias corrected", "s.d. corrected",
         "half-width", "coverage ratio %", "coverage log AOFE %", "overlap with 512 %",

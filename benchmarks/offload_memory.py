@@ -2,9 +2,10 @@
 
 Random bfloat16 weights in shards of 500 MB with a byte tokenizer, made in a temporary folder. Llama-3.2-1B's shape
 (2.5 GB): the same 4 windows and all 17 sites, in memory and from the disk. With `--large` Llama-3.1-8B's (16 GB), from
-the disk only, `--sites embedding` and all 33. Each run is a process of its own; those from the disk run in a memory
-control group (Linux, as root) whose limit is the target, so that one that needs more is killed. Pages of weight files
-that it brings in count there too, but go when room is needed; those that were cached before do not count.
+the disk only, `--sites embedding` and all 33. First GPT-2's shape (124M), in memory. Each run is a process of its own;
+those from the disk run in a memory control group (Linux, as root) whose limit is the target, so that one that needs
+more is killed. Pages of weight files that it brings in count there too, but go when room is needed; those that were
+cached before do not count. Beside each peak stands what the plan of memory said before.
 
 .venv/bin/python benchmarks/offload_memory.py [--seq-len 256] [--dtype bfloat16] [--large] [--save]
 
@@ -20,6 +21,7 @@ import resource
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Thread
@@ -27,12 +29,13 @@ from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from benchmarks.checkpoints import LLAMA_1B, LLAMA_8B, write_random_llama
+from benchmarks.checkpoints import LLAMA_1B, LLAMA_8B, write_random_gpt2, write_random_llama
 from benchmarks.reporting import ROOT, heading, publish
 
 WINDOWS = 4
 TARGET_BYTES, TARGET_RATIO = 2.9e9, 2.0
 TARGET_BYTES_LARGE = 6e9
+GPT2_SEQ_LENS = (256, 1024)
 CGROUPS = (("/sys/fs/cgroup/memory", "memory.limit_in_bytes"), ("/sys/fs/cgroup", "memory.max"))
 """Where a control group is made, and the file with its limit: version 1, version 2."""
 
@@ -108,6 +111,7 @@ def measure(folder: Path, seq_len: int, dtype: str, device_map: str | None, site
         "own": own.peak,
         "estimate": plan.devices[0].total,
         "seconds": seconds,
+        "seq_len": seq_len,
         "pass": record.environment.wall_seconds.pass_,
         "micro_batch": record.environment.micro_batch,
         "brought": brought,
@@ -141,6 +145,7 @@ def main() -> None:
     parser.add_argument("--dtype", default="float32")
     parser.add_argument("--save", action="store_true")
     parser.add_argument("--large", action="store_true")
+    parser.add_argument("--gpt2", action="store_true", help="Nothing but GPT-2's shape.")
     parser.add_argument("--measure", type=Path)
     parser.add_argument("--sites", default="all")
     parser.add_argument("--device-map")
@@ -148,11 +153,18 @@ def main() -> None:
     if given.measure:
         return print(json.dumps(measure(given.measure, given.seq_len, given.dtype, given.device_map, given.sites)))
     how = ("--seq-len", str(given.seq_len), "--dtype", given.dtype)
+    runs: dict[str, dict[str, Any]] = {}
+    with TemporaryDirectory(prefix="offload-memory-") as folder:
+        write_random_gpt2(Path(folder))
+        for seq_len in GPT2_SEQ_LENS:
+            runs[f"GPT-2, {seq_len} tokens, in memory"] = in_a_child("--measure", folder, "--seq-len", str(seq_len))
+    if given.gpt2:
+        return print("\n".join(rows(runs)))
     with TemporaryDirectory(prefix="offload-memory-") as folder:
         write_random_llama(LLAMA_1B, Path(folder))
         small = ("--measure", folder, *how)
         disk = (*small, "--device-map", "disk")
-        runs = {
+        runs |= {
             "in memory": in_a_child(*small),
             "from the disk": in_a_child(*disk),
             "from the disk, limited": in_a_child(*disk, limit=TARGET_BYTES),
@@ -169,6 +181,22 @@ def main() -> None:
     publish(__file__, report(runs, given.seq_len))
 
 
+def rows(runs: dict[str, dict[str, Any]]) -> Iterator[str]:
+    """A row of the table for each run."""
+    for name, run in runs.items():
+        if "failed" in run:
+            yield f"| {name} | did not end: {run['failed']} |"
+            continue
+        limit = f"{run['limit'] / 1e9:.1f} GB" if run["limit"] else ""
+        sizes = " | ".join(f"{run[size] / 1e9:.2f} GB" for size in ("peak", "own", "estimate"))
+        read = " | ".join(f"{run[size] / 1e9:.1f} GB" for size in ("brought", "from_disk"))
+        speed = WINDOWS * run["seq_len"] / run["pass"]
+        yield (
+            f"| {name} | {limit} | {run['micro_batch']} | {sizes} | {run['estimate'] / run['peak']:.2f} "
+            f"| {run['seconds']:.1f} | {run['pass']:.1f} | {speed:.1f} | {read} |"
+        )
+
+
 def report(runs: dict[str, dict[str, Any]], seq_len: int) -> str:
     one, other = runs["in memory"], runs["from the disk"]
     pairs = zip(one["numbers"], other["numbers"], strict=True)
@@ -181,19 +209,10 @@ without pages of weight files, which the system may take back (transformers look
 Limit: of the control group the process ran in, which counts all but pages that were cached before. Weights brought in:
 handed to blocks by Accelerate, from the page cache or the disk. Device read: what the kernel fetched for the process.
 
-| | limit | micro-batch | peak | own | estimated | seconds, all | pass | tokens/s | weights brought in | device read |
-| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
+| | limit | micro-batch | peak | own | planned | / peak | seconds, all | pass | tokens/s | brought in | device read |
+| --- | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: | ---: |
 """
-    for name, run in runs.items():
-        if "failed" in run:
-            text += f"| {name} | did not end: {run['failed']} |\n"
-            continue
-        limit = f"{run['limit'] / 1e9:.1f} GB" if run["limit"] else ""
-        sizes = " | ".join(f"{run[size] / 1e9:.2f} GB" for size in ("peak", "own", "estimate"))
-        read = " | ".join(f"{run[size] / 1e9:.1f} GB" for size in ("brought", "from_disk"))
-        speed = WINDOWS * seq_len / run["pass"]
-        text += f"| {name} | {limit} | {run['micro_batch']} | {sizes} | {run['seconds']:.1f} | {run['pass']:.1f} "
-        text += f"| {speed:.1f} | {read} |\n"
+    text += "\n".join(rows(runs)) + "\n"
     ratio = other["pass"] / one["pass"]
     text += f"""
 1B from the disk: peak {other["peak"] / 1e9:.2f} GB where nothing limits it, own {other["own"] / 1e9:.2f} GB (target \

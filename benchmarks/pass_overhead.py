@@ -38,7 +38,7 @@ from shape_audit.models.blocks import find_blocks
 from shape_audit.models.logits import model_logits, window_losses
 
 PROCESSOR_TIME = "--processor-time" in sys.argv
-PAIRS = 7 if PROCESSOR_TIME else 15
+PAIRS = 5 if PROCESSOR_TIME else 15
 SUMS = "shape_audit/interaction/estimators/sums.py"
 
 

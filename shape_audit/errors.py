@@ -58,7 +58,7 @@ class NotAuditableError(ShapeAuditError):
 
 
 class UsageError(ShapeAuditError):
-    """The request itself cannot be meant."""
+    """The request itself is not valid."""
 
     exit_code = ExitCode.WRONG_USAGE
 

@@ -5,10 +5,17 @@ plan_memory("org/name", windows=64)   -> MemoryPlan: what that would take
 satisfies(record, options)            -> whether that record is what such an audit would give
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from shape_audit.auditing.options import AuditOptions, KeepOptions
 from shape_audit.auditing.progress import Progress, Silent
-from shape_audit.auditing.reuse import TextNow, satisfies
 from shape_audit.auditing.run import MeasurementNotInstalledError, RecordNotWrittenError, audit, plan_memory
+from shape_audit.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from shape_audit.auditing.reuse import TextNow, satisfies
 
 __all__ = [
     "AuditOptions",
@@ -22,3 +29,5 @@ __all__ = [
     "plan_memory",
     "satisfies",
 ]
+
+__getattr__ = lazy_names(__name__, {"TextNow": "reuse", "satisfies": "reuse"})

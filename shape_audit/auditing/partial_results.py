@@ -65,7 +65,7 @@ class PartialResults:
             return None, f"saved partial results were damaged; set aside as {self.folder / DAMAGED}, started over"
 
     def saved_micro_batch(self) -> int | None:
-        """Windows a forward pass of the run that was saved; None where there is none, or its file is damaged."""
+        """Windows per forward pass of the run that was saved; None where there is none, or its file is damaged."""
         from safetensors import SafetensorError, safe_open
 
         try:
@@ -79,7 +79,7 @@ class PartialResults:
         """Replace what was saved.
 
         Args:
-            micro_batch: windows a forward pass, for whoever goes on.
+            micro_batch: windows per forward pass, for whoever goes on.
 
         Raises:
             IncompleteError: the file cannot be written; what was saved before is still there.

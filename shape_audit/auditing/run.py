@@ -12,8 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shape_audit.auditing.environment import environment
-from shape_audit.auditing.live import audit_live
-from shape_audit.auditing.measurement import measure, planned_memory
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.progress import Progress, Silent
 from shape_audit.auditing.scores import scores_of
@@ -28,13 +26,14 @@ from shape_audit.errors import (
 from shape_audit.hub import Checkpoint, parse_model, read_checkpoint
 from shape_audit.interaction import parse_sites
 from shape_audit.interval import read_interval, shipped_interval
-from shape_audit.models import MemoryPlan
 from shape_audit.parallel import SingleProcess, processes_of_run
 from shape_audit.records import AuditRecord, ModelIdentity, ModelRef, check_writable, sealed, write_record
 from shape_audit.shape import ShapeReading, describe, known_models, place
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
+
+    from shape_audit.models import MemoryPlan
 
 MEASURE_PACKAGES = ("torch", "transformers", "safetensors", "pyarrow", "scipy")
 
@@ -88,6 +87,8 @@ def audit(
     options = AuditOptions.given(options, changes, "audit()")
     progress, processes = progress or Silent(), processes or _processes()
     if not isinstance(model, str | Path | ModelRef):
+        from shape_audit.auditing.live import audit_live
+
         with translate_errors(type(model).__name__):
             return _finished(audit_live(model, tokenizer, options, progress, processes), options, processes)
     if tokenizer is not None:
@@ -161,6 +162,8 @@ def _audit(ref: ModelRef, options: AuditOptions, progress: Progress, processes: 
             f"measuring gradients needs {missing}: pip install 'shape-audit[measure]' (the shape needs no more)",
             _finished(record, options, SingleProcess()),
         )
+    from shape_audit.auditing.measurement import measure  # not into the start of a shape-only audit
+
     measured = measure(subject, options, progress, processes)
     return _finished(measured.added_to(record), options, processes)
 
@@ -174,6 +177,8 @@ def _plan(ref: ModelRef, options: AuditOptions, progress: Progress, processes: S
     missing = _missing_package(options)
     if missing:
         raise MissingExtraError(f"what a measurement would take needs {missing}: pip install 'shape-audit[measure]'")
+    from shape_audit.auditing.measurement import planned_memory
+
     return planned_memory(subject, options, progress, processes)
 
 

@@ -6,14 +6,21 @@ WindowCutter(text, tokenizer, ...)             .first(n) -> WindowSet
 save_windows(file, windows), replay_windows(file, tokenizer)
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
 from shape_audit.calibration.options import DEFAULT_DATASET, DEFAULT_MAX_WINDOWS, DEFAULT_SEQ_LEN, WindowOptions
-from shape_audit.calibration.text import CalibrationText
-from shape_audit.calibration.text_identity import dataset_revision, names_text
-from shape_audit.calibration.text_sources import read_text
-from shape_audit.calibration.tokenizer import WindowTokenizer, load_tokenizer, tokenizer_in_memory
-from shape_audit.calibration.window_cutting import DEFAULT_PASSAGE_FACTOR, WindowCutter, slot_count
-from shape_audit.calibration.window_set import Window, WindowSet
-from shape_audit.calibration.windows_file import replay_windows, save_windows
+from shape_audit.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from shape_audit.calibration.text import CalibrationText
+    from shape_audit.calibration.text_identity import dataset_revision, names_text
+    from shape_audit.calibration.text_sources import read_text
+    from shape_audit.calibration.tokenizer import WindowTokenizer, load_tokenizer, tokenizer_in_memory
+    from shape_audit.calibration.window_cutting import DEFAULT_PASSAGE_FACTOR, WindowCutter, slot_count
+    from shape_audit.calibration.window_set import Window, WindowSet
+    from shape_audit.calibration.windows_file import replay_windows, save_windows
 
 __all__ = [
     "DEFAULT_DATASET",
@@ -35,3 +42,23 @@ __all__ = [
     "slot_count",
     "tokenizer_in_memory",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "CalibrationText": "text",
+        "DEFAULT_PASSAGE_FACTOR": "window_cutting",
+        "Window": "window_set",
+        "WindowCutter": "window_cutting",
+        "WindowSet": "window_set",
+        "WindowTokenizer": "tokenizer",
+        "dataset_revision": "text_identity",
+        "load_tokenizer": "tokenizer",
+        "names_text": "text_identity",
+        "read_text": "text_sources",
+        "replay_windows": "windows_file",
+        "save_windows": "windows_file",
+        "slot_count": "window_cutting",
+        "tokenizer_in_memory": "tokenizer",
+    },
+)

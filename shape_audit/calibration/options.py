@@ -59,9 +59,7 @@ class WindowOptions(Spec):
             manifest=True,
         ),
     ] = None
-    seed: Annotated[
-        int, Option("Random seed of the order in which windows are taken.", panel="Text", manifest=True)
-    ] = 0
+    seed: Annotated[int, Option("Random seed for the order of windows.", panel="Text", manifest=True)] = 0
     passage_bytes: Annotated[
         int | None,
         Option(

@@ -43,7 +43,7 @@ def read_text(
             read.
         column: the text column of a table; `text` where it is not given.
         split: of a Hub dataset; where it is not given, `test`, else the only one there is.
-        retries: how often to try again after a passing fault of the network.
+        retries: how often to retry after a transient network error.
 
     Raises:
         UsageError: no such built-in text, an ending this cannot read, a column, config or split that is not there.

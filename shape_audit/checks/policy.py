@@ -89,7 +89,7 @@ def read_policy(path: Path, rules: Collection[str]) -> Policy:
         rules: the ids there are.
 
     Raises:
-        UsageError: not TOML, an unknown key or rule (the nearest one is suggested), a value that cannot be meant.
+        UsageError: not TOML, an unknown key or rule (the nearest one is suggested), an impossible value.
         IncompleteError: the file cannot be read.
     """
     try:
@@ -104,7 +104,7 @@ def read_policy(path: Path, rules: Collection[str]) -> Policy:
     try:
         return _Reader(str(path), rules, path.parent).policy(content)
     except (OverflowError, ValueError) as error:  # numbers of thousands of digits, which TOML may write
-        raise UsageError(f"{path}: holds a number that cannot be meant") from error
+        raise UsageError(f"{path}: holds an implausible number") from error
 
 
 @dataclass(frozen=True)

@@ -53,7 +53,7 @@ def check(model: str | Path | ModelRef, options: CheckOptions | None = None, **c
     Raises:
         IncompleteError: the model cannot be reached at all, or an option needs what is not there.
         NotAuditableError: --deep or --measure of what cannot be built or measured.
-        UsageError: options that cannot be meant.
+        UsageError: options that are not a valid combination.
     """
     options = CheckOptions.given(options, changes, "check()")
     with translate_errors(str(model)):
@@ -111,7 +111,7 @@ def _chosen_rules(options: CheckOptions, policy: Policy) -> tuple[list[Rule], di
     for prefix in (*options.select, *options.ignore):
         if not any(id.startswith(prefix) for id in known) or not prefix:
             raise UsageError(f"no rule is called {prefix or 'nothing'}; see shape-audit rules")
-    there: dict[Need, bool] = {
+    available: dict[Need, bool] = {
         "headers": True,
         "deep": options.deep,
         "weights": options.weights,
@@ -125,8 +125,8 @@ def _chosen_rules(options: CheckOptions, policy: Policy) -> tuple[list[Rule], di
         and not (options.ignore and rule.id.startswith(options.ignore))
         and policy.severity.get(rule.id) != "off"
     ]
-    rules = [rule for rule in wanted if there[rule.needs]]
-    not_run = {rule.id: OPTIONS[rule.needs] for rule in wanted if not there[rule.needs]}
+    rules = [rule for rule in wanted if available[rule.needs]]
+    not_run = {rule.id: OPTIONS[rule.needs] for rule in wanted if not available[rule.needs]}
     if not rules:
         needed = " or ".join(sorted(set(not_run.values())))
         raise UsageError(

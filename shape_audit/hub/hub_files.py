@@ -139,7 +139,7 @@ def _resolved(ref: ModelRef, retries: int) -> tuple[str, str, dict[str, int | No
             if isinstance(error, HFValidationError | UnicodeEncodeError):
                 raise
             raise IncompleteError(
-                f"{ref.repo_id}: the Hub's answer makes no sense; is there a proxy or a login page in between?"
+                f"{ref.repo_id}: unexpected response from the Hub; is there a proxy or a login page in between?"
             ) from error
         if info.sha is None or not COMMIT.fullmatch(info.sha):
             raise IncompleteError(f"{ref.repo_id}: the Hub did not say which commit this is; try again")

@@ -1,4 +1,4 @@
-"""Trying again after a passing fault of the network, with back-off, where the Hub's client does not do so by itself."""
+"""Trying again after a transient network errors, with back-off, where the Hub's client does not do so by itself."""
 
 from __future__ import annotations
 

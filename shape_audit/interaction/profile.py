@@ -24,7 +24,7 @@ from shape_audit.interaction.stream.causality import check_causal
 from shape_audit.interaction.stream.embedding_paths import check_embedding_paths
 from shape_audit.interaction.stream.rounding_probe import gradient_noise
 from shape_audit.interaction.stream.sites import Site
-from shape_audit.models import LoadedModel, check_same_losses, chosen_micro_batch, find_blocks
+from shape_audit.models import FreePages, LoadedModel, check_same_losses, chosen_micro_batch, find_blocks
 from shape_audit.parallel import SingleProcess
 from shape_audit.records import Loss, ModelShape, SiteInteraction
 
@@ -88,6 +88,7 @@ class ProfilePass:
         self.losses: list[tuple[int, Tensor]] = []
         self.seconds = 0.0
         self._frozen_at = 0
+        self._free_pages = FreePages()
         self._noise: dict[Site, GradientNoise] | None = None
         self._round = self.micro_batch * self.processes.size  # stays what it is where a micro-batch must shrink
 
@@ -144,6 +145,7 @@ class ProfilePass:
             self.windows += this_round
             del todo[: len(this_round)]
             progress(len(self.windows))
+            self._free_pages.give_back()
             if len(this_round) == longest:
                 checkpoint()
         self.seconds += time.perf_counter() - started

@@ -13,14 +13,13 @@ from typing import TYPE_CHECKING
 
 from shape_audit.lazy import lazy_names
 from shape_audit.models.device_map import DeviceMap, parse_device_map, parse_max_memory
-from shape_audit.models.freed_memory import give_back_freed_memory
-from shape_audit.models.memory_estimate import DeviceMemory, MemoryPlan, chosen_micro_batch, memory_advice
 from shape_audit.models.options import Device, LoadOptions
 
 if TYPE_CHECKING:
     from shape_audit.models.blocks import find_blocks
     from shape_audit.models.checkpointing import check_same_losses, not_checkpointed
     from shape_audit.models.forward_faults import model_faults
+    from shape_audit.models.freed_memory import FreePages, give_back_freed_memory
     from shape_audit.models.live import as_loaded, bare_model, headers_of
     from shape_audit.models.loading import (
         LoadedModel,
@@ -30,6 +29,7 @@ if TYPE_CHECKING:
         read_config,
     )
     from shape_audit.models.logits import exact_logits, model_logits, window_losses
+    from shape_audit.models.memory_estimate import DeviceMemory, MemoryPlan, chosen_micro_batch, memory_advice
     from shape_audit.models.memory_plan import PassSize, PlannedMemory, plan_weights
     from shape_audit.models.shield import plain_torch
     from shape_audit.models.weight_placement import WeightPlacement
@@ -38,6 +38,7 @@ __all__ = [
     "Device",
     "DeviceMap",
     "DeviceMemory",
+    "FreePages",
     "LoadOptions",
     "LoadedModel",
     "MemoryPlan",
@@ -70,6 +71,12 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
+        "FreePages": "freed_memory",
+        "give_back_freed_memory": "freed_memory",
+        "DeviceMemory": "memory_estimate",
+        "MemoryPlan": "memory_estimate",
+        "chosen_micro_batch": "memory_estimate",
+        "memory_advice": "memory_estimate",
         "LoadedModel": "loading",
         "PassSize": "memory_plan",
         "PlannedMemory": "memory_plan",

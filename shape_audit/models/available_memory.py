@@ -16,13 +16,13 @@ OWN_CGROUPS = Path("/proc/self/cgroup")
 
 def available_memory(device: torch.device) -> dict[str, int]:
     """Device name -> free bytes: of the CPU, and of every GPU where `device` is one."""
-    there = {"cpu": available_ram()}
+    available = {"cpu": available_ram()}
     if device.type == "mps":
-        there["mps"] = there["cpu"]  # one memory for both
+        available["mps"] = available["cpu"]  # one memory for both
     if device.type == "cuda":
         for number in range(torch.cuda.device_count()):
-            there[f"cuda:{number}"] = torch.cuda.mem_get_info(number)[0]
-    return there
+            available[f"cuda:{number}"] = torch.cuda.mem_get_info(number)[0]
+    return available
 
 
 def held_ram() -> int:

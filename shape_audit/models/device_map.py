@@ -54,7 +54,7 @@ def parse_max_memory(text: str) -> dict[str, int]:
         name, equals, size = part.partition("=")
         match = _SIZE.fullmatch(size.strip())
         if not equals or match is None:
-            raise UsageError(f"--max-memory: {part.strip()!r} is no device=size; cuda:0=20GiB,cpu=4GiB is one list")
+            raise UsageError(f"--max-memory: {part.strip()!r}: expected DEVICE=SIZE pairs, e.g. cuda:0=20GiB,cpu=4GiB")
         device = _device(name.strip(), "--max-memory")
         if device == "disk":
             raise UsageError("--max-memory: the disk takes what is left; give cpu or cuda:N")

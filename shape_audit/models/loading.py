@@ -107,7 +107,7 @@ def load_model(
     unloaded_model(checkpoint, config, chosen_dtype)
     spread: dict[str, Any] = {}
     if placement is not None:
-        spread = {"device_map": dict(placement.homes), "offload_folder": offload_folder}
+        spread = {"device_map": dict(placement.device_map), "offload_folder": offload_folder}
     model, info = _from_pretrained(checkpoint, folder, config, chosen_dtype, load.attn_implementation, spread)
     absent = sorted(info["missing_keys"])
     if absent:
@@ -135,20 +135,20 @@ def chosen_device(name: str, processes: SingleProcess | None = None) -> torch.de
     Raises:
         UsageError: it is not there.
     """
-    there = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
+    available = {"cpu": True, "cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available()}
     if name == "auto":
-        name = next(device for device in ("cuda", "mps", "cpu") if there[device])
-    if not there[name]:
+        name = next(device for device in ("cuda", "mps", "cpu") if available[device])
+    if not available[name]:
         raise UsageError(f"--device {name}: this torch sees no {name.upper()} device")
     if name == "cuda" and processes is not None and processes.size > 1:
         return torch.device("cuda", processes.local_rank % torch.cuda.device_count())
     return torch.device(name)
 
 
-def dtype_of_pass(checkpoint: Checkpoint, asked: str) -> str:
+def dtype_of_pass(checkpoint: Checkpoint, requested: str) -> str:
     """The name of the dtype to load in; `auto` goes by the tensor headers."""
-    if asked != "auto":
-        return asked
+    if requested != "auto":
+        return requested
     counts: dict[str, int] = {}
     for header in checkpoint.tensors.values():
         if header.dtype in _SAFETENSORS_DTYPES:
@@ -175,7 +175,7 @@ def check_supported(checkpoint: Checkpoint) -> None:
             )
     labels = checkpoint.config.get("num_labels")
     if isinstance(labels, int) and labels > MAX_LABELS:  # the config class makes a name for each
-        raise CorruptFileError(f"{checkpoint.repo_id}: config.json: {labels:,} labels cannot be meant")
+        raise CorruptFileError(f"{checkpoint.repo_id}: config.json: {labels:,} labels are implausible")
     model_type = checkpoint.config.get("model_type")
     if not isinstance(model_type, str) or model_type not in MODEL_FOR_CAUSAL_LM_MAPPING_NAMES:
         if "auto_map" in checkpoint.config:
@@ -233,7 +233,7 @@ def unloaded_model(checkpoint: Checkpoint, config: Any, dtype: torch.dtype) -> A
     if buffers > MAX_BUFFER_BYTES:
         raise IncompleteError(
             f"{checkpoint.repo_id}: config.json asks for {buffers / 1e9:,.0f} GB of buffers "
-            "(max_position_embeddings?); that cannot be meant"
+            "(max_position_embeddings?); that is implausible"
         )
     model.tie_weights()
     return model

@@ -1,7 +1,7 @@
 """How much memory a pass will take, from config and headers alone: weights, sums, and what a micro-batch needs.
 
-A count meant to be right within a factor of two and rather too large: on a CPU, too much memory is a SIGKILL. The one
-place that says how many windows a forward may hold.
+A count on the safe side, since on a CPU too much memory is a SIGKILL: 1.0 to 1.3 times the peak of the shapes that
+benchmarks/offload_memory.py measures. The one place that says how many windows a forward pass may hold.
 """
 
 from __future__ import annotations
@@ -11,17 +11,19 @@ from dataclasses import dataclass, replace
 
 from shape_audit.records import ModelShape
 
-MEMORY_FOR_A_MICRO_BATCH = 2**30
+MEMORY_FOR_A_MICRO_BATCH = 1_400_000_000
 """Bytes one micro-batch may take, however much there is: more windows at once are hardly faster."""
 MAX_MICRO_BATCH = 16
-HEAP_SHARE = 1.5
-"""What a micro-batch takes of a CPU's memory, against its tensors: the C library keeps pieces of what was freed."""
-RETURNED_SHARE = 1.1
-"""The same where freed memory is given back at once (`freed_memory`), and on other devices."""
-WORKING_BYTES = 50 * 2**20
-"""Of a CPU pass: stacks and buffers of its threads, the text and its windows."""
+HEAP_SHARE = 1.3
+"""What a micro-batch takes of memory, against its tensors: allocators keep pieces of what was freed."""
+WORKING_BYTES = 2**27
+"""Of a CPU pass: stacks, arenas and buffers of its threads, the text and its windows."""
 ROW_NUMBERS = 7
 """Numbers kept of a window at a site beside its diagonal, see `window_rows`."""
+STREAMED_AT_ONCE = 3
+"""Blocks: the one at work, what it was read as, and its forerunner, which the allocator still holds."""
+FROZEN_FROM = 4
+"""Windows after which a copy of the sums is kept, see `error_bars`."""
 TRIANGLE_ROWS = 256
 """An upper triangle is kept in strips of so many rows, see `interaction.estimators.upper_triangle`."""
 
@@ -58,7 +60,9 @@ class DeviceMemory:
         streamed: the largest block that is brought there to be computed with, one at a time.
         sums: of sites, and rows of all windows.
         activations: of one micro-batch.
-        available: what there is now, with what the process holds; None for the disk, which holds the weights already.
+        loading: pages of weight files that are read into another form before the pass begins. They go where room is
+            needed: they count in `total`, the most that the process will be seen to hold, and not in `needed`.
+        available: what is free now, with what the process holds; None for the disk, which holds the weights already.
     """
 
     device: str
@@ -67,20 +71,26 @@ class DeviceMemory:
     streamed: int = 0
     sums: int = 0
     activations: int = 0
+    loading: int = 0
     available: int | None = None
 
     @property
     def lasting(self) -> int:
         """All that does not depend on the micro-batch."""
-        return self.process + self.weights + self.streamed + self.sums
+        return self.process + self.weights + STREAMED_AT_ONCE * self.streamed + self.sums
 
     @property
-    def total(self) -> int:
+    def needed(self) -> int:
+        """What there must be room for."""
         return self.lasting + self.activations
 
     @property
+    def total(self) -> int:
+        return max(self.needed, self.process + self.weights + self.loading)
+
+    @property
     def fits(self) -> bool:
-        return self.available is None or self.total <= self.available
+        return self.available is None or self.needed <= self.available
 
     @property
     def lasting_fits(self) -> bool:
@@ -95,7 +105,7 @@ class MemoryPlan:
         model: its name.
         dtype: of the pass.
         seq_len: inputs of a window.
-        micro_batch: windows a forward would hold: as many as the user says, else as are sensible and fit.
+        micro_batch: windows a forward pass would hold: as many as the user says, else as are sensible and fit.
         is_checkpointed: whether blocks are computed a second time in the backward pass, instead of kept.
         devices: the memories in use, the disk last.
         advice: what would take less, where it does not fit; empty where it does.
@@ -124,7 +134,7 @@ def window_memory(shape: ModelShape, seq_len: int, *, element_bytes: int = 4, is
 
     A block keeps for its backward pass what was counted in blocks of GPT-2, Llama, Qwen3 and Gemma 2: 4 feed-forward
     widths (gated or GELU; ReLU keeps one), queries and keys and values twice, two and a half exact copies of the
-    stream around its norms. The loss keeps logits, their log-softmax and their gradient.
+    stream around its norms. The loss keeps logits, their log-softmax and their gradient. To all of it `HEAP_SHARE`.
 
     Args:
         element_bytes: of the pass's dtype. Norms, scores and logits are float32 or better whatever it is.
@@ -138,16 +148,17 @@ def window_memory(shape: ModelShape, seq_len: int, *, element_bytes: int = 4, is
     scores = 0 if is_fused else 2 * exact * heads * seq_len
     logits = 3 * exact + (element_bytes if element_bytes < exact else 0)
     return WindowMemory(
-        block=seq_len * (kept + scores),
+        block=int(HEAP_SHARE * seq_len * (kept + scores)),
         boundary=seq_len * element_bytes * width,
-        logits=seq_len * logits * (shape.vocab_size or 0),
+        logits=int(HEAP_SHARE * seq_len * logits * (shape.vocab_size or 0)),
     )
 
 
 def sums_memory(width: int, windows: int) -> int:
-    """The sums of a site, float64: the upper triangles of two matrices, and a row for every window."""
+    """The sums of a site, float64: the upper triangle of a matrix, of another from the fifth window on, and rows."""
+    matrices = 2 if windows > FROZEN_FROM else 1
     entries = sum(min(TRIANGLE_ROWS, width - begin) * (width - begin) for begin in range(0, width, TRIANGLE_ROWS))
-    return 8 * (2 * entries + windows * (width + ROW_NUMBERS))
+    return 8 * (matrices * entries + windows * (width + ROW_NUMBERS))
 
 
 def chosen_micro_batch(
@@ -170,6 +181,7 @@ def with_activations(
     block_devices: Sequence[str],
     micro_batch: int | None,
     is_fused: bool = False,
+    windows: int = MAX_MICRO_BATCH,
 ) -> tuple[int, tuple[DeviceMemory, ...]]:
     """The micro-batch, and the same memories with what it takes of each.
 
@@ -179,6 +191,7 @@ def with_activations(
         block_devices: where each block is computed.
         micro_batch: the user's; None chooses what is sensible and fits.
         is_fused: see `window_memory`.
+        windows: how many there are in all.
     """
     memories = tuple(lasting)
     a_window = window_memory(shape, seq_len, element_bytes=element_bytes, is_fused=is_fused)
@@ -187,7 +200,6 @@ def with_activations(
         + (a_window.logits if memory.device == main_device else 0)
         for memory in memories
     }
-    each = {device: int(_heap_share(device, is_checkpointed) * size) for device, size in each.items()}
     if micro_batch is None:
         sensible = chosen_micro_batch(shape, seq_len, element_bytes=element_bytes, is_checkpointed=is_checkpointed)
         fitting = [
@@ -195,12 +207,8 @@ def with_activations(
             for memory in memories
             if memory.available is not None and each[memory.device]
         ]
-        micro_batch = max(1, min([sensible, *fitting]))
+        micro_batch = max(1, min([sensible, windows, *fitting]))
     return micro_batch, tuple(replace(memory, activations=micro_batch * each[memory.device]) for memory in memories)
-
-
-def _heap_share(device: str, is_checkpointed: bool) -> float:
-    return RETURNED_SHARE if is_checkpointed or device != "cpu" else HEAP_SHARE
 
 
 def memory_advice(plan: MemoryPlan, *, device_map: str | None, sites: str) -> str:

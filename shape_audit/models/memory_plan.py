@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import torch
 
-from shape_audit.hub import Checkpoint, config_folder
+from shape_audit.hub import Checkpoint, config_folder, element_bits
 from shape_audit.models.available_memory import available_memory, held_ram
 from shape_audit.models.device_map import parse_device_map, parse_max_memory
 from shape_audit.models.loading import (
@@ -27,6 +27,10 @@ from shape_audit.models.memory_estimate import (
 from shape_audit.models.options import LoadOptions
 from shape_audit.models.weight_placement import WeightPlacement, place_weights
 from shape_audit.records import ModelShape
+
+_STORED_AS = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16", torch.float64: "F64"}
+LOADING_SHARE = 1.05
+"""What is seen of weight files while they are read, against their size: a little is held twice."""
 
 
 @dataclass(frozen=True)
@@ -70,7 +74,7 @@ def plan_weights(
     if load.device_map is not None and computing.type == "mps":
         computing = torch.device("cpu")
     model_class = _imported_class(checkpoint)
-    held, there = held_ram(), available_memory(computing)
+    held, available = held_ram(), available_memory(computing)
     torch_dtype = DTYPES[dtype_of_pass(checkpoint, load.dtype)]
     item = torch_dtype.itemsize
     of_sites = {at: sums_memory(width, size.windows) for at, width in size.site_widths.items()}
@@ -84,7 +88,7 @@ def plan_weights(
             shape.num_hidden_layers,
             parse_device_map(load.device_map),
             device=computing,
-            there=there,
+            available=available,
             limits=parse_max_memory(load.max_memory) if load.max_memory else {},
             reserved=sum(of_sites.values()) + a_window.logits + blocks,
         )
@@ -95,8 +99,9 @@ def plan_weights(
         streamed=placement.streamed_bytes if placement else {},
         sums={at: main if at <= 0 else block_devices[at - 1] for at in of_sites},
         of_sites=of_sites,
-        there=there,
+        available=available,
         held=held,
+        loading=_loading_bytes(checkpoint, torch_dtype, is_placed=placement is not None),
     )
     is_checkpointed = placement is not None and placement.is_streamed
     chosen, devices = with_activations(
@@ -108,6 +113,7 @@ def plan_weights(
         main_device=main,
         block_devices=block_devices,
         micro_batch=load.micro_batch,
+        windows=size.windows,
         is_fused=load.attn_implementation != "eager" and bool(getattr(model_class, "_supports_sdpa", False)),
     )
     plan = MemoryPlan(
@@ -130,18 +136,29 @@ def _imported_class(checkpoint: Checkpoint) -> type | None:
     return found
 
 
+def _loading_bytes(checkpoint: Checkpoint, dtype: torch.dtype, *, is_placed: bool) -> int:
+    """Bytes of weight files that are seen beside the weights while these are loaded.
+
+    Files are mapped: weights that stay as they are stored are those pages themselves.
+    """
+    as_stored = {header.dtype for header in checkpoint.tensors.values()} == {_STORED_AS.get(dtype)}
+    stored = sum(header.numel * element_bits(header.dtype) for header in checkpoint.tensors.values()) // 8
+    return 0 if as_stored and not is_placed else int(LOADING_SHARE * stored)
+
+
 def _lasting(
     *,
     weights: Mapping[str, int],
     streamed: Mapping[str, int],
     sums: Mapping[int, str],
     of_sites: Mapping[int, int],
-    there: Mapping[str, int],
+    available: Mapping[str, int],
     held: int,
+    loading: int,
 ) -> list[DeviceMemory]:
     """What each memory holds from the first micro-batch to the last; the disk comes last."""
     processes = {"cpu": held + WORKING_BYTES}
-    there = {name: free + processes.get(name, 0) for name, free in there.items()}
+    available = {name: free + processes.get(name, 0) for name, free in available.items()}
     sums_at: dict[str, int] = {}
     for site, device in sums.items():
         home = "cpu" if device == "mps" else device  # mps has no float64
@@ -154,7 +171,8 @@ def _lasting(
             weights=weights.get(name, 0),
             streamed=streamed.get(name, 0),
             sums=sums_at.get(name, 0),
-            available=there.get(name),
+            loading=loading if name == "cpu" else 0,
+            available=available.get(name),
         )
         for name in names
     ]

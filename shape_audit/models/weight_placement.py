@@ -24,7 +24,7 @@ class WeightPlacement:
     """Where weights live, and where they are computed with.
 
     Attributes:
-        homes: module, or single tensor of a module -> cpu, disk or cuda:N; no entry lies within another.
+        device_map: module, or single tensor of a module -> cpu, disk or cuda:N; no entry lies within another.
         main_device: where inputs and losses are, and everything whose home does not compute.
         blocks: names of the decoder blocks, in order.
         block_devices: where each of them is computed.
@@ -32,7 +32,7 @@ class WeightPlacement:
         streamed_bytes: device -> bytes of the largest block, or embedding, that comes there only to be computed with.
     """
 
-    homes: Mapping[str, str]
+    device_map: Mapping[str, str]
     main_device: str
     blocks: tuple[str, ...]
     block_devices: tuple[str, ...]
@@ -42,20 +42,20 @@ class WeightPlacement:
     @property
     def is_streamed(self) -> bool:
         """Whether some weights are where nothing is computed."""
-        return any(home != computes(home, self.main_device) for home in self.homes.values())
+        return any(home != execution_device(home, self.main_device) for home in self.device_map.values())
 
     @property
     def needs_disk(self) -> bool:
-        return "disk" in self.homes.values()
+        return "disk" in self.device_map.values()
 
     @property
     def description(self) -> str:
         """The memories in use, the disk first: `disk, cpu`."""
         order = {"disk": 0, "cpu": 1}
-        return ", ".join(sorted(set(self.homes.values()) | {self.main_device}, key=lambda d: (order.get(d, 2), d)))
+        return ", ".join(sorted(set(self.device_map.values()) | {self.main_device}, key=lambda d: (order.get(d, 2), d)))
 
 
-def computes(home: str, main_device: str) -> str:
+def execution_device(home: str, main_device: str) -> str:
     """Where weights with this home are computed with."""
     if home == "disk" or (home == "cpu" and main_device != "cpu"):
         return main_device
@@ -65,10 +65,10 @@ def computes(home: str, main_device: str) -> str:
 def place_weights(
     model: nn.Module,
     depth: int,
-    asked: DeviceMap,
+    requested: DeviceMap,
     *,
     device: torch.device,
-    there: Mapping[str, int],
+    available: Mapping[str, int],
     limits: Mapping[str, int],
     reserved: int = 0,
 ) -> WeightPlacement:
@@ -77,9 +77,9 @@ def place_weights(
     Args:
         model: on the meta device, in the dtype of the pass, tied.
         depth: its number of blocks.
-        asked: see `device_map`.
+        requested: see `device_map`.
         device: where it computes, of cuda and cpu.
-        there: device -> bytes that are free.
+        available: device -> bytes that are free.
         limits: device -> bytes weights may take, as the user says; for auto and balanced.
         reserved: bytes the pass needs beside the weights where it computes.
 
@@ -91,29 +91,31 @@ def place_weights(
     names = {module: name for name, module in model.named_modules()}
     block_names = tuple(names[block] for block in blocks)
     main = "cuda:0" if device.type == "cuda" else "cpu"
-    usable = {main, "cpu", *(name for name in there if device.type == "cuda")}
+    usable = {main, "cpu", *(name for name in available if device.type == "cuda")}
     for name in limits:
         if name not in usable:
             raise UsageError(f"--max-memory: nothing is computed on {name} here; there are {', '.join(sorted(usable))}")
-    if isinstance(asked, Mapping):
-        wanted = dict(asked)
+    if isinstance(requested, Mapping):
+        wanted = dict(requested)
         _check_names(model, wanted)
-    elif asked in ("cpu", "disk"):
-        wanted = {"": main, **dict.fromkeys([*block_names, *_embedding_alone(model)], asked)}
+    elif requested in ("cpu", "disk"):
+        wanted = {"": main, **dict.fromkeys([*block_names, *_embedding_alone(model)], requested)}
     else:
-        memory = {name: SHARE_FOR_WEIGHTS * there[name] - (reserved if name == main else 0) for name in sorted(usable)}
+        memory = {
+            name: SHARE_FOR_WEIGHTS * available[name] - (reserved if name == main else 0) for name in sorted(usable)
+        }
         wanted = _spread(model, {name: max(0, int(size)) for name, size in memory.items()} | dict(limits))
     for home in sorted(set(wanted.values()) - {"disk"} - usable):
         raise UsageError(f"--device-map: nothing is computed on {home} here; there are {', '.join(sorted(usable))}")
     _check_tied(model, wanted)
     main = min((home for home in wanted.values() if home.startswith("cuda")), default="cpu")  # as Accelerate has it
-    homes = dict(_homes(model, lambda name: _home(name, wanted) or main))
+    device_map = dict(_placed_modules(model, lambda name: _home(name, wanted) or main))
     return WeightPlacement(
-        homes=homes,
+        device_map=device_map,
         main_device=main,
         blocks=block_names,
         block_devices=tuple(
-            computes(_home(next(iter(_tensor_names(name, block)), name), wanted) or main, main)
+            execution_device(_home(next(iter(_tensor_names(name, block)), name), wanted) or main, main)
             for name, block in zip(block_names, blocks, strict=True)
         ),
         weight_bytes=_weight_bytes(model, wanted, main),
@@ -144,7 +146,7 @@ def _tensor_names(prefix: str, module: nn.Module) -> list[str]:
     return [name for name, _ in named]
 
 
-def _homes(model: nn.Module, home_of: Callable[[str], str]) -> Iterator[tuple[str, str]]:
+def _placed_modules(model: nn.Module, home_of: Callable[[str], str]) -> Iterator[tuple[str, str]]:
     """Modules, as large as can be, all tensors of which have one home; Accelerate takes no entry within another."""
 
     def walk(name: str, module: nn.Module) -> Iterator[tuple[str, str]]:
@@ -214,8 +216,8 @@ def _streamed_bytes(model: nn.Module, modules: Sequence[str], wanted: Mapping[st
         streamed: dict[str, int] = {}
         for name, parameter in model.get_submodule(module).named_parameters(module):
             home = _home(name, wanted) or main
-            if computes(home, main) != home:
-                device = computes(home, main)
+            if execution_device(home, main) != home:
+                device = execution_device(home, main)
                 streamed[device] = streamed.get(device, 0) + parameter.numel() * parameter.element_size()
         for device, size in streamed.items():
             found[device] = max(found.get(device, 0), size)

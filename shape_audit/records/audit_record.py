@@ -29,7 +29,7 @@ class ModelIdentity(Frozen):
     subfolder: str | None
     """Where in the repository the model lies; null for its root."""
     variant: str | None
-    """Of the weight files, such as fp16; null for the plain ones."""
+    """Weight-file variant, such as fp16; null for the plain ones."""
     architecture: str | None
     """Class named by the config, for instance LlamaForCausalLM."""
     model_type: str | None

@@ -17,16 +17,16 @@ from shape_audit.reports.tables import comparison_table
 def comparison_text(records: Sequence[AuditRecord]) -> RenderableType:
     """A table of all, then what is to be minded about them."""
     parts: list[RenderableType] = [rich_table(comparison_table(records)), Text()]
-    return Group(*parts, *(Padding(plain(f"- {line}"), (0, 0, 0, 2)) for line in _to_mind(records)))
+    return Group(*parts, *(Padding(plain(f"- {line}"), (0, 0, 0, 2)) for line in _warnings(records)))
 
 
 def comparison_markdown(records: Sequence[AuditRecord]) -> str:
     """Markdown with a final line end."""
-    lines = "\n".join(f"- {escaped(line)}" for line in _to_mind(records))
+    lines = "\n".join(f"- {escaped(line)}" for line in _warnings(records))
     return f"{markdown_table(comparison_table(records))}\n\n{lines}\n"
 
 
-def _to_mind(records: Sequence[AuditRecord]) -> list[str]:
+def _warnings(records: Sequence[AuditRecord]) -> list[str]:
     """The caveats of the placements, once each, and the notes of every model."""
     lines = [
         f"A coordinate, not a grade: {caveat}."

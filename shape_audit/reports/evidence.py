@@ -26,7 +26,7 @@ def evidence_text(found: Sequence[LinkEvidence]) -> RenderableType:
     for evidence in found:
         parts += [plain(_heading(evidence), style="bold"), Padding(plain(evidence.summary), (0, 0, 1, 2))]
         parts += [rich_table(_table(evidence)), Text()]
-    return Group(*parts, *(Padding(plain(f"- {line}"), (0, 0, 0, 2)) for line in _to_mind(found)))
+    return Group(*parts, *(Padding(plain(f"- {line}"), (0, 0, 0, 2)) for line in _warnings(found)))
 
 
 def evidence_markdown(found: Sequence[LinkEvidence]) -> str:
@@ -34,7 +34,7 @@ def evidence_markdown(found: Sequence[LinkEvidence]) -> str:
     parts = []
     for evidence in found:
         parts += [f"# {escaped(_heading(evidence))}", escaped(evidence.summary), markdown_table(_table(evidence))]
-    return "\n\n".join([*parts, "\n".join(f"- {escaped(line)}" for line in _to_mind(found))]) + "\n"
+    return "\n\n".join([*parts, "\n".join(f"- {escaped(line)}" for line in _warnings(found))]) + "\n"
 
 
 def _heading(evidence: LinkEvidence) -> str:
@@ -66,7 +66,7 @@ def _ends(ends: tuple[float, float] | None) -> str:
     return "–" if ends is None else f"{ends[0]:+.2f} {ends[1]:+.2f}"
 
 
-def _to_mind(found: Sequence[LinkEvidence]) -> list[str]:
+def _warnings(found: Sequence[LinkEvidence]) -> list[str]:
     first = found[0]
     lines = [
         f"Interval {first.interval.name}: {interval_ends(first.interval.low, first.interval.high)}, "

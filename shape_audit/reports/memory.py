@@ -3,20 +3,23 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 
-from shape_audit.models import MemoryPlan
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import byte_size
 from shape_audit.reports.rich_tables import plain, rich_table
 from shape_audit.reports.tables import Table
 
+if TYPE_CHECKING:
+    from shape_audit.models import MemoryPlan
+
 LEGEND = (
-    "Counted from config and headers, meant to be right within a factor of two. Weights on the disk are read again for "
-    "every micro-batch, a block at a time (streamed)."
+    "Counted from config and headers, on the safe side: a pass peaks at 0.75 to 1 of it. Process: interpreter and "
+    "libraries. While weights load, pages of their files may be most of the peak; they go where room is needed. "
+    "Weights on the disk are read again for every micro-batch, a block at a time (streamed)."
 )
 
 
@@ -32,7 +35,7 @@ def memory_sentence(plan: MemoryPlan) -> str:
 def shortage(plan: MemoryPlan) -> str:
     """Where it does not fit, in words; empty where it does."""
     return ", ".join(
-        f"{memory.device} needs {byte_size(memory.total)} and has {byte_size(memory.available or 0)}"
+        f"{memory.device} needs {byte_size(memory.needed)} and has {byte_size(memory.available or 0)}"
         for memory in plan.devices
         if not memory.fits
     )

@@ -19,27 +19,27 @@ MIND = "Scores of different protocols cannot be compared: the same model moves b
 _VERIFIED = {None: "{}", True: "{}, verified", False: "{}, unverified"}
 
 
-def scores_text(model: str, scores: Sequence[ScoreRecord], to_mind: Sequence[str]) -> RenderableType:
+def scores_text(model: str, scores: Sequence[ScoreRecord], warnings: Sequence[str]) -> RenderableType:
     """A table by protocol, and what is to be minded."""
     if not scores:
-        return Group(plain(f"No MMLU-Pro score of {model} is known.", style="bold"), *_lines(to_mind))
+        return Group(plain(f"No MMLU-Pro score of {model} is known.", style="bold"), *_lines(warnings))
     return Group(
         rich_table(scores_table(model, scores)), *map(plain, score_sources(scores)), Text(),
-        *_lines([*_mind(scores), *to_mind]),
+        *_lines([*_mind(scores), *warnings]),
     )  # fmt: skip
 
 
-def scores_markdown(model: str, scores: Sequence[ScoreRecord], to_mind: Sequence[str]) -> str:
+def scores_markdown(model: str, scores: Sequence[ScoreRecord], warnings: Sequence[str]) -> str:
     """Markdown with a final line end."""
     none = f"No MMLU-Pro score of {escaped(model)} is known."
     table = markdown_table(scores_table(model, scores)) if scores else none
-    lines = [*score_sources(scores), *_mind(scores), *to_mind]
+    lines = [*score_sources(scores), *_mind(scores), *warnings]
     return "\n".join([table, "", *(f"- {escaped(line)}" for line in lines), ""])
 
 
-def scores_json(model: str, scores: Sequence[ScoreRecord], to_mind: Sequence[str]) -> str:
-    """One object: model, scores, to_mind."""
-    content = {"model": model, "scores": [score.model_dump() for score in scores], "to_mind": list(to_mind)}
+def scores_json(model: str, scores: Sequence[ScoreRecord], warnings: Sequence[str]) -> str:
+    """One object: model, scores, to_mind (warnings)."""
+    content = {"model": model, "scores": [score.model_dump() for score in scores], "to_mind": list(warnings)}
     return json.dumps(content, indent=2) + "\n"
 
 

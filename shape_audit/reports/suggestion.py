@@ -20,7 +20,7 @@ def suggestion_text(suggestion: ShapeSuggestion) -> RenderableType:
     parts += [Padding(plain(sentence), (0, 0, 0, 2)) for sentence in _sentences(suggestion)]
     for table in _tables(suggestion):
         parts += [Text(), rich_table(table)]
-    parts += [Text(), *(Padding(plain(f"- {line}"), (0, 0, 0, 2)) for line in _to_mind(suggestion))]
+    parts += [Text(), *(Padding(plain(f"- {line}"), (0, 0, 0, 2)) for line in _warnings(suggestion))]
     return Group(*parts)
 
 
@@ -28,7 +28,7 @@ def suggestion_markdown(suggestion: ShapeSuggestion) -> str:
     """Markdown with a final line end."""
     parts = [f"# {escaped(_headline(suggestion))}", "\n".join(escaped(line) for line in _sentences(suggestion))]
     parts += [markdown_table(table) for table in _tables(suggestion)]
-    return "\n\n".join([*parts, "\n".join(f"- {escaped(line)}" for line in _to_mind(suggestion))]) + "\n"
+    return "\n\n".join([*parts, "\n".join(f"- {escaped(line)}" for line in _warnings(suggestion))]) + "\n"
 
 
 def _headline(suggestion: ShapeSuggestion) -> str:
@@ -117,7 +117,7 @@ def _existing_table(title: str, models: list[ExistingModel]) -> Table:
     return Table(title, ("model", "layers × width", "R_D/W", "placement", "params"), rows)
 
 
-def _to_mind(suggestion: ShapeSuggestion) -> list[str]:
+def _warnings(suggestion: ShapeSuggestion) -> list[str]:
     """What hardware dislikes, the notes, and where the interval is from."""
     lines = [f"shape {one.rank}: {remark}" for one in suggestion.shapes for remark in one.hardware]
     more = suggestion.found - len(suggestion.shapes)

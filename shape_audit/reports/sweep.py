@@ -19,12 +19,12 @@ from shape_audit.reports.tables import Cell, Table
 def sweep_plan_text(plan: SweepPlan) -> RenderableType:
     """How much there is to do, the shapes, what is left out and why."""
     parts: list[RenderableType] = [plain(_headline(plan), style="bold"), Text(), rich_table(_plan_table(plan)), Text()]
-    return Group(*parts, *(Padding(plain(f"- {line}"), (0, 0, 0, 2)) for line in _to_mind(plan)))
+    return Group(*parts, *(Padding(plain(f"- {line}"), (0, 0, 0, 2)) for line in _warnings(plan)))
 
 
 def sweep_plan_markdown(plan: SweepPlan) -> str:
     """Markdown with a final line end."""
-    lines = "\n".join(f"- {escaped(line)}" for line in _to_mind(plan))
+    lines = "\n".join(f"- {escaped(line)}" for line in _warnings(plan))
     return "\n\n".join([f"# {escaped(_headline(plan))}", markdown_table(_plan_table(plan)), lines]) + "\n"
 
 
@@ -79,7 +79,7 @@ def _plan_table(plan: SweepPlan) -> Table:
     return Table(f"Shapes ({plan.family}, bytes, windows of {plan.seq_len}, {plan.batch} a step)", columns, rows)
 
 
-def _to_mind(plan: SweepPlan) -> list[str]:
+def _warnings(plan: SweepPlan) -> list[str]:
     lines = [
         f"{rounded_count(cell.target_params)} parameters in {cell.num_hidden_layers} layers is left out: {cell.reason}"
         for cell in plan.left_out

@@ -85,7 +85,8 @@ def known_scores(
     read = read_scores(files, strict=strict)
     folder = runs / safe_file_name(ref.repo_id) if runs is not None else None
     saved = read_scores([folder]) if folder is not None and folder.is_dir() else ScoresRead(())
-    own, others = _own((*read.scores, *saved.scores), ref, asked)
+    kept = [score.model_copy(update={"source": Path(score.source).name}) for score in saved.scores]
+    own, others = _own((*read.scores, *kept), ref, asked)
     scores += own
     named = {score.model for score in read.scores}
     warnings += _passed_over([score for score in others if score.model in named], ref)

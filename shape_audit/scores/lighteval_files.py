@@ -57,13 +57,13 @@ def _piece(
     if settings.identity is None:
         raise CorruptFileError("it does not say which model was run; give it as MODEL=PATH")
     metric, value = _metric(row)
-    asked, there = task.get("effective_num_docs"), task.get("original_num_docs")
+    requested, available = task.get("effective_num_docs"), task.get("original_num_docs")
     subject = None if name["subject"] in ("_average", "average", "all") else name["subject"]
     if subject is not None and subject not in questions_by_subject():
         raise CorruptFileError(f"{key} is no subject of MMLU-Pro")
     whole = questions_by_subject()[subject] if subject else QUESTIONS
-    n = asked if type(asked) is int and asked > 0 else None
-    expected = max(whole, there if type(there) is int else 0)
+    n = requested if type(requested) is int and requested > 0 else None
+    expected = max(whole, available if type(available) is int else 0)
     is_limited = n < expected if n is not None else bool(general.get("max_samples"))
     notes = [] if n is not None else ["the file does not say how many questions were asked"]
     if subject:

@@ -78,7 +78,7 @@ class _File:
     def _piece(self, task: str, leaves: list[str], stock: Mapping[str, Any]) -> Piece:
         value, stderr, n, notes = self._accuracy(task, leaves, stock["metric"])
         counted = leaves or [f"{task}_{subject}" for subject in questions_by_subject()]
-        asked = self._asked(counted if stock["has_subjects"] else leaves)
+        requested = self._asked(counted if stock["has_subjects"] else leaves)
         is_part = stock["has_subjects"] and 0 < len(leaves) < SUBJECTS
         expected = None if is_part else QUESTIONS
         if is_part:
@@ -86,9 +86,9 @@ class _File:
             notes += [f"{len(leaves)} of {SUBJECTS} subjects", f"only {', '.join(subjects)}"]
         sizes = [questions_by_subject()[leaf.removeprefix(f"{task}_")] for leaf in counted if stock["has_subjects"]]
         is_limited = self._limit_cuts(sizes or [QUESTIONS], value)
-        if asked is None:
+        if requested is None:
             notes.append("the file does not say how many questions were asked")
-        elif asked[0] < asked[1] or (expected is not None and asked[0] < expected):
+        elif requested[0] < requested[1] or (expected is not None and requested[0] < expected):
             is_limited = True
         settings = self._settings
         protocol = lm_eval_protocol(task, self._version(task, leaves), self._departures(leaves, stock, settings))
@@ -101,7 +101,7 @@ class _File:
             protocol=protocol,
             value=value,
             stderr=stderr,
-            n=n if n is not None else asked[0] if asked else None,
+            n=n if n is not None else requested[0] if requested else None,
             is_limited=is_limited or is_part,
             provider="run" if self._made_by else "import",
             source=self.source,
@@ -157,10 +157,10 @@ class _File:
         entry = self._part("n-samples").get(leaf)
         if not isinstance(entry, dict):
             return None
-        asked, there = entry.get("effective"), entry.get("original")
-        if type(asked) is not int or type(there) is not int or not 0 < asked <= there <= MOST_QUESTIONS:
+        requested, available = entry.get("effective"), entry.get("original")
+        if type(requested) is not int or type(available) is not int or not 0 < requested <= available <= MOST_QUESTIONS:
             return None
-        return asked, there
+        return requested, available
 
     def _asked(self, leaves: list[str]) -> tuple[int, int] | None:
         counts = [self._samples(leaf) for leaf in leaves]

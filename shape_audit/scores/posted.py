@@ -188,12 +188,8 @@ def _score(model: str, revision: str | None, name: str, entry: _Entry) -> ScoreR
 
 def _set_apart(model: str, entry: _Entry) -> str | None:
     """Why it is not of this model as it lies here: it is another's, or of weights with fewer bits."""
-    said = [
-        str(entry.source.get("url") or ""),
-        str(entry.source.get("name") or ""),
-        str(entry.details.get("notes") or ""),
-    ]
-    other = other_model_of("\n".join(said), model)
+    said = (entry.source.get("url"), entry.source.get("name"), entry.details.get("notes"))
+    other = other_model_of("\n".join(str(text) for text in said if text), model)
     if other is not None:
         return f"of another model, by its source: {other:.100}"
     quantised = QUANTISED.search(entry.words)

@@ -54,7 +54,7 @@ def score(model: str | Path | ModelRef, options: ScoreOptions | None = None, **c
     Raises:
         MissingExtraError: the extra `eval` is not installed.
         NotAuditableError: not a causal LM, pickled weights only, code of the repository required.
-        UsageError: options that cannot be meant for this model.
+        UsageError: options that are not valid for this model.
         IncompleteError: questions or weights cannot be had, or lm-eval did not save what it should have.
         CorruptFileError: weights are damaged.
     """

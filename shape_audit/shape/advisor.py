@@ -61,8 +61,8 @@ def suggest(
         top: how many shapes at most.
 
     Raises:
-        UsageError: arguments that cannot be meant, or no shape inside the interval hits the budget; the nearest one
-            is named.
+        UsageError: arguments that are not a valid combination, or no shape inside the interval hits the budget; the
+            nearest one is named.
         CorruptFileError: the interval's file is not JSON.
         IncompleteError: it cannot be read.
     """

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections import Counter, defaultdict
-from collections.abc import Collection, Iterable, Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cached_property
 
@@ -105,24 +105,21 @@ def decoder_blocks(
     blocks = {match["index"] for name in named if (match := _IN_BLOCK.fullmatch(name))}
     count = max(len(blocks), 1) if named else 0
     if stack is not None:
-        beyond = [
+        beyond = {
             index
             for index, block in stack.blocks.items()
             if (depth is None or index >= depth)
             and (any(re.search(table["inside"], rest) for rest in block) or _is_promised(index, depth, num_mtp_blocks))
-        ]
+        }
         named |= {stack.name_of(index, rest) for index in beyond for rest in stack.blocks[index]}
         count += len(beyond)
-        stack = stack.part(_without(stack.blocks, beyond))
+        own = [index for index in stack.blocks if index not in beyond]
+        stack = stack.part(own) if own else None
     return DecoderBlocks(stack, count, frozenset(named))
 
 
 def _is_promised(index: int, depth: int | None, num_mtp_blocks: int) -> bool:
     return depth is not None and depth <= index < depth + num_mtp_blocks
-
-
-def _without(indices: Iterable[int], some: Collection[int]) -> list[int]:
-    return [index for index in indices if index not in some]
 
 
 def _joined(stacks: list[BlockStack], depth: int | None) -> BlockStack | None:

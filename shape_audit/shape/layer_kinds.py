@@ -94,6 +94,8 @@ def like_blocks(kinds: Sequence[str] | None, stack: BlockStack) -> list[BlockSta
 
 def _pattern_parts(stack: BlockStack, indices: list[int]) -> list[list[int]]:
     """Blocks by their place in the shortest pattern that repeats; all of them where none does."""
+    if len(indices) > MOST_LAYERS:
+        return [indices]
     looks = [_look(stack, index) for index in indices]
     unlike = _exceptions(looks, 1)
     if unlike < REPEATS:

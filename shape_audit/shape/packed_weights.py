@@ -105,7 +105,8 @@ def _weight(
         return None
     if _pattern("blocks_leaf").search(name) and len(shape) > 2:  # [..., groups, bytes] -> [..., weights]
         return TensorHeader(dtype, (*shape[:-2], shape[-2] * shape[-1] * element_bits(dtype) // bits))
-    if len(shape) != 2 or shape[1] == 1 or name.endswith(".W_q"):
+    is_awq_of_modelopt = quantization is not None and "AWQ" in (quantization.algorithm or "")  # along either axis
+    if len(shape) != 2 or shape[1] == 1 or name.endswith(".W_q") or is_awq_of_modelopt:
         return TensorHeader(dtype, (header.numel * element_bits(dtype) // bits,))
     rows, columns = shape
     if name.endswith(".qweight"):  # [in, out]; AWQ packs along the outputs, the others along the inputs

@@ -12,7 +12,7 @@ _NUMBER = re.compile(
 )
 _LETTERS = {"k": 3, "m": 6, "b": 9, "t": 12}
 LONGEST = 40
-"""Characters. More digits than this cannot be meant."""
+"""Characters. More digits than this are implausible."""
 
 
 def parse_budget(params: str | int | float) -> int:

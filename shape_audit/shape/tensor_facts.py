@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
@@ -89,7 +90,8 @@ def read_tensors(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None
     unknown = sorted((name for name in parameters if _role(name) == "other"), key=lambda name: -parameters[name].numel)
     by_block = blocks.stack.blocks.values() if blocks.stack else ()
     widths = tuple(width for width in map(_block_width, by_block) if width is not None)
-    width = max(set(widths), key=widths.count, default=None) or (config.hidden_size if config else None)
+    usual = Counter(widths).most_common(1)
+    width = usual[0][0] if usual else config.hidden_size if config else None
     embedding, output = _token_embedding(parameters, config), _output_shape(parameters)
     sizes = [_intermediate_size(block, _block_width(block) or width) for block in by_block] if width else []
     rows = [attention_rows(block, _block_width(block) or width) for block in by_block] if width else []
@@ -174,10 +176,14 @@ def _role_of(name: str) -> str:
 
 
 def _token_embedding(parameters: Mapping[str, TensorHeader], config: ConfigFacts | None) -> tuple[int, ...] | None:
-    """The shape of the token embedding: of several, that with as many rows as the config has tokens."""
-    shapes = [
-        header.shape for name, header in parameters.items() if len(header.shape) == 2 and _is_token_embedding(name)
-    ]
+    """The shape of the token embedding: of several, that with as many rows as the config has tokens.
+
+    Rows for added tokens may be stored by themselves (Molmo); they count as its own.
+    """
+    found = {n: h.shape for n, h in parameters.items() if len(h.shape) == 2 and _is_token_embedding(n)}
+    more = {n for n in found if _pattern(facts("tensor_roles")["more_token_rows"]).search(n)}
+    added = sum(found[name][0] for name in more)
+    shapes = [(rows + added, columns) for name, (rows, columns) in found.items() if name not in more]
     rows = (config.embedding_rows or config.vocab_size) if config else None
     return next((shape for shape in shapes if shape[0] == rows), shapes[0] if shapes else None)
 

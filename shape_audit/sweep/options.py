@@ -45,7 +45,7 @@ class SweepOptions(Spec):
     ] = None
     tokens_per_param: Annotated[float, Option("Bytes to predict in training, for each parameter of the budget.")] = 60.0
     runs: Annotated[int, Option("Models of each shape, with seeds SEED, SEED + 1 ...", at_least=1)] = 1
-    seed: Annotated[int, Option("Random seed of first weights and of batches.")] = 0
+    seed: Annotated[int, Option("Random seed for initial weights and batches.")] = 0
     family: Annotated[str, Option("llama, mistral, qwen2, qwen3, gemma, gemma3_text, gpt2 or gpt_neox.")] = "llama"
     tolerance: Annotated[float, Option("How far a shape may miss its budget, as a fraction.")] = 0.03
     seq_len: Annotated[int, Option("Bytes per window, in training and measuring.", at_least=1)] = 256

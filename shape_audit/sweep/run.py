@@ -57,7 +57,7 @@ def run_sweep(
         The lines of the table for the shapes asked for, by budget, depth and seed.
 
     Raises:
-        UsageError: options that cannot be meant, or others than the folder's models were made with.
+        UsageError: options that are not a valid combination, or others than the folder's models were made with.
         CorruptFileError: a damaged .xz file, or a test text that is not UTF-8.
         IncompleteError: text missing or too short, a full disk, another run at work, a loss that is not finite.
         MissingExtraError: the extra `measure` is not installed.

@@ -99,7 +99,7 @@ def watch(
         windows: of `fixed_windows`.
         protocol: loss-gradient or output-gradient.
         sites: all, embedding, or a list with commas.
-        micro_batch: windows a forward; None chooses by memory.
+        micro_batch: windows per forward pass; None chooses by memory.
 
     Raises:
         UsageError: a protocol that cannot be watched, a site that is not there, or a sharded model.

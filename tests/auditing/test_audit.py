@@ -309,7 +309,7 @@ def test_a_tokenizer_by_another_name_is_not_followed(folder: Path) -> None:
     [
         ("vocab_size", 10**8, "describes .* parameters, but the weights hold"),
         ("head_dim", 10**6, "describes .* parameters, but the weights hold"),
-        ("num_labels", 10**9, "labels cannot be meant"),
+        ("num_labels", 10**9, "labels are implausible"),
         ("hidden_act", "nope", "it does not know 'nope'"),
         ("architectures", ["\ud800"], "not valid JSON"),
     ],

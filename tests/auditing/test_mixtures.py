@@ -36,7 +36,7 @@ def test_there_is_no_verdict_anywhere(record: AuditRecord, folder: Path) -> None
     for each in (record, shape_only):
         assert not each.shape.is_dense
         assert (each.placement.side, each.placement.log_distance) == (None, None)
-        assert "outside the paper's claim" in each.notes[0]
+        assert any("outside the paper's claim" in note for note in each.notes)
         assert any("piecewise" in note for note in each.notes) == (folder.name == "qwen3_moe")
         console = Console(width=500)
         with console.capture() as capture:

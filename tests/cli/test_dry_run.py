@@ -88,7 +88,7 @@ def test_wrong_usage_in_one_line(
         (("--device-map", "gpu"), "--device-map must be one of auto, balanced, cpu, disk or a JSON file, not gpu"),
         (("--device-map", "bad.json"), "--device-map bad.json: it must be an object"),
         (("--device-map", "other.json", "--dry-run"), "has no module 'model.layers.99'"),
-        (("--device-map", "auto", "--max-memory", "cpu"), "is no device=size"),
+        (("--device-map", "auto", "--max-memory", "cpu"), "expected DEVICE=SIZE"),
         (("--max-memory", "cpu=1GB"), "--max-memory goes with --device-map auto or balanced"),
         (("--device-map", "disk", "--nfa"), "leave out --device-map or --nfa"),
         (("--dry-run", "--shape-only"), "--dry-run is about a measurement"),

@@ -87,7 +87,7 @@ def test_the_config_of_the_chosen_one(capsys: pytest.CaptureFixture[str], tmp_pa
     code, out, err = outcome(capsys, "--params", "60m", "--vocab", "512", "--write-config", "first")
     assert code == ExitCode.WRONG_USAGE and out == "" and "first/config.json: exists already" in err
     assert main(["check", "first"]) == ExitCode.FINDINGS  # that there are no weights yet
-    assert re.findall(r"SA\d{3}", capsys.readouterr().out.partition("\nfails:")[0]) == ["SA705"]
+    assert re.findall(r"SA\d{3}", capsys.readouterr().out.partition("\nfailed with")[0]) == ["SA705"]
 
 
 @pytest.mark.parametrize(

@@ -157,30 +157,20 @@ def test_a_containers_limit_counts(tmp_path: Path) -> None:
 
 MEASURING = """
 import sys
-import psutil, torch
+import torch
 import shape_audit
-from shape_audit.auditing import Silent
 from shape_audit.auditing.environment import peak_memory_bytes
 
-class Loaded(Silent):
-    def windows(self, done, total, tokens):
-        if done == 0:
-            self.rss = psutil.Process().memory_info().rss
-
 torch.set_num_threads(1)
-shape_audit.audit("builtin:bytes-1m", windows=2, seq_len=16)  # all that is imported on the way is not the model's
-before = psutil.Process().memory_info().rss
-options = {"windows": 10, "seq_len": 128, "micro_batch": 4}
+options = {"windows": 10, "seq_len": 128, "micro_batch": 4, "device": "cpu"}
 plan = shape_audit.plan_memory(sys.argv[1], **options).devices[0]
-loaded = Loaded()
-shape_audit.audit(sys.argv[1], progress=loaded, **options)
-peak = peak_memory_bytes()
-print(plan.weights, plan.total, loaded.rss - before, peak - before)
+shape_audit.audit(sys.argv[1], **options)
+print(plan.process, plan.total, peak_memory_bytes())
 """
 
 
-def test_the_estimate_is_right_within_a_factor_of_two(tmp_path: Path) -> None:
-    """A model of 30 million random parameters, in a process of its own."""
+def test_the_plan_counts_the_whole_process_and_is_on_the_safe_side(tmp_path: Path) -> None:
+    """A model of 30 million random parameters, in a process of its own: interpreter and libraries are most of it."""
     from transformers import LlamaConfig, LlamaForCausalLM
 
     from tests.tiny_models import save_tiny
@@ -193,6 +183,7 @@ def test_the_estimate_is_right_within_a_factor_of_two(tmp_path: Path) -> None:
     LlamaForCausalLM(config).save_pretrained(tmp_path)
     done = subprocess.run([sys.executable, "-c", MEASURING, str(tmp_path)], capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
-    weights, total, loaded, peak = map(int, done.stdout.split())
-    print(weights, total, loaded, peak)
-    assert total / 2 < peak < 2 * total
+    process, total, peak = map(int, done.stdout.split())
+    print(process, total, peak, total / peak)
+    assert 2e8 < process < peak < 1.05 * total  # the allocator is not the same everywhere: benchmarks have 1.0 to 1.3
+    assert total < 1.5 * peak

@@ -99,6 +99,12 @@ def test_blocks_for_multi_token_prediction_are_apart(prefix: str, says: dict[str
     assert len(reading.notes) == 1 and "multi-token prediction" in reading.notes[0]
 
 
+def test_prediction_blocks_alone_are_no_decoder() -> None:
+    block = {f"model.layers.9.{name}": shape for name, shape in PREDICTION.items()}
+    read = read_tensors(headers(block), read_config(CONFIG))
+    assert read.decoder is None and (read.blocks, read.mtp_blocks) == (0, 1)
+
+
 def test_a_layer_too_many_is_no_prediction_block() -> None:
     notes = describe(checkpoint(CONFIG, headers(llama(5)))).notes
     assert [note.partition(": ")[2] for note in notes] == ["num_hidden_layers = 4, but the tensors show 5 blocks"]

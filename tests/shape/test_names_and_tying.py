@@ -209,6 +209,14 @@ def test_padded_vocabularies_are_no_disagreement(config: dict[str, Any], rows: i
     assert ("vocab_size" in "".join(notes)) != fits
 
 
+def test_rows_of_added_tokens_may_be_stored_apart() -> None:
+    shapes = {name: shape for name, shape in llama().items() if "embed_tokens" not in name}
+    shapes |= {"model.transformer.wte.embedding": (256, WIDTH), "model.transformer.wte.new_embedding": (8, WIDTH)}
+    config = CONFIG | {"model_type": "molmo2_text", "additional_vocab_size": 8}
+    reading = describe(checkpoint(config, headers(shapes)))
+    assert reading.notes == () and reading.shape.ledger.embedding == 264 * WIDTH
+
+
 @pytest.mark.parametrize(
     ("config", "size"),
     [

@@ -1,12 +1,15 @@
 """Quantised checkpoints are counted as the weights they stand for, whatever packs them."""
 
+import json
 from collections.abc import Callable
+from pathlib import Path
 from typing import Any
 
 import pytest
 
-from shape_audit.hub import TensorHeader
+from shape_audit.hub import TensorHeader, read_checkpoint
 from shape_audit.shape import describe, quantization_disagreement, read_config, read_tensors
+from tests.checks.checkpoints import write_clean
 from tests.shape.headers import CONFIG, checkpoint, elements, headers, llama
 
 Packed = dict[str, TensorHeader]
@@ -63,6 +66,14 @@ def nvfp4(name: str, rows: int, columns: int) -> Packed:
         f"{name}.weight_scale": TensorHeader("F8_E4M3", (rows, columns // 16)),
         f"{name}.weight_scale_2": TensorHeader("F32", ()),
         f"{name}.input_scale": TensorHeader("F32", ()),
+    }
+
+
+def modelopt_awq(name: str, rows: int, columns: int) -> Packed:
+    return {
+        f"{name}.weight": TensorHeader("U8", (rows // 2, columns)),
+        f"{name}.weight_scale": TensorHeader("BF16", (rows, columns // 32)),
+        f"{name}.pre_quant_scale": TensorHeader("BF16", (columns,)),
     }
 
 
@@ -130,6 +141,12 @@ LAYOUTS: dict[str, tuple[Pack, dict[str, Any], dict[str, Any], str]] = {
     "modelopt": (nvfp4, {}, {"hf_quant_config": MODELOPT}, "modelopt NVFP4, 4 bits"),
     "modelopt-in-config": (nvfp4, {"quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4"}}, {},
                            "modelopt NVFP4, 4 bits"),
+    "modelopt-awq": (modelopt_awq, {}, {"hf_quant_config": {"quantization": {"quant_algo": "W4A16_AWQ"}}},
+                     "modelopt W4A16_AWQ, 4 bits"),
+    "modelopt-mixed": (nvfp4, {}, {"hf_quant_config": {"quantization": {"quant_algo": "MIXED_PRECISION",
+        "quantized_layers": {"model.layers.0.mlp.up_proj": {"quant_algo": "NVFP4"}}}}}, "modelopt MIXED_PRECISION"),
+    "compressed-nvfp4": (nvfp4, {"quantization_config": {"quant_method": "compressed-tensors", "config_groups": {
+        "group_0": {"weights": {"num_bits": 4, "type": "float"}}}}}, {}, "compressed-tensors, 4 bits"),
     "nvfp4": (nvfp4, {"quantization_config": {"quant_method": "nvfp4"}}, {}, "nvfp4, 4 bits"),
     "fp8": (fp8_blocks, {"quantization_config": {"quant_method": "fp8"}}, {}, "fp8, 8 bits"),
     "fp8-scale": (fp8_scale, {"quantization_config": {"quant_method": "fp8"}}, {}, "fp8, 8 bits"),
@@ -212,6 +229,15 @@ def test_a_promise_of_quantisation_is_held_against_what_is_stored(pack: Any, con
     found = quantization_disagreement(facts.quantization, read_tensors(tensors, facts).stored)
     assert found is not None and why in found
     assert found in describe(checkpoint(CONFIG | config, tensors)).notes
+
+
+def test_what_a_file_beside_the_config_says_is_read(tmp_path: Path) -> None:
+    """hf_quant_config.json over weights that nobody has quantised."""
+    folder = write_clean(tmp_path / "model")
+    (folder / "hf_quant_config.json").write_text(json.dumps(MODELOPT))
+    notes = describe(read_checkpoint(str(folder))).notes
+    said = "hf_quant_config.json says that the weights are quantised (modelopt NVFP4), but none is stored so"
+    assert notes == (said,)
 
 
 def test_an_unquantised_model_is_not_taken_for_one() -> None:

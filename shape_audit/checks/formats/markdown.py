@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shape_audit.checks.formats.wording import looked, shown, subject, verdict, where
+from shape_audit.checks.formats.wording import rules_run, shown, subject, verdict, where
 from shape_audit.records import CheckReport
 from shape_audit.reports import escaped
 
@@ -26,5 +26,5 @@ def as_markdown(report: CheckReport) -> str:
             for accepted in report.accepted
         ]
         lines.append("")
-    lines += [escaped(looked(report)), ""]
+    lines += [escaped(rules_run(report)), ""]
     return "\n".join(lines)

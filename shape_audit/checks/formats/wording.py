@@ -8,12 +8,12 @@ from shape_audit.records import SEVERITIES, CheckReport, Finding
 
 
 def verdict(report: CheckReport) -> str:
-    """One line: `fails: 2 errors, 1 note (fails on error)`."""
+    """One line: `failed with 2 errors, 1 note (threshold: error)`."""
     counts = Counter(finding.severity for finding in report.findings)
     words = [f"{counts[level]} {level}{'s' if counts[level] != 1 else ''}" for level in SEVERITIES if counts[level]]
-    found = ", ".join(words) or "nothing found"
+    found = ", ".join(words) or "no findings"
     accepted = f"; {len(report.accepted)} accepted" if report.accepted else ""
-    return f"{'fails' if report.failing else 'passes'}: {found}{accepted} (fails on {report.fail_on})"
+    return f"{'failed' if report.failing else 'passed'} with {found}{accepted} (threshold: {report.fail_on})"
 
 
 SHOWN = 20
@@ -36,14 +36,14 @@ def shown(report: CheckReport) -> list[Finding]:
     return found
 
 
-def looked(report: CheckReport) -> str:
-    """How many rules looked, and which did not for want of an option."""
+def rules_run(report: CheckReport) -> str:
+    """How many rules ran, and which did not for want of an option."""
     options: dict[tuple[str, str], list[str]] = {}
     for rule, option in report.rules_not_run.items():
         options.setdefault((option, rule.rstrip("0123456789")), []).append(rule)
     left = [f"{', '.join(rules) if len(rules) < 3 else f'{rules[0]}-{rules[-1]}'} ({option})"
             for (option, _), rules in options.items()]  # fmt: skip
-    return f"{len(report.rules_run)} rules looked" + (f"; not run: {'; '.join(left)}" if left else "")
+    return f"{len(report.rules_run)} rules ran" + (f"; not run: {'; '.join(left)}" if left else "")
 
 
 def unable(report: CheckReport) -> dict[str, str]:

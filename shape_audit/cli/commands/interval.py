@@ -34,7 +34,7 @@ def interval(
     draws: Annotated[
         int, flag(help="Resamples of seeds, and of shapes for the fit's intervals; 0 leaves out both.")
     ] = 2000,
-    seed: Annotated[int, flag(help="Of the resamples.")] = 0,
+    seed: Annotated[int, flag(help="Random seed for resampling.")] = 0,
     figures: Annotated[
         Path | None,
         flag(metavar="DIR", help="Write loss, interaction by protocol, and best shape, against R_D/W and budget: "

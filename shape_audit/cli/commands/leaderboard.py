@@ -111,7 +111,7 @@ def verify_board(
     again: Annotated[
         int, flag("--remeasure", metavar="N", help="Measure N random rows again, and compare.", min=0)
     ] = 0,
-    seed: Annotated[int, flag(help="Random seed of the choice of rows.")] = 0,
+    seed: Annotated[int, flag(help="Random seed for choosing rows.")] = 0,
     format: Form = "text",
     output: Output = None,
 ) -> int:  # fmt: skip

@@ -15,14 +15,14 @@ from shape_audit.leaderboard import find_row, model_card_metadata, model_card_se
 
 @command("model")
 def card(
-    model: Annotated[str, typer.Argument(metavar="MODEL", help="As the leaderboard names it.")],
+    model: Annotated[str, typer.Argument(metavar="MODEL", help="Model name in the leaderboard.")],
     board: Annotated[
-        Path, flag(metavar="DIR", help="The leaderboard's folder.")
+        Path, flag(metavar="DIR", help="Leaderboard directory.")
     ] = Path("leaderboard"),
     metadata: Annotated[
-        bool, flag("--metadata", help="With the YAML header that holds its scores (model-index) before it.")
+        bool, flag("--metadata", help="Put the YAML header with its scores (model-index) before it.")
     ] = False,
-    output: Annotated[Path | None, flag("--output", "-o", metavar="FILE", help="Write it here.")] = None,
+    output: Annotated[Path | None, flag("--output", "-o", metavar="FILE", help="Output file.")] = None,
 ) -> int:  # fmt: skip
     """Write what the leaderboard knows of one model as a section for its model card."""
     found = read_board(board)

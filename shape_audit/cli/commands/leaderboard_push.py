@@ -29,7 +29,7 @@ def push_board(
         bool, flag("--create-pr", help="Open a pull request instead of changing the main branch.")
     ] = False,
     retries: Retries = 3,
-    format: Annotated[Literal["text", "json"], flag("--format", "-f", help="Form of the report.")] = "text",
+    format: Annotated[Literal["text", "json"], flag("--format", "-f", help="Report format.")] = "text",
 ) -> int:  # fmt: skip
     """Upload a rendered leaderboard to a dataset repository on the Hub, in one commit.
 

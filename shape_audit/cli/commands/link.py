@@ -31,16 +31,16 @@ def link(
     ] = None,
     strict: Annotated[bool, flag("--strict", help="Exit with 2 if a result file cannot be used.")] = False,
     protocol: Annotated[
-        str, flag(help="Of the scores; others are not looked at. With +chat_template for any model's own.")
+        str, flag(help="Score protocol; others are ignored. With +chat_template for any model's own.")
     ] = LM_EVAL_LETTERS,
     params: Annotated[str, flag(metavar="LOW:HIGH", help="Parameters of the models.")] = "1e8:1.5e10",
     base_only: Annotated[
-        bool, flag("--base-only/--all", help="Without models tuned on instructions.")
+        bool, flag("--base-only/--all", help="Leave out instruction-tuned models.")
     ] = True,
-    interval: Annotated[Path | None, flag(metavar="FILE", help="Another interval than the shipped one.")] = None,
+    interval: Annotated[Path | None, flag(metavar="FILE", help="Interval JSON to use, not the shipped one.")] = None,
     draws: Annotated[int, flag(help="Resamples and permutations.")] = 10_000,
-    seed: Annotated[int, flag(help="Of both.")] = 0,
-    figures: Annotated[Path | None, flag(metavar="DIR", help="Write two figures there, PNG and SVG.")] = None,
+    seed: Annotated[int, flag(help="Random seed for resampling and permutations.")] = 0,
+    figures: Annotated[Path | None, flag(metavar="DIR", help="Directory for two figures, PNG and SVG.")] = None,
     format: Format = "text",
     output: Output = None,
 ) -> int:  # fmt: skip

@@ -23,7 +23,7 @@ from shape_audit.records import (
 def schema(
     of: Annotated[
         Literal["audit", "check", "suggest", "interval", "sweep-plan", "sweep-row"],
-        typer.Argument(metavar="[audit|check|suggest|interval|sweep-plan|sweep-row]", help="Whose result."),
+        typer.Argument(metavar="[audit|check|suggest|interval|sweep-plan|sweep-row]", help="Result type."),
     ] = "audit",
 ) -> int:
     """Print the JSON Schema of a command's result."""

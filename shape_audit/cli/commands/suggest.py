@@ -32,13 +32,13 @@ def suggest_shapes(
         bool | None,
         flag("--tied/--untied", help="Embedding and output matrix are one.  [default: as the family at this size]"),
     ] = None,
-    interval: Annotated[Path | None, flag(metavar="FILE", help="Another interval than the shipped one.")] = None,
+    interval: Annotated[Path | None, flag(metavar="FILE", help="Interval JSON to use, not the shipped one.")] = None,
     tolerance: Annotated[float, flag(help="How far a shape may miss the budget, as a fraction.")] = 0.03,
     top: Annotated[int, flag(help="Shapes to show.")] = DEFAULT_TOP,
     config_folder: Annotated[
-        Path | None, flag("--write-config", metavar="DIR", help="Write config.json of the first shape there.")
+        Path | None, flag("--write-config", metavar="DIR", help="Directory for the config.json of the first shape.")
     ] = None,
-    choose: Annotated[int | None, flag(metavar="K", help="With --write-config: of the K-th instead.")] = None,
+    choose: Annotated[int | None, flag(metavar="K", help="With --write-config, write the K-th shape.")] = None,
     format: Format = "text",
     output: Output = None,
 ) -> int:  # fmt: skip

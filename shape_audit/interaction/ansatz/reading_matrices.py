@@ -1,7 +1,7 @@
 """Which weight matrices read the residual stream, and which rows of a fused one belong to which role.
 
 q, k, v, gate and up of every block, the embedding and the unembedding. `data/reading_matrices.json` knows the modules
-of each model type; a type that is not in it, or whose modules are not all there, is refused: no guess, no wrong number.
+of each model type; a type that is not in it, or whose modules are not all found, is refused: no guess, no wrong number.
 
 Several roles may share one stored matrix. Its rows then come in `groups` of equal size (1 where whole roles are
 stacked, the number of heads where each head has its own q, k, v), and in each group every role has a `share`:
@@ -95,17 +95,17 @@ def find_matrices(config: Any, names: Iterable[str], *, tied: bool = False) -> l
         NotAuditableError: an architecture whose matrices are not known, or a module that is not there.
     """
     config = config.get_text_config()
-    layout, there = _layout(config), set(names)
+    layout, available = _layout(config), set(names)
     frame = _facts()["frames"][layout["frame"]]
-    embedding = ReadingMatrix(EMBEDDING, _only(frame["embedding"], there, config))
-    unembedding = embedding.module if tied else _only(frame["unembedding"], there, config)
+    embedding = ReadingMatrix(EMBEDDING, _only(frame["embedding"], available, config))
+    unembedding = embedding.module if tied else _only(frame["unembedding"], available, config)
     found = [embedding]
     for block in range(config.num_hidden_layers):
         of_block = {
             matrix.name: matrix
             for piece in layout["pieces"]
             for fact in _facts()["pieces"][piece]
-            for matrix in _matrices(fact, block, frame["blocks"], there, config)
+            for matrix in _matrices(fact, block, frame["blocks"], available, config)
         }
         ordered = (f"block.{block}.{role}" for role in BLOCK_ROLES)
         found += [of_block[name] for name in ordered if name in of_block]
@@ -119,9 +119,9 @@ def roles_by_name() -> dict[str, str]:
 
 
 def _matrices(
-    fact: dict[str, Any], block: int, blocks: str, there: Collection[str], config: Any
+    fact: dict[str, Any], block: int, blocks: str, available: Collection[str], config: Any
 ) -> Iterator[ReadingMatrix]:
-    module = _only(rf"({blocks})\.{block}\.{re.escape(fact['module'])}", there, config)
+    module = _only(rf"({blocks})\.{block}\.{re.escape(fact['module'])}", available, config)
     for index, role in enumerate(fact["parts"]):
         part = None
         if len(fact["parts"]) > 1:
@@ -130,8 +130,8 @@ def _matrices(
         yield ReadingMatrix(f"block.{block}.{role}", module, fact.get("transposed", False), part)
 
 
-def _only(pattern: str, there: Collection[str], config: Any) -> str:
-    found = [name for name in there if re.fullmatch(pattern, name)]
+def _only(pattern: str, available: Collection[str], config: Any) -> str:
+    found = [name for name in available if re.fullmatch(pattern, name)]
     if len(found) != 1:
         raise NotAuditableError(f"weights of {config.model_type}: {len(found)} modules match {pattern}, not one")
     return found[0]

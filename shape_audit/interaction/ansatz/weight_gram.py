@@ -98,12 +98,12 @@ def as_stored(matrices: list[ReadingMatrix], names: Iterable[str], *, tied: bool
     Raises:
         NotAuditableError: a matrix is not there, or more than one may be it.
     """
-    there = set(names)
+    available = set(names)
     stored: dict[str, str] = {}
     for matrix in matrices:
         endings = [matrix.module.split(".", begin)[-1] for begin in range(matrix.module.count(".") + 1)]
-        found = [ending for ending in endings if ending in there][:1]
-        found = found or [name for name in there if name.endswith(f".{matrix.module}")]
+        found = [ending for ending in endings if ending in available][:1]
+        found = found or [name for name in available if name.endswith(f".{matrix.module}")]
         if not found and tied and matrix.name == UNEMBEDDING:
             found = [stored[EMBEDDING]]
         if len(found) != 1:

@@ -117,23 +117,27 @@ class SiteSums:
         energy_B, inner_B, before_B = self.upper_P.new_zeros(3, batch)
         for begin in range(0, batch, at_once):
             some = slice(begin, min(begin + at_once, batch))
-            part_BTD, factor_B11 = scaled_BTD[some], factor_B[some].view(-1, 1, 1)
+            part_BTD, part_factor_B = scaled_BTD[some], factor_B[some]
+            count = len(part_BTD)
+            products_BB = self.upper_P.new_zeros(count, count)
             for tile in tiles(width):
-                shape = (len(part_BTD), *tile.shape)
-                product_BRC = product[: len(part_BTD) * tile.size].view(shape)
+                size = count * tile.size
+                product_BRC = product[:size].view(count, *tile.shape)
                 torch.bmm(part_BTD[:, :, tile.rows].mT, part_BTD[:, :, tile.columns], out=product_BRC)
-                exact_BRC = exact[: product_BRC.numel()].view(shape).copy_(product_BRC).mul_(factor_B11)
-                exact_BP, sum_P = exact_BRC.flatten(1), self.upper_P[tile.packed]
-                products_BB = exact_BP @ exact_BP.T
-                energy_B[some] += tile.weight * products_BB.diagonal()
-                before_B[some] += tile.weight * (exact_BP @ sum_P + products_BB.tril(-1).sum(1))
+                exact_BP = exact[:size].view(count, -1).copy_(product_BRC.view(count, -1))
+                sum_P = self.upper_P[tile.packed]
+                products_BB.addmm_(exact_BP, exact_BP.T, alpha=tile.weight)
+                before_B[some].addmv_(exact_BP, sum_P, alpha=tile.weight)
                 if self.reference_P is not None:
-                    inner_B[some] += tile.weight * (exact_BP @ self.reference_P[tile.packed])
+                    inner_B[some].addmv_(exact_BP, self.reference_P[tile.packed], alpha=tile.weight)
                 if tile.is_on_diagonal:
-                    diagonal_BD[some, tile.rows] = exact_BRC.diagonal(dim1=1, dim2=2)
-                sum_P += exact_BP.sum(0)
-        self.pair_products += before_B.sum()
-        self.kept.append(self._rows(first, tokens, diagonal_BD, energy_B, inner_B))
+                    diagonal_BD[some, tile.rows] = exact_BP.view_as(product_BRC).diagonal(dim1=1, dim2=2)
+                sum_P.addmv_(exact_BP.T, part_factor_B)
+            energy_B[some] = products_BB.diagonal()
+            before_B[some] += products_BB.tril(-1) @ part_factor_B
+        self.pair_products += before_B @ factor_B
+        diagonal_BD *= factor_B.unsqueeze(1)
+        self.kept.append(self._rows(first, tokens, diagonal_BD, energy_B * factor_B.square(), inner_B * factor_B))
 
     def _rows(self, first: int, tokens: int, diagonal_BD: Tensor, energy_B: Tensor, inner_B: Tensor) -> WindowRows:
         """What is kept of windows, from their diagonals, energies and products with S_ref."""

@@ -10,7 +10,7 @@ from torch import Tensor, nn
 from shape_audit.errors import NotAuditableError
 from shape_audit.interaction.stream.residual_stream import read_gradients
 from shape_audit.interaction.stream.sites import EMBEDDING, Site
-from shape_audit.models import model_logits
+from shape_audit.models import model_faults, model_logits
 
 LOOKED_AT = 16
 """Inputs that `check_embedding_paths` looks at."""
@@ -42,11 +42,13 @@ def check_embedding_paths(model: nn.Module, blocks: list[nn.Module], ids_L: Tens
     try:
         with read_gradients(blocks, [Site(0)], lambda site, grad: gradient.append(grad), embedding=embedding) as leaves:
             logits_BTV = model_logits(model, ids_L[:LOOKED_AT].unsqueeze(0))
-            (whole,) = torch.autograd.grad(logits_BTV.logsumexp(-1).sum(), leaves, retain_graph=True)
+            with model_faults(model):
+                (whole,) = torch.autograd.grad(logits_BTV.logsumexp(-1).sum(), leaves, retain_graph=True)
         input_BTD = fed[0]
         if not input_BTD.requires_grad or input_BTD.ndim != 3:
             return  # the embedding is not where it comes from; or it is no stream, of which the pass says more
-        (by_the_stream,) = torch.autograd.grad(input_BTD, leaves, gradient[:1])
+        with model_faults(model):
+            (by_the_stream,) = torch.autograd.grad(input_BTD, leaves, gradient[:1])
     finally:
         handle.remove()
     if (whole - by_the_stream).norm() > TOLERANCE * by_the_stream.norm():

@@ -69,7 +69,7 @@ def read_gradients(
     def after(position: int) -> Callable[..., Any]:
         def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
             if isinstance(output, tuple | list) and output:
-                return type(output)([at(position, output[0]), *output[1:]])
+                return with_first(output, at(position, output[0]))
             return at(position, output)
 
         return hook
@@ -84,6 +84,12 @@ def read_gradients(
     finally:
         for handle in handles:
             handle.remove()
+
+
+def with_first(output: Any, first: Any) -> Any:
+    """A block's output with another first member: a tuple, a list, or a tuple with names."""
+    kind = type(output)
+    return kind(first, *output[1:]) if hasattr(output, "_fields") else kind([first, *output[1:]])
 
 
 @torch.no_grad()

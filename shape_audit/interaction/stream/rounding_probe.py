@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from shape_audit.interaction.estimators.gradient_noise import GradientNoise
 from shape_audit.interaction.stream.embedding_paths import token_embedding
+from shape_audit.interaction.stream.residual_stream import with_first
 from shape_audit.interaction.stream.sites import Site
 
 PROBE_TOKENS = 64
@@ -80,7 +81,7 @@ def _other_rounding(model: nn.Module, blocks: list[nn.Module], size: float) -> I
     def after(place: int) -> Callable[..., Any]:
         def hook(module: nn.Module, args: Any, output: Any) -> Any:
             if isinstance(output, tuple | list) and output:
-                return type(output)([moved(place, output[0]), *output[1:]])
+                return with_first(output, moved(place, output[0]))
             return moved(place, output)
 
         return hook
