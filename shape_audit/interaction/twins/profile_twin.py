@@ -96,17 +96,27 @@ def _window_matrices(
     sites: Sequence[Site],
     scalar: Scalar,
 ) -> dict[Site, Tensor]:
-    """A_s at each site, by differentiating one window's scalar with respect to zeros added to the stream."""
+    """A_s at each site, by differentiating one window's scalar with respect to zeros added to the stream.
+
+    Those of the first site are added to the embedding's own output where that very tensor goes into block 0: whatever
+    else the model makes of it (gemma4, zamba) belongs to the gradient.
+    """
     added: dict[int, Tensor] = {}
+    embedded: list[Tensor] = []
+
+    def embed(module: nn.Module, args: object, output: Tensor) -> Tensor:
+        embedded.append(shifted(0, output))
+        return embedded[-1]
 
     def shifted(position: int, hidden_1TD: Tensor) -> Tensor:
         added[position] = torch.zeros_like(hidden_1TD, requires_grad=True)
         return hidden_1TD + added[position]
 
     def before(module: nn.Module, args: tuple[Tensor, ...], kwargs: dict[str, Tensor]) -> object:
-        if args:
-            return (shifted(0, args[0]), *args[1:]), kwargs
-        return args, kwargs | {"hidden_states": shifted(0, kwargs["hidden_states"])}
+        hidden_1TD = args[0] if args else kwargs["hidden_states"]
+        if not any(hidden_1TD is tensor for tensor in embedded):
+            hidden_1TD = shifted(0, hidden_1TD)
+        return ((hidden_1TD, *args[1:]), kwargs) if args else (args, kwargs | {"hidden_states": hidden_1TD})
 
     def after(index: int) -> object:
         def hook(module: nn.Module, args: object, output: object) -> object:
@@ -119,6 +129,7 @@ def _window_matrices(
 
     handles = [block.register_forward_hook(after(i)) for i, block in enumerate(blocks)]  # type: ignore[arg-type]
     handles.append(blocks[0].register_forward_pre_hook(before, with_kwargs=True))  # type: ignore[arg-type]
+    handles.append(model.get_input_embeddings().register_forward_hook(embed))  # type: ignore[operator]
     try:
         logits_TV = model(input_ids=torch.tensor([list(window[:-1])]), use_cache=False).logits[0]
     finally:
