@@ -9,6 +9,7 @@ whether it is only the interrupt's shadow.
 from __future__ import annotations
 
 import signal
+import sys
 from contextlib import suppress
 from types import FrameType
 
@@ -21,6 +22,7 @@ _received: list[int] = []
 def listen() -> None:
     """Have both signals raise KeyboardInterrupt from now on, and forget those of before."""
     _received.clear()
+    sys.unraisablehook = _unraisable
     with suppress(ValueError):  # only a main thread may set handlers
         signal.signal(signal.SIGINT, _interrupt)
         signal.signal(signal.SIGTERM, _interrupt)
@@ -46,6 +48,12 @@ def _interrupt(number: int, frame: FrameType | None) -> None:
         signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
         return
     raise KeyboardInterrupt
+
+
+def _unraisable(dropped: sys.UnraisableHookArgs) -> None:
+    """Of an interrupt that met a finaliser not a word: it is not lost, see `stop_if_interrupted`."""
+    if not isinstance(dropped.exc_value, KeyboardInterrupt):
+        sys.__unraisablehook__(dropped)
 
 
 def _is_importing(frame: FrameType | None) -> bool:

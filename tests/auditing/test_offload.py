@@ -19,6 +19,7 @@ from shape_audit.models.blocks import find_blocks
 from shape_audit.models.checkpointing import check_same_losses, checkpoint_blocks
 from shape_audit.records import AuditRecord, Interaction
 from shape_audit.shape import describe
+from tests.parallel.test_processes_of_run import launched
 from tests.tiny_models import CASES, save_tiny, tiny_model
 
 FEW = {"windows": 4, "seq_len": 16}
@@ -243,7 +244,8 @@ def test_what_is_asked_for_together_and_cannot_be(
     (tmp_path / "m.json").write_text('{"model": "cpu"}')
     with pytest.raises(UsageError, match=r"it says no device for lm_head.weight"):
         shape_audit.audit(model, device_map=str(tmp_path / "m.json"), **FEW)
-    monkeypatch.setenv("WORLD_SIZE", "2")
+    for name, value in launched(0, 2).items():
+        monkeypatch.setenv(name, value)
     with pytest.raises(UsageError, match="spreads one model over devices, --num-processes windows over processes"):
         shape_audit.audit(model, device_map="disk", **FEW)
 

@@ -19,6 +19,7 @@ from shape_audit.interaction import PROTOCOL_NAMES
 from shape_audit.parallel.launched import LOST_CONTACT
 from shape_audit.parallel.launcher import exit_code_of
 from tests.conftest import Program
+from tests.parallel.test_processes_of_run import launched
 
 ROOT = Path(__file__).resolve().parents[2]
 FEW = ("--seq-len", "16", "--micro-batch", "2")
@@ -105,7 +106,7 @@ def test_what_all_processes_would_say_is_said_once(program: Program, tmp_path: P
 
 
 def test_another_number_of_processes_than_asked_for_is_refused(program: Program, tiny_llama: Path) -> None:
-    done = program("audit", tiny_llama, "--num-processes", "3", WORLD_SIZE="2", RANK="0")
+    done = program("audit", tiny_llama, "--num-processes", "3", **launched(0, 2))
     assert done.returncode == 4 and "--num-processes 3: the launcher has started 2" in done.stderr
     assert program("audit", tiny_llama, "--num-processes", "0").returncode == 4
 

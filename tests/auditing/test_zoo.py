@@ -7,12 +7,12 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from shape_audit.parallel.group import Alone
 
 import shape_audit
 from shape_audit.hub import read_checkpoint
 from shape_audit.hub.builtin_models import builtin_folder, builtin_names
 from shape_audit.models import LoadOptions, load_model
+from shape_audit.parallel import SingleProcess
 from shape_audit.records import Board, SweepRow
 from shape_audit.sweep.evaluation import cross_entropy
 from shape_audit.sweep.table import read_table
@@ -56,7 +56,7 @@ def test_the_weights_that_ship_predict_the_text_they_were_tested_on(materials: P
     text = np.frombuffer(lzma.decompress(packed)[:20_000], np.uint8)
     for name in ZOO:
         model = load_model(read_checkpoint(f"builtin:{name}"), LoadOptions(dtype="float32", device="cpu")).model
-        assert cross_entropy(model, text, 256, Alone())[0] == pytest.approx(row_of(name).test_ce, rel=0.15)
+        assert cross_entropy(model, text, 256, SingleProcess())[0] == pytest.approx(row_of(name).test_ce, rel=0.15)
 
 
 def test_the_family_stands_side_by_side_and_on_a_board_and_link_says_it_has_no_scores(

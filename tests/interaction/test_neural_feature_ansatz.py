@@ -153,13 +153,15 @@ def test_a_model_is_reinitialised_from_its_seed_alone() -> None:
 def test_training_has_made_weights_and_gradients_alike() -> None:
     """The ansatz itself, on a model that was trained: v, up and gate correlate more than at initialisation."""
     from shape_audit.auditing import AuditOptions, Silent
+    from shape_audit.auditing.subject import Subject
     from shape_audit.auditing.window_source import WindowSource
     from shape_audit.interaction import weight_energies
     from shape_audit.shape import describe
 
     checkpoint = read_checkpoint("builtin:bytes-1m")
     options = AuditOptions.of(windows=8, seq_len=64)
-    windows = WindowSource(checkpoint, describe(checkpoint).shape, options, Silent()).first(8).windows
+    subject = Subject("bytes-1m", describe(checkpoint).shape, (), checkpoint)
+    windows = WindowSource(subject, options, Silent()).first(8).windows
     loaded = load_model(checkpoint)
     found = weight_interactions(
         weight_energies(checkpoint),

@@ -18,6 +18,7 @@ import pytest
 from shape_audit.errors import IncompleteError, NotAuditableError, UsageError
 from shape_audit.scores import ScoreOptions, known_scores, score
 from tests.conftest import Program
+from tests.parallel.test_processes_of_run import launched
 from tests.scores.questions import SUBJECTS, write_questions
 
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
@@ -201,7 +202,8 @@ def test_what_cannot_be_scored(
     (pickled / "pytorch_model.bin").write_text("")
     with pytest.raises(NotAuditableError, match="pickled weights only"):
         score(str(pickled), results=results)
-    monkeypatch.setenv("WORLD_SIZE", "2")
+    for name, value in launched(0, 2).items():
+        monkeypatch.setenv(name, value)
     with pytest.raises(UsageError, match="among GPUs only, and 2 processes have 0"):
         score(str(tiny_llama), results=results)
 

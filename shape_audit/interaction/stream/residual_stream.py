@@ -55,7 +55,7 @@ def read_gradients(
             raise NotAuditableError(
                 f"{type(blocks[0]).__name__}: unsupported architecture (no residual stream goes through {site.name})"
             )
-        if position == first and not hidden_BTD.requires_grad:
+        if position == first and not (leaves and hidden_BTD.requires_grad):
             hidden_BTD = hidden_BTD.detach().requires_grad_(True)
             leaves[:] = [hidden_BTD]
         hidden_BTD.register_hook(lambda grad_BTD: receive(site, grad_BTD.detach()))
