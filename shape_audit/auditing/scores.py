@@ -7,7 +7,7 @@ from shape_audit.errors import CorruptFileError, IncompleteError
 from shape_audit.hub import Checkpoint
 from shape_audit.linking import among_size
 from shape_audit.records import ScoreRecord
-from shape_audit.scores import known_scores, score
+from shape_audit.scores import known_scores
 
 
 def scores_of(checkpoint: Checkpoint, params_total: int, options: AuditOptions) -> tuple[list[ScoreRecord], list[str]]:
@@ -18,6 +18,8 @@ def scores_of(checkpoint: Checkpoint, params_total: int, options: AuditOptions) 
             the posted scores cannot be had is only said.
     """
     if options.score is not None:
+        from shape_audit.scores import score
+
         score(checkpoint.ref, options.score)
     warnings: list[str] = []
     try:

@@ -8,9 +8,12 @@ KnownModels(refs).claim(score)                    -> the model that a score is o
 posted_scores(model, revision, documents)         -> what stands in a model's repository
 """
 
-from shape_audit.scores.known import KnownScores, known_scores
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shape_audit.lazy import lazy_names
 from shape_audit.scores.options import KnownScoresOptions, ScoreOptions
-from shape_audit.scores.posted import posted_scores
 from shape_audit.scores.protocols import (
     CHANCE,
     CHOICE_0SHOT,
@@ -24,12 +27,16 @@ from shape_audit.scores.protocols import (
     is_protocol,
     raw_accuracy,
 )
-from shape_audit.scores.published import published_for, published_scores
-from shape_audit.scores.readings import ScoresRead, SkippedFile
-from shape_audit.scores.running import ScoreRun, score
-from shape_audit.scores.same_model import KnownModels, at_revision, ref_of_score
-from shape_audit.scores.score_files import read_lm_eval, read_scores, summary_of_skipped
-from shape_audit.scores.sources import ScoreSource
+
+if TYPE_CHECKING:
+    from shape_audit.scores.known import KnownScores, known_scores
+    from shape_audit.scores.posted import posted_scores
+    from shape_audit.scores.published import published_for, published_scores
+    from shape_audit.scores.readings import ScoresRead, SkippedFile
+    from shape_audit.scores.running import ScoreRun, score
+    from shape_audit.scores.same_model import KnownModels, at_revision, ref_of_score
+    from shape_audit.scores.score_files import read_lm_eval, read_scores, summary_of_skipped
+    from shape_audit.scores.sources import ScoreSource
 
 __all__ = [
     "CHANCE",
@@ -62,3 +69,25 @@ __all__ = [
     "score",
     "summary_of_skipped",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "KnownModels": "same_model",
+        "KnownScores": "known",
+        "ScoreRun": "running",
+        "ScoreSource": "sources",
+        "ScoresRead": "readings",
+        "SkippedFile": "readings",
+        "at_revision": "same_model",
+        "known_scores": "known",
+        "posted_scores": "posted",
+        "published_for": "published",
+        "published_scores": "published",
+        "read_lm_eval": "score_files",
+        "read_scores": "score_files",
+        "ref_of_score": "same_model",
+        "score": "running",
+        "summary_of_skipped": "score_files",
+    },
+)
