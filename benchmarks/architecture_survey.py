@@ -67,8 +67,8 @@ folder. Float32, float64: the largest error over all sites of the plug-in energy
 unbiased AOFE-ratio (absolute), of a pass in that dtype, against explicit sums of outer products in float64 of zeros
 added to the stream (in float32 for a type whose own code has no float64: these have no second number). A float64 pass
 is off by more than 1e-12 where the model's code goes through float32. Stream: whether what goes from block to block
-is among the model's own `hidden_states`. Where the embedding's own output goes into block 0, the zeros are added to that
-output, so that whatever else the model makes of it (gemma4, zamba) counts in both.
+is among the model's own `hidden_states`. Where the embedding's own output goes into block 0, the zeros are added
+to that output, so that whatever else the model makes of it (gemma4, zamba) counts in both.
 
 """
 
