@@ -15,6 +15,9 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
         homes: public name -> module inside the package, with dots for sub-packages.
     """
 
+    # a module under its own name would take the place of what it hands out as soon as it is imported
+    assert not set(homes) & {home.partition(".")[0] for home in homes.values()}, homes
+
     def load(name: str) -> Any:
         if name in homes:
             return getattr(import_module(f"{package}.{homes[name]}"), name)

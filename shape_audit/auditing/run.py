@@ -14,7 +14,6 @@ from typing import TYPE_CHECKING, Any
 from shape_audit.auditing.environment import environment
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.progress import Progress, Silent
-from shape_audit.auditing.scores import scores_of
 from shape_audit.auditing.subject import Subject
 from shape_audit.errors import (
     IncompleteError,
@@ -149,6 +148,8 @@ def _audit(ref: ModelRef, options: AuditOptions, progress: Progress, processes: 
         raise NotAuditableError(f"{checkpoint.repo_id}: {reading.refusal}")
     subject = None if options.shape_only else _subject(checkpoint, reading, options)  # before hours of MMLU-Pro
     progress.step("looking for known scores")
+    from shape_audit.auditing.scores import scores_of
+
     known, notes = scores_of(checkpoint, reading.shape.params_total, options)
     record = record.model_copy(update={"scores": known or None, "notes": [*record.notes, *notes]})
     if subject is None:

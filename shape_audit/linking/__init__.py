@@ -15,21 +15,21 @@ from typing import TYPE_CHECKING
 
 from shape_audit.lazy import lazy_names
 from shape_audit.linking.among_size import among_size
-from shape_audit.linking.points import (
-    DEFAULT_PARAMS,
-    ModelFacts,
-    Point,
-    facts_of_records,
-    family_of,
-    make_points,
-    measured_of,
-    parse_params,
-)
 
 if TYPE_CHECKING:
     from shape_audit.linking.all_evidence import link, link_points
     from shape_audit.linking.evidence import link_evidence
     from shape_audit.linking.figures import write_figures
+    from shape_audit.linking.points import (
+        DEFAULT_PARAMS,
+        ModelFacts,
+        Point,
+        facts_of_records,
+        family_of,
+        make_points,
+        measured_of,
+        parse_params,
+    )
 
 __all__ = [
     "DEFAULT_PARAMS",
@@ -47,8 +47,20 @@ __all__ = [
     "write_figures",
 ]
 
-
 __getattr__ = lazy_names(
     __name__,
-    {"link": "all_evidence", "link_evidence": "evidence", "link_points": "all_evidence", "write_figures": "figures"},
+    {
+        "DEFAULT_PARAMS": "points",
+        "ModelFacts": "points",
+        "Point": "points",
+        "facts_of_records": "points",
+        "family_of": "points",
+        "link": "all_evidence",
+        "link_evidence": "evidence",
+        "link_points": "all_evidence",
+        "make_points": "points",
+        "measured_of": "points",
+        "parse_params": "points",
+        "write_figures": "figures",
+    },
 )

@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from shape_audit.scores.known import KnownScores, known_scores
     from shape_audit.scores.posted import posted_scores
     from shape_audit.scores.published import published_for, published_scores
-    from shape_audit.scores.readings import ScoresRead, SkippedFile
+    from shape_audit.scores.readings import ScoresRead, SkippedFile, summary_of_skipped
     from shape_audit.scores.running import ScoreRun, score
     from shape_audit.scores.same_model import KnownModels, at_revision, ref_of_score
-    from shape_audit.scores.score_files import read_lm_eval, read_scores, summary_of_skipped
+    from shape_audit.scores.score_files import read_lm_eval, read_scores
     from shape_audit.scores.sources import ScoreSource
 
 __all__ = [
@@ -88,6 +88,6 @@ __getattr__ = lazy_names(
         "read_scores": "score_files",
         "ref_of_score": "same_model",
         "score": "running",
-        "summary_of_skipped": "score_files",
+        "summary_of_skipped": "readings",
     },
 )

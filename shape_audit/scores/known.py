@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 
 from shape_audit.errors import IncompleteError, NotAuditableError, translate_errors
@@ -20,9 +20,8 @@ from shape_audit.records import ModelRef, ScoreRecord, safe_file_name
 from shape_audit.scores.parts_of_runs import once
 from shape_audit.scores.posted import CARD, EVAL_RESULTS, UNKNOWN, posted_scores
 from shape_audit.scores.published import published_for
-from shape_audit.scores.readings import ScoresRead, SkippedFile
+from shape_audit.scores.readings import ScoresRead, SkippedFile, summary_of_skipped
 from shape_audit.scores.same_model import KnownModels, at_revision, is_near
-from shape_audit.scores.score_files import NOTHING, read_scores, summary_of_skipped
 from shape_audit.scores.sources import scores_of_sources
 
 NAMES_SHOWN = 5
@@ -82,16 +81,13 @@ def known_scores(
         scores += found
         warnings += passed_over
     scores += published_for(ref)
-    read = read_scores(files, strict=strict)
-    folder = runs / safe_file_name(ref.repo_id) if runs is not None else None
-    saved = read_scores([folder]) if folder is not None and folder.is_dir() else ScoresRead(())
+    read, saved = _of_files(files, runs / safe_file_name(ref.repo_id) if runs is not None else None, strict)
     kept = [score.model_copy(update={"source": Path(score.source).name}) for score in saved.scores]
     own, others = _own((*read.scores, *kept), ref, asked)
     scores += own
     named = {score.model for score in read.scores}
     warnings += _passed_over([score for score in others if score.model in named], ref)
-    damaged = [one for one in saved.skipped if one.reason != NOTHING]
-    warnings += [*summary_of_skipped(read.skipped), *summary_of_skipped(damaged)]
+    warnings += [*summary_of_skipped(read.skipped), *summary_of_skipped(saved.skipped)]
     if read.other_files:
         warnings.append(f"{read.other_files} other files are no results of a benchmark")
     if sources:
@@ -101,6 +97,18 @@ def known_scores(
     scores.sort(key=lambda score: (score.protocol, score.provider, score.source))
     more = (*_disagreements(scores), *_set_apart(scores))
     return KnownScores(ref, tuple(scores), (*warnings, *more), read.skipped)
+
+
+def _of_files(files: Sequence[Path], runs: Path | None, strict: bool) -> tuple[ScoresRead, ScoresRead]:
+    """What the user's files say, and what `score` has saved; a folder of runs without any is no fault."""
+    nothing = ScoresRead(())
+    if not files and not (runs is not None and runs.is_dir()):
+        return nothing, nothing
+    from shape_audit.scores.score_files import NOTHING, read_scores  # its many layouts, where there is a file
+
+    read = read_scores(files, strict=strict)
+    saved = read_scores([runs]) if runs is not None and runs.is_dir() else nothing
+    return read, replace(saved, skipped=tuple(one for one in saved.skipped if one.reason != NOTHING))
 
 
 def _own(scores: Sequence[ScoreRecord], ref: ModelRef, asked: ModelRef) -> tuple[list[ScoreRecord], list[ScoreRecord]]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -53,6 +53,21 @@ class ScoresRead:
     scores: tuple[ScoreRecord, ...]
     skipped: tuple[SkippedFile, ...] = ()
     other_files: int = 0
+
+
+def summary_of_skipped(skipped: Iterable[SkippedFile], *, first: int = 3) -> list[str]:
+    """One line for each reason: the reason, the number of files, and the names of the first of them."""
+    by_reason: dict[str, list[str]] = {}
+    for one in skipped:
+        by_reason.setdefault(one.reason, []).append(one.file)
+    lines = []
+    for reason, files in sorted(by_reason.items(), key=lambda item: (-len(item[1]), item[0])):
+        if len(files) == 1:
+            lines.append(f"{files[0]}: not read: {reason}")
+        else:
+            more = f" and {len(files) - first} more" if len(files) > first else ""
+            lines.append(f"{len(files)} files not read: {reason}: {', '.join(files[:first])}{more}")
+    return lines
 
 
 def made_record(**fields: Any) -> ScoreRecord:

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import re
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from shape_audit.scores.lighteval_files import is_lighteval, read_lighteval
 from shape_audit.scores.lm_eval_files import is_lm_eval, read_lm_eval_pieces
 from shape_audit.scores.official_files import is_api_summary, is_local_summary, read_api_summary, read_local_summary
 from shape_audit.scores.parts_of_runs import once, whole_runs
-from shape_audit.scores.readings import Piece, Refusal, ScoresRead, SkippedFile
+from shape_audit.scores.readings import Piece, Refusal, ScoresRead, SkippedFile, summary_of_skipped
 from shape_audit.scores.result_folders import Candidate, candidates
 
 Read = Callable[[str, Any, str | None], Iterator[Piece | Refusal]]
@@ -165,18 +165,3 @@ def _why(raw: bytes, error: Exception) -> str:
         ends = error.msg.startswith("Unterminated string") or error.pos >= len(error.doc.rstrip()) - 1
         return " (cut off: it ends in the middle)" if ends else ""
     return ""
-
-
-def summary_of_skipped(skipped: Iterable[SkippedFile], *, first: int = 3) -> list[str]:
-    """One line for each reason: the reason, the number of files, and the names of the first of them."""
-    by_reason: dict[str, list[str]] = {}
-    for one in skipped:
-        by_reason.setdefault(one.reason, []).append(one.file)
-    lines = []
-    for reason, files in sorted(by_reason.items(), key=lambda item: (-len(item[1]), item[0])):
-        if len(files) == 1:
-            lines.append(f"{files[0]}: not read: {reason}")
-        else:
-            more = f" and {len(files) - first} more" if len(files) > first else ""
-            lines.append(f"{len(files)} files not read: {reason}: {', '.join(files[:first])}{more}")
-    return lines

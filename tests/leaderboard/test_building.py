@@ -367,3 +367,14 @@ def test_init_writes_what_ships_and_never_over_a_file(tmp_path: Path, program: P
     again = program("leaderboard", "init")
     assert again.returncode == 4 and "is there already" in again.stderr
     assert os.listdir(tmp_path) == ["leaderboard.toml"]
+
+
+def test_a_result_file_that_cannot_be_used_ends_the_build_only_if_strict(tmp_path: Path, program: Program) -> None:
+    (tmp_path / "results_cut.json").write_text(json.dumps(letters())[:200])
+    (tmp_path / "leaderboard.toml").write_text(
+        "[[models]]\nnames = ['builtin:bytes-1m']\n[scores]\nfiles = ['results_cut.json']\n"
+    )
+    done = program("leaderboard", "build")
+    assert done.returncode == 0 and "results_cut.json" in (tmp_path / "leaderboard" / "board.json").read_text()
+    strict = program("leaderboard", "build", "--strict")
+    assert strict.returncode == 2 and "results_cut.json" in strict.stderr and strict.stderr.count("\n") == 1

@@ -70,7 +70,7 @@ def build_leaderboard(
         raise UsageError("--jobs is for one process; under a launcher all processes audit one model at a time")
     check_writable(folder, what="a leaderboard", option="--output")
     refuse_strange_folder(folder)
-    sources = read_sources(manifest)
+    sources = read_sources(manifest, strict=options.strict)
     needed = [entry for entry in sources.entries if options.measure or entry.model not in known_models()]
     share, shares = options.share
     needed = needed[share - 1 :: shares]

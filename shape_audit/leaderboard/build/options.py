@@ -28,6 +28,7 @@ class BuildOptions(Spec):
     keep_going: Annotated[
         bool, Option("Continue with the other models where one fails.", flags=("--keep-going/--fail-fast",))
     ] = True
+    strict: Annotated[bool, Option("Exit with 2 if a result file cannot be used.")] = False
     device: Annotated[Device, Option("Where to measure.")] = "auto"
     retries: Annotated[int, Option("Retries after a transient network error.", at_least=0)] = DEFAULT_RETRIES
 

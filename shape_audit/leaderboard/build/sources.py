@@ -32,15 +32,15 @@ class Sources(Frozen):
     """Result files, and scores of them, that are not used, and why."""
 
 
-def read_sources(manifest: Manifest) -> Sources:
+def read_sources(manifest: Manifest, *, strict: bool = False) -> Sources:
     """Read the files that a manifest names.
 
     Raises:
         UsageError, CorruptFileError, IncompleteError: the manifest or one of them cannot be used; a result file that
-            cannot is only passed over, but must exist.
+            cannot is only passed over unless strict, but must exist.
     """
     entries = list(manifest.entries())
-    imported, passed_over = _imported(manifest.scores.files, entries)
+    imported, passed_over = _imported(manifest.scores.files, entries, strict=strict)
     return Sources(
         manifest=manifest,
         entries=entries,
@@ -50,9 +50,9 @@ def read_sources(manifest: Manifest) -> Sources:
     )
 
 
-def _imported(files: Sequence[str], entries: Sequence[Entry]) -> tuple[list[ScoreRecord], list[str]]:
+def _imported(files: Sequence[str], entries: Sequence[Entry], *, strict: bool) -> tuple[list[ScoreRecord], list[str]]:
     """The scores of the board's models in result files, and what was passed over: files and scores of other models."""
-    read = read_scores(files)
+    read = read_scores(files, strict=strict)
     models = KnownModels(_ref(entry) for entry in entries)
     claimed = [(score, models.claim(score)) for score in read.scores]
     strangers = sorted({score.model for score, found in claimed if found is None})
