@@ -31,6 +31,7 @@ import transformers
 from transformers import CONFIG_MAPPING, AutoModelForCausalLM, AutoModelForImageTextToText
 from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
+from benchmarks.meta_checkpoints import SETTINGS
 from benchmarks.reporting import ROOT, heading, publish
 from benchmarks.tiny_measurement import measure
 from shape_audit.errors import ShapeAuditError
@@ -46,17 +47,6 @@ OTHER_MODALITY = re.compile(
 OTHER_MODALITY_LAYER = re.compile("vision|visual|image|video|audio|speech|projector|aligner|generation_|connector")
 """The same for single layers and parameters, whose class says nothing: names of the attributes that hold them."""
 SIZES = ("num_hidden_layers", "hidden_size", "num_attention_heads", "num_key_value_heads", "head_dim", "vocab_size")
-
-SETTINGS: dict[str, dict[str, Any]] = {
-    "hunyuan_v1_dense": {"head_dim": 128},
-    "hunyuan_v1_moe": {"head_dim": 128},
-    "ministral": {"head_dim": 128},
-    "nemotron": {"num_key_value_heads": 48},
-    "reformer": {"is_decoder": True},
-    "dots1": {"n_routed_experts": 128},
-    "qwen4_exp": {},
-}
-"""What the default config of a type leaves out and its own model needs."""
 
 
 EXPLANATION = """
