@@ -12,8 +12,9 @@ from __future__ import annotations
 import math
 import os
 import types
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields
+from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
@@ -135,8 +136,12 @@ def checked(declared: DeclaredOption, value: Any) -> Any:
     raise UsageError(f"{declared.flag} must be {' or '.join(map(_described, kinds))}, not {_shown(value)}")
 
 
+_hints: Callable[..., dict[str, Any]] = cache(get_type_hints)
+"""Of a spec; to resolve them takes longer than all else that is done with its options."""
+
+
 def _own_options(spec: Any) -> tuple[DeclaredOption, ...]:
-    hints = get_type_hints(spec, include_extras=True)
+    hints = _hints(spec, include_extras=True)
     found = []
     for each in fields(spec):
         hint = hints[each.name]
@@ -148,7 +153,7 @@ def _own_options(spec: Any) -> tuple[DeclaredOption, ...]:
 
 def _fields(spec: Any) -> dict[str, type[Spec] | None]:
     """Field -> the spec that it holds always; None of other fields."""
-    hints = get_type_hints(spec)
+    hints = _hints(spec)
     kinds = {each.name: hints[each.name] for each in fields(spec)}
     return {name: kind if isinstance(kind, type) and issubclass(kind, Spec) else None for name, kind in kinds.items()}
 

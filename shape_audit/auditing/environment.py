@@ -6,12 +6,11 @@ import platform
 import resource
 import sys
 from datetime import UTC, datetime
-from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
 from shape_audit.records import Environment, WallSeconds
 
-PACKAGES = ("shape-audit", "huggingface_hub", "numpy", "torch", "transformers", "accelerate", "datasets", "safetensors",
+PACKAGES = ("huggingface_hub", "numpy", "torch", "transformers", "accelerate", "datasets", "safetensors",
             "tokenizers")  # fmt: skip
 
 
@@ -24,9 +23,12 @@ def environment(
     wall_seconds: WallSeconds | None = None,
     tokens_per_second: float | None = None,
 ) -> Environment:
-    """The environment as it is now; the arguments are null for a shape-only audit."""
+    """The environment as it is now; the arguments are null for a shape-only audit, whose numbers need no library."""
+    from shape_audit import __version__
+
+    versions = {"python": platform.python_version(), "shape-audit": __version__}
     return Environment(
-        versions={"python": platform.python_version(), **installed_versions()},
+        versions=versions if device is None else versions | installed_versions(),
         device=device,
         world_size=world_size,
         threads=threads,
@@ -53,7 +55,9 @@ def peak_memory_bytes() -> int:
 
 
 def installed_versions() -> dict[str, str]:
-    """Versions of the packages that numbers may depend on."""
+    """Versions of the packages that measured numbers may depend on."""
+    from importlib.metadata import PackageNotFoundError, version
+
     found = {}
     for package in PACKAGES:
         try:

@@ -239,11 +239,14 @@ def _partial_results(
         return None
     import torch
 
+    from shape_audit import __version__
+
     facts = {
         "micro-batch": options.load.micro_batch or "chosen by memory",
         "processes": processes.size,
         "device": loaded.device_name,
         "threads": torch.get_num_threads(),
+        "shape-audit": __version__,
         **installed_versions(),
     }
     # a run with a tolerance stops where its own checkpoints are

@@ -10,7 +10,6 @@ from datetime import date
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from shape_audit.auditing import AuditOptions, audit
 from shape_audit.calibration import DEFAULT_SEQ_LEN
 from shape_audit.checks.all_rules import all_rules
 from shape_audit.checks.architecture import CannotLookError, Expected, compare_with_architecture
@@ -25,6 +24,7 @@ from shape_audit.interval import read_interval
 from shape_audit.records import Accepted, AuditRecord, CheckReport, Finding, ModelRef, read_record
 
 if TYPE_CHECKING:
+    from shape_audit.auditing import AuditOptions
     from shape_audit.checks.weight_scan import TensorNumbers
 
 MOST_OF_A_RULE = 1000
@@ -148,6 +148,8 @@ def _looked_at(files: Inspection, options: CheckOptions) -> tuple[CheckedModel, 
     if options.record is not None:
         record = _fitting_record(files, options.record)
     elif options.measure:
+        from shape_audit.auditing import audit
+
         try:
             record = audit(files.ref, _measurement(files))
         except NonFiniteError as error:
@@ -165,6 +167,8 @@ def _looked_at(files: Inspection, options: CheckOptions) -> tuple[CheckedModel, 
 
 def _measurement(files: Inspection) -> AuditOptions:
     """The audit's defaults, in windows that the model has positions for."""
+    from shape_audit.auditing import AuditOptions
+
     facts = CheckedModel(files).facts
     positions = (facts and facts.max_position_embeddings) or DEFAULT_SEQ_LEN
     return AuditOptions.of(seq_len=min(DEFAULT_SEQ_LEN, positions))

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from importlib import import_module
 from typing import Annotated, Any
 
@@ -18,24 +18,25 @@ from shape_audit.errors import ExitCode, ShapeAuditError
 PROGRAM = "shape-audit"
 
 COMMANDS = {
-    "audit": ("audit", "audit_models"),
-    "check": ("check", "check_model"),
-    "rules": ("rules", "list_rules"),
-    "explain": ("rules", "explain"),
-    "score": ("score", "score_model"),
-    "scores": ("scores", "list_scores"),
-    "link": ("link", "link"),
-    "leaderboard": ("leaderboard", "app"),
-    "interval": ("interval", "interval"),
-    "suggest": ("suggest", "suggest_shapes"),
-    "sweep": ("sweep", "app"),
-    "schema": ("schema", "schema"),
+    "audit": ("audit", "audit_models", "Audit a model: shape, placement, interaction profile."),
+    "check": ("check", "check_model", "Check a model before it is released; made for CI."),
+    "rules": ("rules", "list_rules", "List the rules of `shape-audit check`."),
+    "explain": ("rules", "explain", "Say what a rule looks for, why that matters and what to do."),
+    "score": ("score", "score_model", "Run MMLU-Pro on a model with lm-eval."),
+    "scores": ("scores", "list_scores", "List the MMLU-Pro scores known for a model."),
+    "link": ("link", "link", "Relate the shapes of real models to their MMLU-Pro scores."),
+    "interval": ("interval", "interval", "Derive the efficient interaction interval from a sweep."),
+    "suggest": ("suggest", "suggest_shapes", "Suggest shapes for a number of parameters."),
+    "schema": ("schema", "schema", "Print the JSON Schema of a command's result."),
+    "leaderboard": ("leaderboard", "app", "Build, look at, verify and publish a leaderboard."),
+    "sweep": ("sweep", "app", "Train and measure fixed-budget shape sweeps."),
 }
-"""Command -> its module and what stands for it there; modules are imported for the commands that are asked for."""
+"""Command -> its module, what stands for it there, and its line in the list of commands. A module is imported for the
+command that is called; the list does without."""
 
 
-def program_of(names: Iterable[str]) -> Any:
-    """The program with these of its commands, as click has it."""
+def program_of(names: Collection[str]) -> Any:
+    """The program, as click has it, with these of its commands loaded and the others in the list alone."""
     app = typer.Typer(
         name=PROGRAM,
         no_args_is_help=True,
@@ -44,14 +45,20 @@ def program_of(names: Iterable[str]) -> Any:
         pretty_exceptions_enable=False,
     )
     app.callback()(shape_audit)
-    for name in names:
-        module, attribute = COMMANDS[name]
+    for name, (module, attribute, summary) in COMMANDS.items():
+        if name not in names:
+            app.command(name, short_help=summary)(_not_loaded)
+            continue
         command = getattr(import_module(f"shape_audit.cli.commands.{module}"), attribute)
         if isinstance(command, typer.Typer):
-            app.add_typer(command, name=name)
+            app.add_typer(command, name=name, short_help=summary)
         else:
-            app.command(name)(command)
+            app.command(name, short_help=summary)(command)
     return typer.main.get_command(app)
+
+
+def _not_loaded() -> None:
+    """Stands in the list for a command that is not called."""
 
 
 def _print_version(asked: bool) -> None:
@@ -103,9 +110,6 @@ def run(arguments: list[str]) -> int:
     return int(code or ExitCode.CLEAN)
 
 
-def _asked_for(arguments: list[str], tables: Iterable[str]) -> list[str]:
-    """The command that is called, and those that there are settings for; all of them where one is not known, so that
-    the nearest one can be named."""
-    called = next((word for word in arguments if not word.startswith("-")), None)
-    names = {called, *tables}
-    return [name for name in COMMANDS if name in names or not names <= COMMANDS.keys()]
+def _asked_for(arguments: list[str], tables: Iterable[str]) -> set[str]:
+    """The command that is called, and those that there are settings for."""
+    return {next((word for word in arguments if not word.startswith("-")), ""), *tables}

@@ -42,6 +42,16 @@ def stop_if_interrupted() -> None:
         raise KeyboardInterrupt
 
 
+class Interruptible:
+    """An `auditing.Progress` that shows nothing, and stops where a signal was lost."""
+
+    def step(self, text: str) -> None:
+        stop_if_interrupted()
+
+    def windows(self, done: int, total: int, tokens: int) -> None:
+        stop_if_interrupted()
+
+
 def _interrupt(number: int, frame: FrameType | None) -> None:
     _received.append(number)
     if hasattr(signal, "setitimer") and _is_importing(frame):

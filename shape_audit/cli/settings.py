@@ -6,7 +6,6 @@ A command of a group has its table in the group's: [tool.shape-audit.sweep.run].
 from __future__ import annotations
 
 import difflib
-import tomllib
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -51,6 +50,8 @@ def read_settings() -> Settings:
                  if (folder / "pyproject.toml").is_file()), None)  # fmt: skip
     if file is None:
         return Settings(None, {})
+    import tomllib
+
     try:
         content = tomllib.loads(file.read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:

@@ -6,11 +6,13 @@ import io
 import os
 import sys
 from pathlib import Path
-
-from rich.console import Console, RenderableType
+from typing import TYPE_CHECKING
 
 from shape_audit.errors import IncompleteError
 from shape_audit.records import write_text_atomically
+
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
 FILE_WIDTH = 120
 MIN_PIPE_WIDTH = 100
@@ -53,6 +55,8 @@ def _print(text: str) -> None:
 
 def _for_stdout(content: RenderableType) -> str:
     """Drawn for the terminal, or plain and wide enough for its tables where stdout is none."""
+    from rich.console import Console
+
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = max(console.width, MIN_PIPE_WIDTH)
@@ -62,6 +66,8 @@ def _for_stdout(content: RenderableType) -> str:
 
 
 def _drawn(content: RenderableType) -> str:
+    from rich.console import Console
+
     stream = io.StringIO()
     Console(file=stream, width=FILE_WIDTH, highlight=False).print(content)
     return _without_padding(stream.getvalue())
@@ -70,6 +76,11 @@ def _drawn(content: RenderableType) -> str:
 def _without_padding(text: str) -> str:
     """Lines without the spaces that fill a table's last column."""
     return "\n".join(line.rstrip(" ") for line in text.split("\n"))
+
+
+def is_watched() -> bool:
+    """Whether stderr is a terminal, on which progress can be drawn."""
+    return sys.stderr is not None and sys.stderr.isatty()
 
 
 def note(text: str) -> None:

@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING
 
 from shape_audit.lazy import lazy_names
 from shape_audit.records.atomic import write_bytes_atomically, write_text_atomically
-from shape_audit.records.folder_lock import FolderLock
 from shape_audit.records.model_ref import ModelRef, Source
 from shape_audit.records.reading import MAX_SMALL_FILE, read_small_file
 
@@ -37,6 +36,7 @@ if TYPE_CHECKING:
     from shape_audit.records.board import Board, BoardMeasurement, BoardRow, Order, RowSource
     from shape_audit.records.check_report import SEVERITIES, Accepted, CheckReport, Finding, Severity
     from shape_audit.records.files import check_writable, read_record, record_file_name, safe_file_name, write_record
+    from shape_audit.records.folder_lock import FolderLock
     from shape_audit.records.frozen import Frozen
     from shape_audit.records.hashing import canonical_json, sealed, sha256_of
     from shape_audit.records.interval_derivation import (
@@ -153,6 +153,7 @@ __getattr__ = lazy_names(
         "ExistingModel": "shape_suggestion",
         "Finding": "check_report",
         "FittedBest": "interval_derivation",
+        "FolderLock": "folder_lock",
         "Frozen": "frozen",
         "Interaction": "audit_record",
         "Interval": "shape_facts",

@@ -8,27 +8,39 @@ memory_text(plan), memory_markdown(plan), memory_json(plan)                     
 as_json(record)                                                                             str
 """
 
-from shape_audit.reports.audit_markdown import audit_markdown
-from shape_audit.reports.audit_text import audit_text
-from shape_audit.reports.comparison import comparison_markdown, comparison_text
-from shape_audit.reports.evidence import evidence_markdown, evidence_text
-from shape_audit.reports.interval_reports import interval_markdown, interval_sentence, interval_sureness, interval_text
-from shape_audit.reports.json_form import as_json
-from shape_audit.reports.markdown_tables import escaped, markdown_table
-from shape_audit.reports.memory import memory_json, memory_markdown, memory_sentence, memory_text, shortage
-from shape_audit.reports.numbers import count, half_width, interval_ends, significant
-from shape_audit.reports.rich_tables import rich_table
-from shape_audit.reports.scores import scores_json, scores_markdown, scores_text
-from shape_audit.reports.suggestion import suggestion_markdown, suggestion_text
-from shape_audit.reports.sweep import (
-    sweep_json,
-    sweep_markdown,
-    sweep_plan_markdown,
-    sweep_plan_text,
-    sweep_text,
-)
-from shape_audit.reports.tables import Table
-from shape_audit.reports.verdict import SIDE_WORDS
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shape_audit.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from shape_audit.reports.comparison import comparison_markdown, comparison_text
+    from shape_audit.reports.evidence import evidence_markdown, evidence_text
+    from shape_audit.reports.interval_reports import (
+        interval_markdown,
+        interval_sentence,
+        interval_sureness,
+        interval_text,
+    )
+    from shape_audit.reports.json_form import as_json
+    from shape_audit.reports.markdown_report import audit_markdown
+    from shape_audit.reports.markdown_tables import escaped, markdown_table
+    from shape_audit.reports.memory import memory_json, memory_markdown, memory_sentence, memory_text, shortage
+    from shape_audit.reports.numbers import count, half_width, interval_ends, significant
+    from shape_audit.reports.rich_tables import rich_table
+    from shape_audit.reports.scores import scores_json, scores_markdown, scores_text
+    from shape_audit.reports.suggestion import suggestion_markdown, suggestion_text
+    from shape_audit.reports.sweep import (
+        sweep_json,
+        sweep_markdown,
+        sweep_plan_markdown,
+        sweep_plan_text,
+        sweep_text,
+    )
+    from shape_audit.reports.tables import Table
+    from shape_audit.reports.terminal_report import audit_text
+    from shape_audit.reports.verdict import SIDE_WORDS
 
 __all__ = [
     "SIDE_WORDS",
@@ -67,3 +79,44 @@ __all__ = [
     "sweep_plan_text",
     "sweep_text",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "SIDE_WORDS": "verdict",
+        "Table": "tables",
+        "as_json": "json_form",
+        "audit_markdown": "markdown_report",
+        "audit_text": "terminal_report",
+        "comparison_markdown": "comparison",
+        "comparison_text": "comparison",
+        "count": "numbers",
+        "escaped": "markdown_tables",
+        "evidence_markdown": "evidence",
+        "evidence_text": "evidence",
+        "half_width": "numbers",
+        "interval_ends": "numbers",
+        "interval_markdown": "interval_reports",
+        "interval_sentence": "interval_reports",
+        "interval_sureness": "interval_reports",
+        "interval_text": "interval_reports",
+        "markdown_table": "markdown_tables",
+        "memory_json": "memory",
+        "memory_markdown": "memory",
+        "memory_sentence": "memory",
+        "memory_text": "memory",
+        "rich_table": "rich_tables",
+        "scores_json": "scores",
+        "scores_markdown": "scores",
+        "scores_text": "scores",
+        "shortage": "memory",
+        "significant": "numbers",
+        "suggestion_markdown": "suggestion",
+        "suggestion_text": "suggestion",
+        "sweep_json": "sweep",
+        "sweep_markdown": "sweep",
+        "sweep_plan_markdown": "sweep",
+        "sweep_plan_text": "sweep",
+        "sweep_text": "sweep",
+    },
+)

@@ -91,16 +91,16 @@ def posted_scores(
 
 
 def _parsed(name: str, text: str) -> tuple[Any, str | None]:
-    """The YAML of a file, of a card its header."""
-    import yaml
-
+    """The YAML of a file, of a card its header; None for a card that posts nothing."""
     if name == CARD:
         match = re.match(r"---\r?\n(.*?)\r?\n---\s*(\r?\n|$)", text, re.DOTALL)
-        if match is None:
+        if match is None or "model-index" not in match[1]:
             return None, None
         text = match[1]
     if len(text) > 2**20 or text.count("&") > 1000 or text.count("[") + text.count("{") > 10_000:
         return None, "too large for what it should be"  # and aliases of aliases would take all memory
+    import yaml  # which few models need
+
     try:
         return yaml.safe_load(text), None
     except (yaml.YAMLError, ValueError, RecursionError):

@@ -10,34 +10,41 @@ suggest(params)                  -> ShapeSuggestion; write_config(config, folder
 TILE, unsplit(size) ...          the sizes that hardware likes
 """
 
-from shape_audit.shape.advisor import DEFAULT_FAMILY, DEFAULT_TOP, suggest
-from shape_audit.shape.attention_rows import AttentionRows
-from shape_audit.shape.block_stacks import BlockStack, largest_stack
-from shape_audit.shape.config_facts import ConfigFacts, read_config
-from shape_audit.shape.config_file import write_config
-from shape_audit.shape.config_keys import text_part
-from shape_audit.shape.density import non_dense_reason
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shape_audit.lazy import lazy_names
 from shape_audit.shape.disagreements import disagreements
-from shape_audit.shape.families import Family, Sizes, families, family_named
-from shape_audit.shape.hardware_sizes import (
-    LARGE_TILE,
-    LARGEST_HEAD,
-    NEEDED,
-    TENSOR_PARALLEL,
-    TILE,
-    is_fused_head,
-    next_multiple,
-    unsplit,
-)
 from shape_audit.shape.known_models import KnownModel, known_models
-from shape_audit.shape.layer_kinds import like_blocks
-from shape_audit.shape.model_shape import ShapeReading, describe, shape_of, untied_shape
-from shape_audit.shape.packed_weights import UnpackedTensors, quantization_disagreement
-from shape_audit.shape.parameter_budget import parse_budget
-from shape_audit.shape.placement import place
-from shape_audit.shape.quantization import Quantization
-from shape_audit.shape.tensor_facts import TensorFacts, read_tensors
 from shape_audit.shape.tying import STORED_TWICE, UNTIED_WHEN_LOADED, Tying, tying
+
+if TYPE_CHECKING:
+    from shape_audit.shape.advisor import DEFAULT_FAMILY, DEFAULT_TOP, suggest
+    from shape_audit.shape.attention_rows import AttentionRows
+    from shape_audit.shape.block_stacks import BlockStack, largest_stack
+    from shape_audit.shape.config_facts import ConfigFacts, read_config
+    from shape_audit.shape.config_file import write_config
+    from shape_audit.shape.config_keys import text_part
+    from shape_audit.shape.density import non_dense_reason
+    from shape_audit.shape.hardware_sizes import (
+        LARGE_TILE,
+        LARGEST_HEAD,
+        NEEDED,
+        TENSOR_PARALLEL,
+        TILE,
+        is_fused_head,
+        next_multiple,
+        unsplit,
+    )
+    from shape_audit.shape.layer_kinds import like_blocks
+    from shape_audit.shape.model_families import Family, Sizes, families, family_named
+    from shape_audit.shape.model_shape import ShapeReading, describe, shape_of, untied_shape
+    from shape_audit.shape.packed_weights import UnpackedTensors, quantization_disagreement
+    from shape_audit.shape.parameter_budget import parse_budget
+    from shape_audit.shape.placement import place
+    from shape_audit.shape.quantization import Quantization
+    from shape_audit.shape.tensor_facts import TensorFacts, read_tensors
 
 __all__ = [
     "DEFAULT_FAMILY",
@@ -83,3 +90,44 @@ __all__ = [
     "untied_shape",
     "write_config",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "AttentionRows": "attention_rows",
+        "BlockStack": "block_stacks",
+        "ConfigFacts": "config_facts",
+        "DEFAULT_FAMILY": "advisor",
+        "DEFAULT_TOP": "advisor",
+        "Family": "model_families",
+        "LARGEST_HEAD": "hardware_sizes",
+        "LARGE_TILE": "hardware_sizes",
+        "NEEDED": "hardware_sizes",
+        "Quantization": "quantization",
+        "ShapeReading": "model_shape",
+        "Sizes": "model_families",
+        "TENSOR_PARALLEL": "hardware_sizes",
+        "TILE": "hardware_sizes",
+        "TensorFacts": "tensor_facts",
+        "UnpackedTensors": "packed_weights",
+        "describe": "model_shape",
+        "families": "model_families",
+        "family_named": "model_families",
+        "is_fused_head": "hardware_sizes",
+        "largest_stack": "block_stacks",
+        "like_blocks": "layer_kinds",
+        "next_multiple": "hardware_sizes",
+        "non_dense_reason": "density",
+        "parse_budget": "parameter_budget",
+        "place": "placement",
+        "quantization_disagreement": "packed_weights",
+        "read_config": "config_facts",
+        "read_tensors": "tensor_facts",
+        "shape_of": "model_shape",
+        "suggest": "advisor",
+        "text_part": "config_keys",
+        "unsplit": "hardware_sizes",
+        "untied_shape": "model_shape",
+        "write_config": "config_file",
+    },
+)

@@ -8,8 +8,8 @@ from pathlib import Path
 from shape_audit.errors import UsageError
 from shape_audit.interval import read_interval, shipped_interval
 from shape_audit.records import Interval, ModelShape, ShapeSuggestion, SuggestedShape
-from shape_audit.shape.families import Family, family_named
 from shape_audit.shape.hardware_sizes import LARGEST_HEAD, NEEDED, TILE, is_fused_head, next_multiple
+from shape_audit.shape.model_families import Family, family_named
 from shape_audit.shape.nearest_models import nearest_in_params, nearest_in_shape, size_neighbours
 from shape_audit.shape.parameter_budget import parse_budget
 from shape_audit.shape.placement import place

@@ -13,9 +13,9 @@ from dataclasses import dataclass, replace
 from functools import cached_property
 
 from shape_audit.records import Interval
-from shape_audit.shape.families import Family, Sizes
 from shape_audit.shape.hardware_sizes import LARGE_TILE, TILE, unsplit
 from shape_audit.shape.known_models import feed_forward_range
+from shape_audit.shape.model_families import Family, Sizes
 
 WIDEST, DEEPEST = 32_768, 4_096
 """Beyond both of any model there is; they bound the search."""

@@ -6,29 +6,15 @@ junit: test reports · github: annotations in a workflow's log
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Literal, get_args
+from typing import TYPE_CHECKING, Literal, get_args
 
-from rich.console import RenderableType
+if TYPE_CHECKING:
+    from rich.console import RenderableType
 
-from shape_audit.checks.formats.github import as_github
-from shape_audit.checks.formats.json_form import as_json
-from shape_audit.checks.formats.junit import as_junit
-from shape_audit.checks.formats.markdown import as_markdown
-from shape_audit.checks.formats.sarif import as_sarif
-from shape_audit.checks.formats.text import as_text
-from shape_audit.records import CheckReport
+    from shape_audit.records import CheckReport
 
 Format = Literal["text", "json", "sarif", "junit", "github", "markdown"]
 FORMATS = get_args(Format)
-
-_WITH_ANCHOR: dict[str, Callable[[CheckReport, str], str]] = {"sarif": as_sarif, "github": as_github}
-_PLAIN: dict[str, Callable[[CheckReport], RenderableType | str]] = {
-    "text": as_text,
-    "json": as_json,
-    "junit": as_junit,
-    "markdown": as_markdown,
-}
 
 
 def formatted(report: CheckReport, form: Format, *, anchor: str) -> RenderableType | str:
@@ -37,4 +23,28 @@ def formatted(report: CheckReport, form: Format, *, anchor: str) -> RenderableTy
     Args:
         anchor: a file of the user's repository that findings are shown at, for formats that need one.
     """
-    return _WITH_ANCHOR[form](report, anchor) if form in _WITH_ANCHOR else _PLAIN[form](report)
+    match form:  # each brings libraries that the others do without
+        case "text":
+            from shape_audit.checks.formats.text import as_text
+
+            return as_text(report)
+        case "json":
+            from shape_audit.checks.formats.json_form import as_json
+
+            return as_json(report)
+        case "markdown":
+            from shape_audit.checks.formats.markdown import as_markdown
+
+            return as_markdown(report)
+        case "junit":
+            from shape_audit.checks.formats.junit import as_junit
+
+            return as_junit(report)
+        case "sarif":
+            from shape_audit.checks.formats.sarif import as_sarif
+
+            return as_sarif(report, anchor)
+        case "github":
+            from shape_audit.checks.formats.github import as_github
+
+            return as_github(report, anchor)

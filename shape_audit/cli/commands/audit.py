@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from contextlib import nullcontext
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
 
@@ -12,16 +12,15 @@ import typer
 from shape_audit.auditing import (
     AuditOptions,
     MeasurementNotInstalledError,
+    Progress,
     RecordNotWrittenError,
-    Silent,
     audit,
 )
 from shape_audit.cli.assets import assets_folder
-from shape_audit.cli.commands.dry_run import dry_run
 from shape_audit.cli.declaring import Format, Output, command, exit_code, flag
 from shape_audit.cli.failures import failed
-from shape_audit.cli.progress import AuditBar
-from shape_audit.cli.sink import emit, note
+from shape_audit.cli.interruption import Interruptible
+from shape_audit.cli.sink import emit, is_watched, note
 from shape_audit.errors import ExitCode, UsageError
 from shape_audit.models import give_back_freed_memory
 from shape_audit.parallel import SingleProcess, check_launched, end_with_launcher, launch, processes_of_run
@@ -79,6 +78,8 @@ def audit_models(
         give_back_freed_memory()
     options = _with_folders(options, runs_mmlu_pro)
     if is_dry_run:
+        from shape_audit.cli.commands.dry_run import dry_run
+
         return exit_code(dry_run(models, options, (format, output), debug))
     return exit_code(_Audits(options, processes, debug).of(models, format, output))
 
@@ -111,7 +112,7 @@ class _Audits:
 
     def _audit(self, model: str) -> ExitCode:
         try:
-            with AuditBar() if self._processes.is_first else nullcontext(Silent()) as progress:
+            with _progress(self._processes) as progress:
                 record = audit(model, self._options, progress=progress, processes=self._processes)
             self._found.append(record)
             self._written.append(record)
@@ -137,6 +138,15 @@ class _Audits:
         for record in self._written if folder is not None else ():
             note(f"record: {Path(folder or '') / record_file_name(record)}")
         return code
+
+
+def _progress(processes: SingleProcess) -> AbstractContextManager[Progress]:
+    """A bar where there is a terminal to draw it on; else nothing, and no time for loading what would draw it."""
+    if not processes.is_first or not is_watched():
+        return nullcontext(Interruptible())
+    from shape_audit.cli.progress import AuditBar
+
+    return AuditBar()
 
 
 def _emit(

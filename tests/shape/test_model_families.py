@@ -10,7 +10,7 @@ import transformers
 from shape_audit.errors import UsageError
 from shape_audit.hub import TensorHeader
 from shape_audit.shape import LARGE_TILE, TENSOR_PARALLEL, TILE, Sizes, families, read_tensors, unsplit
-from shape_audit.shape.families import family_named
+from shape_audit.shape.model_families import family_named
 
 SHAPES = [
     Sizes(3, 128, 320, 2, 2, 64, 512, 256, True),
