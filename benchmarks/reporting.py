@@ -16,7 +16,7 @@ ROOT = Path(__file__).resolve().parent.parent
 def heading(title: str) -> str:
     """A Markdown heading with the facts a reader needs to compare results."""
     dirty = _git("status", "--porcelain", "--", "shape_audit", "benchmarks/*.py")
-    commit = _git("rev-parse", "--short", "HEAD") + (" with local changes" if dirty else "")
+    commit = commit_of(ROOT) + (" with local changes" if dirty else "")
     versions = ", ".join(f"{name} {version(name)}" for name in ("torch", "transformers"))
     return (
         f"# {title}\n\n{date.today().isoformat()}, commit {commit}; {_processor()}, {os.cpu_count()} cores, "
@@ -38,8 +38,13 @@ def publish(script: str, text: str) -> None:
         path.write_text(text + "\n")
 
 
-def _git(*arguments: str) -> str:
-    return subprocess.run(["git", *arguments], cwd=ROOT, capture_output=True, text=True).stdout.strip()
+def commit_of(tree: Path) -> str:
+    """The short name of a checkout's commit."""
+    return _git("rev-parse", "--short", "HEAD", cwd=tree)
+
+
+def _git(*arguments: str, cwd: Path = ROOT) -> str:
+    return subprocess.run(["git", *arguments], cwd=cwd, capture_output=True, text=True).stdout.strip()
 
 
 def _processor() -> str:

@@ -10,6 +10,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shape_audit.auditing.options import AuditOptions, KeepOptions
+from shape_audit.auditing.phases import Phases
 from shape_audit.auditing.progress import Progress, Silent
 from shape_audit.auditing.run import MeasurementNotInstalledError, RecordNotWrittenError, audit, plan_memory
 from shape_audit.lazy import lazy_names
@@ -21,6 +22,7 @@ __all__ = [
     "AuditOptions",
     "KeepOptions",
     "MeasurementNotInstalledError",
+    "Phases",
     "Progress",
     "RecordNotWrittenError",
     "Silent",

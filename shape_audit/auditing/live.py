@@ -7,7 +7,7 @@ from typing import Any
 from shape_audit.auditing.environment import environment
 from shape_audit.auditing.measurement import measure_live
 from shape_audit.auditing.options import AuditOptions
-from shape_audit.auditing.progress import Progress
+from shape_audit.auditing.phases import Phases
 from shape_audit.auditing.subject import Subject
 from shape_audit.calibration import tokenizer_in_memory
 from shape_audit.errors import NotAuditableError, UsageError
@@ -23,7 +23,7 @@ NOTE = "a model in memory: its name and revision are not known"
 
 
 def audit_live(
-    model: Any, tokenizer: Any, options: AuditOptions, progress: Progress, processes: SingleProcess
+    model: Any, tokenizer: Any, options: AuditOptions, phases: Phases, processes: SingleProcess
 ) -> AuditRecord:
     """The record that the saved model would give, but for its identity; not yet sealed.
 
@@ -66,7 +66,7 @@ def audit_live(
     with as_loaded(model) as loaded:
         _refuse(options, loaded.dtype_name, loaded.attn_implementation)
         live = loaded, tokenizer_in_memory(tokenizer)
-        return measure_live(subject, live, options, progress, processes).added_to(record)
+        return measure_live(subject, live, options, phases, processes).added_to(record)
 
 
 def _refuse(options: AuditOptions, dtype: str, attention: str) -> None:

@@ -11,7 +11,8 @@ from shape_audit.auditing.measurement_notes import measurement_notes
 from shape_audit.auditing.memory import audit_memory, offload_folder, refuse_processes, refuse_what_cannot_fit
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.partial_results import PartialResults
-from shape_audit.auditing.progress import Progress, Silent
+from shape_audit.auditing.phases import Phases
+from shape_audit.auditing.progress import Progress
 from shape_audit.auditing.resumable_pass import ResumablePass
 from shape_audit.auditing.subject import Subject
 from shape_audit.auditing.weights import compare_weights
@@ -27,7 +28,6 @@ from shape_audit.records import (
     Interaction,
     Loss,
     ModelShape,
-    WallSeconds,
     WeightInteraction,
     safe_file_name,
     sha256_of,
@@ -65,7 +65,7 @@ class Measurement:
         return record.model_copy(update={**parts, "notes": [*notes, *self.notes]})
 
 
-def measure(subject: Subject, options: AuditOptions, progress: Progress, processes: SingleProcess) -> Measurement:
+def measure(subject: Subject, options: AuditOptions, phases: Phases, processes: SingleProcess) -> Measurement:
     """Measure a model.
 
     Raises:
@@ -74,16 +74,19 @@ def measure(subject: Subject, options: AuditOptions, progress: Progress, process
     """
     if options.text.windows_file is None:
         check_positions(subject, options.text.length)
+    phases.begin("imports")
     from shape_audit.interaction import protocol_of
-    from shape_audit.models import check_supported, chosen_device, load_model, plain_torch
+    from shape_audit.models import check_supported, chosen_device, imported_class, load_model, plain_torch
 
     check_supported(subject.stored)
+    imported_class(subject.stored)
     refuse_processes(options, processes)
     device = chosen_device(options.load.device, processes)
     processes.join(device)
     if not processes.is_first:
-        progress = Silent()
-    source = WindowSource(subject, options, progress)
+        phases.hush()
+    phases.begin("text", "reading the calibration text")
+    source = WindowSource(subject, options, phases)
     windows = source.first(source.counts[0])  # enough text? before weights are downloaded
     if options.text.tolerance is None and processes.is_first:
         _save(windows, options)
@@ -91,13 +94,13 @@ def measure(subject: Subject, options: AuditOptions, progress: Progress, process
     planned = audit_memory(subject, protocol, options, (source.seq_len, source.counts[-1]), device)
     refuse_what_cannot_fit(planned.plan)
     gigabytes = subject.weight_bytes / 1e9
-    progress.step(f"loading {gigabytes:.1f} GB of weights" if gigabytes >= 0.1 else "loading weights")
+    phases.begin("load", f"loading {gigabytes:.1f} GB of weights" if gigabytes >= 0.1 else "loading weights")
     attention = protocol.attn_implementation or options.load.attn_implementation
     with plain_torch(device), offload_folder(planned.placement) as folder:
         loaded = load_model(
             subject.stored, options.load.but(attn_implementation=attention), device, planned.placement, folder
         )
-        run = _Run(protocol, planned.plan.micro_batch, progress, processes)
+        run = _Run(protocol, planned.plan.micro_batch, phases, processes)
         return _measured(subject, loaded, source, options, run)
 
 
@@ -105,7 +108,7 @@ def measure_live(
     subject: Subject,
     live: tuple[LoadedModel, WindowTokenizer],
     options: AuditOptions,
-    progress: Progress,
+    phases: Phases,
     processes: SingleProcess,
 ) -> Measurement:
     """Measure a model that is in memory; nothing is kept on the way.
@@ -121,9 +124,10 @@ def measure_live(
     loaded, tokenizer = live
     processes.join(loaded.device)
     if not processes.is_first:
-        progress = Silent()
-    source = WindowSource(subject, options, progress, tokenizer)
-    run = _Run(protocol_of(options.measure.protocol), options.load.micro_batch, progress, processes)
+        phases.hush()
+    phases.begin("text")
+    source = WindowSource(subject, options, phases, tokenizer)
+    run = _Run(protocol_of(options.measure.protocol), options.load.micro_batch, phases, processes)
     return _measured(subject, loaded, source, options.but(partial=None), run)
 
 
@@ -137,7 +141,7 @@ class _Run:
 
     protocol: MeasurementProtocol
     micro_batch: int | None
-    progress: Progress
+    phases: Phases
     processes: SingleProcess
 
 
@@ -151,22 +155,23 @@ def _measured(
     hashed = protocol_hash(settings, names, source.first(source.counts[0]).facts)
     partial = _partial_results(subject, loaded, options, hashed, run.processes)
     micro_batch = _micro_batch(run, partial, options)
-    run.progress.step("measuring gradients")
+    run.phases.begin("warm_up", "measuring gradients")
     a_pass = ProfilePass(
         loaded,
         subject.shape,
         PassPlan(run.protocol, subject.sites, seq_len=source.seq_len, micro_batch=micro_batch),
         run.processes,
     )
-    finished = ResumablePass(a_pass, source, options, run.progress, partial).run()
+    finished = ResumablePass(a_pass, source, options, run.phases, partial).run()
     windows, profile = finished.windows, finished.profile
     if options.text.tolerance is not None and run.processes.is_first:
         _save(windows, options)
     weights: list[WeightInteraction] | None = None
     notes_on_weights: list[str] = []
     if options.measure.nfa:
+        run.phases.begin("weights")
         weights, notes_on_weights = compare_weights(
-            subject.stored, loaded, windows, run.progress, micro_batch=a_pass.micro_batch
+            subject.stored, loaded, windows, run.phases, micro_batch=a_pass.micro_batch
         )
     interaction = settings.model_copy(
         update={
@@ -187,7 +192,7 @@ def _measured(
             *measurement_notes(windows, profile.loss, interaction, subject.shape, tolerance=options.text.tolerance),
             *notes_on_weights,
         ],
-        environment=_environment(loaded, profile, a_pass, windows.facts.tokens),
+        environment=_environment(loaded, profile, a_pass, windows.facts.tokens, run.phases),
     )
 
 
@@ -197,7 +202,9 @@ def _loaded_shape(subject: Subject, loaded: LoadedModel) -> ModelShape | None:
     return untied_shape(subject.shape, subject.checkpoint)
 
 
-def _environment(loaded: LoadedModel, profile: Profile, a_pass: ProfilePass, tokens: int) -> Environment:
+def _environment(
+    loaded: LoadedModel, profile: Profile, a_pass: ProfilePass, tokens: int, phases: Phases
+) -> Environment:
     import torch
 
     return environment(
@@ -205,9 +212,7 @@ def _environment(loaded: LoadedModel, profile: Profile, a_pass: ProfilePass, tok
         world_size=a_pass.processes.size,
         threads=torch.get_num_threads(),
         micro_batch=profile.micro_batch,
-        wall_seconds=WallSeconds.model_validate(
-            {"load": loaded.seconds, "pass": profile.pass_seconds, "reduce": profile.reduce_seconds}
-        ),
+        wall_seconds=phases.wall_seconds(),
         tokens_per_second=tokens / profile.pass_seconds,
     )
 

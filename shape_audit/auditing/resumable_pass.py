@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.partial_results import PartialResults
-from shape_audit.auditing.progress import Progress
+from shape_audit.auditing.phases import Phases
 from shape_audit.auditing.window_source import FIRST_CHECKPOINT, WindowSource
 from shape_audit.calibration import WindowSet
 from shape_audit.errors import IncompleteError
@@ -39,7 +39,7 @@ class ResumablePass:
         a_pass: ProfilePass,
         source: WindowSource,
         options: AuditOptions,
-        progress: Progress,
+        phases: Phases,
         partial: PartialResults | None,
     ) -> None:
         """
@@ -47,7 +47,7 @@ class ResumablePass:
             partial: where sums are saved on the way; None saves nothing.
         """
         self._pass, self._source, self._options = a_pass, source, options
-        self._progress, self._partial = progress, partial
+        self._phases, self._partial = phases, partial
         self._saved_at = 0
         self._notes: list[str] = []
 
@@ -74,20 +74,27 @@ class ResumablePass:
         for count in [count for count in self._source.counts if count >= self._saved_at]:
             windows = self._source.first(count)
             done = len(self._pass.windows)
+            if done:
+                self._phases.begin("pass")
             self._show(done, count)
             self._pass.extend(
                 windows.windows[done:],
-                progress=lambda seen, count=count: self._show(seen, count),  # type: ignore[misc]
+                progress=lambda seen, count=count: self._measured(seen, count),  # type: ignore[misc]
                 checkpoint=self._save_if_due,
             )
+            self._phases.begin("reduce")
             profile = self._pass.profile(spectrum=self._options.measure.spectrum or 0)
             if self._pass.processes.from_first(_is_converged(profile, tolerance)):
                 break
         converged = None if tolerance is None else _is_converged(profile, tolerance)
         return FinishedPass(windows, profile, converged, [*notes, *self._notes])
 
+    def _measured(self, done: int, total: int) -> None:
+        self._phases.begin("pass")  # the first round was the warm-up
+        self._show(done, total)
+
     def _show(self, done: int, total: int) -> None:
-        self._progress.windows(done, total, done * self._source.seq_len)
+        self._phases.windows(done, total, done * self._source.seq_len)
 
     def _save_if_due(self) -> None:
         done, partial = len(self._pass.windows), self._partial

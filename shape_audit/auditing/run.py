@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 from shape_audit.auditing.environment import environment
 from shape_audit.auditing.options import AuditOptions
+from shape_audit.auditing.phases import Phases
 from shape_audit.auditing.progress import Progress, Silent
 from shape_audit.auditing.subject import Subject
 from shape_audit.errors import (
@@ -72,7 +73,7 @@ def audit(
             memory, of which name and revision are then said to be unknown. It is left exactly as it was.
         options: all options at once; None for the defaults.
         tokenizer: of a model in memory, or the folder of one.
-        progress: told what is happening; None for nobody.
+        progress: told what is happening; None for nobody. `Phases` where the clock was started earlier.
         processes: those that share the windows; None for those that a launcher has started.
         **changes: single options by name, see `AuditOptions`; only where `options` is not given.
 
@@ -84,17 +85,18 @@ def audit(
         UsageError: options that are not a valid combination.
     """
     options = AuditOptions.given(options, changes, "audit()")
-    progress, processes = progress or Silent(), processes or _processes()
+    phases = progress if isinstance(progress, Phases) else Phases(progress)
+    processes = processes or _processes()
     if not isinstance(model, str | Path | ModelRef):
         from shape_audit.auditing.live import audit_live
 
         with translate_errors(type(model).__name__):
-            return _finished(audit_live(model, tokenizer, options, progress, processes), options, processes)
+            return _finished(audit_live(model, tokenizer, options, phases, processes), options, processes)
     if tokenizer is not None:
         raise UsageError("audit(): tokenizer goes with a model in memory; a checkpoint brings its own")
     with translate_errors(str(model)):
         ref = parse_model(model, subfolder=options.read.subfolder, variant=options.read.variant)
-        return _audit(ref, options, progress, processes)
+        return _audit(ref, options, phases, processes)
 
 
 def plan_memory(
@@ -127,11 +129,11 @@ def _processes() -> SingleProcess:
     return found
 
 
-def _audit(ref: ModelRef, options: AuditOptions, progress: Progress, processes: SingleProcess) -> AuditRecord:
+def _audit(ref: ModelRef, options: AuditOptions, phases: Phases, processes: SingleProcess) -> AuditRecord:
     if options.keep.records is not None:
         check_writable(options.keep.records)  # now rather than after the pass
     interval = read_interval(options.interval) if options.interval else shipped_interval()
-    progress.step("reading config and tensor headers")
+    phases.begin("read", "reading config and tensor headers")
     checkpoint = read_checkpoint(ref, retries=options.read.retries)
     reading = describe(checkpoint)
     record = AuditRecord(
@@ -147,7 +149,7 @@ def _audit(ref: ModelRef, options: AuditOptions, progress: Progress, processes: 
     if reading.refusal and not reading.is_causal_lm:
         raise NotAuditableError(f"{checkpoint.repo_id}: {reading.refusal}")
     subject = None if options.shape_only else _subject(checkpoint, reading, options)  # before hours of MMLU-Pro
-    progress.step("looking for known scores")
+    phases.begin("scores", "looking for known scores")
     from shape_audit.auditing.scores import scores_of
 
     known, notes = scores_of(checkpoint, reading.shape.params_total, options)
@@ -165,7 +167,7 @@ def _audit(ref: ModelRef, options: AuditOptions, progress: Progress, processes: 
         )
     from shape_audit.auditing.measurement import measure  # not into the start of a shape-only audit
 
-    measured = measure(subject, options, progress, processes)
+    measured = measure(subject, options, phases, processes)
     return _finished(measured.added_to(record), options, processes)
 
 

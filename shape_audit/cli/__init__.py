@@ -44,6 +44,7 @@ def program() -> NoReturn:
     That way would abort the process (exit code -6) where a library's reading thread is still at work, and after an
     interrupt that met an import it would die of the signal whatever the exit code says.
     """
+    os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look through all installed packages
     try:
         code = main()
     except SystemExit as error:  # a process that another one has left alone

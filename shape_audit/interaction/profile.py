@@ -34,14 +34,13 @@ class Profile:
     """What the windows so far have shown.
 
     Attributes:
-        pass_seconds, reduce_seconds: time of the pass, and of turning sums into numbers.
+        pass_seconds: time of the pass, without that of turning sums into numbers.
     """
 
     loss: Loss
     sites: list[SiteInteraction]
     micro_batch: int
     pass_seconds: float
-    reduce_seconds: float
 
 
 @dataclass(frozen=True)
@@ -242,7 +241,6 @@ class ProfilePass:
         Args:
             spectrum: how many of the largest eigenvalues to give at every site.
         """
-        started = time.perf_counter()
         whole, losses_K = self.reduced()
         repeated = RepeatedWindows.of([window.input_ids for window in self.windows])
         sites = [
@@ -254,7 +252,6 @@ class ProfilePass:
             sites=sites,
             micro_batch=min(self.micro_batch, len(self.windows)),
             pass_seconds=self.seconds,
-            reduce_seconds=time.perf_counter() - started,
         )
 
 

@@ -30,7 +30,7 @@ if TYPE_CHECKING:
     )
     from shape_audit.models.logits import exact_logits, model_logits, window_losses
     from shape_audit.models.memory_estimate import DeviceMemory, MemoryPlan, chosen_micro_batch, memory_advice
-    from shape_audit.models.memory_plan import PassSize, PlannedMemory, plan_weights
+    from shape_audit.models.memory_plan import PassSize, PlannedMemory, imported_class, plan_weights
     from shape_audit.models.shield import plain_torch
     from shape_audit.models.weight_placement import WeightPlacement
 
@@ -55,6 +55,7 @@ __all__ = [
     "find_blocks",
     "give_back_freed_memory",
     "headers_of",
+    "imported_class",
     "load_model",
     "memory_advice",
     "model_faults",
@@ -89,6 +90,7 @@ __getattr__ = lazy_names(
         "exact_logits": "logits",
         "find_blocks": "blocks",
         "headers_of": "live",
+        "imported_class": "memory_plan",
         "load_model": "loading",
         "model_faults": "forward_faults",
         "model_logits": "logits",

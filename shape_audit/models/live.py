@@ -72,7 +72,6 @@ def as_loaded(model: nn.Module) -> Iterator[LoadedModel]:
                 dtype=parameter.dtype,
                 device=parameter.device,
                 attn_implementation=str(getattr(config, "_attn_implementation", None)),
-                seconds=0.0,
             )
     finally:
         if wrapped is not None and original is not None:

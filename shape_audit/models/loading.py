@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal
@@ -40,7 +39,6 @@ class LoadedModel:
         model: in eval mode, without dropout, no weight requiring gradients.
         device: where inputs and losses are.
         attn_implementation: what transformers chose (sdpa, eager ...).
-        seconds: what downloading and loading took.
         placement: where its weights live; None where they are all on `device`.
     """
 
@@ -48,7 +46,6 @@ class LoadedModel:
     dtype: torch.dtype
     device: torch.device
     attn_implementation: str
-    seconds: float
     placement: WeightPlacement | None = None
 
     @property
@@ -99,7 +96,6 @@ def load_model(
         huggingface_hub and httpx2 errors: see `errors.FOREIGN`.
     """
     load = load or LoadOptions()
-    started = time.perf_counter()
     place = torch.device(placement.main_device) if placement else device or chosen_device(load.device)
     folder = weights_folder(checkpoint)
     config = read_config(checkpoint, folder)
@@ -124,7 +120,6 @@ def load_model(
         dtype=chosen_dtype,
         device=place,
         attn_implementation=str(model.config._attn_implementation),
-        seconds=time.perf_counter() - started,
         placement=placement,
     )
 

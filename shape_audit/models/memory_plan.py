@@ -73,7 +73,7 @@ def plan_weights(
     computing = device
     if load.device_map is not None and computing.type == "mps":
         computing = torch.device("cpu")
-    model_class = _imported_class(checkpoint)
+    model_class = imported_class(checkpoint)
     held, available = held_ram(), available_memory(computing)
     torch_dtype = DTYPES[dtype_of_pass(checkpoint, load.dtype)]
     item = torch_dtype.itemsize
@@ -127,9 +127,9 @@ def plan_weights(
     return PlannedMemory(plan, placement)
 
 
-def _imported_class(checkpoint: Checkpoint) -> type | None:
+def imported_class(checkpoint: Checkpoint) -> type | None:
     """The class of the model. Its code and all else that a pass imports is part of the process from here on."""
-    import scipy.stats  # noqa: F401
+    import scipy.special  # noqa: F401
     from transformers import CONFIG_MAPPING, MODEL_FOR_CAUSAL_LM_MAPPING
 
     found: type | None = MODEL_FOR_CAUSAL_LM_MAPPING.get(CONFIG_MAPPING[checkpoint.config["model_type"]], None)

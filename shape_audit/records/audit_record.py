@@ -180,11 +180,29 @@ class WeightInteraction(Frozen):
 
 
 class WallSeconds(Frozen):
-    """Where the time went, in seconds."""
+    """Where the time went, in seconds by phase. The phases have no gaps between them: their sum is the time from the
+    start of the process, or of the call from Python, until the record was sealed. Older records have three of them."""
 
+    start: float | None = None
+    """Starting the program and reading its options; near 0 for a call from Python and for a second model."""
+    read: float | None = None
+    """Config and tensor headers."""
+    scores: float | None = None
+    """Known scores, and MMLU-Pro where it was run."""
+    imports: float | None = None
+    """Loading torch, transformers and the model's code, and planning memory."""
+    text: float | None = None
+    """Reading the text and the tokenizer, and cutting windows."""
     load: float
+    """Downloading and loading the weights."""
+    warm_up: float | None = None
+    """The first windows, up to the end of the first forward and backward pass."""
     pass_: Annotated[float, Field(alias="pass")]
+    """The windows after those; all windows in older records."""
     reduce: float
+    """Turning sums into numbers."""
+    weights: float | None = None
+    """Comparing weights with gradients."""
 
 
 class Environment(Frozen):

@@ -35,7 +35,7 @@ def tiny_pass(
 ) -> ProfilePass:
     """A pass over a tiny model that has seen no window yet."""
     built = tiny_model(model, dtype) if isinstance(model, str) else model
-    loaded = LoadedModel(built, dtype, torch.device("cpu"), "sdpa", 0.0)
+    loaded = LoadedModel(built, dtype, torch.device("cpu"), "sdpa")
     shape: Any = SimpleNamespace(num_hidden_layers=DEPTH, hidden_size=width)
     plan = PassPlan(protocol or LossGradient(), parse_sites(sites, DEPTH), seq_len=1, micro_batch=batch)
     return ProfilePass(loaded, shape, plan)

@@ -4,11 +4,13 @@ import json
 import os
 import resource
 from pathlib import Path
+from typing import get_args
 
 import jsonschema
 import pytest
 
 import shape_audit
+from shape_audit.auditing.phases import Phase
 from shape_audit.errors import CorruptFileError, IncompleteError
 from shape_audit.records import AuditRecord, read_record, record_file_name, sealed, write_record, write_text_atomically
 
@@ -50,7 +52,16 @@ def test_promised_keys(record: AuditRecord) -> None:
         assert set(keys.split()) <= set(content[part]), part
     site = "name width aofe aofe_ratio aofe_normalized mean_cos2 effective_rank trace spectrum"
     assert set(site.split()) <= set(content["interaction"]["sites"][0])
-    assert set(content["environment"]["wall_seconds"]) == {"load", "pass", "reduce"}
+    phases = set(content["environment"]["wall_seconds"])
+    assert phases == set(get_args(Phase)) and {"load", "pass", "reduce"} <= phases
+
+
+def test_a_record_from_when_three_phases_were_timed_can_be_read(record: AuditRecord, tmp_path: Path) -> None:
+    content = json.loads(record.model_dump_json(by_alias=True))
+    content["environment"]["wall_seconds"] = {"load": 1.0, "pass": 2.0, "reduce": 3.0}
+    (tmp_path / "old.json").write_text(json.dumps(content))
+    wall = read_record(tmp_path / "old.json").environment.wall_seconds
+    assert wall is not None and (wall.pass_, wall.imports) == (2.0, None)
 
 
 def test_the_hash_leaves_out_environment_and_nothing_else(record: AuditRecord) -> None:

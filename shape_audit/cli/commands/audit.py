@@ -12,6 +12,7 @@ import typer
 from shape_audit.auditing import (
     AuditOptions,
     MeasurementNotInstalledError,
+    Phases,
     Progress,
     RecordNotWrittenError,
     audit,
@@ -20,6 +21,7 @@ from shape_audit.cli.assets import assets_folder
 from shape_audit.cli.declaring import Format, Output, command, exit_code, flag
 from shape_audit.cli.failures import failed
 from shape_audit.cli.interruption import Interruptible
+from shape_audit.cli.process_clock import process_seconds
 from shape_audit.cli.sink import emit, is_watched, note
 from shape_audit.errors import ExitCode, UsageError
 from shape_audit.models import give_back_freed_memory
@@ -96,6 +98,7 @@ class _Audits:
 
     def __init__(self, options: AuditOptions, processes: SingleProcess, debug: bool) -> None:
         self._options, self._processes, self._debug = options, processes, debug
+        self._before = process_seconds()
         self._found: list[AuditRecord] = []
         self._written: list[AuditRecord] = []
 
@@ -113,7 +116,9 @@ class _Audits:
     def _audit(self, model: str) -> ExitCode:
         try:
             with _progress(self._processes) as progress:
-                record = audit(model, self._options, progress=progress, processes=self._processes)
+                phases = Phases(progress, before=self._before)
+                self._before = 0.0  # of this process, only the first model waits for its start
+                record = audit(model, self._options, progress=phases, processes=self._processes)
             self._found.append(record)
             self._written.append(record)
         except MeasurementNotInstalledError as error:
