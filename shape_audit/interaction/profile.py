@@ -24,7 +24,7 @@ from shape_audit.interaction.stream.causality import check_causal
 from shape_audit.interaction.stream.embedding_paths import check_embedding_paths
 from shape_audit.interaction.stream.rounding_probe import gradient_noise
 from shape_audit.interaction.stream.sites import Site
-from shape_audit.models import FreePages, LoadedModel, check_same_losses, chosen_micro_batch, find_blocks
+from shape_audit.models import ForwardPass, FreePages, LoadedModel, check_same_losses, find_blocks
 from shape_audit.parallel import SingleProcess
 from shape_audit.records import Loss, ModelShape, SiteInteraction
 
@@ -76,9 +76,8 @@ class ProfilePass:
         """
         self.loaded, self.protocol, self.processes = loaded, plan.protocol, processes or SingleProcess()
         self.blocks = find_blocks(loaded.model, shape.num_hidden_layers)
-        self.micro_batch = plan.micro_batch or chosen_micro_batch(
-            shape, plan.seq_len, element_bytes=loaded.dtype.itemsize, is_checkpointed=loaded.is_checkpointed
-        )
+        forward = ForwardPass(shape, plan.seq_len, loaded.dtype.itemsize, loaded.is_checkpointed)
+        self.micro_batch = plan.micro_batch or forward.sensible_micro_batch
         self.micro_batch = min(self.processes.gathered(self.micro_batch))  # rounds are the same on every process
         self.sums = {
             site: SiteSums.zeros(width, dtype=loaded.dtype, device=_device_of(site, loaded))
