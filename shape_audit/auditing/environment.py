@@ -8,33 +8,24 @@ import sys
 from datetime import UTC, datetime
 from pathlib import Path
 
-from shape_audit.records import Environment, WallSeconds
+from shape_audit.records import Environment
 
 PACKAGES = ("huggingface_hub", "numpy", "torch", "transformers", "accelerate", "datasets", "safetensors",
             "tokenizers")  # fmt: skip
 
 
-def environment(
-    *,
-    device: str | None = None,
-    world_size: int | None = None,
-    threads: int | None = None,
-    micro_batch: int | None = None,
-    wall_seconds: WallSeconds | None = None,
-    tokens_per_second: float | None = None,
-) -> Environment:
-    """The environment as it is now; the arguments are null for a shape-only audit, whose numbers need no library."""
+def environment() -> Environment:
+    """The environment as it is now, without what only a measurement has: a shape needs no library."""
     from shape_audit import __version__
 
-    versions = {"python": platform.python_version(), "shape-audit": __version__}
     return Environment(
-        versions=versions if device is None else versions | installed_versions(),
-        device=device,
-        world_size=world_size,
-        threads=threads,
-        micro_batch=micro_batch,
-        wall_seconds=wall_seconds,
-        tokens_per_second=tokens_per_second,
+        versions={"python": platform.python_version(), "shape-audit": __version__},
+        device=None,
+        world_size=None,
+        threads=None,
+        micro_batch=None,
+        wall_seconds=None,
+        tokens_per_second=None,
         peak_memory_bytes=peak_memory_bytes(),
         date=datetime.now(UTC).isoformat(timespec="milliseconds"),  # of two audits of a model the later one counts,
     )

@@ -207,13 +207,17 @@ def _environment(
 ) -> Environment:
     import torch
 
-    return environment(
-        device=loaded.device_name,
-        world_size=a_pass.processes.size,
-        threads=torch.get_num_threads(),
-        micro_batch=profile.micro_batch,
-        wall_seconds=phases.wall_seconds(),
-        tokens_per_second=tokens / profile.pass_seconds,
+    now = environment()
+    return now.model_copy(
+        update={
+            "versions": now.versions | installed_versions(),
+            "device": loaded.device_name,
+            "world_size": a_pass.processes.size,
+            "threads": torch.get_num_threads(),
+            "micro_batch": profile.micro_batch,
+            "wall_seconds": phases.wall_seconds(),
+            "tokens_per_second": tokens / profile.pass_seconds,
+        }
     )
 
 
