@@ -24,10 +24,8 @@ from shape_audit.cli.interruption import Interruptible
 from shape_audit.cli.process_clock import process_seconds
 from shape_audit.cli.sink import emit, is_watched, note
 from shape_audit.errors import ExitCode, UsageError
-from shape_audit.models import give_back_freed_memory
-from shape_audit.parallel import SingleProcess, check_launched, end_with_launcher, launch, processes_of_run
+from shape_audit.parallel import SingleProcess, processes_of_run
 from shape_audit.records import AuditRecord, record_file_name
-from shape_audit.reports import as_json, audit_markdown, audit_text, comparison_markdown, comparison_text
 from shape_audit.scores import ScoreOptions
 
 
@@ -72,11 +70,15 @@ def audit_models(
     if processes.note:
         note(f"shape-audit: {processes.note}")
     if num_processes is not None and not options.shape_only:
+        from shape_audit.parallel import check_launched, end_with_launcher, launch
+
         if processes.size == 1 and num_processes != 1:
             return launch(context.obj, num_processes)
         check_launched(num_processes, processes)
         end_with_launcher()
     if options.load.device_map is not None:
+        from shape_audit.models import give_back_freed_memory
+
         give_back_freed_memory()
     options = _with_folders(options, runs_mmlu_pro)
     if is_dry_run:
@@ -157,10 +159,12 @@ def _progress(processes: SingleProcess) -> AbstractContextManager[Progress]:
 def _emit(
     found: list[AuditRecord], format: Literal["text", "json", "markdown"], output: Path | None, *, several: bool
 ) -> None:
+    import shape_audit.reports as reports  # each form from its own file: loading them all takes longer than a shape
+
     if format == "json":
         content = [record.model_dump(mode="json", by_alias=True) for record in found]
-        emit(json.dumps(content, indent=2) + "\n" if several else as_json(found[0]), output)
-    elif several:
-        emit(comparison_markdown(found) if format == "markdown" else comparison_text(found), output)
+        emit(json.dumps(content, indent=2) + "\n" if several else reports.as_json(found[0]), output)
+    elif format == "markdown":
+        emit(reports.comparison_markdown(found) if several else reports.audit_markdown(found[0]), output)
     else:
-        emit(audit_markdown(found[0]) if format == "markdown" else audit_text(found[0]), output)
+        emit(reports.comparison_text(found) if several else reports.audit_text(found[0]), output)
