@@ -81,7 +81,8 @@ def read_record(path: Path) -> AuditRecord:
     if version not in (1, SCHEMA_VERSION):
         raise CorruptFileError(f"{path}: not an audit record of schema version 1 to {SCHEMA_VERSION}")
     try:
-        record = AuditRecord.model_validate_json(raw if version == SCHEMA_VERSION else json.dumps(from_schema_1(content)))
+        current = raw if version == SCHEMA_VERSION else json.dumps(from_schema_1(content))
+        record = AuditRecord.model_validate_json(current)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])

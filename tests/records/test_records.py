@@ -119,5 +119,3 @@ def test_a_written_file_is_as_readable_as_any_other(tmp_path: Path) -> None:
     write_text_atomically(tmp_path / "a", "x")
     (tmp_path / "b").write_text("x")
     assert (tmp_path / "a").stat().st_mode == (tmp_path / "b").stat().st_mode
-
-

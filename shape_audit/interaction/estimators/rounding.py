@@ -23,8 +23,7 @@ roundoff. Three things round.
    anyway, and on average adds its own matrix N to each A_s: energies rise by 2 <A, N> + ||N||^2.
 
 A quotient a / b moves by (|da| + |a/b| |db|) / (|b| - |db|), a constant beside it not at all; where |db| reaches |b|
-there is no bound. Plug-in values
-are no differences: their relative error is r tr(G) / ||G|| at most.
+there is no bound. Plug-in values are no differences: their relative error is r tr(G) / ||G|| at most.
 """
 
 from __future__ import annotations

@@ -14,7 +14,8 @@ def random_rotation(width: int, generator: torch.Generator) -> Tensor:
     of the AMS 54, 2007)."""
     gaussian_DD = torch.randn(width, width, generator=generator, dtype=torch.float64)
     q_DD, r_DD = torch.linalg.qr(gaussian_DD)
-    return q_DD * r_DD.diagonal().sign()
+    rotation_DD: Tensor = q_DD * r_DD.diagonal().sign()
+    return rotation_DD
 
 
 def ratio_over_rotations(agop_DD: Tensor, draws: int, generator: torch.Generator) -> tuple[float, float]:
