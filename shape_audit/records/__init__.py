@@ -26,6 +26,13 @@ from shape_audit.records.audit_record import (
 )
 from shape_audit.records.board import Board, BoardMeasurement, BoardRow, Order, RowSource
 from shape_audit.records.check_report import SEVERITIES, Accepted, CheckReport, Finding, Severity
+from shape_audit.records.controlled_evidence import (
+    BestAtEqualSize,
+    ControlledEvidence,
+    Effect,
+    SuiteBudget,
+    SuiteShape,
+)
 from shape_audit.records.files import check_writable, read_record, record_file_name, safe_file_name, write_record
 from shape_audit.records.folder_lock import FolderLock
 from shape_audit.records.frozen import Frozen
@@ -63,6 +70,7 @@ __all__ = [
     "AmongSize",
     "Association",
     "AuditRecord",
+    "BestAtEqualSize",
     "BestShape",
     "Board",
     "BoardMeasurement",
@@ -71,8 +79,10 @@ __all__ = [
     "Calibration",
     "CheckReport",
     "Contrast",
+    "ControlledEvidence",
     "Counted",
     "Edge",
+    "Effect",
     "Environment",
     "ExistingModel",
     "Finding",
@@ -107,6 +117,8 @@ __all__ = [
     "SizeNeighbours",
     "Source",
     "SuggestedShape",
+    "SuiteBudget",
+    "SuiteShape",
     "SweepPlan",
     "SweepRow",
     "ToleranceRow",

@@ -16,7 +16,7 @@ from shape_audit.reports.interval_reports import interval_markdown, interval_sen
 from shape_audit.reports.json_form import as_json
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.memory import memory_json, memory_markdown, memory_sentence, memory_text, shortage
-from shape_audit.reports.numbers import count, half_width, interval_ends, significant
+from shape_audit.reports.numbers import count, half_width, interval_ends, percent, significant
 from shape_audit.reports.rich_tables import rich_table
 from shape_audit.reports.scores import scores_json, scores_markdown, scores_text
 from shape_audit.reports.suggestion import suggestion_markdown, suggestion_text
@@ -53,6 +53,7 @@ __all__ = [
     "memory_markdown",
     "memory_sentence",
     "memory_text",
+    "percent",
     "rich_table",
     "scores_json",
     "scores_markdown",
