@@ -33,10 +33,25 @@ from shape_audit.records.controlled_evidence import (
     SuiteBudget,
     SuiteShape,
 )
-from shape_audit.records.files import check_writable, read_record, record_file_name, safe_file_name, write_record
+from shape_audit.records.files import (
+    check_writable,
+    read_record,
+    read_record_folder,
+    record_file_name,
+    safe_file_name,
+    write_record,
+)
 from shape_audit.records.folder_lock import FolderLock
 from shape_audit.records.frozen import Frozen
 from shape_audit.records.hashing import canonical_json, sealed, sha256_of
+from shape_audit.records.interaction_loss import (
+    BudgetCorrelation,
+    InteractionAndLoss,
+    LossCorrelation,
+    OpenModelsAndLoss,
+    PowerFit,
+    QuantityAndLoss,
+)
 from shape_audit.records.interval_derivation import (
     BestShape,
     BudgetRange,
@@ -75,6 +90,7 @@ __all__ = [
     "Board",
     "BoardMeasurement",
     "BoardRow",
+    "BudgetCorrelation",
     "BudgetRange",
     "Calibration",
     "CheckReport",
@@ -90,23 +106,28 @@ __all__ = [
     "FolderLock",
     "Frozen",
     "Interaction",
+    "InteractionAndLoss",
     "Interval",
     "IntervalDerivation",
     "Ledger",
     "LeftOutShape",
     "LinkEvidence",
     "Loss",
+    "LossCorrelation",
     "LossFit",
     "ModelIdentity",
     "ModelRef",
     "ModelShape",
+    "OpenModelsAndLoss",
     "Optimum",
     "Order",
     "Placement",
     "PlannedShape",
+    "PowerFit",
     "Precision",
     "Predictor",
     "Provider",
+    "QuantityAndLoss",
     "RowSource",
     "ScoreRecord",
     "SeedBootstrap",
@@ -127,6 +148,7 @@ __all__ = [
     "canonical_json",
     "check_writable",
     "read_record",
+    "read_record_folder",
     "read_small_file",
     "record_file_name",
     "safe_file_name",

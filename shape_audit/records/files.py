@@ -10,7 +10,7 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from shape_audit.errors import CorruptFileError, IncompleteError
+from shape_audit.errors import CorruptFileError, IncompleteError, UsageError
 from shape_audit.records.atomic import write_text_atomically
 from shape_audit.records.audit_record import SCHEMA_VERSION, AuditRecord
 from shape_audit.records.hashing import content_sha256, sealed
@@ -92,6 +92,18 @@ def read_record(path: Path) -> AuditRecord:
     if not _fits(content, record):
         raise CorruptFileError(f"{path}: its content does not fit its record_sha256; it was edited by hand")
     return record if version == SCHEMA_VERSION else sealed(record)
+
+
+def read_record_folder(folder: Path) -> list[AuditRecord]:
+    """The records of a folder, by file name.
+
+    Raises:
+        UsageError: there is no such folder.
+        CorruptFileError: as `read_record`.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"--records {folder}: no such folder")
+    return [read_record(path) for path in sorted(folder.glob("*.json"))]
 
 
 def _fits(content: Any, record: AuditRecord) -> bool:
