@@ -52,7 +52,7 @@ function columns() {
       measured('<span class="line">Alignment</span><small>of channels, 95 %</small>', "alignment",
         (m) => fixed(m.alignment, 3) + ends(m.alignment_ci, 3)),
       measured('<span class="line">AOFE-ratio</span><small>95 %; random basis</small>', "ratio",
-        (m) => fixed(m.ratio, 3) + ends(m.ratio_ci, 3) + (isKnown(m.random) ? small(`; ${fixed(m.random, 3)}`) : "") +
+        (m) => fixed(m.ratio, 3) + ends(m.ratio_ci, 3) + (isKnown(m.random) ? small(`random ${fixed(m.random, 3)}`) : "") +
           (m.noise ? ' <span class="mark">≈ noise</span>' : "")),
     );
   }

@@ -238,9 +238,11 @@ def _worth(quantities: Sequence[QuantityAndLoss]) -> list[str]:
         f"{one.quantity} at {sum(budget.pearson < 0 for budget in one.budgets)} of {len(one.budgets)}"
         for one in quantities
     )
+    is_mixed = any(0 < sum(budget.pearson < 0 for budget in one.budgets) < len(one.budgets) for one in quantities)
     return [
         f"{shapes} shapes a budget{once}",
         f"of {len(cells)} correlations {sure} are stronger than nineteen in twenty shuffles give, where "
         f"{SURE * len(cells):.0f} would be by chance; budgets share shapes, so that they are no independent tests",
-        f"more interaction goes with lower loss for {signs} budgets: the sign is not the same everywhere",
+        f"more interaction goes with lower loss for {signs} budgets"
+        + (": the sign is not the same everywhere" if is_mixed else ""),
     ]

@@ -7,6 +7,7 @@ import pytest
 import torch
 from torch import Tensor
 
+import shape_audit
 from shape_audit.interaction.estimators.statistics import Energies, plugin_energies
 from shape_audit.interaction.twins.rotation_twin import random_rotation, ratio_over_rotations
 from tests.interaction.measured import LONG, WIDTH, extended, random_windows, tiny_pass
@@ -110,3 +111,12 @@ def test_a_rotated_model_is_the_same_function_with_another_ratio() -> None:
         assert after.aofe_ratio - before.aofe_ratio > 0.02
         assert after.channel_alignment is not None and before.channel_alignment is not None
         assert abs(after.channel_alignment) < 0.5 * before.channel_alignment
+
+
+def test_what_the_demo_reads_beside_what_a_random_basis_would() -> None:
+    profile = shape_audit.audit("builtin:bytes-1m", sites="embedding,block.2").interaction
+    assert profile is not None
+    found = [(site.aofe_ratio, site.aofe_ratio_random_basis) for site in profile.sites]
+    expected = [(0.856, 0.929), (0.398, 0.408)]
+    assert [tuple(round(value, 3) for value in pair if value is not None) for pair in found] == expected
+    assert [round(site.aofe_ratio_excess or 0, 2) for site in profile.sites] == [-0.07, -0.01]
