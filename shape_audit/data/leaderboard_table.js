@@ -47,10 +47,13 @@ function columns() {
   if (data.rows.some((row) => row.measured)) {
     found.push(
       measured("Bits / byte", "bits", (m) => fixed(m.bits, 3)),
-      measured('<span class="line">AOFE-ratio</span><small>embedding, 95 %</small>', "ratio",
-        (m) => fixed(m.ratio, 3) + ends(m.ratio_ci, 3) + (m.noise ? ' <span class="mark">≈ noise</span>' : "")),
-      measured('<span class="line">AOFE / tr²</span><small>embedding</small>', "normalized", (m) => significant(m.normalized)),
-      measured('<span class="line">Effective rank</span><small>embedding</small>', "rank", (m) => significant(m.rank)),
+      measured('<span class="line">Width used, %</span><small>effective rank</small>', "used",
+        (m) => significant(isKnown(m.used) ? 100 * m.used : null) + (isKnown(m.rank) ? small(significant(m.rank)) : "")),
+      measured('<span class="line">Alignment</span><small>of channels, 95 %</small>', "alignment",
+        (m) => fixed(m.alignment, 3) + ends(m.alignment_ci, 3)),
+      measured('<span class="line">AOFE-ratio</span><small>95 %; random basis</small>', "ratio",
+        (m) => fixed(m.ratio, 3) + ends(m.ratio_ci, 3) + (isKnown(m.random) ? small(`random ${fixed(m.random, 3)}`) : "") +
+          (m.noise ? ' <span class="mark">≈ noise</span>' : "")),
     );
   }
   return found;

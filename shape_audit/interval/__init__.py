@@ -2,6 +2,7 @@
 
 derive_interval(table)                 -> IntervalDerivation: ranges, sensitivity, seeds, parametric fit
 shipped_interval(), read_interval(file), interval_of(derivation)   -> Interval
+interaction_and_loss(table), with_open_models(derivation, records)         interaction against loss
 write_figures(derivation, table, folder)   loss, interaction and best shape, PNG and SVG (the extra `board`)
 """
 
@@ -15,7 +16,23 @@ from shape_audit.lazy import lazy_names
 
 if TYPE_CHECKING:
     from shape_audit.interval.figures import write_figures
+    from shape_audit.interval.interaction_loss import interaction_and_loss, with_open_models
 
-__all__ = ["derive_interval", "interval_of", "read_interval", "shipped_interval", "write_figures"]
+__all__ = [
+    "derive_interval",
+    "interaction_and_loss",
+    "interval_of",
+    "read_interval",
+    "shipped_interval",
+    "with_open_models",
+    "write_figures",
+]
 
-__getattr__ = lazy_names(__name__, {"write_figures": "figures"})
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "interaction_and_loss": "interaction_loss",
+        "with_open_models": "interaction_loss",
+        "write_figures": "figures",
+    },
+)

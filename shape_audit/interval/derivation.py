@@ -52,6 +52,7 @@ def derive_interval(
         raise UsageError(f"--draws {draws}: take at least 100, or 0 for neither bootstrap nor fit")
     if seed < 0:
         raise UsageError(f"--seed must be 0 or more, not {seed}")
+    of_interaction = min_params or 0.0
     if min_params is None and table is None:
         min_params = DEFAULT_MIN_PARAMS
     budgets = _budgets(table, min_params or 0.0)
@@ -62,13 +63,17 @@ def derive_interval(
     doubts = _doubts(derivation, budgets)
     if not draws:
         return derivation.model_copy(update={"notes": doubts})
+    from shape_audit.interval.interaction_loss import interaction_and_loss
     from shape_audit.interval.loss_fit import fit_loss
     from shape_audit.interval.seed_bootstrap import resample_seeds
 
     bootstrap, of_seeds = resample_seeds(budgets, tolerance, draws=draws, seed=seed)
     fit, of_fit = fit_loss(budgets, draws=draws, seed=seed)
     notes = [*doubts, *(note for note in (of_seeds, of_fit) if note)]
-    return derivation.model_copy(update={"bootstrap": bootstrap, "fit": fit, "notes": notes})
+    interaction = interaction_and_loss(table, min_params=of_interaction, draws=draws, seed=seed)
+    return derivation.model_copy(
+        update={"bootstrap": bootstrap, "fit": fit, "interaction": interaction, "notes": notes}
+    )
 
 
 def _doubts(derivation: IntervalDerivation, budgets: Budgets) -> list[str]:

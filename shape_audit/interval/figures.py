@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 import numpy as np
 
 from shape_audit.errors import MissingExtraError
-from shape_audit.interval.sweep_table import SHIPPED_TABLE, Budgets, read_budgets, read_rows
+from shape_audit.interval.sweep_table import SHIPPED_TABLE, Budgets, number_in, read_budgets, read_rows
 from shape_audit.records import IntervalDerivation
 
 if TYPE_CHECKING:
@@ -103,11 +103,7 @@ class _Point(NamedTuple):
 
     def number(self, column: str) -> float | None:
         """What stands in a column; None where nothing or no number does."""
-        try:
-            value = float(self.cells.get(column) or "nan")
-        except ValueError:
-            return None
-        return value if np.isfinite(value) else None
+        return number_in(self.cells, column)
 
 
 def loss_figure(derivation: IntervalDerivation, budgets: Budgets) -> Figure:

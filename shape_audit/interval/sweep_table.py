@@ -66,6 +66,15 @@ def read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
         raise CorruptFileError(f"{path}: not a CSV file in UTF-8") from error
 
 
+def number_in(row: Mapping[str, Any], column: str) -> float | None:
+    """What stands in a column; None where nothing or no finite number does."""
+    try:
+        value = float(row.get(column) or "nan")
+    except ValueError:
+        return None
+    return value if math.isfinite(value) else None
+
+
 def read_budgets(path: Path) -> Budgets:
     """The budgets of a table; several lines of one shape and budget are its trainings.
 

@@ -4,6 +4,7 @@ among_size(scores)                            -> each score with its residual am
 make_points(scores, interval, protocol=...)   -> the models, each with one score of one protocol
 write_figures(evidence, points, folder)       two figures, PNG and SVG
 link(scores), link_points(points)             -> evidence of all models, and without those at the chance floor
+controlled_evidence()                         -> what models trained alike say: loss, benchmarks
 link_evidence(points, ...)                    -> LinkEvidence: correlations, contrast, optimum, verdict, a paragraph
 
 Only the front door is light: the statistics need numpy and statsmodels (the extra `board`).
@@ -18,6 +19,7 @@ from shape_audit.linking.among_size import among_size
 
 if TYPE_CHECKING:
     from shape_audit.linking.all_evidence import link, link_points
+    from shape_audit.linking.controlled import controlled_evidence
     from shape_audit.linking.evidence import link_evidence
     from shape_audit.linking.figures import write_figures
     from shape_audit.linking.points import (
@@ -36,6 +38,7 @@ __all__ = [
     "ModelFacts",
     "Point",
     "among_size",
+    "controlled_evidence",
     "facts_of_records",
     "family_of",
     "link",
@@ -53,6 +56,7 @@ __getattr__ = lazy_names(
         "DEFAULT_PARAMS": "points",
         "ModelFacts": "points",
         "Point": "points",
+        "controlled_evidence": "controlled",
         "facts_of_records": "points",
         "family_of": "points",
         "link": "all_evidence",

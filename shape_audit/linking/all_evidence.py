@@ -6,6 +6,7 @@ from collections.abc import Sequence
 
 from shape_audit.errors import UsageError
 from shape_audit.interval import shipped_interval
+from shape_audit.linking.controlled import controlled_evidence
 from shape_audit.linking.evidence import Progress, link_evidence
 from shape_audit.linking.points import Point, facts_of_records, make_points, parse_params
 from shape_audit.records import AuditRecord, Interval, LinkEvidence, ScoreRecord
@@ -25,7 +26,8 @@ def link(
 ) -> list[LinkEvidence]:
     """What the shapes of models have to do with their MMLU-Pro scores.
 
-        shape_audit.link()[0].verdict
+        shape_audit.link()[0].verdict         # across published models of many families
+        shape_audit.link()[0].controlled      # of models trained alike: loss, benchmarks
 
     Args:
         scores: None for those that ship.
@@ -59,7 +61,7 @@ def link_points(
     seed: int = 0,
     progress: Progress = lambda what, done, total: None,
 ) -> list[LinkEvidence]:
-    """The same of points; see `link_evidence`.
+    """The same of points; see `link_evidence`. The first set brings what models trained alike say.
 
     Raises:
         UsageError: fewer than two models, or no sensible number of draws.
@@ -69,10 +71,11 @@ def link_points(
     sets = [True]
     if any(point.is_at_floor for point in points) and sum(not point.is_at_floor for point in points) >= 2:
         sets.append(False)
-    return [
+    found = [
         link_evidence(
             points, protocol=protocol, interval=interval, left_out=left_out, with_floor=with_floor, draws=draws,
             seed=seed, progress=progress,
         )
         for with_floor in sets
     ]  # fmt: skip
+    return [found[0].model_copy(update={"controlled": controlled_evidence()}), *found[1:]]

@@ -13,7 +13,7 @@ from shape_audit.scores import FLOOR, KnownModels, across_models
 from shape_audit.shape import known_models, place
 
 DEFAULT_PARAMS = (1e8, 1.5e10)
-MEASURED = ("aofe_ratio", "aofe_normalized", "effective_rank")
+MEASURED = ("aofe_ratio", "aofe_normalized", "effective_rank", "share_of_width", "channel_alignment")
 """Numbers of a record that are linked too, at the embedding."""
 
 

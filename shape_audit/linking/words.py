@@ -4,13 +4,29 @@ supported: log-distance to the interval goes with lower scores given size, its i
 lying below 0, and models inside score higher given size, that interval above 0.
 not enough data: fewer than 20 models, or fewer than 5 on either side of the interval's ends.
 not supported: everything else.
+
+Of models trained alike, each claim for itself:
+loss supported: ln loss over ln R_D/W bends upwards at equal size, its interval above 0, and the interval of the best
+R_D/W lies within what was trained.
+benchmarks supported: accuracy rises with ln R_D/W at equal size, its interval above 0.
+not supported: everything else.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 
-from shape_audit.records import Association, Contrast, Interval, Optimum, Predictor
+from shape_audit.records import (
+    Association,
+    BestAtEqualSize,
+    Contrast,
+    Effect,
+    Interval,
+    Optimum,
+    Predictor,
+    SuiteBudget,
+)
 
 FEWEST_MODELS = 20
 FEWEST_A_SIDE = 5
@@ -101,3 +117,41 @@ def _ends(interval: tuple[float, float] | None, scale: float = 1, digits: int = 
     if interval is None:
         return "no interval"
     return f"{scale * interval[0]:+.{digits}f} to {scale * interval[1]:+.{digits}f}"
+
+
+def loss_verdict(best: BestAtEqualSize) -> str:
+    """Whether models of one size and recipe lose less at some R_D/W than on either side of it."""
+    is_within = best.r_dw_ci is not None and best.scanned[0] < best.r_dw_ci[0] and best.r_dw_ci[1] < best.scanned[1]
+    return SUPPORTED if best.curvature_ci[0] > 0 and is_within else NOT_SUPPORTED
+
+
+def loss_in_words(best: BestAtEqualSize, *, n_models: int, tokens: float) -> str:
+    """One paragraph: the grade, and where the lowest loss lies."""
+    ends = f" ({best.r_dw_ci[0]:.4f} to {best.r_dw_ci[1]:.4f})" if best.r_dw_ci else ""
+    return (
+        f"That shape moves the loss of models of one size is {loss_verdict(best)}, by {n_models} models trained alike "
+        f"on {tokens / 1e9:.0f}B tokens, one run a shape. At equal non-embedding parameters ln loss rises by "
+        f"{best.curvature:.4f} ({best.curvature_ci[0]:.4f} to {best.curvature_ci[1]:.4f}) times the squared distance "
+        f"in ln R_D/W from its lowest point, at {best.r_dw:.4f}{ends}; shapes from {best.scanned[0]:.4f} to "
+        f"{best.scanned[1]:.4f} were trained."
+    )
+
+
+def benchmark_verdict(given_size: Effect) -> str:
+    """Whether deeper models of one size and recipe answer more questions right."""
+    return SUPPORTED if given_size.ci[0] > 0 else NOT_SUPPORTED
+
+
+def benchmarks_in_words(budgets: Sequence[SuiteBudget], effects: Sequence[Effect], *, tasks: int) -> str:
+    """One paragraph: the grade, what depth is worth at equal size, and what is left of it given the loss."""
+    at_size, _, of_large, of_all = effects
+    deepest = ", ".join(f"{max(shape.r_dw for shape in budget.shapes):.3f} at {budget.name}" for budget in budgets[-3:])
+    points, low, high = (math.log(2) * number for number in (at_size.points, *at_size.ci))
+    return (
+        f"That deeper models of one size answer more right is {benchmark_verdict(at_size)}, up to the deepest that "
+        f"were trained ({deepest}). Over {at_size.n} models from 500M up, accuracy above guessing (mean of {tasks} "
+        f"benchmarks) rises by {points:.2f} points ({low:+.2f} to {high:+.2f}) for each doubling of R_D/W at equal "
+        f"size. Given the loss, shape adds {of_all.points:+.2f} ± {of_all.stderr:.2f} points a unit of ln R_D/W over "
+        f"all {of_all.n} models ({of_large.points:+.2f} ± {of_large.stderr:.2f} over the {of_large.n} large ones): "
+        "beyond the loss, no effect of shape is seen."
+    )

@@ -11,7 +11,7 @@ from shape_audit.records.model_ref import ModelRef
 from shape_audit.records.score_record import ScoreRecord
 from shape_audit.records.shape_facts import ModelShape, Placement
 
-SCHEMA_VERSION: Literal[1] = 1
+SCHEMA_VERSION: Literal[2] = 2
 
 CI = tuple[float, float] | None
 """A 95 % interval [low, high]; null where none was computed."""
@@ -75,7 +75,8 @@ class Loss(Frozen):
 
 
 class SiteInteraction(Frozen):
-    """How the channels of the residual stream interact at one site; see `interaction.statistics` for formulas.
+    """How the channels of the residual stream interact at one site; formulas are in
+    `interaction.estimators.statistics`.
 
     Plain and `_raw` values are U-statistics (products of different windows only), null for a single window and for
     a site that no gradient reaches;
@@ -110,6 +111,22 @@ class SiteInteraction(Frozen):
     effective_rank_raw: float | None
     effective_rank_plugin: float | None
     effective_rank_ci: CI = None
+    aofe_ratio_random_basis: float | None = None
+    """R0 = 1 - (effective rank + 2) / (width + 2): what the AOFE-ratio of this AGOP is on average over all bases."""
+    aofe_ratio_random_basis_raw: float | None = None
+    aofe_ratio_random_basis_plugin: float | None = None
+    aofe_ratio_random_basis_ci: CI = None
+    aofe_ratio_excess: float | None = None
+    """AOFE-ratio - R0: below 0 where channels are more separate than those of a random basis."""
+    aofe_ratio_excess_raw: float | None = None
+    aofe_ratio_excess_plugin: float | None = None
+    aofe_ratio_excess_ci: CI = None
+    """Null in records that were written before schema 2, as the next one's."""
+    channel_alignment: float | None = None
+    """- excess / R0: 0 where channels are as any basis would be, 1 where every channel acts alone."""
+    channel_alignment_raw: float | None = None
+    channel_alignment_plugin: float | None = None
+    channel_alignment_ci: CI = None
     trace: float
     """tr(G): mean squared gradient norm per token, in nats^2 per activation unit^2."""
     trace_ci: CI = None
@@ -128,6 +145,11 @@ class SiteInteraction(Frozen):
     """Number of the window with the largest gradients, from 0; null in older records."""
     heaviest_window_share: float | None = None
     """Its share of tr(G): of K like windows each has 1/K."""
+
+    @property
+    def share_of_width(self) -> float | None:
+        """The effective rank over the width: the share of all directions that gradients use."""
+        return None if self.effective_rank is None else self.effective_rank / self.width
 
     @property
     def is_rounding_only(self) -> bool:
@@ -223,7 +245,7 @@ class Environment(Frozen):
 class AuditRecord(Frozen):
     """One audit. `record_sha256` is the hash of all the rest but `environment`."""
 
-    schema_version: Literal[1] = SCHEMA_VERSION
+    schema_version: Literal[2] = SCHEMA_VERSION
     record_sha256: str = ""
     notes: list[str]
     """What a reader should know: disagreements between config and tensors, numbers below the noise floor ..."""

@@ -10,10 +10,11 @@ from typing import Any
 
 from pydantic import ValidationError
 
-from shape_audit.errors import CorruptFileError, IncompleteError
+from shape_audit.errors import CorruptFileError, IncompleteError, UsageError
 from shape_audit.records.atomic import write_text_atomically
 from shape_audit.records.audit_record import SCHEMA_VERSION, AuditRecord
-from shape_audit.records.hashing import content_sha256, record_sha256
+from shape_audit.records.hashing import content_sha256, sealed
+from shape_audit.records.migration import as_schema_1, from_schema_1
 from shape_audit.records.reading import read_small_file
 
 
@@ -65,10 +66,10 @@ def write_record(record: AuditRecord, folder: Path) -> Path:
 
 
 def read_record(path: Path) -> AuditRecord:
-    """Read a record and check that nobody has changed it since.
+    """Read a record and check that nobody has changed it since. One of an earlier schema comes as one of today.
 
     Raises:
-        CorruptFileError: not JSON, not a record of this schema version, or its hash does not fit its content.
+        CorruptFileError: not JSON, not a record of a known schema version, or its hash does not fit its content.
         IncompleteError: the file cannot be read.
     """
     raw = read_small_file(path)
@@ -77,22 +78,40 @@ def read_record(path: Path) -> AuditRecord:
     except (ValueError, RecursionError) as error:
         raise CorruptFileError(f"{path}: not a JSON file") from error
     version = content.get("schema_version") if isinstance(content, dict) else None
-    if version != SCHEMA_VERSION:
-        raise CorruptFileError(f"{path}: not an audit record of schema version {SCHEMA_VERSION}")
+    if version not in (1, SCHEMA_VERSION):
+        raise CorruptFileError(f"{path}: not an audit record of schema version 1 to {SCHEMA_VERSION}")
     try:
-        record = AuditRecord.model_validate_json(raw)
+        current = raw if version == SCHEMA_VERSION else json.dumps(from_schema_1(content))
+        record = AuditRecord.model_validate_json(current)
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise CorruptFileError(f"{path}: not an audit record: {where}: {first['msg']}") from error
+    except (KeyError, TypeError, ValueError, ArithmeticError) as error:
+        raise CorruptFileError(f"{path}: not an audit record of schema version 1") from error
     if not _fits(content, record):
         raise CorruptFileError(f"{path}: its content does not fit its record_sha256; it was edited by hand")
-    return record
+    return record if version == SCHEMA_VERSION else sealed(record)
+
+
+def read_record_folder(folder: Path) -> list[AuditRecord]:
+    """The records of a folder, by file name.
+
+    Raises:
+        UsageError: there is no such folder.
+        CorruptFileError: as `read_record`.
+    """
+    if not folder.is_dir():
+        raise UsageError(f"--records {folder}: no such folder")
+    return [read_record(path) for path in sorted(folder.glob("*.json"))]
 
 
 def _fits(content: Any, record: AuditRecord) -> bool:
-    """Whether a record's hash is that of its file, or, of a file that lacks keys of today, of what it means."""
+    """Whether a record's hash is that of its file, or, of a file that lacks keys of its schema, of what it means."""
+    meant = record.model_dump(mode="json", by_alias=True)
+    if content["schema_version"] == 1:
+        meant = as_schema_1(meant)
     try:
-        return record.record_sha256 == content_sha256(content) or record.record_sha256 == record_sha256(record)
+        return record.record_sha256 in (content_sha256(content), content_sha256(meant))
     except ValueError:  # NaN, or text that is none
         return False

@@ -7,6 +7,7 @@ from typing import Literal
 from pydantic import Field
 
 from shape_audit.records.frozen import Frozen
+from shape_audit.records.interaction_loss import InteractionAndLoss
 
 Edge = Literal["low", "high"]
 Ends = tuple[float, float]
@@ -134,4 +135,6 @@ class IntervalDerivation(Frozen):
     """Null where no shape was trained twice."""
     fit: LossFit | None = None
     """Null where the table is too small for it, or bends downwards."""
+    interaction: InteractionAndLoss | None = None
+    """Interaction held against loss; null where the table has measured none, and where no resamples were asked for."""
     notes: list[str] = Field(default=[])

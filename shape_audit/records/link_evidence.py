@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
+from shape_audit.records.controlled_evidence import ControlledEvidence
 from shape_audit.records.frozen import Frozen
 from shape_audit.records.shape_facts import Interval
 
@@ -83,3 +86,6 @@ class LinkEvidence(Frozen):
     summary: str
     """In plain words, made from the numbers by stated thresholds."""
     left_out: list[str]
+    controlled: list[ControlledEvidence] = Field(default_factory=list)
+    """What models trained alike say of claims of their own, pooled with nothing here; with the first set of models
+    only, which no choice of models changes."""

@@ -47,11 +47,28 @@ class SweepRow(Frozen):
     loss_gradient_embedding_aofe_ratio_low: float | None
     loss_gradient_embedding_aofe_ratio_high: float | None
     loss_gradient_embedding_aofe_ratio_plugin: float | None
+    loss_gradient_embedding_effective_rank: float | None = None
+    """With the next seven and their like at the last block, null in tables written before schema 2 of records."""
+    loss_gradient_embedding_aofe_ratio_random_basis: float | None = None
+    loss_gradient_embedding_aofe_ratio_excess: float | None = None
+    loss_gradient_embedding_aofe_ratio_excess_low: float | None = None
+    loss_gradient_embedding_aofe_ratio_excess_high: float | None = None
+    loss_gradient_embedding_channel_alignment: float | None = None
+    loss_gradient_embedding_channel_alignment_low: float | None = None
+    loss_gradient_embedding_channel_alignment_high: float | None = None
     loss_gradient_last_aofe: float | None
     """At the output of the last block."""
     loss_gradient_last_aofe_ratio: float | None
     loss_gradient_last_aofe_ratio_low: float | None
     loss_gradient_last_aofe_ratio_high: float | None
+    loss_gradient_last_effective_rank: float | None = None
+    loss_gradient_last_aofe_ratio_random_basis: float | None = None
+    loss_gradient_last_aofe_ratio_excess: float | None = None
+    loss_gradient_last_aofe_ratio_excess_low: float | None = None
+    loss_gradient_last_aofe_ratio_excess_high: float | None = None
+    loss_gradient_last_channel_alignment: float | None = None
+    loss_gradient_last_channel_alignment_low: float | None = None
+    loss_gradient_last_channel_alignment_high: float | None = None
     loss_gradient_mean_aofe_ratio: float | None
     """Mean over all sites."""
     projected_output_windows: int

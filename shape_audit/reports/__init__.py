@@ -27,17 +27,11 @@ if TYPE_CHECKING:
     from shape_audit.reports.markdown_report import audit_markdown
     from shape_audit.reports.markdown_tables import escaped, markdown_table
     from shape_audit.reports.memory import memory_json, memory_markdown, memory_sentence, memory_text, shortage
-    from shape_audit.reports.numbers import count, half_width, interval_ends, significant
+    from shape_audit.reports.numbers import count, half_width, interval_ends, percent, significant
     from shape_audit.reports.rich_tables import rich_table
     from shape_audit.reports.scores import scores_json, scores_markdown, scores_text
     from shape_audit.reports.suggestion import suggestion_markdown, suggestion_text
-    from shape_audit.reports.sweep import (
-        sweep_json,
-        sweep_markdown,
-        sweep_plan_markdown,
-        sweep_plan_text,
-        sweep_text,
-    )
+    from shape_audit.reports.sweep import sweep_json, sweep_markdown, sweep_plan_markdown, sweep_plan_text, sweep_text
     from shape_audit.reports.tables import Table
     from shape_audit.reports.terminal_report import audit_text
     from shape_audit.reports.verdict import SIDE_WORDS
@@ -65,6 +59,7 @@ __all__ = [
     "memory_markdown",
     "memory_sentence",
     "memory_text",
+    "percent",
     "rich_table",
     "scores_json",
     "scores_markdown",
@@ -105,6 +100,7 @@ __getattr__ = lazy_names(
         "memory_markdown": "memory",
         "memory_sentence": "memory",
         "memory_text": "memory",
+        "percent": "numbers",
         "rich_table": "rich_tables",
         "scores_json": "scores",
         "scores_markdown": "scores",

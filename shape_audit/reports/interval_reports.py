@@ -6,10 +6,11 @@ from rich.console import Group, RenderableType
 from rich.text import Text
 
 from shape_audit.records import IntervalDerivation, LossFit
+from shape_audit.reports.interaction_loss import interaction_loss_lines, interaction_loss_tables
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import count, interval_ends, rounded_count, significant
 from shape_audit.reports.rich_tables import plain, rich_table
-from shape_audit.reports.tables import budget_table, sensitivity_table
+from shape_audit.reports.tables import Table, budget_table, sensitivity_table
 
 
 def interval_sentence(derivation: IntervalDerivation) -> str:
@@ -91,6 +92,14 @@ def _after(ends: tuple[float, float] | None) -> str:
     return f" [{significant(ends[0], 2)}, {significant(ends[1], 2)}]" if ends else ""
 
 
+def _interaction_tables(derivation: IntervalDerivation) -> list[Table]:
+    return interaction_loss_tables(derivation.interaction) if derivation.interaction else []
+
+
+def _interaction_lines(derivation: IntervalDerivation) -> list[str]:
+    return interaction_loss_lines(derivation.interaction) if derivation.interaction else []
+
+
 def interval_text(derivation: IntervalDerivation) -> RenderableType:
     """The sentence, the budgets, what they follow from, the sensitivity."""
     return Group(
@@ -102,6 +111,8 @@ def interval_text(derivation: IntervalDerivation) -> RenderableType:
         *(Group(Text(), plain(line)) for line in interval_sureness(derivation)),
         Text(),
         rich_table(sensitivity_table(derivation)),
+        *(part for table in _interaction_tables(derivation) for part in (Text(), rich_table(table))),
+        *(Group(Text(), plain(line)) for line in _interaction_lines(derivation)),
     )
 
 
@@ -114,5 +125,7 @@ def interval_markdown(derivation: IntervalDerivation) -> str:
         _edges(derivation),
         *(escaped(line) for line in interval_sureness(derivation)),
         markdown_table(sensitivity_table(derivation)),
+        *map(markdown_table, _interaction_tables(derivation)),
+        *map(escaped, _interaction_lines(derivation)),
     ]
     return "\n\n".join(parts) + "\n"

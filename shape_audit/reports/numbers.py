@@ -22,6 +22,11 @@ def ratio(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
+def percent(share: float | None) -> str:
+    """A share in percent, to two significant digits; a dash for None."""
+    return "–" if share is None else f"{significant(100 * share, 2)} %"
+
+
 def half_width(interval: tuple[float, float] | None) -> str:
     """± half of an interval, to three decimals as ratios have; empty for None."""
     if interval is None:

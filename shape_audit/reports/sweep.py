@@ -11,7 +11,7 @@ from rich.text import Text
 
 from shape_audit.records import SweepPlan, SweepRow
 from shape_audit.reports.markdown_tables import escaped, markdown_table
-from shape_audit.reports.numbers import count, half_width, ratio, rounded_count, significant
+from shape_audit.reports.numbers import count, half_width, percent, ratio, rounded_count, significant
 from shape_audit.reports.rich_tables import plain, rich_table
 from shape_audit.reports.tables import Cell, Table
 
@@ -111,6 +111,8 @@ def _rows_table(rows: Sequence[SweepRow]) -> Table:
             f"{row.r_dw:.4f}",
             str(row.seed),
             f"{row.test_ce:.4f}",
+            _used(row),
+            _measured(row, "loss_gradient_embedding_channel_alignment"),
             _measured(row, "loss_gradient_embedding_aofe_ratio"),
             _measured(row, "loss_gradient_last_aofe_ratio"),
             _measured(row, "projected_output_aofe_ratio"),
@@ -119,9 +121,14 @@ def _rows_table(rows: Sequence[SweepRow]) -> Table:
         for row in rows
     )
     columns = (
-        "budget", "shape", "R_D/W", "seed", "nats/byte", "loss-grad.", "… last", "projected", "WᵀW"
+        "budget", "shape", "R_D/W", "seed", "nats/byte", "used", "alignment", "loss-grad.", "… last", "projected", "WᵀW"
     )  # fmt: skip
     return Table("Models", columns, cells)
+
+
+def _used(row: SweepRow) -> str:
+    rank = row.loss_gradient_embedding_effective_rank
+    return percent(None if rank is None else rank / row.hidden_size)
 
 
 def _measured(row: SweepRow, column: str) -> Cell:
@@ -133,7 +140,9 @@ def _measured(row: SweepRow, column: str) -> Cell:
 def _legend(rows: Sequence[SweepRow]) -> list[str]:
     read = f" of {count(rows[0].test_bytes)} bytes" if rows else ""
     return [
-        f"A shape is layers × width; nats/byte the cross-entropy{read} of the test text. The next four are AOFE-ratios "
+        f"A shape is layers × width; nats/byte the cross-entropy{read} of the test text; used the share of the width "
+        "that loss gradients use at the input of the first block, alignment how far the channels there are from those "
+        "of any basis (0; 1: each acts alone). The next four are AOFE-ratios "
         "of different things, never to be compared with each other: loss gradients at the input of the first block and "
         "the output of the last, projected outputs, and the token embedding's WᵀW. Beside stands half of the "
         "95 % interval over windows; seeds vary beyond that."

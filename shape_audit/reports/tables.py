@@ -5,12 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from shape_audit.records import AuditRecord, FittedBest, IntervalDerivation
+from shape_audit.records import AuditRecord, FittedBest, IntervalDerivation, SiteInteraction
 from shape_audit.reports.numbers import (
     count,
     half_width,
     interval_ends,
     of_total,
+    percent,
     ratio,
     relative_half_width,
     rounded_count,
@@ -87,24 +88,45 @@ def ledger_table(record: AuditRecord) -> Table:
 
 
 def interaction_table(record: AuditRecord) -> Table | None:
-    """One row a site; None for a shape-only record."""
+    """Directions used, alignment, and the AOFE-ratio beside a random basis's, one row a site; None for a shape-only
+    record."""
     if record.interaction is None:
         return None
     rows = tuple(
         (
-            site.name + (" †" if site.below_noise_floor else "") + (" ‡" if site.limited_by_rounding else ""),
-            _stacked(ratio(site.aofe_ratio), half_width(site.aofe_ratio_ci)),
-            ratio(site.aofe_ratio_plugin),
-            _with_interval(site.aofe_normalized, site.aofe_normalized_ci),
-            _with_interval(site.mean_cos2, site.mean_cos2_ci),
+            _marked(site),
             _with_interval(site.effective_rank, site.effective_rank_ci),
-            _with_interval(site.aofe, site.aofe_ci),
-            _with_interval(site.trace, site.trace_ci),
+            percent(site.share_of_width),
+            _stacked(ratio(site.channel_alignment), half_width(site.channel_alignment_ci)),
+            _stacked(ratio(site.aofe_ratio), half_width(site.aofe_ratio_ci)),
+            _stacked(ratio(site.aofe_ratio_random_basis), half_width(site.aofe_ratio_random_basis_ci)),
+            ratio(site.aofe_ratio_plugin),
         )
         for site in record.interaction.sites
     )
-    columns = ("site", "AOFE-ratio", "plug-in", "AOFE/tr²", "mean cos²", "eff. rank", "AOFE", "tr G")
+    columns = ("site", "eff. rank", "of width", "alignment", "AOFE-ratio", "random basis", "plug-in")
     return Table(f"Interaction ({record.interaction.protocol}, {record.interaction.dtype})", columns, rows)
+
+
+def energy_table(record: AuditRecord) -> Table | None:
+    """What the ratios are made of, one row a site; None for a shape-only record."""
+    if record.interaction is None:
+        return None
+    rows = tuple(
+        (
+            _marked(site),
+            _with_interval(site.aofe, site.aofe_ci),
+            _with_interval(site.trace, site.trace_ci),
+            _with_interval(site.aofe_normalized, site.aofe_normalized_ci),
+            _with_interval(site.mean_cos2, site.mean_cos2_ci),
+        )
+        for site in record.interaction.sites
+    )
+    return Table("Energies", ("site", "AOFE", "tr G", "AOFE/tr²", "mean cos²"), rows)
+
+
+def _marked(site: SiteInteraction) -> str:
+    return site.name + (" †" if site.below_noise_floor else "") + (" ‡" if site.limited_by_rounding else "")
 
 
 def spectrum_table(record: AuditRecord) -> Table | None:
@@ -135,28 +157,37 @@ def _stacked(value: str, interval: str) -> Cell:
 
 
 def comparison_table(records: Sequence[AuditRecord]) -> Table:
-    """One row a model; the AOFE-ratio at the first and at the last site measured."""
+    """One row a model; of its interaction the first and the last site measured."""
     rows = tuple(
         (
             record.model.repo_id,
-            f"{record.shape.num_hidden_layers} × {record.shape.hidden_size:,}",
-            f"{record.shape.r_dw:.4f}",
-            record.placement.side if record.shape.is_dense and record.placement.side else "not dense",
-            rounded_count(record.shape.params_total),
+            (
+                f"{record.shape.num_hidden_layers} × {record.shape.hidden_size:,}",
+                rounded_count(record.shape.params_total),
+            ),
+            (
+                f"{record.shape.r_dw:.4f}",
+                record.placement.side if record.shape.is_dense and record.placement.side else "not dense",
+            ),
             *_ends_of_profile(record),
             significant(record.loss.bits_per_byte) if record.loss else "–",
         )
         for record in records
     )
-    columns = ("model", "shape", "R_D/W", "placement", "params", "AOFE-ratio", "… last", "bits/byte")
-    return Table("Side by side", columns, rows)
+    columns = ("model", "shape", "R_D/W", "used", "alignment", "AOFE-ratio", "bits/byte")
+    return Table("Side by side; share of the width that gradients use, first and last site", columns, rows)
 
 
-def _ends_of_profile(record: AuditRecord) -> tuple[str, str]:
+def _ends_of_profile(record: AuditRecord) -> tuple[Cell, Cell, Cell]:
     if record.interaction is None:
-        return "–", "–"
+        return "–", "–", "–"
     sites = record.interaction.sites
-    return ratio(sites[0].aofe_ratio), ratio(sites[-1].aofe_ratio)
+    ends = [sites[0], sites[-1]] if len(sites) > 1 else sites
+    return (
+        tuple(percent(site.share_of_width) for site in ends),
+        tuple(ratio(site.channel_alignment) for site in ends),
+        tuple(ratio(site.aofe_ratio) for site in ends),
+    )
 
 
 def provenance_table(record: AuditRecord) -> Table:

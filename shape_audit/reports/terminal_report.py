@@ -9,14 +9,22 @@ from rich.text import Text
 from shape_audit.records import AuditRecord
 from shape_audit.reports.rich_tables import plain, rich_table
 from shape_audit.reports.scores import MIND, score_sources, scores_table
-from shape_audit.reports.tables import interaction_table, ledger_table, provenance_table, shape_table, spectrum_table
+from shape_audit.reports.tables import (
+    energy_table,
+    interaction_table,
+    ledger_table,
+    provenance_table,
+    shape_table,
+    spectrum_table,
+)
 from shape_audit.reports.verdict import headline, sentences
 from shape_audit.reports.weights_table import WEIGHTS_CAVEAT, weights_table
 
 LEGEND = (
-    "± half of the 95 % interval. AOFE: energy of the average gradient outer product (AGOP) off its diagonal, where "
-    "channels meet. AOFE-ratio: its share of all energy; plug-in: the same as published figures have it, biased "
-    "upwards. README has the rest."
+    "± half of the 95 % interval. eff. rank: directions that gradients use. alignment: 0 where channels are as any "
+    "basis would be, 1 where each acts alone. AOFE: energy of the average gradient outer product (AGOP) off its "
+    "diagonal; AOFE-ratio: its share of all energy; random basis: what the ratio would be in one; plug-in: the ratio "
+    "as published figures have it, biased upwards. README has the rest."
 )
 _MARK = {"inside": "●", "shallow-wide": "◀", "deep-narrow": "▶"}
 
@@ -30,6 +38,8 @@ def audit_text(record: AuditRecord) -> RenderableType:
     parts += [Text(), rich_table(shape_table(record)), Text(), rich_table(ledger_table(record))]
     if (table := interaction_table(record)) is not None:
         parts += [Text(), rich_table(table), plain(LEGEND, style="dim")]
+    if (table := energy_table(record)) is not None:
+        parts += [Text(), rich_table(table)]
     if (table := spectrum_table(record)) is not None:
         parts += [Text(), rich_table(table)]
     if (table := weights_table(record)) is not None:

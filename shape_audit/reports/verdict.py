@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 
 from shape_audit.records import AuditRecord, SiteInteraction
-from shape_audit.reports.numbers import half_width, interval_ends
+from shape_audit.reports.numbers import half_width, interval_ends, percent, ratio, significant
 
 FEW_WINDOWS = 32
 """Below so many windows, repeated audits with other seeds differ in the second digit."""
@@ -54,35 +55,54 @@ def _depths_inside(record: AuditRecord) -> str:
     return f"{fewest} layer{'s' if fewest != 1 else ''} would be inside"
 
 
-def interaction_sentence(record: AuditRecord) -> str | None:
-    """What the AOFE-ratio says, at the first and the last site measured; None for a shape-only record."""
+def interaction_sentences(record: AuditRecord) -> list[str]:
+    """How many directions gradients use, how channels lie to them, and the AOFE-ratio beside that of a random basis, at
+    the first and the last site measured; nothing for a shape-only record."""
     if record.interaction is None or record.loss is None or record.calibration is None:
-        return None
+        return []
     sites = record.interaction.sites
     ends = [sites[0], sites[-1]] if len(sites) > 1 else sites
     if any(site.aofe_ratio is None for site in ends):
-        return None
+        return []
     if any(site.below_noise_floor for site in ends):
-        return "How channels interact cannot be told from so few windows: the estimates are noise."
+        return ["How channels interact cannot be told from so few windows: the estimates are noise."]
     if any(site.is_rounding_only for site in ends):
-        return "How channels interact cannot be told: the gradients are rounding errors, the true ones may be zero."
-    shares = " and ".join(f"{_share(site)} at {site.name}" for site in ends)
+        return ["How channels interact cannot be told: the gradients are rounding errors, the true ones may be zero."]
     few = record.interaction.windows_used < FEW_WINDOWS
-    rough = f" From {record.interaction.windows_used} windows this is a rough estimate." if few else ""
-    if record.interaction.protocol != "loss-gradient":
-        return (
-            f"Of the energy of its {record.interaction.protocol} AGOP, a share of {shares} is off the diagonal.{rough}"
-        )
+    rough = [f"From {record.interaction.windows_used} windows this is a rough estimate."] if few else []
+    is_loss = record.interaction.protocol == "loss-gradient"
+    subject = "On this text gradients use" if is_loss else f"The {record.interaction.protocol} AGOP uses"
+    used = " and ".join(_directions(site) for site in ends)
+    return [f"{subject} {used}.", *_alignment(ends), _ratio(ends), *rough]
+
+
+def _directions(site: SiteInteraction) -> str:
+    rank = significant(site.effective_rank)
+    return f"{percent(site.share_of_width)} of the width at {site.name} ({rank} of {site.width:,} directions)"
+
+
+def _alignment(ends: Sequence[SiteInteraction]) -> list[str]:
+    if any(site.channel_alignment is None for site in ends):
+        return []
+    found = " and ".join(_value(site.channel_alignment, site.channel_alignment_ci) for site in ends)
+    return [f"Channel alignment is {found}: 0 if channels were as those of any basis, 1 if each acted alone."]
+
+
+def _ratio(ends: Sequence[SiteInteraction]) -> str:
+    pairs = " and ".join(
+        f"{_value(site.aofe_ratio, site.aofe_ratio_ci)} where a random basis has {ratio(site.aofe_ratio_random_basis)}"
+        for site in ends
+    )
     return (
-        f"Channels interact: of the gradient energy on this text, a share of {shares} couples different channels "
-        f"(AOFE-ratio; 0 would mean that every channel acts alone).{rough}"
+        f"The AOFE-ratio, the paper's quantity, is {pairs}: it follows the share of directions used, and alone it is "
+        "not a property of the function (a model with RMSNorm can be rotated to another ratio with the same outputs)."
     )
 
 
-def _share(site: SiteInteraction) -> str:
-    if site.aofe_ratio_ci is None:
-        return f"{site.aofe_ratio:.2f}"
-    return f"{site.aofe_ratio:.3f} {half_width(site.aofe_ratio_ci)}"
+def _value(value: float | None, interval: tuple[float, float] | None) -> str:
+    if value is None or interval is None:
+        return "–" if value is None else f"{value:.2f}"
+    return f"{value:.3f} {half_width(interval)}"
 
 
 def loss_sentence(record: AuditRecord) -> str | None:
@@ -107,6 +127,6 @@ def _spaced(interval: tuple[float, float] | None) -> str:
 
 def sentences(record: AuditRecord) -> list[str]:
     """All of it but the headline, in order, the caveat last."""
-    found = [shape_sentence(record), interaction_sentence(record), loss_sentence(record)]
+    found = [shape_sentence(record), *interaction_sentences(record), loss_sentence(record)]
     caveat = [f"A coordinate, not a grade: {record.placement.caveat}."] if record.shape.is_dense else []
     return [s for s in found if s] + caveat

@@ -12,10 +12,19 @@ from typing import Any
 from pydantic import ValidationError
 
 from shape_audit.errors import CorruptFileError, IncompleteError
-from shape_audit.records import AuditRecord, PlannedShape, SweepRow, read_small_file, write_text_atomically
+from shape_audit.records import (
+    AuditRecord,
+    PlannedShape,
+    SiteInteraction,
+    SweepRow,
+    read_small_file,
+    write_text_atomically,
+)
 from shape_audit.sweep.evaluation import Evaluation
 
 COLUMNS = tuple(SweepRow.model_fields)
+LATER = frozenset(name for name, field in SweepRow.model_fields.items() if not field.is_required())
+"""Columns that tables of earlier versions lack."""
 
 
 def model_name(shape: PlannedShape, seed: int) -> str:
@@ -56,7 +65,8 @@ def read_table(path: Path) -> list[SweepRow]:
         return []
     try:
         reader = csv.DictReader(io.StringIO(read_small_file(path).decode("utf-8"), newline=""))
-        if tuple(reader.fieldnames or ()) != COLUMNS:
+        found = reader.fieldnames or ()
+        if tuple(found) != tuple(name for name in COLUMNS if name in found or name not in LATER):
             raise CorruptFileError(f"{path}: not the table of this version's `sweep run` (other columns)")
         return [_read_row(line) for line in reader]
     except (ValidationError, UnicodeDecodeError, csv.Error) as error:
@@ -103,10 +113,23 @@ def _loss_gradient(record: AuditRecord) -> dict[str, Any]:
         "loss_gradient_embedding_aofe_ratio": embedding.aofe_ratio,
         **_ends("loss_gradient_embedding_aofe_ratio", embedding.aofe_ratio_ci),
         "loss_gradient_embedding_aofe_ratio_plugin": embedding.aofe_ratio_plugin,
+        **_against_chance("loss_gradient_embedding", embedding),
         "loss_gradient_last_aofe": last.aofe,
         "loss_gradient_last_aofe_ratio": last.aofe_ratio,
         **_ends("loss_gradient_last_aofe_ratio", last.aofe_ratio_ci),
+        **_against_chance("loss_gradient_last", last),
         "loss_gradient_mean_aofe_ratio": sum(known) / len(known) if len(known) == len(ratios) else None,
+    }
+
+
+def _against_chance(prefix: str, site: SiteInteraction) -> dict[str, Any]:
+    return {
+        f"{prefix}_effective_rank": site.effective_rank,
+        f"{prefix}_aofe_ratio_random_basis": site.aofe_ratio_random_basis,
+        f"{prefix}_aofe_ratio_excess": site.aofe_ratio_excess,
+        **_ends(f"{prefix}_aofe_ratio_excess", site.aofe_ratio_excess_ci),
+        f"{prefix}_channel_alignment": site.channel_alignment,
+        **_ends(f"{prefix}_channel_alignment", site.channel_alignment_ci),
     }
 
 

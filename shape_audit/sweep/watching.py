@@ -39,12 +39,15 @@ class Observation:
     seconds: float
 
     def numbers(self) -> dict[str, float]:
-        """What a logger takes: r_dw, nats_per_token, seconds; of each site aofe and aofe_ratio, with _low and _high."""
+        """What a logger takes: r_dw, nats_per_token, seconds; of each site aofe, aofe_ratio, effective_rank and
+        channel_alignment, with _low and _high."""
         found = {"r_dw": self.r_dw, "nats_per_token": self.nats_per_token, "seconds": self.seconds}
         for site in self.sites:
             for name, value, ends in (
                 ("aofe", site.aofe, site.aofe_ci),
                 ("aofe_ratio", site.aofe_ratio, site.aofe_ratio_ci),
+                ("effective_rank", site.effective_rank, site.effective_rank_ci),
+                ("channel_alignment", site.channel_alignment, site.channel_alignment_ci),
             ):
                 if value is not None:
                     found[f"{site.name}/{name}"] = value

@@ -132,17 +132,26 @@ def test_intervals_cover_a_known_truth_and_the_correction_takes_bias_off() -> No
     generator = torch.Generator().manual_seed(4)
     root_DD = torch.randn(WIDTH, WIDTH, generator=generator, dtype=torch.float64)
     truth_DD = root_DD.T @ root_DD
-    ratio = 1 - float(truth_DD.diagonal().square().sum() / truth_DD.square().sum())
-    covered, raw, corrected = [], [], []
+    energy = float(truth_DD.square().sum())
+    ratio = 1 - float(truth_DD.diagonal().square().sum()) / energy
+    random_basis = 1 - (float(truth_DD.trace()) ** 2 / energy + 2) / (WIDTH + 2)
+    truth = {
+        "aofe_ratio": ratio, "aofe_ratio_random_basis": random_basis, "aofe_ratio_excess": ratio - random_basis,
+        "channel_alignment": 1 - ratio / random_basis,
+    }  # fmt: skip
+    covered: dict[str, list[bool]] = {name: [] for name in truth}
+    raw, corrected = ({name: list[float]() for name in truth} for _ in range(2))
     for _ in range(400):
         gradients = torch.randn(32, 3, WIDTH, generator=generator, dtype=torch.float64) @ root_DD
         site = site_interaction("embedding", sums_of(gradients))
-        assert site.aofe_ratio_ci is not None and site.aofe_ratio_raw is not None and site.aofe_ratio is not None
-        covered.append(site.aofe_ratio_ci[0] <= ratio <= site.aofe_ratio_ci[1])
-        raw.append(site.aofe_ratio_raw - ratio)
-        corrected.append(site.aofe_ratio - ratio)
-    assert 0.91 <= np.mean(covered) <= 0.985
-    assert abs(np.mean(corrected)) < abs(np.mean(raw))
+        for name, value in truth.items():
+            low, high = getattr(site, f"{name}_ci")
+            covered[name].append(low <= value <= high)
+            raw[name].append(getattr(site, f"{name}_raw") - value)
+            corrected[name].append(getattr(site, name) - value)
+    for name in truth:
+        assert 0.91 <= np.mean(covered[name]) <= 0.985, name
+        assert abs(np.mean(corrected[name])) < abs(np.mean(raw[name])), name
 
 
 def test_heavy_tails_are_worth_fewer_degrees_of_freedom() -> None:

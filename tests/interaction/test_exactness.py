@@ -40,6 +40,11 @@ def assert_equal(sums: SiteSums, exact: ExactSite, rtol: float = 1e-10) -> None:
     assert unbiased.aofe_normalized == pytest.approx(aofe / exact.trace2_u, rel=10 * rtol)
     assert unbiased.mean_cos2 == pytest.approx(aofe / (exact.trace2_u - exact.diagonal_u), rel=10 * rtol)
     assert unbiased.effective_rank == pytest.approx(exact.trace2_u / exact.total_u, rel=rtol)
+    random_basis = 1 - (exact.trace2_u / exact.total_u + 2) / (sums.width + 2)
+    excess = aofe / exact.total_u - random_basis
+    assert unbiased.quotient("aofe_ratio_random_basis") == pytest.approx(random_basis, rel=rtol)
+    assert unbiased.quotient("aofe_ratio_excess") == pytest.approx(excess, rel=10 * rtol, abs=rtol)
+    assert unbiased.quotient("channel_alignment") == pytest.approx(-excess / random_basis, rel=10 * rtol, abs=rtol)
     psi = influences(unbiased, rows)
     scale = psi.abs().amax(0)  # a single influence may be a small difference
     expected_psi = torch.tensor(list(exact.influences.values()), dtype=torch.float64).reshape(-1, 3)

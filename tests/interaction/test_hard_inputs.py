@@ -22,7 +22,7 @@ from shape_audit.interaction.stream.sites import Site
 from shape_audit.interaction.twins.profile_twin import exact_site, exact_sites
 from shape_audit.models.blocks import find_blocks
 from shape_audit.records import SiteInteraction
-from tests.interaction.measured import DEPTH, LONG, SHORT, extended, random_windows, tiny_pass
+from tests.interaction.measured import DEPTH, LONG, SHORT, WIDTH, extended, random_windows, tiny_pass
 from tests.tiny_models import tiny_model
 
 CPU = torch.device("cpu")
@@ -109,7 +109,16 @@ def truth_of(gradients_KTD: Tensor) -> dict[str, float | None]:
         "mean_cos2": off / (site.trace2_u - site.diagonal_u),
         "effective_rank": site.trace2_u / site.total_u,
     }
-    return {"aofe": off * scale**4, **quotients}
+    return {"aofe": off * scale**4, **quotients, **against_chance(quotients, exact.shape[-1])}
+
+
+def against_chance(quotients: dict[str, float], width: int) -> dict[str, float]:
+    basis = 1 - (quotients["effective_rank"] + 2) / (width + 2)
+    excess = quotients["aofe_ratio"] - basis
+    return {
+        "aofe_ratio_random_basis": basis, "aofe_ratio_excess": excess,
+        "channel_alignment": -excess / basis if basis else math.nan,
+    }  # fmt: skip
 
 
 def _off(one_TD: Tensor, other_TD: Tensor) -> float:
@@ -263,7 +272,7 @@ def test_hard_models_agree_with_the_float64_twin(name: str, length: int) -> None
             "mean_cos2": aofe / (truth.trace2_u - truth.diagonal_u),
             "effective_rank": truth.trace2_u / truth.total_u,
         }
-        for number, value in expected.items():
+        for number, value in (expected | against_chance(expected, WIDTH)).items():
             # gradients of a float32 model are known to some 1e-6, and a planted row makes them larger by 1e5
             assert raw(site, number) == pytest.approx(value, rel=2e-3, abs=1e-5), (site.name, number)
 

@@ -23,7 +23,8 @@ def site(name: str, ratio: float, width: int, *, noise: bool = False) -> SiteInt
         return {what: value, f"{what}_raw": value, f"{what}_plugin": value, f"{what}_ci": (value * 0.98, value * 1.02)}
 
     numbers = values("aofe_ratio", ratio) | values("aofe_normalized", ratio / 40) | values("mean_cos2", ratio / 50)
-    numbers |= values("effective_rank", 12.5 + 10 * ratio)
+    numbers |= values("effective_rank", 12.5 + 10 * ratio) | values("channel_alignment", ratio / 10)
+    numbers |= values("aofe_ratio_random_basis", ratio / 0.9) | values("aofe_ratio_excess", ratio - ratio / 0.9)
     return SiteInteraction.model_validate(
         {"name": name, "width": width, "aofe": 0.01, "aofe_plugin": 0.01, "trace": 0.5, "below_noise_floor": noise}
         | numbers

@@ -30,7 +30,8 @@ def site(name: str, aofe_ratio: float, *, below_noise_floor: bool = False) -> Si
         aofe_ratio_plugin=aofe_ratio, aofe_ratio_ci=(aofe_ratio - 0.01, aofe_ratio + 0.01), aofe_normalized=0.02,
         aofe_normalized_raw=0.02, aofe_normalized_plugin=0.02, mean_cos2=0.03, mean_cos2_raw=0.03,
         mean_cos2_plugin=0.03, effective_rank=41.5, effective_rank_raw=41.5, effective_rank_plugin=41.5,
-        effective_rank_ci=(40, 43), trace=1e-3, below_noise_floor=below_noise_floor,
+        effective_rank_ci=(40, 43), aofe_ratio_random_basis=0.96, aofe_ratio_excess=aofe_ratio - 0.96,
+        channel_alignment=0.0625, channel_alignment_ci=(0.05, 0.076), trace=1e-3, below_noise_floor=below_noise_floor,
     )  # fmt: skip
 
 

@@ -212,10 +212,10 @@ def test_records_edited_by_hand_are_not_used(tmp_path: Path, folders: list[Path]
     honest = record.read_text()
     record.write_text(honest.replace('"num_hidden_layers": 2', '"num_hidden_layers": 3'))
     other = record.with_name("other.json")
-    other.write_text(honest.replace('"schema_version": 1', '"schema_version": 0'))
+    other.write_text(honest.replace('"schema_version": 2', '"schema_version": 0'))
     board, audited = built(manifest(folders[:1]), tmp_path / "board")
     assert audited == [str(folders[0])] and board.rows[0].num_hidden_layers == 2
-    assert len(board.notes) == 1 and "not an audit record of schema version 1; not used" in board.notes[0]
+    assert len(board.notes) == 1 and "not an audit record of schema version 1 to 2; not used" in board.notes[0]
     assert undated(record.read_text()) == undated(honest)
 
 

@@ -10,7 +10,7 @@ from tests.leaderboard.conftest import OpenPage
 
 ROWS = "#board tbody tr"
 COLUMNS = {"model": 1, "family": 2, "params": 4, "layers": 5, "r": 6, "side": 7, "distance": 8, "score": 9, "size": 10,
-           "official": 11, "bits": 12, "ratio": 13, "normalized": 14, "rank": 15}  # fmt: skip
+           "official": 11, "bits": 12, "used": 13, "alignment": 14, "ratio": 15}  # fmt: skip
 
 
 def cells(page: Any, name: str) -> list[str]:
@@ -56,8 +56,10 @@ def test_what_the_table_shows_is_what_the_board_holds(open_page: OpenPage, small
             assert columns["ratio"][at].startswith(f"{site.aofe_ratio:.3f}") and mark in columns["ratio"][at]
             assert site.aofe_ratio_ci and f"[{site.aofe_ratio_ci[0]:.3f}, " in columns["ratio"][at]
             assert columns["bits"][at].startswith(f"{row.measured.bits_per_byte:.3f}")
-            assert columns["normalized"][at].startswith(f"{site.aofe_normalized:.3g}")
-            assert columns["rank"][at].startswith(f"{site.effective_rank:.1f}")
+            assert f"random {site.aofe_ratio_random_basis:.3f}" in columns["ratio"][at]
+            assert columns["alignment"][at].startswith(f"{site.channel_alignment:.3f}")
+            assert site.share_of_width and columns["used"][at].startswith(f"{100 * site.share_of_width:#.3g}")
+            assert f"{site.effective_rank:.1f}" in columns["used"][at]
 
 
 def test_scores_disagree_are_at_the_floor_or_limited_in_plain_sight(open_page: OpenPage, small: Board) -> None:

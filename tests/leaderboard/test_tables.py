@@ -44,6 +44,8 @@ def test_numbers_are_those_of_the_records(board: Board) -> None:
     first = record.interaction.sites[0]
     assert found["first_site.aofe_ratio"] == first.aofe_ratio and found["sites"][0] == "embedding"
     assert [found["first_site.aofe_ratio.low"], found["first_site.aofe_ratio.high"]] == list(first.aofe_ratio_ci or ())
+    assert found["first_site.channel_alignment"] == first.channel_alignment
+    assert found["first_site.aofe_ratio_random_basis"] == first.aofe_ratio_random_basis
     assert found["sites.aofe_ratio"] == [site.aofe_ratio for site in record.interaction.sites]
     assert found["r_dw"] == record.shape.r_dw and found["measured.bits_per_byte"] == record.loss.bits_per_byte
     assert rows["./gone"]["failure"] == "./gone: no such folder" and rows["./gone"]["r_dw"] is None

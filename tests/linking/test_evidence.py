@@ -134,7 +134,10 @@ def test_measured_records_are_linked_and_never_mixed(record: shape_audit.AuditRe
     ]
     points, _ = make_points(models, shipped_interval(), protocol=LM_EVAL_LETTERS, base_only=False,
                             facts=facts_of_records(records))  # fmt: skip
-    assert set(points[0].predictors) == {"r_dw", "log_distance", "aofe_ratio", "aofe_normalized", "effective_rank"}
+    assert set(points[0].predictors) == {
+        "r_dw", "log_distance", "aofe_ratio", "aofe_normalized", "effective_rank", "share_of_width",
+        "channel_alignment",
+    }  # fmt: skip
     assert record.calibration is not None
     other = records[0].model_copy(update={"calibration": record.calibration.model_copy(update={"seq_len": 65})})
     with pytest.raises(shape_audit.UsageError, match="2 different texts, window lengths or protocols"):
@@ -150,14 +153,19 @@ def test_a_range_that_cannot_be_meant_is_refused(text: str) -> None:
 def test_the_command_prints_evidence_and_figures(program: Program, tmp_path: Path) -> None:
     done = program("link", "--draws", "200", "--figures", "figures", HF_HUB_OFFLINE="1")
     assert done.returncode == 0, done.stderr
+    order = [done.stdout.index(claim) for claim in ("Loss at", "Benchmarks at", "MMLU-Pro across families. Not supp")]
+    assert order == sorted(order), "what models trained alike say comes first"
     assert "Not supported: 109 models" in done.stdout and "Leaving them out selects on the outcome" in " ".join(
         done.stdout.split())  # fmt: skip
     assert sorted(path.name for path in (tmp_path / "figures").iterdir()) == [
         "residual_against_distance.png", "residual_against_distance.svg", "score_against_r_dw.png",
         "score_against_r_dw.svg"]  # fmt: skip
     found = json.loads(program("link", "--draws", "200", "-f", "json").stdout)
-    assert [LinkEvidence.model_validate(one).with_floor for one in found] == [True, False]
-    assert program("link", "--draws", "200", "-f", "markdown").stdout.startswith("# Not supported: 109 models")
+    sets = [LinkEvidence.model_validate(one) for one in found]
+    assert [one.with_floor for one in sets] == [True, False]
+    assert [[claim.claim for claim in one.controlled] for one in sets] == [["loss", "benchmarks"], []]
+    markdown = program("link", "--draws", "200", "-f", "markdown").stdout
+    assert markdown.startswith("# Loss at equal size. Supported: 22 models") and "Not supported: 109 models" in markdown
 
 
 @pytest.mark.parametrize(

@@ -47,7 +47,10 @@ def test_the_verdict_comes_first_and_in_words(measured: AuditRecord) -> None:
     text = words(audit_text(measured))
     assert "2 layers on a width of 24: R_D/W = 0.0833, interval [0.0204, 0.0645]" in text
     assert "At this width, 1 layer would be inside." in text
-    assert "AOFE-ratio" in text and "bits per byte" in text
+    used, ratio = text.index("of 24 directions) "), text.index("The AOFE-ratio, the paper's quantity, is ")
+    assert text.index("On this text gradients use") < used < text.index("Channel alignment is") < ratio
+    assert "where a random basis has" in text and "alone it is not a property of the function" in text
+    assert "bits per byte" in text
     assert "of the 184 base models in the shipped table 160 lie below it" in text
 
 
@@ -66,10 +69,12 @@ def test_every_form_shows_the_same_numbers(measured: AuditRecord) -> None:
     assert measured.interaction is not None and measured.loss is not None
     text, markdown = (form.replace(" †", "") for form in (drawn(audit_text(measured)), audit_markdown(measured)))
     for site in measured.interaction.sites:
-        assert site.aofe_ratio is not None
-        row = [line for line in text.splitlines() if line.startswith(site.name)][-1]
-        assert row.split()[1:3] == [f"{site.aofe_ratio:.3f}", f"{site.aofe_ratio_plugin:.3f}"]
-        assert f"| {site.name} | {site.aofe_ratio:.3f} | {site.aofe_ratio_plugin:.3f} |" in markdown
+        numbers = (site.channel_alignment, site.aofe_ratio, site.aofe_ratio_random_basis, site.aofe_ratio_plugin)
+        shown = [f"{number:.3f}" for number in numbers if number is not None]
+        table = text[text.index("Interaction (") :].splitlines()
+        row = next(line for line in table if line.startswith(site.name))
+        assert len(shown) == 4 and row.split()[-4:] == shown
+        assert f"% | {' | '.join(shown)} |" in markdown
     assert f"{measured.shape.params_total:,}" in text and f"{measured.shape.params_total:,}" in markdown
     assert AuditRecord.model_validate_json(as_json(measured)) == measured
     assert json.loads(as_json(measured))["environment"]["wall_seconds"]["pass"] > 0

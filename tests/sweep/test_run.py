@@ -152,6 +152,8 @@ def test_the_table_is_what_the_other_commands_read(straight: Path) -> None:
     assert record.model.revision == first["revision"] and record.shape.params_total == int(first["params"])
     assert record.interaction is not None
     assert record.interaction.sites[0].aofe_ratio == float(first["loss_gradient_embedding_aofe_ratio"])
+    assert record.interaction.sites[-1].channel_alignment == float(first["loss_gradient_last_channel_alignment"])
+    assert record.interaction.sites[0].aofe_ratio_excess == float(first["loss_gradient_embedding_aofe_ratio_excess"])
     projected = shape_audit.audit(str(model), **settings, protocol="projected-output")
     assert projected.interaction is not None
     assert projected.interaction.sites[0].aofe_ratio == float(first["projected_output_aofe_ratio"])

@@ -11,7 +11,7 @@ from shape_audit.cli.declaring import Format, Output, command, flag
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode
 from shape_audit.interval import derive_interval
-from shape_audit.records import check_writable
+from shape_audit.records import check_writable, read_record_folder
 from shape_audit.reports import as_json, interval_markdown, interval_text
 
 
@@ -40,6 +40,9 @@ def interval(
         flag(metavar="DIR", help="Write loss, interaction by protocol, and best shape, against R_D/W and budget: "
                "PNG and SVG."),
     ] = None,
+    records: Annotated[
+        Path | None, flag(metavar="DIR", help="Records of audits on one text: interaction against loss for them, too.")
+    ] = None,
     format: Format = "text",
     output: Output = None,
 ) -> int:  # fmt: skip
@@ -47,6 +50,10 @@ def interval(
     if figures is not None:
         check_writable(figures, what="figures", option="--figures")
     derivation = derive_interval(table, tolerance=tolerance, min_params=min_params, draws=draws, seed=seed)
+    if records is not None:
+        from shape_audit.interval import with_open_models  # it brings numpy: not into every start
+
+        derivation = with_open_models(derivation, read_record_folder(records), draws=draws or 2000, seed=seed)
     forms = {"text": interval_text, "json": as_json, "markdown": interval_markdown}
     emit(forms[format](derivation), output)
     if figures is not None:

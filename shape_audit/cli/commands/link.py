@@ -10,10 +10,10 @@ from typing import Annotated
 from shape_audit.cli.declaring import Format, Output, command, flag
 from shape_audit.cli.progress import AuditBar
 from shape_audit.cli.sink import emit, note
-from shape_audit.errors import ExitCode, MissingExtraError, UsageError
+from shape_audit.errors import ExitCode, MissingExtraError
 from shape_audit.interval import read_interval, shipped_interval
 from shape_audit.linking import facts_of_records, make_points, parse_params
-from shape_audit.records import AuditRecord, check_writable, read_record
+from shape_audit.records import check_writable, read_record_folder
 from shape_audit.reports import evidence_markdown, evidence_text
 from shape_audit.scores import LM_EVAL_LETTERS, published_scores, read_scores, summary_of_skipped
 
@@ -56,7 +56,7 @@ def link(
 
     against = read_interval(interval) if interval else shipped_interval()
     imported = read_scores(scores or (), strict=strict)
-    audits = _records(records)
+    audits = read_record_folder(records) if records else []
     own = [score for record in audits for score in record.scores or ()]
     points, left_out = make_points(
         [*published_scores(), *imported.scores, *own], against, protocol=protocol, params=parse_params(params),
@@ -76,12 +76,3 @@ def link(
     else:
         emit({"text": evidence_text, "markdown": evidence_markdown}[format](found), output)
     return ExitCode.CLEAN
-
-
-def _records(folder: Path | None) -> list[AuditRecord]:
-    """The records of a folder."""
-    if folder is None:
-        return []
-    if not folder.is_dir():
-        raise UsageError(f"--records {folder}: no such folder")
-    return [read_record(path) for path in sorted(folder.glob("*.json"))]

@@ -146,6 +146,7 @@ def gram_energies(gram_DD: Tensor) -> Energies:
         total=float(gram_DD.square().sum()),
         diagonal=float(diagonal_D.square().sum()),
         trace2=float(diagonal_D.sum()) ** 2,
+        width=len(gram_DD),
     )
 
 

@@ -31,7 +31,7 @@ from scipy.special import stdtrit
 from torch import Tensor
 
 from shape_audit.interaction.estimators.sample_size import MIN_WINDOWS
-from shape_audit.interaction.estimators.statistics import AOFE, QUOTIENTS, Energies, Form
+from shape_audit.interaction.estimators.statistics import AOFE, Energies, Form, quotients
 from shape_audit.interaction.estimators.window_rows import WindowRows
 
 CONFIDENCE = 0.95
@@ -70,7 +70,8 @@ class ErrorBars:
         raw = self.energies.quotient(name)
         if raw is None:
             return None
-        numerator, denominator = QUOTIENTS[name]
+        quotient = quotients(self.energies.width)[name]
+        numerator, denominator = quotient.numerator, quotient.denominator
         a, b = self.energies.of(numerator), self.energies.of(denominator)
         mixed, own = self.covariance(numerator, denominator), self.covariance(denominator, denominator)
         bias = -mixed / b / b + a / b * (own / b / b)  # one by one: of gradients of 1e-30, b^3 is no double
@@ -78,11 +79,12 @@ class ErrorBars:
 
     def quotient_interval(self, name: str) -> Interval | None:
         """Around the corrected quotient, on its own scale."""
-        raw, centre = self.energies.quotient(name), self.corrected(name)
-        if raw is None or centre is None:
+        centre = self.corrected(name)
+        if centre is None:
             return None
-        numerator, denominator = (_tensor(form) for form in QUOTIENTS[name])
-        half = self._half_width((numerator - raw * denominator) / self.energies.of(QUOTIENTS[name][1]))
+        quotient = quotients(self.energies.width)[name]
+        a, b = self.energies.of(quotient.numerator), self.energies.of(quotient.denominator)
+        half = self._half_width((_tensor(quotient.numerator) - a / b * _tensor(quotient.denominator)) / b)
         return centre - half, centre + half
 
     def aofe_interval(self) -> Interval:

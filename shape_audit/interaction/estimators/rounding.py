@@ -22,8 +22,8 @@ roundoff. Three things round.
    gradients. Noise of mean zero that differs from window to window widens the spread of windows, which intervals hold
    anyway, and on average adds its own matrix N to each A_s: energies rise by 2 <A, N> + ||N||^2.
 
-A quotient a / b moves by (|da| + |a/b| |db|) / (|b| - |db|); where |db| reaches |b| there is no bound. Plug-in values
-are no differences: their relative error is r tr(G) / ||G|| at most.
+A quotient a / b moves by (|da| + |a/b| |db|) / (|b| - |db|), a constant beside it not at all; where |db| reaches |b|
+there is no bound. Plug-in values are no differences: their relative error is r tr(G) / ||G|| at most.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ import torch
 from torch import Tensor
 
 from shape_audit.interaction.estimators.gradient_noise import NO_NOISE, GradientNoise
-from shape_audit.interaction.estimators.statistics import AOFE, QUOTIENTS, Energies, Form, pairs_of_tokens, unbiased
+from shape_audit.interaction.estimators.statistics import AOFE, Energies, Form, pairs_of_tokens, quotients, unbiased
 from shape_audit.interaction.estimators.upper_triangle import ROWS
 from shape_audit.interaction.estimators.window_rows import WindowRows
 
@@ -95,7 +95,7 @@ def rounding_errors(
         noise: of the gradients.
 
     Returns:
-        `aofe`, `trace` and each of `QUOTIENTS` that has a value.
+        `aofe`, `trace` and each of `quotients` that has a value.
     """
     unit = torch.finfo(dtype).eps / 2
     trace = float(rows.trace_K.sum()) / rows.tokens
@@ -105,11 +105,11 @@ def rounding_errors(
         return bounds
     errors = energy_errors(rows, energies, unit=unit, copies_K=copies_K, noise=noise)
     bounds["aofe"] = errors.of(AOFE)
-    for name, (numerator, denominator) in QUOTIENTS.items():
-        value = energies.quotient(name)
-        if value is not None:
-            left = abs(energies.of(denominator)) - errors.of(denominator)
-            moved = errors.of(numerator) + abs(value) * errors.of(denominator)
+    for name, quotient in quotients(energies.width).items():
+        a, b = energies.of(quotient.numerator), energies.of(quotient.denominator)
+        if b != 0:
+            left = abs(b) - errors.of(quotient.denominator)
+            moved = errors.of(quotient.numerator) + abs(a / b) * errors.of(quotient.denominator)
             bounds[name] = moved / left if left > 0 else None
     return bounds
 

@@ -3,22 +3,35 @@
 With G the AGOP, N = ||G||_F^2, D = sum_i G_ii^2:
 
     AOFE = N - D                      AOFE-ratio = AOFE / N
-    aofe_normalized = AOFE / tr(G)^2  mean cos^2 = AOFE / (tr(G)^2 - D)  effective rank = tr(G)^2 / N
+    aofe_normalized = AOFE / tr(G)^2  mean cos^2 = AOFE / (tr(G)^2 - D)  effective rank PR = tr(G)^2 / N
 
 (Law of Neural Interaction, arXiv 2605.27989; `shape_scan/transformer_shape_scan.py` of the authors' code has the
-plug-in values at the embedding.) Since E||G_hat||^2 = ||G||^2 + noise / n, plug-in values depend on sample size and
+plug-in values at the embedding.)
+
+Interaction against chance. In a random orthonormal basis of d channels E sum_i G_ii^2 = (tr(G)^2 + 2 N) / (d + 2), by
+the fourth moments of a random direction, so that the AOFE-ratio of a G is on average
+
+    R0 = 1 - (PR + 2) / (d + 2)
+
+and what the channels themselves add is excess = AOFE-ratio - R0, or channel alignment = - excess / R0: 0 where they are
+as any basis would be, 1 where every channel acts alone, below 0 where they mix more than chance. `twins.rotation_twin`
+takes the average the long way.
+
+Since E||G_hat||^2 = ||G||^2 + noise / n, plug-in values depend on sample size and
 width; the U-statistics use products of different windows only and are unbiased:
 
     total_U    = sum over s != r of <A_s, A_r>              / ( n^2 - sum T^2 )
     diagonal_U = sum over s != r of sum_i A_s,ii A_r,ii     / ( n^2 - sum T^2 )
     trace2_U   = sum over s != r of tr A_s tr A_r           / ( n^2 - sum T^2 )
 
-All five quantities are linear in (total, diagonal, trace2) or a quotient of two such forms: `QUOTIENTS`.
+AOFE is linear in (total, diagonal, trace2), all else a quotient of two such forms: `quotients`.
 """
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from functools import cache
 
 from torch import Tensor
 
@@ -29,13 +42,32 @@ Form = tuple[int, int, int]
 """Coefficients of (total, diagonal, trace2)."""
 
 AOFE: Form = (1, -1, 0)
-QUOTIENTS: dict[str, tuple[Form, Form]] = {
-    "aofe_ratio": (AOFE, (1, 0, 0)),
-    "aofe_normalized": (AOFE, (0, 0, 1)),
-    "mean_cos2": (AOFE, (0, -1, 1)),
-    "effective_rank": ((0, 0, 1), (1, 0, 0)),
-}
-"""Name -> (numerator, denominator)."""
+
+
+@dataclass(frozen=True)
+class Quotient:
+    """constant + numerator / denominator: the constant is known, and neither biased nor rounded."""
+
+    numerator: Form
+    denominator: Form
+    constant: float = 0.0
+
+
+@cache
+def quotients(width: int) -> Mapping[str, Quotient]:
+    """Every ratio of an AGOP of `width` channels, by name."""
+    return {
+        "aofe_ratio": Quotient(AOFE, (1, 0, 0)),
+        "aofe_normalized": Quotient(AOFE, (0, 0, 1)),
+        "mean_cos2": Quotient(AOFE, (0, -1, 1)),
+        "effective_rank": Quotient((0, 0, 1), (1, 0, 0)),
+        "aofe_ratio_random_basis": Quotient((0, 0, -1), (width + 2, 0, 0), width / (width + 2)),
+        "aofe_ratio_excess": Quotient((0, -width - 2, 1), (width + 2, 0, 0), 2 / (width + 2)),
+        "channel_alignment": Quotient((-2, width + 2, -1), (width, 0, -1)),
+    }
+
+
+QUOTIENTS = tuple(quotients(1))
 
 
 @dataclass(frozen=True)
@@ -46,11 +78,13 @@ class Energies:
         total: ||G||_F^2.
         diagonal: sum_i G_ii^2.
         trace2: tr(G)^2.
+        width: d.
     """
 
     total: float
     diagonal: float
     trace2: float
+    width: int
 
     def of(self, form: Form) -> float:
         """The value of a linear form of the three."""
@@ -62,8 +96,9 @@ class Energies:
 
     def quotient(self, name: str) -> float | None:
         """One of `QUOTIENTS`; None where there is nothing to divide by: no gradient at all, or a single channel."""
-        numerator, denominator = (self.of(form) for form in QUOTIENTS[name])
-        return numerator / denominator if denominator != 0 else None
+        quotient = quotients(self.width)[name]
+        denominator = self.of(quotient.denominator)
+        return quotient.constant + self.of(quotient.numerator) / denominator if denominator != 0 else None
 
     @property
     def aofe_ratio(self) -> float | None:
@@ -96,6 +131,7 @@ def plugin_energies(sums: SiteSums) -> Energies:
         total=sums.squared_norm / n**2,
         diagonal=float(rows.diagonal_KD.sum(0).square().sum()) / n**2,
         trace2=float(rows.trace_K.sum()) ** 2 / n**2,
+        width=sums.width,
     )
 
 
@@ -119,6 +155,7 @@ def unbiased(pair_products: float, rows: WindowRows) -> Energies | None:
         total=2 * pair_products / pairs,
         diagonal=2 * _pair_products(rows.diagonal_KD) / pairs,
         trace2=2 * _pair_products(trace_K1) / pairs,
+        width=rows.diagonal_KD.shape[1],
     )
 
 

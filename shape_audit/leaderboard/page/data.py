@@ -138,6 +138,8 @@ def _measured(measured: BoardMeasurement, layers: int | None, is_comparable: boo
     """What was measured; `profile` has (relative depth, AOFE-ratio, its interval or null, name) of each site."""
     site = embedding_site(measured)
     return {
+        "alignment": site.channel_alignment if site else None,
+        "alignment_ci": site.channel_alignment_ci if site else None,
         "bits": measured.bits_per_byte,
         "bits_ci": measured.bits_per_byte_ci,
         "comparable": is_comparable,
@@ -150,10 +152,11 @@ def _measured(measured: BoardMeasurement, layers: int | None, is_comparable: boo
             if (depth := relative_depth(each.name, layers)) is not None and each.aofe_ratio is not None
         ],
         "protocol": measured.protocol,
+        "random": site.aofe_ratio_random_basis if site else None,
         "rank": site.effective_rank if site else None,
-        "rank_ci": site.effective_rank_ci if site else None,
         "ratio": site.aofe_ratio if site else None,
         "ratio_ci": site.aofe_ratio_ci if site else None,
+        "used": site.share_of_width if site else None,
         "setting": f"{measured.protocol_hash[:8]}, {measured.dataset}, windows of {measured.seq_len} tokens",
     }
 

@@ -15,6 +15,7 @@ from shape_audit.reports import (
     half_width,
     interval_ends,
     markdown_table,
+    percent,
     scores_markdown,
     significant,
 )
@@ -140,21 +141,23 @@ def _interaction_table(measured: BoardMeasurement) -> Table:
     title = "Interaction"
     if len(sites) < len(measured.sites):
         title += f" at {len(sites)} of {len(measured.sites)} sites"
-    columns = ("site", "AOFE-ratio", "mean cos²", "effective rank")
+    columns = ("site", "effective rank", "of width", "channel alignment", "AOFE-ratio", "in a random basis")
     return Table(title, columns, tuple(_site_cells(site) for site in sites))
 
 
 def _site_cells(site: SiteInteraction) -> tuple[str, ...]:
     if site.below_noise_floor:
-        return (site.name, *["below the noise"] * 3)
+        return (site.name, *["below the noise"] * 5)
     rank = significant(site.effective_rank)
     if site.effective_rank is not None and site.effective_rank_ci is not None:
         rank += f" ±{significant((site.effective_rank_ci[1] - site.effective_rank_ci[0]) / 2, 2)}"
     return (
         site.name,
-        _with_error(site.aofe_ratio, site.aofe_ratio_ci),
-        _with_error(site.mean_cos2, site.mean_cos2_ci),
         rank,
+        percent(site.share_of_width),
+        _with_error(site.channel_alignment, site.channel_alignment_ci),
+        _with_error(site.aofe_ratio, site.aofe_ratio_ci),
+        _with_error(site.aofe_ratio_random_basis, site.aofe_ratio_random_basis_ci),
     )
 
 
@@ -171,7 +174,8 @@ def _how_measured(measured: BoardMeasurement) -> str:
     return (
         f"Protocol {measured.protocol}, {measured.windows} windows of {measured.seq_len} tokens of {measured.dataset} "
         f"(text sha256 {measured.text_sha256[:12]}); ± is half of a 95 % interval.{loss} Numbers of another text or "
-        "another window length cannot be compared with these."
+        "another window length cannot be compared with these. Alignment is 0 where channels are as those of any basis "
+        "and 1 where each acts alone; the AOFE-ratio alone is not a property of the function."
     )
 
 

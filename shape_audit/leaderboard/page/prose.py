@@ -9,6 +9,7 @@ from shape_audit.leaderboard.build.comparable import largest_comparable_set
 from shape_audit.leaderboard.page.data import link_of, protocol_label
 from shape_audit.records import Board, Interval, LinkEvidence
 
+_CLAIMS = {"loss": "Loss at equal size", "benchmarks": "Benchmarks at equal size"}
 SIDES = (("inside", "◆ inside"), ("shallow-wide", "▼ shallow-wide"), ("deep-narrow", "▲ deep-narrow"))
 
 
@@ -30,6 +31,11 @@ def evidence_html(board: Board) -> str:
         )
     first, others = board.evidence[0], board.evidence[1:]
     parts = [
+        *(
+            f'<p class="controlled"><strong>{escape(_CLAIMS[one.claim])}: {escape(one.verdict)}</strong> '
+            f"({escape(one.suite)}). {escape(one.summary)}</p>"
+            for one in first.controlled
+        ),
         f'<p class="verdict"><strong id="verdict">{escape(first.verdict.capitalize())}.</strong> '
         f'<span id="summary">{escape(first.summary)}</span></p>',
         '<div class="across" tabindex="0" role="region" aria-label="What the evidence rests on">'

@@ -26,7 +26,10 @@ INTEGERS = (
     "vocab_size", "params_total", "params_non_embedding",
 )  # fmt: skip
 NUMBERS = ("train_tokens", "r_dw", "log_distance")
-SITE_NUMBERS = ("aofe_ratio", "aofe_normalized", "mean_cos2", "effective_rank")
+SITE_NUMBERS = (
+    "aofe_ratio", "aofe_normalized", "mean_cos2", "effective_rank", "aofe_ratio_random_basis", "aofe_ratio_excess",
+    "channel_alignment",
+)  # fmt: skip
 """Of the first site, each with its interval; of all sites as lists in parquet."""
 
 Value = Callable[[BoardRow], Any]
