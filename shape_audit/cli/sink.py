@@ -7,9 +7,11 @@ import os
 import sys
 from pathlib import Path
 
-from rich.console import Console, RenderableType
+from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
+from rich.segment import Segment
 
 from shape_audit.errors import IncompleteError
+from shape_audit.escaping import log_text, terminal_text, visible
 from shape_audit.records import write_text_atomically
 
 FILE_WIDTH = 120
@@ -51,20 +53,32 @@ def _print(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+class _Harmless:
+    """Something rich can draw, without what a terminal would obey of the text in it, whoever has put it there."""
+
+    def __init__(self, content: RenderableType) -> None:
+        self._content = content
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        for segment in console.render(self._content, options):
+            lines = segment.text.split("\n")
+            yield segment if segment.control else Segment("\n".join(map(visible, lines)), segment.style)
+
+
 def _for_stdout(content: RenderableType) -> str:
     """Drawn for the terminal, or plain and wide enough for its tables where stdout is none."""
     console = Console(highlight=False)
     if not console.is_terminal:
         console.width = max(console.width, MIN_PIPE_WIDTH)
     with console.capture() as capture:
-        console.print(content)
-    return _without_padding(capture.get())
+        console.print(_Harmless(content))
+    return log_text(_without_padding(capture.get()))
 
 
 def _drawn(content: RenderableType) -> str:
     stream = io.StringIO()
-    Console(file=stream, width=FILE_WIDTH, highlight=False).print(content)
-    return _without_padding(stream.getvalue())
+    Console(file=stream, width=FILE_WIDTH, highlight=False).print(_Harmless(content))
+    return log_text(_without_padding(stream.getvalue()))
 
 
 def _without_padding(text: str) -> str:
@@ -73,10 +87,10 @@ def _without_padding(text: str) -> str:
 
 
 def note(text: str) -> None:
-    """Say something on stderr that is no result; that nobody listens is no error."""
+    """Say something on stderr that is no result, names and all; that nobody listens is no error."""
     if sys.stderr is None:  # closed; print would take stdout instead
         return
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(terminal_text(text), file=sys.stderr, flush=True)
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

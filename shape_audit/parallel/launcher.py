@@ -19,6 +19,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from shape_audit.errors import ExitCode, IncompleteError, MissingExtraError, UsageError, first_line
+from shape_audit.escaping import on_a_line
 from shape_audit.parallel.launched import LAUNCHED, LOST_CONTACT
 from shape_audit.parallel.processes import SingleProcess
 
@@ -151,4 +152,4 @@ def exit_code_of(failures: Mapping[int, ProcessFailure], processes: int, folder:
 
 
 def _say(line: str) -> None:
-    print(f"shape-audit: {line}", file=sys.stderr, flush=True)
+    print(f"shape-audit: {on_a_line(line)}", file=sys.stderr, flush=True)

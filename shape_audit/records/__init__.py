@@ -26,10 +26,18 @@ from shape_audit.records.audit_record import (
 )
 from shape_audit.records.board import Board, BoardMeasurement, BoardRow, Order, RowSource
 from shape_audit.records.check_report import SEVERITIES, Accepted, CheckReport, Finding, Severity
-from shape_audit.records.files import check_writable, read_record, record_file_name, safe_file_name, write_record
+from shape_audit.records.files import (
+    check_writable,
+    former_file_name,
+    read_record,
+    record_file_name,
+    ref_file_name,
+    safe_file_name,
+    write_record,
+)
 from shape_audit.records.folder_lock import FolderLock
 from shape_audit.records.frozen import Frozen
-from shape_audit.records.hashing import canonical_json, sealed, sha256_of
+from shape_audit.records.hashing import canonical_json, findings_sha256, sealed, sha256_of
 from shape_audit.records.interval_derivation import (
     BestShape,
     BudgetRange,
@@ -114,9 +122,12 @@ __all__ = [
     "WeightInteraction",
     "canonical_json",
     "check_writable",
+    "findings_sha256",
+    "former_file_name",
     "read_record",
     "read_small_file",
     "record_file_name",
+    "ref_file_name",
     "safe_file_name",
     "sealed",
     "sha256_of",

@@ -17,7 +17,7 @@ from shape_audit.reports.json_form import as_json
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.memory import memory_json, memory_markdown, memory_sentence, memory_text, shortage
 from shape_audit.reports.numbers import count, half_width, interval_ends, significant
-from shape_audit.reports.rich_tables import rich_table
+from shape_audit.reports.rich_tables import plain, rich_table
 from shape_audit.reports.scores import scores_json, scores_markdown, scores_text
 from shape_audit.reports.suggestion import suggestion_markdown, suggestion_text
 from shape_audit.reports.sweep import (
@@ -53,6 +53,7 @@ __all__ = [
     "memory_markdown",
     "memory_sentence",
     "memory_text",
+    "plain",
     "rich_table",
     "scores_json",
     "scores_markdown",

@@ -16,7 +16,7 @@ from shape_audit.hub import (
     read_checkpoint,
     read_texts,
 )
-from shape_audit.records import ModelRef, ScoreRecord, safe_file_name
+from shape_audit.records import ModelRef, ScoreRecord, former_file_name, safe_file_name
 from shape_audit.scores.parts_of_runs import once
 from shape_audit.scores.posted import CARD, EVAL_RESULTS, UNKNOWN, posted_scores
 from shape_audit.scores.published import published_for
@@ -81,7 +81,7 @@ def known_scores(
         scores += found
         warnings += passed_over
     scores += published_for(ref)
-    read, saved = _of_files(files, runs / safe_file_name(ref.repo_id) if runs is not None else None, strict)
+    read, saved = _of_files(files, _own_runs(runs, ref.repo_id) if runs is not None else None, strict)
     kept = [score.model_copy(update={"source": Path(score.source).name}) for score in saved.scores]
     own, others = _own((*read.scores, *kept), ref, asked)
     scores += own
@@ -109,6 +109,12 @@ def _of_files(files: Sequence[Path], runs: Path | None, strict: bool) -> tuple[S
     read = read_scores(files, strict=strict)
     saved = read_scores([runs]) if runs is not None and runs.is_dir() else nothing
     return read, replace(saved, skipped=tuple(one for one in saved.skipped if one.reason != NOTHING))
+
+
+def _own_runs(runs: Path, repo_id: str) -> Path:
+    """The folder of a model's runs: by its name, or by the name that it had before names were told apart."""
+    folder = runs / safe_file_name(repo_id)
+    return folder if folder.is_dir() else runs / former_file_name(repo_id)
 
 
 def _own(scores: Sequence[ScoreRecord], ref: ModelRef, asked: ModelRef) -> tuple[list[ScoreRecord], list[ScoreRecord]]:

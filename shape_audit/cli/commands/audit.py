@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
@@ -23,6 +22,7 @@ from shape_audit.cli.failures import failed
 from shape_audit.cli.progress import AuditBar
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, UsageError
+from shape_audit.escaping import json_text
 from shape_audit.models import give_back_freed_memory
 from shape_audit.parallel import SingleProcess, check_launched, end_with_launcher, launch, processes_of_run
 from shape_audit.records import AuditRecord, record_file_name
@@ -144,7 +144,7 @@ def _emit(
 ) -> None:
     if format == "json":
         content = [record.model_dump(mode="json", by_alias=True) for record in found]
-        emit(json.dumps(content, indent=2) + "\n" if several else as_json(found[0]), output)
+        emit(json_text(content) if several else as_json(found[0]), output)
     elif several:
         emit(comparison_markdown(found) if format == "markdown" else comparison_text(found), output)
     else:
