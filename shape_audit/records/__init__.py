@@ -50,7 +50,7 @@ from shape_audit.records.interval_derivation import (
 )
 from shape_audit.records.link_evidence import Association, Contrast, LinkEvidence, Optimum, Predictor
 from shape_audit.records.model_ref import ModelRef, Source
-from shape_audit.records.reading import MAX_SMALL_FILE, read_small_file
+from shape_audit.records.reading import MAX_SMALL_FILE, parse_toml, read_small_file
 from shape_audit.records.score_record import AmongSize, Provider, ScoreRecord
 from shape_audit.records.shape_facts import Interval, Ledger, ModelShape, Placement, Side
 from shape_audit.records.shape_suggestion import (
@@ -124,6 +124,7 @@ __all__ = [
     "check_writable",
     "findings_sha256",
     "former_file_name",
+    "parse_toml",
     "read_record",
     "read_small_file",
     "record_file_name",
