@@ -108,7 +108,12 @@ def reports(audit: AuditRecord, board: Board) -> dict[str, Forms]:
         "dataset card": (HOSTILE, dataset_card(board).split("---\n", 2)[2]),
         "model card": (
             HOSTILE,
-            model_card_section(row, board_title=board.title, interval=board.interval, caveat=board.caveat),
+            model_card_section(
+                row.model_copy(update={"failure": None}),
+                board_title=board.title,
+                interval=board.interval,
+                caveat=board.caveat,
+            ),
         ),
     }
 
