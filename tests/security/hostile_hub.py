@@ -49,8 +49,10 @@ class Packed(Fault):
 
 @cache
 def packed() -> bytes:
-    packer = zlib.compressobj(1, wbits=31)
-    return b"".join([*(packer.compress(PIECE * 64) for _ in range(384)), packer.flush()])
+    """A block that refers to nothing before it, over and over; what follows it would be the end."""
+    packer = zlib.compressobj(1, zlib.DEFLATED, -zlib.MAX_WBITS)
+    block = packer.compress(PIECE * 16) + packer.flush(zlib.Z_FULL_FLUSH)
+    return b"\x1f\x8b\x08\0\0\0\0\0\0\x03" + block * 1536
 
 
 @dataclass(frozen=True)

@@ -60,7 +60,7 @@ def client(clean_environment: dict[str, str], hub: LoopbackHub, tiny_llama: Path
     hub.add_model("org/name", tiny_llama)
     Path(clean_environment["HF_HOME"]).mkdir()
     return clean_environment | {
-        "HF_ENDPOINT": hub.endpoint, "HF_HUB_DOWNLOAD_TIMEOUT": "1", "HF_HUB_ETAG_TIMEOUT": "5",
+        "HF_ENDPOINT": hub.endpoint, "HF_HUB_DOWNLOAD_TIMEOUT": "3", "HF_HUB_ETAG_TIMEOUT": "10",
     }  # fmt: skip
 
 
