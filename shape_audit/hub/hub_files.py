@@ -157,23 +157,23 @@ def _resolved(ref: ModelRef, retries: int) -> tuple[str, str, dict[str, int | No
             raise IncompleteError(
                 f"{ref.repo_id}: unexpected response from the Hub; is there a proxy or a login page in between?"
             ) from error
-        if info.sha is None or not COMMIT.fullmatch(info.sha):
+        if not isinstance(info.sha, str) or not COMMIT.fullmatch(info.sha):
             raise IncompleteError(f"{ref.repo_id}: the Hub did not say which commit this is; try again")
         if not is_hub_name(info.id):
-            raise IncompleteError(f"{ref.repo_id}: the Hub answered with the name {info.id[:80]!a}, which is none")
+            raise IncompleteError(f"{ref.repo_id}: the Hub answered with the name {str(info.id)[:80]!a}, which is none")
         siblings = info.siblings or []
-        odd = next((file.rfilename for file in siblings if not _is_inside(file.rfilename)), None)
-        if odd is not None:
-            raise CorruptFileError(f"{ref.repo_id}: the Hub lists a file by the name {odd[:80]!a}: refused")
-        sizes = {sibling.rfilename: sibling.size for sibling in siblings}
+        odd = [file.rfilename for file in siblings if not _is_inside(file.rfilename)]
+        if odd:
+            raise CorruptFileError(f"{ref.repo_id}: the Hub lists a file by the name {str(odd[0])[:80]!a}: refused")
+        sizes = {file.rfilename: file.size if isinstance(file.size, int) else None for file in siblings}
         return info.sha, info.id, sizes, {file.rfilename: file.lfs.sha256 for file in siblings if file.lfs}
 
     return with_retries(watching(f"what the Hub says of {ref.repo_id}", ask), retries)
 
 
-def _is_inside(name: str) -> bool:
+def _is_inside(name: object) -> bool:
     """Whether a file's name stays inside its repository."""
-    return bool(name) and "\0" not in name and not {"", ".", ".."} & set(name.split("/"))
+    return isinstance(name, str) and "\0" not in name and not {"", ".", ".."} & set(name.split("/"))
 
 
 def _fetch_header(file: str, size: int | None, fetch: Callable[[int, int], bytes]) -> dict[str, TensorHeader]:
