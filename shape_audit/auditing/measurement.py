@@ -29,7 +29,7 @@ from shape_audit.records import (
     Loss,
     ModelShape,
     WeightInteraction,
-    safe_file_name,
+    ref_file_name,
     sha256_of,
 )
 from shape_audit.shape import STORED_TWICE, UNTIED_WHEN_LOADED, untied_shape
@@ -260,7 +260,8 @@ def _partial_results(
     }
     # a run with a tolerance stops where its own checkpoints are
     tolerance = f"__t{options.text.tolerance:g}" if options.text.tolerance is not None else ""
-    name = f"{safe_file_name(subject.name)}__{subject.stored.revision[:12]}__{hashed[:12]}{tolerance}"
+    stored = subject.stored
+    name = f"{ref_file_name(stored.ref)}__{stored.revision[:12]}__{hashed[:12]}{tolerance}"
     return PartialResults(options.keep.partial / name, facts)
 
 

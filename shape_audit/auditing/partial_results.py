@@ -1,12 +1,13 @@
 """Partial sums on disk: a run that was killed goes on where it last saved, and two runs do not get in each other's way.
 
 One folder an audit, named by model revision and protocol hash: `state.safetensors` (the facts that must agree stand in
-its metadata, so that one rename replaces all of it), and `lock`, which the operating system releases when its holder
-dies.
+its metadata, so that one rename replaces all of it, and with them a hash of all there is), and `lock`, which the
+operating system releases when its holder dies.
 """
 
 from __future__ import annotations
 
+import hashlib
 import json
 import os
 from collections.abc import Mapping
@@ -17,6 +18,8 @@ from shape_audit.errors import IncompleteError
 from shape_audit.records import FolderLock, write_bytes_atomically
 
 if TYPE_CHECKING:
+    from torch import Tensor
+
     from shape_audit.interaction import PassState, Site
 
 STATE = "state.safetensors"
@@ -40,27 +43,34 @@ class PartialResults:
         self.folder, self.facts = folder, dict(facts)
         self.lock = FolderLock(folder, what="this audit", option="--records")
 
-    def load(self, sites: list[Site]) -> tuple[PassState | None, str | None]:
+    def load(self, widths: Mapping[Site, int]) -> tuple[PassState | None, str | None]:
         """The saved state, and what the user should know: why there is none though there is a file.
 
-        A file that cannot be read is set aside; one of another run's settings is not used.
+        A file that cannot be read, or is not as it was saved, is set aside; one of another run's settings is not used.
+
+        Args:
+            widths: of the sites that are measured, in channels.
         """
         from safetensors import SafetensorError, safe_open
 
         from shape_audit.interaction import PassState
 
         path = self.folder / STATE
-        if not path.exists():
+        if not os.path.lexists(path):
             return None, None
         try:
+            if not path.is_file():  # a pipe would never end
+                raise OSError(f"{path}: not a regular file")
             with safe_open(path, "pt") as stream:
                 saved = json.loads((stream.metadata() or {})["saved"])
                 difference = self._difference(saved["facts"])
                 if difference:
                     return None, f"saved partial results were not used: {difference}"
                 tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
-            return PassState.restored(tensors, saved["numbers"], sites), None
-        except (SafetensorError, OSError, ValueError, KeyError, TypeError):
+            if saved["sha256"] != _sha256(tensors, saved["facts"], saved["numbers"]):
+                raise ValueError("changed since it was saved")
+            return PassState.restored(tensors, saved["numbers"], widths), None
+        except (SafetensorError, OSError, ValueError, LookupError, TypeError, AttributeError, RecursionError):
             os.replace(path, self.folder / DAMAGED)
             return None, f"saved partial results were damaged; set aside as {self.folder / DAMAGED}, started over"
 
@@ -68,6 +78,8 @@ class PartialResults:
         """Windows per forward pass of the run that was saved; None where there is none, or its file is damaged."""
         from safetensors import SafetensorError, safe_open
 
+        if not (self.folder / STATE).is_file():
+            return None
         try:
             with safe_open(self.folder / STATE, "pt") as stream:
                 saved = json.loads((stream.metadata() or {})["saved"])["micro_batch"]
@@ -86,10 +98,12 @@ class PartialResults:
         """
         from safetensors.torch import save
 
-        saved = {"facts": self.facts, "numbers": state.numbers(), "micro_batch": micro_batch}
+        tensors, numbers = state.tensors(), state.numbers()
+        saved = {"facts": self.facts, "numbers": numbers, "micro_batch": micro_batch,
+                 "sha256": _sha256(tensors, self.facts, numbers)}  # fmt: skip
         path = self.folder / STATE
         try:
-            write_bytes_atomically(path, save(state.tensors(), metadata={"saved": json.dumps(saved)}))
+            write_bytes_atomically(path, save(tensors, metadata={"saved": json.dumps(saved)}))
         except OSError as error:
             reason = error.strerror or error
             raise IncompleteError(f"{path}: partial results could not be saved ({reason}); see --records") from error
@@ -97,7 +111,7 @@ class PartialResults:
     def finish(self) -> None:
         """The run is through: let go of what is too large to keep, and of the lock."""
         path = self.folder / STATE
-        if path.exists() and path.stat().st_size > KEPT_BYTES:
+        if path.is_file() and path.stat().st_size > KEPT_BYTES:
             path.unlink()
         self.lock.unlock()
 
@@ -106,3 +120,12 @@ class PartialResults:
             if saved.get(name) != self.facts.get(name):
                 return f"{name} was {saved.get(name)}, is {self.facts.get(name)}"
         return None
+
+
+def _sha256(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], numbers: Mapping[str, int]) -> str:
+    """Hash of everything that a run which goes on from a state takes from it."""
+    digest = hashlib.sha256(json.dumps([facts, numbers], sort_keys=True).encode())
+    for name, tensor in sorted(tensors.items()):
+        digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
+        digest.update(tensor.contiguous().numpy().data)
+    return digest.hexdigest()

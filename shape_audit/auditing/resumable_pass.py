@@ -126,7 +126,7 @@ class ResumablePass:
         """Put the pass where the saved state is, if that is of use; returns notes on it."""
         state, note = None, None
         if self._pass.processes.is_first and self._options.keep.resume:
-            state, note = partial.load(list(self._pass.sums))
+            state, note = partial.load({site: sums.width for site, sums in self._pass.sums.items()})
         state, note = self._pass.processes.from_first((state, note))
         if state is not None and state.windows <= self._source.counts[-1]:
             self._pass.restore(state, self._source.first(state.windows).windows)

@@ -11,13 +11,16 @@ import json
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from shape_audit.calibration.local_texts import no_such_column
 from shape_audit.calibration.text import MAX_TEXT_BYTES, CalibrationText, HubDataset, row_bytes
 from shape_audit.errors import IncompleteError, ShapeAuditError, UsageError, explained
-from shape_audit.hub import quiet_datasets, with_retries
+from shape_audit.hub import quiet_datasets, watching, with_retries
 from shape_audit.records import write_text_atomically
+
+if TYPE_CHECKING:
+    from huggingface_hub.hf_api import DatasetInfo
 
 DEFAULT_REVISION = "main"
 
@@ -42,8 +45,8 @@ def read_hub_dataset(named: HubDataset, *, column: str, split: str | None, retri
 
 
 def _read(named: HubDataset, column: str, split: str | None, retries: int) -> CalibrationText:
-    from huggingface_hub import HfApi, cached_assets_path
-    from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT, is_offline_mode
+    from huggingface_hub import cached_assets_path
+    from huggingface_hub.constants import is_offline_mode
 
     asked = {"config": named.config, "revision": named.revision or DEFAULT_REVISION, "split": split, "column": column}
     folder = Path(cached_assets_path("shape-audit", namespace="texts", subfolder=named.repo_id.replace("/", "--")))
@@ -55,9 +58,7 @@ def _read(named: HubDataset, column: str, split: str | None, retries: int) -> Ca
                 f"dataset {named.repo_id}: not in the cache, and offline mode is on. Run once without HF_HUB_OFFLINE"
             )
         return _text(named, json.loads(facts_file.read_text(encoding="utf-8")), column, kept)
-    info = with_retries(
-        lambda: HfApi().dataset_info(named.repo_id, revision=named.revision, timeout=HF_HUB_DOWNLOAD_TIMEOUT), retries
-    )
+    info = _info(named, retries)
     if facts_file.exists() and kept.exists():
         facts = json.loads(facts_file.read_text(encoding="utf-8"))
         if facts["revision"] == info.sha:
@@ -93,15 +94,23 @@ def _time_limit() -> Iterator[None]:
 
 def revision_now(named: HubDataset, retries: int) -> str | None:
     """The commit that the dataset's revision means; None offline."""
-    from huggingface_hub import HfApi
-    from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT, is_offline_mode
+    from huggingface_hub.constants import is_offline_mode
 
     if is_offline_mode():
         return None
-    info = with_retries(
-        lambda: HfApi().dataset_info(named.repo_id, revision=named.revision, timeout=HF_HUB_DOWNLOAD_TIMEOUT), retries
-    )
+    info = _info(named, retries)
     return str(info.sha)
+
+
+def _info(named: HubDataset, retries: int) -> DatasetInfo:
+    """What the Hub says of the dataset at its revision."""
+    from huggingface_hub import HfApi
+    from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT
+
+    def ask() -> DatasetInfo:
+        return HfApi().dataset_info(named.repo_id, revision=named.revision, timeout=HF_HUB_DOWNLOAD_TIMEOUT)
+
+    return with_retries(watching(f"what the Hub says of dataset {named.repo_id}", ask), retries)
 
 
 def _text(named: HubDataset, facts: dict[str, Any], column: str, kept: Path) -> CalibrationText:

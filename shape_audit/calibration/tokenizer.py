@@ -12,9 +12,9 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 from shape_audit.calibration.decoded_offsets import DecodedOffsets
+from shape_audit.calibration.tokenizer_bounds import check_loaded_tokenizer, check_tokenizer_files
 from shape_audit.errors import IncompleteError, MissingExtraError, NotAuditableError
 from shape_audit.hub import quiet_transformers, tokenizer_sha256
-from shape_audit.records import read_small_file
 
 _TIKTOKEN = re.compile(rb"[A-Za-z0-9+/]+={0,2} \d+\r?\n")
 """A line of a tiktoken file: the bytes of a token in base64, and its number."""
@@ -104,18 +104,13 @@ def load_tokenizer(folder: Path, subject: str) -> WindowTokenizer:
         subject: the model's name, for messages.
 
     Raises:
-        NotAuditableError: the tokenizer is code of the repository.
+        NotAuditableError: the tokenizer is code of the repository, or would take all memory.
         MissingExtraError: a library is not installed that its vocabulary is read with.
         IncompleteError: transformers cannot make a tokenizer of these files.
     """
     from transformers import AutoTokenizer
 
-    settings = folder / "tokenizer_config.json"
-    if settings.is_file() and b"fast_tokenizer_files" in read_small_file(settings):  # a file outside tokenizer_sha256
-        raise NotAuditableError(
-            f"{subject}: tokenizer_config.json names other files to load (fast_tokenizer_files), which this audit "
-            "does not follow"
-        )
+    check_tokenizer_files(folder, subject)
     try:
         with quiet_transformers():
             tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
@@ -127,6 +122,7 @@ def load_tokenizer(folder: Path, subject: str) -> WindowTokenizer:
         _refuse_unread_vocabulary(folder, subject)
         reason = " ".join(str(error).split()) or type(error).__name__
         raise IncompleteError(f"{subject}: its tokenizer cannot be loaded: {reason[:200]}") from error
+    check_loaded_tokenizer(tokenizer, subject)
     _tell_whole_offsets(tokenizer)
     return WindowTokenizer(tokenizer=tokenizer, sha256=tokenizer_sha256(folder), adds_bos=_adds_bos(tokenizer))
 

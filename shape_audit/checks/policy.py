@@ -22,7 +22,6 @@ from __future__ import annotations
 
 import difflib
 import math
-import tomllib
 from collections.abc import Collection, Mapping
 from dataclasses import dataclass, field
 from datetime import date
@@ -32,7 +31,7 @@ from typing import Any, Literal, get_args
 
 from shape_audit.errors import UsageError
 from shape_audit.interval import read_interval
-from shape_audit.records import Finding, Interval, Severity, read_small_file
+from shape_audit.records import Finding, Interval, Severity, parse_toml, read_small_file
 from shape_audit.shape import TENSOR_PARALLEL
 
 _KEYS = ("interval", "severity", "bounds", "ignore")
@@ -93,7 +92,7 @@ def read_policy(path: Path, rules: Collection[str]) -> Policy:
         IncompleteError: the file cannot be read.
     """
     try:
-        content = tomllib.loads(read_small_file(path).decode("utf-8"))
+        content = parse_toml(read_small_file(path).decode("utf-8"))
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not a TOML file: {error}") from error
     if path.name == "pyproject.toml":

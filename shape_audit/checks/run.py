@@ -19,6 +19,7 @@ from shape_audit.checks.options import CheckOptions
 from shape_audit.checks.policy import Ignored, Policy, read_policy
 from shape_audit.checks.rule import Need, Rule, Seen
 from shape_audit.errors import IncompleteError, MissingExtraError, NonFiniteError, UsageError, translate_errors
+from shape_audit.escaping import on_a_line
 from shape_audit.hub import Inspection, checkpoint_of, inspect_model, parse_model
 from shape_audit.interval import read_interval
 from shape_audit.records import Accepted, AuditRecord, CheckReport, Finding, ModelRef, read_record
@@ -250,8 +251,7 @@ def _bounded(seen: Sequence[Seen]) -> Iterator[Seen]:
 
 def _one_line(text: str) -> str:
     """Names and messages may come from anywhere: no line ends, no control characters, no half surrogates, an end."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= LONGEST else line[: LONGEST - 4] + " ..."
+    return on_a_line(text, LONGEST)
 
 
 def _reason(finding: Finding, ignored: Sequence[Ignored]) -> str | None:

@@ -7,6 +7,7 @@ import traceback
 from shape_audit.cli.interruption import was_interrupted
 from shape_audit.cli.sink import note
 from shape_audit.errors import ExitCode, explained
+from shape_audit.escaping import on_a_line
 
 LONGEST_LINE = 600
 """Characters. What a library puts into a message may have no end."""
@@ -27,13 +28,7 @@ def failed(error: Exception, *, subject: str, debug: bool) -> ExitCode:
     if known is None:
         line = f"{subject}: unexpected {type(error).__name__}: {error}"
         hint = "" if debug else " (a bug in shape-audit: please report it with the output of --debug)"
-        note(f"shape-audit: {_one_line(line)}{hint}")
+        note(f"shape-audit: {on_a_line(line, LONGEST_LINE)}{hint}")
         return ExitCode.INCOMPLETE
-    note(f"shape-audit: {_one_line(str(known))}")
+    note(f"shape-audit: {on_a_line(str(known), LONGEST_LINE)}")
     return known.exit_code
-
-
-def _one_line(text: str) -> str:
-    """No line ends, no control characters, an end: names and messages may come from anywhere."""
-    line = " ".join("".join(c if c.isprintable() else " " for c in text).split())
-    return line if len(line) <= LONGEST_LINE else line[: LONGEST_LINE - 4] + " ..."

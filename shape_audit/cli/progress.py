@@ -23,6 +23,7 @@ from rich.progress import (
 
 from shape_audit.cli.interruption import stop_if_interrupted
 from shape_audit.cli.sink import note
+from shape_audit.escaping import on_a_line
 
 SPEED_PERIOD = 300.0
 """Seconds over which a sweep's speed is averaged for the time left."""
@@ -46,6 +47,8 @@ class _Bar:
 
     def _update(self, task: TaskID, **changes: Any) -> None:
         stop_if_interrupted()
+        if "description" in changes:  # names in it come from anywhere
+            changes["description"] = on_a_line(changes["description"])
         self._bar.update(task, **changes)
 
 
@@ -94,7 +97,7 @@ class BuildBar(_Bar):
     def model(self, name: str, done: int, total: int) -> None:
         self._update(self._models, completed=done, total=total)
         self._name = name
-        self._bar.reset(self._audit, description=name, total=None)
+        self._bar.reset(self._audit, description=on_a_line(name), total=None)
 
     def step(self, text: str) -> None:
         self._update(self._audit, description=f"{self._name}: {text}")
@@ -132,7 +135,7 @@ class SweepBar(_Bar):
         stop_if_interrupted()
         description = f"{self._name}: {text}" if self._name else text
         self._bar.remove_task(self._model)  # a total, once known, cannot be taken back
-        self._model = self._bar.add_task(description, total=None, detail="")
+        self._model = self._bar.add_task(on_a_line(description), total=None, detail="")
 
     def training(self, step: int, steps: int, tokens_per_second: float, loss: float) -> None:
         detail = f"{step:,}/{steps:,}, {loss:.2f} nats, {tokens_per_second / 1000:.1f} kB/s"

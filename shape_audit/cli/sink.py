@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shape_audit.errors import IncompleteError
+from shape_audit.escaping import log_text, terminal_text, visible
 from shape_audit.records import write_text_atomically
 
 if TYPE_CHECKING:
-    from rich.console import RenderableType
+    from rich.console import Console, ConsoleOptions, RenderableType, RenderResult
 
 FILE_WIDTH = 120
 MIN_PIPE_WIDTH = 100
@@ -53,6 +54,20 @@ def _print(text: str) -> None:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
 
 
+class _Harmless:
+    """Something rich can draw, without what a terminal would obey of the text in it, whoever has put it there."""
+
+    def __init__(self, content: RenderableType) -> None:
+        self._content = content
+
+    def __rich_console__(self, console: Console, options: ConsoleOptions) -> RenderResult:
+        from rich.segment import Segment
+
+        for segment in console.render(self._content, options):
+            lines = segment.text.split("\n")
+            yield segment if segment.control else Segment("\n".join(map(visible, lines)), segment.style)
+
+
 def _for_stdout(content: RenderableType) -> str:
     """Drawn for the terminal, or plain and wide enough for its tables where stdout is none."""
     from rich.console import Console
@@ -61,16 +76,16 @@ def _for_stdout(content: RenderableType) -> str:
     if not console.is_terminal:
         console.width = max(console.width, MIN_PIPE_WIDTH)
     with console.capture() as capture:
-        console.print(content)
-    return _without_padding(capture.get())
+        console.print(_Harmless(content))
+    return log_text(_without_padding(capture.get()))
 
 
 def _drawn(content: RenderableType) -> str:
     from rich.console import Console
 
     stream = io.StringIO()
-    Console(file=stream, width=FILE_WIDTH, highlight=False).print(content)
-    return _without_padding(stream.getvalue())
+    Console(file=stream, width=FILE_WIDTH, highlight=False).print(_Harmless(content))
+    return log_text(_without_padding(stream.getvalue()))
 
 
 def _without_padding(text: str) -> str:
@@ -84,10 +99,10 @@ def is_watched() -> bool:
 
 
 def note(text: str) -> None:
-    """Say something on stderr that is no result; that nobody listens is no error."""
+    """Say something on stderr that is no result, names and all; that nobody listens is no error."""
     if sys.stderr is None:  # closed; print would take stdout instead
         return
     try:
-        print(text, file=sys.stderr, flush=True)
+        print(terminal_text(text), file=sys.stderr, flush=True)
     except OSError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stderr.fileno())

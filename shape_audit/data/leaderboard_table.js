@@ -1,5 +1,6 @@
 // The table: DataTables with its Select extension. Filters are the form's own fields, which a phone and a screen reader
-// know, given to DataTables as one fixed search.
+// know, given to DataTables as one fixed search. What is searched in is escaped too: DataTables makes HTML of it once, to
+// undo references.
 
 const data = JSON.parse(document.getElementById("data").textContent);
 const field = (name) => document.getElementById(`filter-${name}`);
@@ -26,7 +27,7 @@ function columns() {
       data: null, render: DataTable.render.select() },
     { title: "Model", className: "model", cellType: "th", type: "string", data: null,
       render: (row, kind) => kind === "display" ? modelCell(row) : kind === "filter"
-        ? [row.model, row.family, row.kind, row.group, row.failure, ...row.notes].filter(Boolean).join("\n") : row.model,
+        ? text([row.model, row.family, row.kind, row.group, row.failure, ...row.notes].filter(Boolean).join("\n")) : row.model,
       name: "model" },
     byText("Family", (row) => row.family),
     byText("Kind", (row) => row.kind),

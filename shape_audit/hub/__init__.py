@@ -4,9 +4,13 @@ parse_model("org/name@revision")     -> ModelRef: what the user means; model_nam
 inspect_model(ref)                   -> Inspection: every file looked at, faults listed
 read_checkpoint(ref)                 -> Checkpoint: the same, and the first fault raised
 open_repository(ref, retries)        -> RepositoryFiles: where the files can be had; read_texts(files, wanted)
+parse_yaml(text, file=)              -> plain data of a card or a file of results, without aliases
 weights_folder(checkpoint), tokenizer_folder(checkpoint), config_folder(checkpoint)   -> folders to load from
 tokenizer_sha256(folder)             -> the hash that says two tokenizers are the same
+watching(what, call)                 -> the same call of huggingface_hub, with bounds on what comes in and how long
 """
+
+from typing import TYPE_CHECKING
 
 from shape_audit.hub.builtin_models import builtin_names
 from shape_audit.hub.checkpoint import Checkpoint, checkpoint_of, read_checkpoint
@@ -19,8 +23,13 @@ from shape_audit.hub.repository_files import RepositoryFiles, open_repository
 from shape_audit.hub.retrying import DEFAULT_RETRIES, with_retries
 from shape_audit.hub.safetensors_header import TensorHeader, element_bits, raw_header, tensor_offsets
 from shape_audit.hub.texts import read_texts
-from shape_audit.hub.tokenizer_files import tokenizer_sha256
+from shape_audit.hub.tokenizer_files import tokenizer_file_names, tokenizer_sha256
 from shape_audit.hub.weight_files import CONFIG_FILE
+from shape_audit.hub.yaml_text import parse_yaml
+from shape_audit.lazy import lazy_names
+
+if TYPE_CHECKING:
+    from shape_audit.hub.traffic import watching
 
 __all__ = [
     "CONFIG_FILE",
@@ -41,6 +50,7 @@ __all__ = [
     "model_named",
     "open_repository",
     "parse_model",
+    "parse_yaml",
     "quiet_datasets",
     "quiet_downloads",
     "quiet_transformers",
@@ -48,8 +58,12 @@ __all__ = [
     "read_checkpoint",
     "read_texts",
     "tensor_offsets",
+    "tokenizer_file_names",
     "tokenizer_folder",
     "tokenizer_sha256",
+    "watching",
     "weights_folder",
     "with_retries",
 ]
+
+__getattr__ = lazy_names(__name__, {"watching": "traffic"})

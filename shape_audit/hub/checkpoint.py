@@ -110,7 +110,8 @@ def checkpoint_of(inspection: Inspection) -> Checkpoint:
     for file in (*inspection.weight_files, *SIDE_FILES):
         _raise_fault(inspection, file)
     if repository.folder is not None:
-        ref = ref.at(folder_revision(repository.folder, repository.raw_headers(inspection.weight_files)))
+        headers = repository.raw_headers(inspection.weight_files)
+        ref = ref.at(folder_revision(repository.folder, headers, ref.root))
     return Checkpoint(
         ref=ref,
         config=inspection.documents[CONFIG_FILE],

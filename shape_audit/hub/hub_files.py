@@ -9,9 +9,10 @@ offline.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Mapping
-from concurrent.futures import ThreadPoolExecutor
+from collections.abc import Callable, Iterable, Mapping
+from dataclasses import replace
 from pathlib import Path
+from threading import Event
 from typing import TypeVar
 
 from huggingface_hub import HfApi, hf_hub_url, try_to_load_from_cache
@@ -23,6 +24,7 @@ from huggingface_hub.utils import build_hf_headers, get_session, hf_raise_for_st
 from shape_audit.errors import CorruptFileError, IncompleteError
 from shape_audit.hub.downloads import download_files
 from shape_audit.hub.header_cache import COMMIT, HeaderCache
+from shape_audit.hub.names import is_hub_name
 from shape_audit.hub.retrying import with_retries
 from shape_audit.hub.safetensors_header import (
     LENGTH_PREFIX,
@@ -32,6 +34,8 @@ from shape_audit.hub.safetensors_header import (
     parse_header,
     read_header,
 )
+from shape_audit.hub.side_by_side import side_by_side
+from shape_audit.hub.traffic import watched, watching
 from shape_audit.hub.weight_files import CONFIG_FILE
 from shape_audit.records import MAX_SMALL_FILE, ModelRef
 
@@ -56,7 +60,7 @@ class HubFiles:
         assert ref.revision is not None
         self.ref, self.outside, self._commit, self._retries = ref, frozenset(sizes), ref.revision, retries
         self._inside = f"{ref.subfolder}/" if ref.subfolder else ""
-        self._cache = _header_cache(ref)
+        self._cache, self._sizes = _header_cache(ref), sizes
         self.sizes = _inside(sizes, self._inside)
         self.sha256 = _inside(sha256, self._inside)
         if is_offline_mode():  # whose headers are kept need not lie here
@@ -72,10 +76,10 @@ class HubFiles:
         cache = _header_cache(ref)
         if is_offline_mode():
             sha, repo_id = _cached_commit(ref, cache)
-            return cls(ref.at(sha, repo_id=repo_id), _cached_files(repo_id, sha), _cached_sha256(repo_id, sha), 0)
+            return cls(_found(ref, sha, repo_id), _cached_files(repo_id, sha), _cached_sha256(repo_id, sha), 0)
         sha, repo_id, sizes, sha256 = _resolved(ref, retries)
         cache.remember(ref.revision or DEFAULT_REVISION, sha, repo_id)
-        return cls(ref.at(sha, repo_id=repo_id), sizes, sha256, retries)
+        return cls(_found(ref, sha, repo_id), sizes, sha256, retries)
 
     def read(self, name: str) -> bytes:
         size = self.sizes.get(name)
@@ -90,8 +94,7 @@ class HubFiles:
         absent = [name for name in names if name not in kept]
         if not absent:
             return {name: kept[name] for name in names}
-        with ThreadPoolExecutor(min(PARALLEL_REQUESTS, len(absent))) as pool:
-            found = dict(zip(absent, pool.map(self._header, absent), strict=True))
+        found = dict(zip(absent, side_by_side(self._header, absent, PARALLEL_REQUESTS), strict=True))
         sound = {name: header for name, header in found.items() if isinstance(header, Mapping)}
         self._cache.save(self._commit, kept | sound)
         return {name: kept.get(name, found.get(name, {})) for name in names}
@@ -103,16 +106,29 @@ class HubFiles:
         return self.fetched([self._inside + name]) / (self._inside + name)
 
     def fetched(self, names: Iterable[str]) -> Path:
-        return download_files(self.ref.repo_id, self._commit, names, retries=self._retries)
+        return download_files(self.ref.repo_id, self._commit, names, retries=self._retries, sizes=self._sizes)
 
-    def _header(self, name: str) -> Mapping[str, TensorHeader] | HeaderError | OSError:
+    def _header(self, name: str, stop: Event) -> Mapping[str, TensorHeader] | HeaderError | OSError:
         try:
             if is_offline_mode():
                 return read_header(self.local(name))[0]
             file, size = self._inside + name, self.sizes.get(name)
-            return _fetch_header(self.ref.repo_id, self._commit, file, size, self._retries)
+            url = hf_hub_url(self.ref.repo_id, file, revision=self._commit)
+
+            def fetch(begin: int, end: int) -> bytes:
+                return with_retries(lambda: _fetch_range(url, begin, end, stop), self._retries)
+
+            return _fetch_header(f"{file} as the Hub sent it", size, fetch)
         except (HeaderError, PermissionError, IsADirectoryError) as error:
             return error
+
+
+def _found(ref: ModelRef, sha: str, repo_id: str) -> ModelRef:
+    """The model as the Hub has answered; another name than was asked for is told."""
+    if repo_id.casefold() == ref.repo_id.casefold():
+        return ref.at(sha, repo_id=repo_id)
+    note = f"{ref.repo_id} was asked for, and the Hub answered with {repo_id}: renamed, or redirected there"
+    return replace(ref.at(sha, repo_id=repo_id), notes=(*ref.notes, note))
 
 
 def _header_cache(ref: ModelRef) -> HeaderCache:
@@ -141,35 +157,49 @@ def _resolved(ref: ModelRef, retries: int) -> tuple[str, str, dict[str, int | No
             raise IncompleteError(
                 f"{ref.repo_id}: unexpected response from the Hub; is there a proxy or a login page in between?"
             ) from error
-        if info.sha is None or not COMMIT.fullmatch(info.sha):
+        if not isinstance(info.sha, str) or not COMMIT.fullmatch(info.sha):
             raise IncompleteError(f"{ref.repo_id}: the Hub did not say which commit this is; try again")
+        if not is_hub_name(info.id):
+            raise IncompleteError(f"{ref.repo_id}: the Hub answered with the name {str(info.id)[:80]!a}, which is none")
         siblings = info.siblings or []
-        sizes = {sibling.rfilename: sibling.size for sibling in siblings}
+        odd = [file.rfilename for file in siblings if not _is_inside(file.rfilename)]
+        if odd:
+            raise CorruptFileError(f"{ref.repo_id}: the Hub lists a file by the name {str(odd[0])[:80]!a}: refused")
+        sizes = {file.rfilename: file.size if isinstance(file.size, int) else None for file in siblings}
         return info.sha, info.id, sizes, {file.rfilename: file.lfs.sha256 for file in siblings if file.lfs}
 
-    return with_retries(ask, retries)
+    return with_retries(watching(f"what the Hub says of {ref.repo_id}", ask), retries)
 
 
-def _fetch_header(repo_id: str, sha: str, file: str, size: int | None, retries: int) -> dict[str, TensorHeader]:
-    """The header of one file, in one range request or two."""
-    url = hf_hub_url(repo_id, file, revision=sha)
-    file = f"{file} as the Hub sent it"
-    content = with_retries(lambda: _fetch_range(url, 0, FIRST_REQUEST_BYTES), retries)
+def _is_inside(name: object) -> bool:
+    """Whether a file's name stays inside its repository."""
+    return isinstance(name, str) and "\0" not in name and not {"", ".", ".."} & set(name.split("/"))
+
+
+def _fetch_header(file: str, size: int | None, fetch: Callable[[int, int], bytes]) -> dict[str, TensorHeader]:
+    """The header of one file, in one range request or two.
+
+    Args:
+        fetch: bytes [begin, end) of the file.
+    """
+    content = fetch(0, FIRST_REQUEST_BYTES)
     end = LENGTH_PREFIX + header_length(content[:LENGTH_PREFIX], file=file, file_size=size)
     if len(content) < min(end, FIRST_REQUEST_BYTES):
         raise HeaderError(f"{file}: truncated inside its header ({len(content):,} bytes)", "size")
     if end > len(content):
-        first = content
-        content += with_retries(lambda: _fetch_range(url, len(first), end), retries)
+        content += fetch(len(content), end)
         if len(content) < end:
             raise HeaderError(f"{file}: truncated inside its header ({len(content):,} bytes)", "size")
     return parse_header(content[LENGTH_PREFIX:end], file=file, file_size=size)
 
 
-def _fetch_range(url: str, begin: int, end: int) -> bytes:
+def _fetch_range(url: str, begin: int, end: int, stop: Event | None = None) -> bytes:
     """Bytes [begin, end) of a file, fewer where it ends before. Never more, also from a server without ranges."""
     headers = {**build_hf_headers(), "Range": f"bytes={begin}-{end - 1}", "Accept-Encoding": "identity"}
-    with get_session().stream("GET", url, headers=headers, timeout=HF_HUB_DOWNLOAD_TIMEOUT) as response:
+    with (
+        watched(url.rpartition("/")[2], size=end, stop=stop),
+        get_session().stream("GET", url, headers=headers, timeout=HF_HUB_DOWNLOAD_TIMEOUT) as response,
+    ):
         if response.status_code == 416:  # the file ends before `begin`
             return b""
         if response.is_error:

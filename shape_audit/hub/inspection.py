@@ -40,6 +40,8 @@ JSON_FILES = (
 LARGEST_SETTINGS = 4 * 2**20
 LARGEST = {"tokenizer.json": MAX_SMALL_FILE, "model.safetensors.index.json": MAX_SMALL_FILE}
 """Bytes of JSON files; those not named here hold settings."""
+MOST_WEIGHT_FILES = 1000
+"""Each is a request to the Hub; the largest models have some 200."""
 
 
 @dataclass(frozen=True)
@@ -157,6 +159,10 @@ def inspect_model(
     weight_map = _weight_map(documents.get(index), index, faults)
     loaded = loaded_files(files.sizes, weight_map, ref.variant)
     listed = loaded if only_shape else sorted(name for name in files.sizes if name.endswith(".safetensors"))
+    if len(listed) > MOST_WEIGHT_FILES:
+        error = CorruptFileError(f"{index}: {len(listed):,} files of weights; no model has so many")
+        faults.append(Fault(index, "json", _without(str(error), index), error))
+        loaded, listed = loaded[:MOST_WEIGHT_FILES], listed[:MOST_WEIGHT_FILES]
     headers: dict[str, Mapping[str, TensorHeader]] = {}
     for name, header in files.headers(listed).items():
         if isinstance(header, Mapping):

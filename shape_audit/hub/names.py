@@ -32,6 +32,11 @@ def is_offline() -> bool:
     return bool(is_offline_mode())
 
 
+def is_hub_name(text: object) -> bool:
+    """Whether a repository of the Hub can be called so."""
+    return isinstance(text, str) and _HUB_NAME.fullmatch(text) is not None
+
+
 def parse_model(text: str | Path | ModelRef, *, subfolder: str | None = None, variant: str | None = None) -> ModelRef:
     """Understand MODEL without any network. A folder wins over a Hub repository of the same name.
 

@@ -6,6 +6,10 @@ import hashlib
 import os
 from fnmatch import fnmatch
 from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from hashlib import _Hash
 
 PATTERNS = (
     "tokenizer.json",
@@ -30,10 +34,16 @@ def tokenizer_sha256(folder: Path) -> str:
     """sha256 over names and bytes of the tokenizer files of a folder."""
     digest = hashlib.sha256()
     for name in tokenizer_file_names(folder):
-        content = (folder / name).read_bytes()
-        digest.update(os.fsencode(name) + f"\0{len(content)}\0".encode())
-        digest.update(content)
+        add_file(digest, folder, name)
     return digest.hexdigest()
+
+
+def add_file(digest: _Hash, folder: Path, name: str) -> None:
+    """Add name, length and bytes of a file to a hash, however large it is, a piece at a time."""
+    with (folder / name).open("rb") as stream:
+        digest.update(os.fsencode(name) + f"\0{os.fstat(stream.fileno()).st_size}\0".encode())
+        while piece := stream.read(2**20):
+            digest.update(piece)
 
 
 def tokenizer_pattern_of(name: str) -> str | None:

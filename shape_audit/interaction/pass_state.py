@@ -2,16 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor
 
 from shape_audit.interaction.estimators.sums import SiteSums
+from shape_audit.interaction.estimators.upper_triangle import packed_size
 from shape_audit.interaction.estimators.window_rows import WindowRows
 from shape_audit.interaction.stream.sites import Site
 
 _ROWS = ("index", "tokens", "diagonal", "energy", "inner", "inner_diagonal", "inner_trace", "reference_tokens")
+_COUNTS = ("index", "tokens", "reference_tokens")
 
 
 @dataclass(frozen=True)
@@ -47,19 +50,26 @@ class PassState:
         return {"windows": self.windows, "frozen_at": self.frozen_at, "reference_tokens": tokens}
 
     @classmethod
-    def restored(cls, tensors: dict[str, Tensor], numbers: dict[str, int], sites: list[Site]) -> PassState:
+    def restored(cls, tensors: dict[str, Tensor], numbers: dict[str, int], widths: Mapping[Site, int]) -> PassState:
         """The state that `tensors` and `numbers` were made from.
 
         Tensors are copied. Those of a file lie wherever its header ends, and a matrix-vector product rounds another way
         where its operand does not begin at a multiple of 64 bytes, as every tensor that torch makes does.
 
+        Args:
+            widths: of each site, in channels.
+
         Raises:
             KeyError: one of them is missing.
+            ValueError: one of them has not the shape or the dtype that so many windows give.
         """
+        for name, (shape, dtype) in _expected(tensors, numbers["windows"], widths).items():
+            if tuple(tensors[name].shape) != shape or tensors[name].dtype != dtype:
+                raise ValueError(f"{name} is {tensors[name].dtype} {list(tensors[name].shape)}")
         tensors = {name: tensor.clone() for name, tensor in tensors.items()}
         sums = {
             site: SiteSums(
-                width=tensors[f"{site.name}/diagonal"].shape[1],
+                width=widths[site],
                 dtype=torch.float64,  # of windows to come, of which there are none here
                 upper_P=tensors[f"{site.name}/sum"],
                 pair_products=tensors[f"{site.name}/pair_products"],
@@ -67,6 +77,22 @@ class PassState:
                 reference_tokens=numbers["reference_tokens"],
                 kept=[WindowRows(*(tensors[f"{site.name}/{name}"] for name in _ROWS))],
             )
-            for site in sites
+            for site in widths
         }
         return cls(numbers["windows"], numbers["frozen_at"], tensors["losses"], sums)
+
+
+def _expected(
+    there: Mapping[str, Tensor], windows: int, widths: Mapping[Site, int]
+) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
+    """Shape and dtype of every tensor of a state of so many windows."""
+    expected: dict[str, tuple[tuple[int, ...], torch.dtype]] = {"losses": ((windows,), torch.float64)}
+    for site, width in widths.items():
+        for row in _ROWS:
+            shape = (windows, width) if row == "diagonal" else (windows,)
+            expected[f"{site.name}/{row}"] = (shape, torch.long if row in _COUNTS else torch.float64)
+        expected[f"{site.name}/sum"] = ((packed_size(width),), torch.float64)
+        expected[f"{site.name}/pair_products"] = ((), torch.float64)
+        if f"{site.name}/reference" in there:
+            expected[f"{site.name}/reference"] = ((packed_size(width),), torch.float64)
+    return expected

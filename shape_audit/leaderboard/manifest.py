@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import difflib
-import tomllib
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
@@ -24,7 +23,7 @@ from shape_audit.auditing import AuditOptions
 from shape_audit.errors import CorruptFileError, ShapeAuditError, UsageError
 from shape_audit.hub import parse_model
 from shape_audit.linking import parse_params
-from shape_audit.records import Order, read_small_file, sha256_of
+from shape_audit.records import Order, parse_toml, read_small_file, sha256_of
 from shape_audit.scores import LM_EVAL_LETTERS, LM_EVAL_LETTERS_CHAT, NAMED, OFFICIAL_COT, is_protocol
 from shape_audit.shape import KnownModel, known_models
 from shape_audit.spec import declared_options
@@ -220,7 +219,7 @@ def read_manifest(path: Path | None = None) -> Manifest:
     """
     path = path or SHIPPED_MANIFEST
     try:
-        content = tomllib.loads(read_small_file(path, limit=2**24).decode("utf-8-sig"))
+        content = parse_toml(read_small_file(path, limit=2**24).decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise CorruptFileError(f"{path}: not TOML: {error}") from error
     try:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import logging
 import os
 import signal
+import socket
 import sys
 import time
 from collections.abc import Iterator, Mapping, Sequence
@@ -19,6 +20,7 @@ from threading import Thread
 from typing import TYPE_CHECKING
 
 from shape_audit.errors import ExitCode, IncompleteError, MissingExtraError, UsageError, first_line
+from shape_audit.escaping import on_a_line
 from shape_audit.parallel.launched import LAUNCHED, LOST_CONTACT
 from shape_audit.parallel.processes import SingleProcess
 
@@ -29,6 +31,8 @@ GRACE_SECONDS = 10
 """Once told to, how long a process may take to end."""
 SETTLING_SECONDS = 2
 """Once another process has failed, how long one may take to fail too, for its own reason."""
+LOOPBACK = "127.0.0.1"
+LOOPBACK_SECONDS = 5
 WATCH_SECONDS = 0.5
 """How often a process looks whether its launcher lives."""
 HANDLED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
@@ -46,7 +50,7 @@ def launch(arguments: Sequence[str], processes: int) -> int:
     Raises:
         UsageError: not a possible number of processes.
         MissingExtraError: torch is not installed.
-        IncompleteError: a process could not be started.
+        IncompleteError: a process could not be started, or they could not reach each other.
         KeyboardInterrupt: it was told to end, and so were its processes.
     """
     if processes < 1:
@@ -57,11 +61,12 @@ def launch(arguments: Sequence[str], processes: int) -> int:
         from torch.distributed.launcher.api import LaunchConfig, elastic_launch
     except ImportError as error:
         raise MissingExtraError("--num-processes needs torch; pip install 'shape-audit[measure]'") from error
+    _check_loopback()
     with TemporaryDirectory() as folder, _as_it_was(processes):
         logs = DefaultLogsSpecs(folder, redirects=dict.fromkeys(range(1, processes), Std.ALL) | {0: Std.NONE})
         config = LaunchConfig(
             min_nodes=1, max_nodes=1, nproc_per_node=processes, logs_specs=logs, run_id="shape-audit",
-            rdzv_backend="c10d", rdzv_endpoint="127.0.0.1:0", local_addr="127.0.0.1", max_restarts=0,
+            rdzv_backend="c10d", rdzv_endpoint=f"{LOOPBACK}:0", local_addr=LOOPBACK, max_restarts=0,
             signals_to_handle=",".join(HANDLED), shutdown_timeout=GRACE_SECONDS,
         )  # fmt: skip
         try:
@@ -73,6 +78,25 @@ def launch(arguments: Sequence[str], processes: int) -> int:
         except (OSError, RuntimeError) as error:
             raise IncompleteError(f"the processes could not be started ({first_line(error)})") from error
     return 0
+
+
+def _check_loopback() -> None:
+    """Find out now what the processes would wait for minutes to find out.
+
+    Raises:
+        IncompleteError: this machine cannot reach itself.
+    """
+    try:
+        with (
+            socket.create_server((LOOPBACK, 0)) as server,
+            socket.create_connection(server.getsockname(), timeout=LOOPBACK_SECONDS),
+        ):
+            pass
+    except OSError as error:
+        raise IncompleteError(
+            f"--num-processes needs this machine's own network, and {LOOPBACK} does not answer "
+            f"({error.strerror or error}); leave it out to run as one process"
+        ) from error
 
 
 def end_with_launcher() -> None:
@@ -151,4 +175,4 @@ def exit_code_of(failures: Mapping[int, ProcessFailure], processes: int, folder:
 
 
 def _say(line: str) -> None:
-    print(f"shape-audit: {line}", file=sys.stderr, flush=True)
+    print(f"shape-audit: {on_a_line(line)}", file=sys.stderr, flush=True)

@@ -44,15 +44,17 @@ if TYPE_CHECKING:
     )
     from shape_audit.records.files import (
         check_writable,
+        former_file_name,
         read_record,
         read_record_folder,
         record_file_name,
+        ref_file_name,
         safe_file_name,
         write_record,
     )
     from shape_audit.records.folder_lock import FolderLock
     from shape_audit.records.frozen import Frozen
-    from shape_audit.records.hashing import canonical_json, sealed, sha256_of
+    from shape_audit.records.hashing import canonical_json, findings_sha256, sealed, sha256_of
     from shape_audit.records.interaction_loss import (
         BudgetCorrelation,
         InteractionAndLoss,
@@ -72,6 +74,7 @@ if TYPE_CHECKING:
         ToleranceRow,
     )
     from shape_audit.records.link_evidence import Association, Contrast, LinkEvidence, Optimum, Predictor
+    from shape_audit.records.reading import parse_toml
     from shape_audit.records.score_record import AmongSize, Provider, ScoreRecord
     from shape_audit.records.shape_facts import Interval, Ledger, ModelShape, Placement, Side
     from shape_audit.records.shape_suggestion import (
@@ -154,10 +157,14 @@ __all__ = [
     "WeightInteraction",
     "canonical_json",
     "check_writable",
+    "findings_sha256",
+    "former_file_name",
+    "parse_toml",
     "read_record",
     "read_record_folder",
     "read_small_file",
     "record_file_name",
+    "ref_file_name",
     "safe_file_name",
     "sealed",
     "sha256_of",
@@ -235,9 +242,13 @@ __getattr__ = lazy_names(
         "WeightInteraction": "audit_record",
         "canonical_json": "hashing",
         "check_writable": "files",
+        "findings_sha256": "hashing",
+        "former_file_name": "files",
+        "parse_toml": "reading",
         "read_record": "files",
         "read_record_folder": "files",
         "record_file_name": "files",
+        "ref_file_name": "files",
         "safe_file_name": "files",
         "sealed": "hashing",
         "sha256_of": "hashing",

@@ -243,7 +243,8 @@ class Environment(Frozen):
 
 
 class AuditRecord(Frozen):
-    """One audit. `record_sha256` is the hash of all the rest but `environment`."""
+    """One audit. `record_sha256` is the hash of all the rest but `environment`, of which only
+    the date is in it."""
 
     schema_version: Literal[2] = SCHEMA_VERSION
     record_sha256: str = ""

@@ -6,27 +6,56 @@ import json
 import os
 import re
 from pathlib import Path
-from typing import Any
 
 from pydantic import ValidationError
 
 from shape_audit.errors import CorruptFileError, IncompleteError, UsageError
 from shape_audit.records.atomic import write_text_atomically
 from shape_audit.records.audit_record import SCHEMA_VERSION, AuditRecord
-from shape_audit.records.hashing import content_sha256, sealed
+from shape_audit.records.hashing import is_hash_of, sealed, sha256_of
 from shape_audit.records.migration import as_schema_1, from_schema_1
+from shape_audit.records.model_ref import ModelRef
 from shape_audit.records.reading import read_small_file
 
+LONGEST_NAME = 80
+DIGEST_SIGN = "+"
+"""Stands before the digest of a name that could not be written as it is; no name that could has one."""
 
-def safe_file_name(name: str) -> str:
-    """A model's name as part of a file name: no odd characters, so that no name leaves its folder."""
-    return (re.sub(r"[^A-Za-z0-9._-]+", "-", name.replace("/", "--")).strip(".-") or "model")[:80]
+
+def safe_file_name(name: str, *more: str) -> str:
+    """A model's name as part of a file name: no odd characters, so that no name leaves its folder.
+
+    Names that differ give file names that differ: where the name cannot be read back from it, or there is more to tell
+    apart, it ends in a digest.
+
+    Args:
+        more: what else tells this model from others of its name, such as its subfolder.
+    """
+    safe = former_file_name(name)
+    read_back = re.sub("^builtin-", "builtin:", safe).replace("--", "/")
+    if read_back == name and not any(more):
+        return safe
+    digest = DIGEST_SIGN + sha256_of([name, *more])[:12]
+    return safe[: LONGEST_NAME - len(digest)] + digest
+
+
+def ref_file_name(ref: ModelRef) -> str:
+    """The same of a model with its subfolder and variant, each of which is a model of its own."""
+    more = {"subfolder": ref.subfolder, "variant": ref.variant}
+    return safe_file_name(ref.repo_id, *(f"{name} {value}" for name, value in more.items() if value))
+
+
+def former_file_name(name: str) -> str:
+    """The same as it was before names were told apart: files of then are still found."""
+    return (re.sub(r"[^A-Za-z0-9._-]+", "-", name.replace("/", "--")).strip(".-") or "model")[:LONGEST_NAME]
 
 
 def record_file_name(record: AuditRecord) -> str:
     """A name made of the model, its revision, the protocol hash and the number of windows."""
-    is_known = record.model.source != "memory"  # else two of them would have one name
-    parts = [safe_file_name(record.model.repo_id), (record.model.revision if is_known else record.record_sha256)[:12]]
+    model = record.model
+    is_known = model.source != "memory"  # else two of them would have one name
+    name = ref_file_name(model.ref)
+    parts = [name, (model.revision if is_known else record.record_sha256)[:12]]
     if record.interaction is None:
         parts.append("shape")
     else:
@@ -89,7 +118,8 @@ def read_record(path: Path) -> AuditRecord:
         raise CorruptFileError(f"{path}: not an audit record: {where}: {first['msg']}") from error
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
         raise CorruptFileError(f"{path}: not an audit record of schema version 1") from error
-    if not _fits(content, record):
+    meant = record.model_dump(mode="json", by_alias=True)
+    if not is_hash_of(record.record_sha256, content, meant if version == SCHEMA_VERSION else as_schema_1(meant)):
         raise CorruptFileError(f"{path}: its content does not fit its record_sha256; it was edited by hand")
     return record if version == SCHEMA_VERSION else sealed(record)
 
@@ -104,14 +134,3 @@ def read_record_folder(folder: Path) -> list[AuditRecord]:
     if not folder.is_dir():
         raise UsageError(f"--records {folder}: no such folder")
     return [read_record(path) for path in sorted(folder.glob("*.json"))]
-
-
-def _fits(content: Any, record: AuditRecord) -> bool:
-    """Whether a record's hash is that of its file, or, of a file that lacks keys of its schema, of what it means."""
-    meant = record.model_dump(mode="json", by_alias=True)
-    if content["schema_version"] == 1:
-        meant = as_schema_1(meant)
-    try:
-        return record.record_sha256 in (content_sha256(content), content_sha256(meant))
-    except ValueError:  # NaN, or text that is none
-        return False

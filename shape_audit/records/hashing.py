@@ -21,13 +21,43 @@ def sha256_of(value: Any) -> str:
 
 
 def record_sha256(record: AuditRecord) -> str:
-    """Hash of everything a record says, but for the hash itself and `environment`."""
-    return sha256_of(record.model_dump(mode="json", by_alias=True, exclude={"record_sha256", "environment"}))
+    """Hash of everything a record says, but for the hash itself and, of `environment`, all but the date.
+
+    The date picks the row of a leaderboard among several records of a model, so it is no less than a result.
+    """
+    return _sealing(record.model_dump(mode="json", by_alias=True))
 
 
-def content_sha256(content: Mapping[str, Any]) -> str:
-    """The same of a record's JSON as it stands in its file: equal where the file has every key that there is today."""
-    return sha256_of({key: value for key, value in content.items() if key not in ("record_sha256", "environment")})
+def findings_sha256(record: AuditRecord) -> str:
+    """Hash of what a record says, whenever it was made: equal audits have equal ones."""
+    return _without_date(record.model_dump(mode="json", by_alias=True))
+
+
+def is_hash_of(sha256: str, content: Mapping[str, Any], meant: Mapping[str, Any]) -> bool:
+    """Whether a record's hash is that of its file, or, of a file that lacks keys of today, of what it means.
+
+    Records of before December 2026 were hashed without their date; theirs fits by that rule.
+
+    Args:
+        content: the file's JSON.
+        meant: the same with every key of its schema.
+    """
+    try:
+        return any(sha256 == rule(form) for rule in (_sealing, _without_date) for form in (content, meant))
+    except ValueError:  # NaN, or text that is none
+        return False
+
+
+def _sealing(content: Mapping[str, Any]) -> str:
+    return sha256_of({**_findings(content), "date": content["environment"]["date"]})
+
+
+def _without_date(content: Mapping[str, Any]) -> str:
+    return sha256_of(_findings(content))
+
+
+def _findings(content: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: value for key, value in content.items() if key not in ("record_sha256", "environment")}
 
 
 def sealed(record: AuditRecord) -> AuditRecord:

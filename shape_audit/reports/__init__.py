@@ -28,7 +28,7 @@ if TYPE_CHECKING:
     from shape_audit.reports.markdown_tables import escaped, markdown_table
     from shape_audit.reports.memory import memory_json, memory_markdown, memory_sentence, memory_text, shortage
     from shape_audit.reports.numbers import count, half_width, interval_ends, percent, significant
-    from shape_audit.reports.rich_tables import rich_table
+    from shape_audit.reports.rich_tables import plain, rich_table
     from shape_audit.reports.scores import scores_json, scores_markdown, scores_text
     from shape_audit.reports.suggestion import suggestion_markdown, suggestion_text
     from shape_audit.reports.sweep import sweep_json, sweep_markdown, sweep_plan_markdown, sweep_plan_text, sweep_text
@@ -60,6 +60,7 @@ __all__ = [
     "memory_sentence",
     "memory_text",
     "percent",
+    "plain",
     "rich_table",
     "scores_json",
     "scores_markdown",
@@ -101,6 +102,7 @@ __getattr__ = lazy_names(
         "memory_sentence": "memory",
         "memory_text": "memory",
         "percent": "numbers",
+        "plain": "rich_tables",
         "rich_table": "rich_tables",
         "scores_json": "scores",
         "scores_markdown": "scores",

@@ -2,19 +2,10 @@
 
 from __future__ import annotations
 
-import re
-
+from shape_audit.escaping import markdown as escaped
 from shape_audit.reports.tables import Table, lines
 
-_SPECIAL = re.compile(r"([\\`*_{}\[\]<>|#~])")
-_LIST = re.compile(r"^(\d{0,9})([.)+-])(?=\s|-|$)")
-"""What begins a list or a rule where it stands first in a line: `6) `, `- `, `---`."""
-
-
-def escaped(text: str) -> str:
-    """Text that Markdown shows as it is: no markup, no HTML, on one line."""
-    visible = "".join(c if c.isprintable() else " " for c in text)
-    return _LIST.sub(r"\1\\\2", _SPECIAL.sub(r"\\\1", " ".join(visible.split())))
+__all__ = ["escaped", "markdown_table"]
 
 
 def markdown_table(table: Table) -> str:

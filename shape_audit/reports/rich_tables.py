@@ -5,6 +5,7 @@ from __future__ import annotations
 from rich.table import Table as RichTable
 from rich.text import Text
 
+from shape_audit.escaping import visible
 from shape_audit.reports.tables import Table, lines
 
 SHORT = 34
@@ -13,13 +14,13 @@ SHORT = 34
 
 def plain(text: str, style: str = "") -> Text:
     """Text shown as it is: no markup, and no control characters that a terminal would obey."""
-    return Text("".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text), style=style)
+    return Text(visible(text), style=style)
 
 
 def rich_table(table: Table) -> RichTable:
     """A quiet table: a title, a dim header, numbers to the right, no lines."""
     drawn = RichTable(
-        title=Text(table.title, style="bold"),
+        title=plain(table.title, style="bold"),
         title_justify="left",
         box=None,
         pad_edge=False,
@@ -31,7 +32,7 @@ def rich_table(table: Table) -> RichTable:
         right = table.numeric and i > 0
         cells = [line for row in table.rows for line in lines(row[i])]
         is_whole = right or (i == 0 and not table.numeric and max(map(len, cells), default=0) <= SHORT)
-        drawn.add_column(Text(column), justify="right" if right else "left", overflow="fold", no_wrap=is_whole)
+        drawn.add_column(plain(column), justify="right" if right else "left", overflow="fold", no_wrap=is_whole)
     for row in table.rows:
         drawn.add_row(*(Text("\n").join(plain(line) for line in lines(cell)) for cell in row))
     return drawn

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from shape_audit.escaping import json_text
 from shape_audit.records import AmongSize, ScoreRecord
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import rounded_count
@@ -40,7 +40,7 @@ def scores_markdown(model: str, scores: Sequence[ScoreRecord], warnings: Sequenc
 def scores_json(model: str, scores: Sequence[ScoreRecord], warnings: Sequence[str]) -> str:
     """One object: model, scores, to_mind (warnings)."""
     content = {"model": model, "scores": [score.model_dump() for score in scores], "to_mind": list(warnings)}
-    return json.dumps(content, indent=2) + "\n"
+    return json_text(content)
 
 
 def _mind(scores: Sequence[ScoreRecord]) -> list[str]:

@@ -2,13 +2,13 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from shape_audit.escaping import json_text
 from shape_audit.records import SweepPlan, SweepRow
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import count, half_width, percent, ratio, rounded_count, significant
@@ -41,7 +41,7 @@ def sweep_markdown(rows: Sequence[SweepRow]) -> str:
 
 def sweep_json(rows: Sequence[SweepRow]) -> str:
     """The lines of the table, a JSON list with a final line end."""
-    return json.dumps([row.model_dump(mode="json") for row in rows], indent=2) + "\n"
+    return json_text([row.model_dump(mode="json") for row in rows])
 
 
 def duration(seconds: float) -> str:

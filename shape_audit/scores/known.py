@@ -17,7 +17,7 @@ from shape_audit.hub import (
     read_checkpoint,
     read_texts,
 )
-from shape_audit.records import ModelRef, ScoreRecord, safe_file_name
+from shape_audit.records import ModelRef, ScoreRecord, former_file_name, safe_file_name
 from shape_audit.scores.options import KnownScoresOptions
 from shape_audit.scores.parts_of_runs import once
 from shape_audit.scores.posted import CARD, EVAL_RESULTS, UNKNOWN, posted_scores
@@ -78,7 +78,7 @@ def known_scores(
         scores += found
         warnings += passed_over
     scores += published_for(ref)
-    read, saved = _of_files(options, safe_file_name(ref.repo_id))
+    read, saved = _of_files(options, ref.repo_id)
     kept = [score.model_copy(update={"source": Path(score.source).name}) for score in saved.scores]
     own, others = _own((*read.scores, *kept), ref, asked)
     scores += own
@@ -96,10 +96,10 @@ def known_scores(
     return KnownScores(ref, tuple(scores), (*warnings, *more), read.skipped)
 
 
-def _of_files(options: KnownScoresOptions, model_folder: str) -> tuple[ScoresRead, ScoresRead]:
+def _of_files(options: KnownScoresOptions, repo_id: str) -> tuple[ScoresRead, ScoresRead]:
     """What the user's files say, and what `score` has saved; a folder of runs without any is no fault."""
     nothing = ScoresRead(())
-    saved_runs = [runs / model_folder for runs in [options.runs] if runs is not None and (runs / model_folder).is_dir()]
+    saved_runs = [] if options.runs is None else _own_runs(options.runs, repo_id)
     if not options.scores and not saved_runs:
         return nothing, nothing
     from shape_audit.scores.score_files import NOTHING, read_scores  # its many layouts, where there is a file
@@ -107,6 +107,12 @@ def _of_files(options: KnownScoresOptions, model_folder: str) -> tuple[ScoresRea
     read = read_scores(options.scores, strict=options.strict)
     saved = read_scores(saved_runs) if saved_runs else nothing
     return read, replace(saved, skipped=tuple(one for one in saved.skipped if one.reason != NOTHING))
+
+
+def _own_runs(runs: Path, repo_id: str) -> list[Path]:
+    """The folder of a model's runs: by its name, or by the name that it had before names were told apart."""
+    folders = (runs / safe_file_name(repo_id), runs / former_file_name(repo_id))
+    return [folder for folder in folders if folder.is_dir()][:1]
 
 
 def _own(scores: Sequence[ScoreRecord], ref: ModelRef, asked: ModelRef) -> tuple[list[ScoreRecord], list[ScoreRecord]]:

@@ -10,6 +10,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shape_audit.errors import CorruptFileError
+from shape_audit.hub import parse_yaml
 from shape_audit.records import ScoreRecord
 from shape_audit.scores.benchmark_names import Benchmark, benchmark_of
 from shape_audit.scores.posted_values import (
@@ -97,14 +98,10 @@ def _parsed(name: str, text: str) -> tuple[Any, str | None]:
         if match is None or "model-index" not in match[1]:
             return None, None
         text = match[1]
-    if len(text) > 2**20 or text.count("&") > 1000 or text.count("[") + text.count("{") > 10_000:
-        return None, "too large for what it should be"  # and aliases of aliases would take all memory
-    import yaml  # which few models need
-
     try:
-        return yaml.safe_load(text), None
-    except (yaml.YAMLError, ValueError, RecursionError):
-        return None, "not valid YAML"
+        return parse_yaml(text, file=name), None
+    except CorruptFileError as error:
+        return None, str(error).removeprefix(f"{name}: ")
 
 
 def _entries(name: str, content: Any) -> Iterator[_Entry]:

@@ -10,6 +10,7 @@ import torch
 
 import shape_audit
 from shape_audit.records import AuditRecord
+from tests.findings import findings
 from tests.tiny_models import save_tiny
 
 FEW = {"windows": 8, "seq_len": 16, "device": "cpu"}
@@ -43,16 +44,16 @@ def plain(tiny_llama: Path) -> AuditRecord:
 def test_ambient_modes_change_nothing(tiny_llama: Path, plain: AuditRecord, ambient: Callable[[], object]) -> None:
     with ambient():  # type: ignore[attr-defined]
         found = shape_audit.audit(tiny_llama, **FEW)
-    assert found.record_sha256 == plain.record_sha256
+    assert findings(found) == findings(plain)
 
 
 def test_two_threads(tiny_llama: Path, tmp_path: Path, plain: AuditRecord) -> None:
     other = save_tiny(tmp_path / "other", "gpt2")
-    expected = [plain.record_sha256, shape_audit.audit(other, **FEW).record_sha256]
+    expected = [findings(plain), findings(shape_audit.audit(other, **FEW))]
     found: dict[int, str] = {}
 
     def audit(number: int, folder: Path) -> None:
-        found[number] = shape_audit.audit(folder, **FEW).record_sha256
+        found[number] = findings(shape_audit.audit(folder, **FEW))
 
     threads = [threading.Thread(target=audit, args=(i, folder)) for i, folder in enumerate([tiny_llama, other] * 2)]
     for thread in threads:

@@ -10,6 +10,7 @@ import torch
 from safetensors.torch import load_file, save_file
 
 from tests.conftest import Program
+from tests.findings import findings
 from tests.loopback_hub import LoopbackHub
 from tests.tiny_models import save_tiny
 
@@ -44,7 +45,7 @@ def test_a_second_look_makes_one_request_and_none_offline(hub: LoopbackHub, prog
     hub.clear_log()
     offline = program(*arguments, HF_ENDPOINT=hub.endpoint, HF_HUB_OFFLINE="1")
     assert hub.log == []
-    hashes = {json.loads(done.stdout)["record_sha256"] for done in (first, again, offline)}
+    hashes = {findings(done.stdout) for done in (first, again, offline)}
     assert len(hashes) == 1
 
 
@@ -59,7 +60,7 @@ def test_a_damaged_cache_is_not_believed(hub: LoopbackHub, program: Program, tin
     (cached,) = (assets / "headers" / "org--name").glob("*.json")
     cached.write_text(damage)
     again = program(*arguments, HF_ENDPOINT=hub.endpoint)
-    assert json.loads(again.stdout)["record_sha256"] == json.loads(first.stdout)["record_sha256"]
+    assert findings(again.stdout) == findings(first.stdout)
     (ref,) = (assets / "headers" / "org--name" / "refs").iterdir()
     ref.write_bytes(b"\xff x")
     offline = program(*arguments, HF_ENDPOINT=hub.endpoint, HF_HUB_OFFLINE="1")
@@ -108,7 +109,7 @@ def test_a_measured_audit_by_name_equals_that_of_the_folder(
     assert offline.returncode == 0 and hub.log == [], offline.stderr
     of_folder = program("audit", tiny_llama, *arguments)
     records = [json.loads(done.stdout) for done in (by_name, offline, of_folder)]
-    assert records[0]["record_sha256"] == records[1]["record_sha256"]
+    assert findings(by_name.stdout) == findings(offline.stdout)
     assert records[0]["interaction"] == records[2]["interaction"] and records[0]["loss"] == records[2]["loss"]
 
 

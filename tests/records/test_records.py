@@ -64,9 +64,11 @@ def test_a_record_from_when_three_phases_were_timed_can_be_read(record: AuditRec
     assert wall is not None and (wall.pass_, wall.imports) == (2.0, None)
 
 
-def test_the_hash_leaves_out_environment_and_nothing_else(record: AuditRecord) -> None:
-    elsewhere = record.environment.model_copy(update={"date": "2000-01-01T00:00:00+00:00", "threads": 99})
+def test_the_hash_leaves_out_environment_but_for_its_date(record: AuditRecord) -> None:
+    elsewhere = record.environment.model_copy(update={"device": "elsewhere", "threads": 99})
     assert sealed(record.model_copy(update={"environment": elsewhere})).record_sha256 == record.record_sha256
+    later = record.environment.model_copy(update={"date": "2000-01-01T00:00:00+00:00"})
+    assert sealed(record.model_copy(update={"environment": later})).record_sha256 != record.record_sha256
     assert sealed(record.model_copy(update={"notes": ["x"]})).record_sha256 != record.record_sha256
 
 

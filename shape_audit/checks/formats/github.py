@@ -6,6 +6,7 @@ Format: docs.github.com, Workflow commands for GitHub Actions (what must be esca
 from __future__ import annotations
 
 from shape_audit.checks.formats.wording import shown, subject, unable, verdict, where
+from shape_audit.escaping import annotation, annotation_property, log_text, on_a_line
 from shape_audit.records import CheckReport
 
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
@@ -14,26 +15,14 @@ _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
 def as_github(report: CheckReport, anchor: str) -> str:
     """One annotation a finding and one a rule that could not look, at the anchor's first line, and the verdict."""
     lines = [
-        f"::{_COMMANDS[finding.severity]} file={_property(anchor)},line=1,"
-        f"title={_property(f'{finding.rule} {finding.name}')}::"
-        f"{_data(f'{finding.message} [{where(finding)}] Fix: {finding.fix}')}"
+        f"::{_COMMANDS[finding.severity]} file={annotation_property(anchor)},line=1,"
+        f"title={annotation_property(f'{finding.rule} {finding.name}')}::"
+        f"{annotation(f'{finding.message} [{where(finding)}] Fix: {finding.fix}')}"
         for finding in shown(report)
     ]
     lines += [
-        f"::notice file={_property(anchor)},line=1,title={_property(rule)} not run::{_data(reason)}"
+        f"::notice file={annotation_property(anchor)},line=1,title={annotation_property(rule)} not run::"
+        f"{annotation(reason)}"
         for rule, reason in unable(report).items()
     ]
-    return "\n".join([*lines, _harmless(f"shape-audit check {subject(report)}: {verdict(report)}")]) + "\n"
-
-
-def _data(text: str) -> str:
-    return text.replace("%", "%25").replace("\r", "%0D").replace("\n", "%0A")
-
-
-def _property(text: str) -> str:
-    return _data(text).replace(":", "%3A").replace(",", "%2C")
-
-
-def _harmless(text: str) -> str:
-    """A line that is no command, whatever a model is called."""
-    return text.replace("::", ": :").replace("##[", "# #[")
+    return "\n".join([*lines, log_text(on_a_line(f"shape-audit check {subject(report)}: {verdict(report)}"))]) + "\n"

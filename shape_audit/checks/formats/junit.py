@@ -9,6 +9,7 @@ from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from shape_audit.checks.all_rules import all_rules
 from shape_audit.checks.formats.wording import subject, unable, where
+from shape_audit.escaping import xml
 from shape_audit.records import CheckReport, Finding
 
 
@@ -16,7 +17,7 @@ def as_junit(report: CheckReport) -> str:
     """A rule fails where one of its findings decides the exit code; what it found besides stands in system-out."""
     failing = {finding.fingerprint for finding in report.failing}
     suites = Element("testsuites", name="shape-audit check")
-    suite = SubElement(suites, "testsuite", name=_xml(subject(report)))
+    suite = SubElement(suites, "testsuite", name=xml(subject(report)))
     failures, rules = 0, all_rules()
     for id in report.rules_run:
         found = [finding for finding in report.findings if finding.rule == id]
@@ -25,7 +26,7 @@ def as_junit(report: CheckReport) -> str:
         if worst:
             failures += 1
             first = worst[0]
-            failure = SubElement(case, "failure", type=first.severity, message=_xml(first.message))
+            failure = SubElement(case, "failure", type=first.severity, message=xml(first.message))
             failure.text = "\n".join(_line(finding) for finding in worst)
         others = [finding for finding in found if finding.fingerprint not in failing]
         if others:
@@ -33,7 +34,7 @@ def as_junit(report: CheckReport) -> str:
     skipped = unable(report)
     for id, reason in skipped.items():
         case = SubElement(suite, "testcase", classname=f"shape-audit.{rules[id].family}", name=f"{id} {rules[id].name}")
-        SubElement(case, "skipped", message=_xml(reason))
+        SubElement(case, "skipped", message=xml(reason))
     for element in (suites, suite):
         element.set("tests", str(len(report.rules_run) + len(skipped)))
         if skipped:
@@ -45,10 +46,4 @@ def as_junit(report: CheckReport) -> str:
 
 
 def _line(finding: Finding) -> str:
-    return _xml(f"{finding.severity}: {finding.message} [{where(finding)}] Fix: {finding.fix}")
-
-
-def _xml(text: str) -> str:
-    """Without what XML 1.0 cannot hold, whatever a tensor is called."""
-    return "".join(c if c in "\t\n" or " " <= c <= "\ud7ff" or "\ue000" <= c <= "\ufffd" or c >= "\U00010000" else "?"
-                   for c in text)  # fmt: skip
+    return xml(f"{finding.severity}: {finding.message} [{where(finding)}] Fix: {finding.fix}")

@@ -14,7 +14,7 @@ def as_markdown(report: CheckReport) -> str:
     if report.findings:
         lines += ["| | rule | what | where | what to do |", "| --- | --- | --- | --- | --- |"]
         lines += [
-            f"| {_MARKS[finding.severity]} | {finding.rule} {finding.name} | {escaped(finding.message)} "
+            f"| {_MARKS[finding.severity]} | {escaped(f'{finding.rule} {finding.name}')} | {escaped(finding.message)} "
             f"| {escaped(where(finding))} | {escaped(finding.fix)} |"
             for finding in shown(report)
         ]
@@ -22,7 +22,7 @@ def as_markdown(report: CheckReport) -> str:
     if report.accepted:
         lines += ["Accepted:", ""]
         lines += [
-            f"- {accepted.finding.rule} {escaped(where(accepted.finding))}: {escaped(accepted.reason)}"
+            f"- {escaped(accepted.finding.rule)} {escaped(where(accepted.finding))}: {escaped(accepted.reason)}"
             for accepted in report.accepted
         ]
         lines.append("")

@@ -8,12 +8,12 @@ file of the model is meant.
 
 from __future__ import annotations
 
-import json
 from typing import Any
 from urllib.parse import quote
 
 from shape_audit.checks.all_rules import all_rules
 from shape_audit.checks.formats.wording import where
+from shape_audit.escaping import json_text
 from shape_audit.records import CheckReport, Finding
 
 SCHEMA = "https://docs.oasis-open.org/sarif/sarif/v2.1.0/errata01/os/schemas/sarif-schema-2.1.0.json"
@@ -39,7 +39,7 @@ def as_sarif(report: CheckReport, anchor: str) -> str:
         "results": results,
         "columnKind": "unicodeCodePoints",
     }
-    return json.dumps({"$schema": SCHEMA, "version": VERSION, "runs": [run]}, indent=2) + "\n"
+    return json_text({"$schema": SCHEMA, "version": VERSION, "runs": [run]})
 
 
 def _rule(id: str) -> dict[str, Any]:

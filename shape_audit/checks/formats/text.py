@@ -8,23 +8,24 @@ from rich.text import Text
 
 from shape_audit.checks.formats.wording import rules_run, shown, subject, verdict, where
 from shape_audit.records import CheckReport, Finding
+from shape_audit.reports import plain
 
 _STYLES = {"error": "bold red", "warning": "yellow", "note": "cyan"}
 
 
 def as_text(report: CheckReport) -> RenderableType:
     """Each finding in three lines: what, where, what to do; then what was accepted, and the verdict."""
-    parts: list[RenderableType] = [Text(f"shape-audit check {subject(report)}", style="bold"), Text("")]
+    parts: list[RenderableType] = [plain(f"shape-audit check {subject(report)}", style="bold"), Text("")]
     for finding in shown(report):
         parts += [*_lines(finding), Text("")]
     if report.accepted:
         parts.append(Text("accepted", style="dim"))
         for accepted in report.accepted:
             line = f"  {accepted.finding.rule} {where(accepted.finding)}: {accepted.reason}"
-            parts.append(Text(line, style="dim"))
+            parts.append(plain(line, style="dim"))
         parts.append(Text(""))
     parts.append(Text(verdict(report), style="bold red" if report.failing else "bold green"))
-    parts.append(Text(rules_run(report), style="dim"))
+    parts.append(plain(rules_run(report), style="dim"))
     return Group(*parts)
 
 
@@ -33,8 +34,8 @@ def _lines(finding: Finding) -> list[RenderableType]:
     head.add_column(width=7)
     head.add_column(width=max(5, len(finding.rule)))
     head.add_column()
-    head.add_row(Text(finding.severity, style=_STYLES[finding.severity]), Text(finding.rule, style="bold"),
-                 Text(finding.message))  # fmt: skip
-    head.add_row("", Text("at", style="dim"), Text(where(finding), style="dim"))
-    head.add_row("", Text("fix", style="dim"), Text(finding.fix, style="dim"))
+    head.add_row(Text(finding.severity, style=_STYLES[finding.severity]), plain(finding.rule, style="bold"),
+                 plain(finding.message))  # fmt: skip
+    head.add_row("", Text("at", style="dim"), plain(where(finding), style="dim"))
+    head.add_row("", Text("fix", style="dim"), plain(finding.fix, style="dim"))
     return [head]

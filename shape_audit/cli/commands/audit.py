@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
@@ -24,6 +23,7 @@ from shape_audit.cli.interruption import Interruptible
 from shape_audit.cli.process_clock import process_seconds
 from shape_audit.cli.sink import emit, is_watched, note
 from shape_audit.errors import ExitCode, UsageError
+from shape_audit.escaping import json_text
 from shape_audit.parallel import SingleProcess, processes_of_run
 from shape_audit.records import AuditRecord, record_file_name
 from shape_audit.scores import ScoreOptions
@@ -163,7 +163,7 @@ def _emit(
 
     if format == "json":
         content = [record.model_dump(mode="json", by_alias=True) for record in found]
-        emit(json.dumps(content, indent=2) + "\n" if several else reports.as_json(found[0]), output)
+        emit(json_text(content) if several else reports.as_json(found[0]), output)
     elif format == "markdown":
         emit(reports.comparison_markdown(found) if several else reports.audit_markdown(found[0]), output)
     else:

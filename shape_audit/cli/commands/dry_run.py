@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -13,6 +12,7 @@ from shape_audit.cli.failures import failed
 from shape_audit.cli.progress import AuditBar
 from shape_audit.cli.sink import emit
 from shape_audit.errors import ExitCode, IncompleteError
+from shape_audit.escaping import json_text
 from shape_audit.reports import memory_json, memory_markdown, memory_text, shortage
 
 
@@ -38,7 +38,7 @@ def dry_run(
     try:
         if plans and format == "json":
             content = [memory_json(plan) for plan in plans]
-            emit(json.dumps(content if len(models) > 1 else content[0], indent=2) + "\n", output)
+            emit(json_text(content if len(models) > 1 else content[0]), output)
         elif plans and format == "markdown":
             emit("\n".join(memory_markdown(plan) for plan in plans), output)
         elif plans:

@@ -14,6 +14,7 @@ from shape_audit.cli.declaring import Output, command, flag
 from shape_audit.cli.progress import AuditBar, BuildBar
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, UsageError
+from shape_audit.escaping import json_text
 from shape_audit.leaderboard import (
     NOT_AUDITED,
     SHIPPED_MANIFEST,
@@ -77,13 +78,8 @@ def build(
     # the other shares are other jobs': what has not been tried yet is no failure of this one
     failures = [row for row in board.rows if row.failure and not (options.shard and row.failure == NOT_AUDITED)]
     for row in failures:
-        note(_plain(f"shape-audit: {row.model}: {(row.failure or '').removeprefix(f'{row.model}: ')}"))
+        note(f"shape-audit: {row.model}: {(row.failure or '').removeprefix(f'{row.model}: ')}")
     return ExitCode.INCOMPLETE if failures else ExitCode.CLEAN
-
-
-def _plain(text: str) -> str:
-    """Without characters that a terminal would obey: names come from anywhere."""
-    return "".join(c if c.isprintable() else "\N{REPLACEMENT CHARACTER}" for c in text)
 
 
 def _built(board: Board) -> str:
@@ -123,7 +119,7 @@ def verify_board(
         found += lines
     rows = len(read_board(folder).rows) if not found else 0
     if format == "json":
-        emit(json.dumps({"findings": found, "remeasured": measured}, indent=2) + "\n", output)
+        emit(json_text({"findings": found, "remeasured": measured}), output)
     else:
         done = f", {measured} measured again" if measured else ""
         emit("\n".join(found or [f"{rows:,} rows: all as the records give them{done}"]) + "\n", output)
@@ -140,7 +136,7 @@ def diff(
     """Say what has changed between two boards: rows, placements, scores, measurements, the verdict."""
     found = differences(read_board(old), read_board(new))
     if format == "json":
-        emit(json.dumps(found, indent=2, ensure_ascii=False) + "\n", output)
+        emit(json_text(json.dumps(found, indent=2, ensure_ascii=False)), output)
     else:
         emit("\n".join(found or ["nothing has changed"]) + "\n", output)
     return ExitCode.CLEAN

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
@@ -11,6 +10,7 @@ from shape_audit.cli.declaring import Format, Output, command, flag
 from shape_audit.cli.progress import AuditBar
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, MissingExtraError
+from shape_audit.escaping import json_text
 from shape_audit.interval import read_interval, shipped_interval
 from shape_audit.linking import facts_of_records, make_points, parse_params
 from shape_audit.records import check_writable, read_record_folder
@@ -72,7 +72,7 @@ def link(
         for path in write_figures(found[0], points, figures):
             note(f"figure: {path}")
     if format == "json":
-        emit(json.dumps([evidence.model_dump() for evidence in found], indent=2) + "\n", output)
+        emit(json_text([evidence.model_dump() for evidence in found]), output)
     else:
         emit({"text": evidence_text, "markdown": evidence_markdown}[format](found), output)
     return ExitCode.CLEAN

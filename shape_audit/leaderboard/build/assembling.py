@@ -41,6 +41,8 @@ def assemble(sources: Sources, kept: KeptRecords) -> Board:
         model = entry.model
         record = _best(kept.by_model.get(model, []), entry.revision, wanted)
         row = _row(entry, record, interval)
+        if record is not None:  # whose file may have its name by an older rule
+            row = row.model_copy(update={"record": kept.names.get(record.record_sha256, row.record)})
         revision = record.model.revision if record else entry.revision
         imported = [at_revision(score, revision) for score in everywhere.get(model.casefold(), [])]
         known = [*imported, *((record.scores or []) if record else [])]

@@ -10,7 +10,7 @@ import gc
 import json
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager, suppress
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from shape_audit.errors import IncompleteError
@@ -33,16 +33,18 @@ class KeptRecords:
     Attributes:
         by_model: repo_id -> its records, in the order of file names.
         damaged: one line for each file that is no record, or was edited by hand; nothing of those is used.
+        names: record_sha256 -> the name of its file.
     """
 
     by_model: Mapping[str, list[AuditRecord]]
     damaged: tuple[str, ...]
+    names: Mapping[str, str] = field(default_factory=dict)
 
 
 def read_records(folder: Path) -> KeptRecords:
     """All records of a leaderboard folder; there may be none yet."""
     by_model: dict[str, list[AuditRecord]] = {}
-    damaged = []
+    damaged, names = [], {}
     with _no_garbage():
         for path in sorted((folder / RECORDS).glob("*.json")):
             try:
@@ -51,7 +53,8 @@ def read_records(folder: Path) -> KeptRecords:
                 damaged.append(f"{RECORDS}/{path.name}: {str(error).removeprefix(f'{path}: ')}")
             else:
                 by_model.setdefault(record.model.repo_id, []).append(record)
-    return KeptRecords(by_model, tuple(damaged))
+                names[record.record_sha256] = path.name
+    return KeptRecords(by_model, tuple(damaged), names)
 
 
 @dataclass(frozen=True)

@@ -7,6 +7,7 @@ from fnmatch import fnmatchcase
 from typing import Any
 
 from shape_audit.errors import CorruptFileError
+from shape_audit.hub import parse_yaml
 
 
 def check_dataset_card(content: bytes, *, file: str, paths: Collection[str]) -> None:
@@ -26,8 +27,10 @@ def check_dataset_card(content: bytes, *, file: str, paths: Collection[str]) -> 
 
     try:
         text = content.decode("utf-8-sig")
-        if REGEX_YAML_BLOCK.search(text) is None:  # DatasetCard would only log it
+        block = REGEX_YAML_BLOCK.search(text)
+        if block is None:  # DatasetCard would only log it
             raise CorruptFileError(f"{file}: no metadata (a YAML header between lines of ---)")
+        parse_yaml(block[2], file=file)  # with our bounds, which DatasetCard has not
         metadata = DatasetCard(text).data.to_dict()
     except (ValueError, TypeError, KeyError, AttributeError, RecursionError, yaml.YAMLError) as error:
         reason = " ".join(str(error).split())[:200]

@@ -10,11 +10,11 @@ import base64
 import hashlib
 import json
 import re
-from html import escape
 from pathlib import Path
 from string import Template
 from typing import Any
 
+from shape_audit.escaping import all_visible, html
 from shape_audit.leaderboard.page.data import page_data
 from shape_audit.leaderboard.page.libraries import datatables_css, datatables_js, plotly_js
 from shape_audit.leaderboard.page.prose import evidence_html, filters_html, interval_html, provenance_html
@@ -39,7 +39,7 @@ def page_html(board: Board) -> str:
         csp=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'",
         css=datatables_css() + (DATA / "leaderboard_page.css").read_text(encoding="utf-8"),
-        data=_json(page_data(board)),
+        data=_json(all_visible(page_data(board))),
         datatables=libraries[1],
         evidence=evidence_html(board),
         filters=filters_html(board),
@@ -48,7 +48,7 @@ def page_html(board: Board) -> str:
         n_models=f"{len(board.rows):,}",
         plotly=libraries[0],
         provenance=provenance_html(board),
-        title=escape(board.title),
+        title=html(board.title),
     )
 
 

@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from typing import TypeVar
 
 from shape_audit.errors import IncompleteError
+from shape_audit.escaping import on_a_line
 from shape_audit.records import BoardMeasurement, BoardRow, Interval, ScoreRecord, SiteInteraction
 from shape_audit.reports import (
     SIDE_WORDS,
@@ -73,7 +74,7 @@ def model_card_metadata(row: BoardRow) -> str:
             dataset_name="MMLU-Pro",
             dataset_split="test",
             metric_type="accuracy",
-            metric_name=f"accuracy, {_on_a_line(score.protocol)}",
+            metric_name=f"accuracy, {on_a_line(score.protocol)}",
             metric_value=round(score.value, 6),
             metric_args=_details(score),
             verified=False,
@@ -83,7 +84,7 @@ def model_card_metadata(row: BoardRow) -> str:
     ]
     if not results:
         return ""
-    return f"---\n{ModelCardData(model_name=_on_a_line(row.model), eval_results=results).to_yaml()}\n---\n"
+    return f"---\n{ModelCardData(model_name=on_a_line(row.model), eval_results=results).to_yaml()}\n---\n"
 
 
 def _details(score: ScoreRecord) -> dict[str, str | int | float]:
@@ -93,15 +94,10 @@ def _details(score: ScoreRecord) -> dict[str, str | int | float]:
         "stderr": None if score.stderr is None else round(score.stderr, 6),
     }  # fmt: skip
     return {
-        name: _on_a_line(value) if isinstance(value, str) else value
+        name: on_a_line(value) if isinstance(value, str) else value
         for name, value in known.items()
         if value is not None
     }
-
-
-def _on_a_line(text: str) -> str:
-    """YAML can hold any text, but line ends inside a header are read differently by different readers."""
-    return " ".join("".join(c if c.isprintable() else " " for c in text).split())
 
 
 def _placement(row: BoardRow, interval: Interval, caveat: str) -> str:

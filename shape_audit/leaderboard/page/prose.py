@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from collections import Counter
-from html import escape
 
+from shape_audit.escaping import html
 from shape_audit.leaderboard.build.comparable import largest_comparable_set
 from shape_audit.leaderboard.page.data import link_of, protocol_label
 from shape_audit.records import Board, Interval, LinkEvidence
@@ -17,8 +17,8 @@ def interval_html(board: Board) -> str:
     """The interval with its name and its source's caveat, for the opening paragraph."""
     interval = board.interval
     return (
-        f"<strong>{_ends(interval)}</strong> ({escape(interval.name)}). "
-        f"A placement is a coordinate, not a grade: {escape(board.caveat)}."
+        f"<strong>{_ends(interval)}</strong> ({html(interval.name)}). "
+        f"A placement is a coordinate, not a grade: {html(board.caveat)}."
     )
 
 
@@ -32,28 +32,27 @@ def evidence_html(board: Board) -> str:
     first, others = board.evidence[0], board.evidence[1:]
     parts = [
         *(
-            f'<p class="controlled"><strong>{escape(_CLAIMS[one.claim])}: {escape(one.verdict)}</strong> '
-            f"({escape(one.suite)}). {escape(one.summary)}</p>"
+            f'<p class="controlled"><strong>{html(_CLAIMS[one.claim])}: {html(one.verdict)}</strong> '
+            f"({html(one.suite)}). {html(one.summary)}</p>"
             for one in first.controlled
         ),
-        f'<p class="verdict"><strong id="verdict">{escape(first.verdict.capitalize())}.</strong> '
-        f'<span id="summary">{escape(first.summary)}</span></p>',
+        f'<p class="verdict"><strong id="verdict">{html(first.verdict.capitalize())}.</strong> '
+        f'<span id="summary">{html(first.summary)}</span></p>',
         '<div class="across" tabindex="0" role="region" aria-label="What the evidence rests on">'
         '<table class="small"><caption>What it rests on: scores by '
-        f"{escape(protocol_label(first.protocol))} (<code>{escape(first.protocol)}</code>)</caption>"
+        f"{html(protocol_label(first.protocol))} (<code>{html(first.protocol)}</code>)</caption>"
         '<thead><tr><th scope="col">models</th><th scope="col">n</th><th scope="col">families</th>'
         '<th scope="col">shapes</th><th scope="col">at the floor</th><th scope="col">inside / outside</th>'
         '<th scope="col">verdict</th></tr></thead><tbody>',
         *(_evidence_row(one) for one in board.evidence),
         "</tbody></table></div>",
         *(
-            f"<details><summary>{escape(_which(one))}: {escape(one.verdict)}</summary><p>{escape(one.summary)}</p>"
-            "</details>"
+            f"<details><summary>{html(_which(one))}: {html(one.verdict)}</summary><p>{html(one.summary)}</p></details>"
             for one in others
         ),
     ]
     if first.left_out:
-        lines = "".join(f"<li>{escape(line)}</li>" for line in first.left_out)
+        lines = "".join(f"<li>{html(line)}</li>" for line in first.left_out)
         parts.append(f"<details><summary>Left out of the evidence</summary><ul>{lines}</ul></details>")
     return "\n".join(parts)
 
@@ -63,7 +62,7 @@ def _evidence_row(one: LinkEvidence) -> str:
     sides = f"{contrast.n_inside} / {contrast.n_outside}" if contrast else "–"
     numbers = (one.n_models, one.n_families, one.n_shapes, one.n_at_floor if one.with_floor else "left out", sides)
     cells = "".join(f"<td>{number}</td>" for number in numbers)
-    return f'<tr><th scope="row">{escape(_which(one))}</th>{cells}<td>{escape(one.verdict)}</td></tr>'
+    return f'<tr><th scope="row">{html(_which(one))}</th>{cells}<td>{html(one.verdict)}</td></tr>'
 
 
 def _which(one: LinkEvidence) -> str:
@@ -89,7 +88,7 @@ def filters_html(board: Board) -> str:
 
 
 def _select(name: str, label: str, everything: str, options: list[tuple[str, str]]) -> str:
-    inner = "".join(f'<option value="{escape(value)}">{escape(text)}</option>' for value, text in options)
+    inner = "".join(f'<option value="{html(value)}">{html(text)}</option>' for value, text in options)
     return f'<label>{label}<select id="filter-{name}"><option value="">{everything}</option>{inner}</select></label>'
 
 
@@ -131,8 +130,8 @@ def _linked(text: str) -> str:
     """A text that is nothing but an address becomes a link; all else is text."""
     address = link_of(text)
     if address is None:
-        return escape(text)
-    return f'<a href="{escape(address)}" rel="noopener noreferrer">{escape(address)}</a>'
+        return html(text)
+    return f'<a href="{html(address)}" rel="noopener noreferrer">{html(address)}</a>'
 
 
 def _ends(interval: Interval) -> str:

@@ -8,14 +8,12 @@ from collections.abc import Callable, Mapping, Sequence
 from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
+from shape_audit.escaping import csv_cell
 from shape_audit.records import Board, BoardRow, ScoreRecord, SiteInteraction
 from shape_audit.scores import FLOOR
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-FORMULA = ("=", "+", "-", "@", "\t", "\r")
-"""With these a cell would be a formula in a spreadsheet."""
 
 TEXTS = (
     "model", "revision", "group", "family", "kind", "domain", "derived_from", "architecture", "side", "source",
@@ -70,7 +68,7 @@ def parquet_bytes(board: Board) -> bytes:
 
 def csv_text(board: Board) -> str:
     """The table without its lists. Numbers in full; a text that a spreadsheet would compute gets a quote before it."""
-    cell_of = {"text": _text_cell, "boolean": lambda value: str(value).lower(), "integer": repr, "number": repr}
+    cell_of = {"text": csv_cell, "boolean": lambda value: str(value).lower(), "integer": repr, "number": repr}
     flat = {name: (cell_of[kind], value) for name, (kind, value) in columns(board).items() if kind in cell_of}
     cells = [
         ["" if found is None else cell(found) for found in map(value, board.rows)] for cell, value in flat.values()
@@ -80,11 +78,6 @@ def csv_text(board: Board) -> str:
     writer.writerow(flat)
     writer.writerows(zip(*cells, strict=True))
     return stream.getvalue()
-
-
-def _text_cell(text: str) -> str:
-    shown = text if text.isprintable() else "".join(c if c.isprintable() else " " for c in text)
-    return f"'{shown}" if text.startswith(FORMULA) else shown
 
 
 def _field(name: str) -> Value:

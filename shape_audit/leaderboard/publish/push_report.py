@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-import json
 from dataclasses import asdict
 
+from shape_audit.escaping import json_text, log_text, visible
 from shape_audit.leaderboard.publish.push_plan import PushPlan, PushResult
 
 LONGEST_LIST = 20
@@ -25,14 +25,14 @@ def push_text(result: PushResult) -> str:
     if plan.left_out:
         lines.append(f"  not part of a board, stays here: {_listed(plan.left_out)}")
     lines += [f"  note: {note}" for note in plan.notes]
-    return "\n".join(_printable(line) for line in lines) + "\n"
+    return "\n".join(log_text(visible(line)) for line in lines) + "\n"
 
 
 def push_json(result: PushResult) -> str:
     """The whole result as one object; `bytes` is of all files that are to be sent."""
     content = asdict(result)
     content["plan"] |= {"is_empty": result.plan.is_empty, "bytes": result.plan.bytes_to_send}
-    return json.dumps(content, indent=2) + "\n"
+    return json_text(content)
 
 
 def _headline(result: PushResult) -> str:
@@ -56,8 +56,3 @@ def _counted(plan: PushPlan) -> str:
 def _listed(names: tuple[str, ...]) -> str:
     shown = ", ".join(names[:LONGEST_LIST])
     return shown if len(names) <= LONGEST_LIST else f"{shown} and {len(names) - LONGEST_LIST} more"
-
-
-def _printable(line: str) -> str:
-    """Names of files may hold anything."""
-    return "".join(c if c.isprintable() else "�" for c in line)
