@@ -31,6 +31,9 @@ SETTLING_SECONDS = 2
 """Once another process has failed, how long one may take to fail too, for its own reason."""
 WATCH_SECONDS = 0.5
 """How often a process looks whether its launcher lives."""
+_SAFELY = ("-I",) if sys.flags.isolated else ("-P",)
+"""The working directory, which `-m` would put first on the import path, is no place for code; PYTHONPATH is, unless
+this process does without it too."""
 HANDLED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
 """Signals that the elastic launcher hands on to its processes."""
 
@@ -65,7 +68,7 @@ def launch(arguments: Sequence[str], processes: int) -> int:
             signals_to_handle=",".join(HANDLED), shutdown_timeout=GRACE_SECONDS,
         )  # fmt: skip
         try:
-            elastic_launch(config, sys.executable)("-m", "shape_audit", *arguments)
+            elastic_launch(config, sys.executable)(*_SAFELY, "-m", "shape_audit", *arguments)
         except ChildFailedError as error:
             return exit_code_of(error.failures, processes, Path(folder))
         except SignalException as error:

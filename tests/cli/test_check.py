@@ -63,13 +63,16 @@ def test_a_baseline_is_written_and_kept_to(program: Program, model: Path, tmp_pa
     assert again.returncode == 0 and (tmp_path / "other.json").exists()
 
 
-def test_policy_and_options_of_pyproject_hold(program: Program, model: Path, tmp_path: Path) -> None:
+def test_policy_and_options_of_a_named_file_hold(program: Program, model: Path, tmp_path: Path) -> None:
     set_config(dtype="float16")(model)
-    (tmp_path / "pyproject.toml").write_text(
-        '[tool.shape-audit.check]\nfail-on = "warning"\n[tool.shape-audit.check.policy.severity]\nSA312 = "note"\n'
-    )
-    done = program("check", model)
-    assert done.returncode == 0 and "note    SA312" in done.stdout
+    options, severity = 'fail-on = "warning"\n', '.severity]\nSA312 = "note"\n'
+    for file, table in (("pyproject.toml", "tool.shape-audit.check"), ("team.toml", "check")):
+        (tmp_path / file).write_text(f"[{table}]\n{options}[{table}.policy{severity}")
+        for named in (program("--config", file, "check", model), program("check", model, SHAPE_AUDIT_CONFIG=file)):
+            assert named.returncode == 0 and "note    SA312" in named.stdout and named.stderr == ""
+            assert f"settings: --config {file}; policy {file}" in named.stdout
+    missing = program("--config", "none.toml", "check", model)
+    assert missing.returncode == 2 and "none.toml: No such file" in missing.stderr
     (tmp_path / "pyproject.toml").write_text("[tool.shape-audit.check.policy]\nseverities = 1\n")
     done = program("check", model)
     assert done.returncode == 4 and "unknown severities; did you mean severity?" in done.stderr

@@ -5,7 +5,7 @@ Format: docs.github.com, Workflow commands for GitHub Actions (what must be esca
 
 from __future__ import annotations
 
-from shape_audit.checks.formats.wording import shown, subject, unable, verdict, where
+from shape_audit.checks.formats.wording import judged_by, shown, subject, unable, verdict, where
 from shape_audit.records import CheckReport
 
 _COMMANDS = {"error": "error", "warning": "warning", "note": "notice"}
@@ -23,7 +23,8 @@ def as_github(report: CheckReport, anchor: str) -> str:
         f"::notice file={_property(anchor)},line=1,title={_property(rule)} not run::{_data(reason)}"
         for rule, reason in unable(report).items()
     ]
-    return "\n".join([*lines, _harmless(f"shape-audit check {subject(report)}: {verdict(report)}")]) + "\n"
+    said = [f"shape-audit check {subject(report)}: {verdict(report)}", *judged_by(report)]
+    return "\n".join([*lines, *map(_harmless, said)]) + "\n"
 
 
 def _data(text: str) -> str:
