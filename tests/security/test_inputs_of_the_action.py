@@ -1,4 +1,4 @@
-"""Kind 9 of what a checkout may try, and kind 1 where the action runs: the steps of action.yml, as a runner runs them."""
+"""Kind 9 of what a checkout may try, and kind 1 in the action: the steps of action.yml, as a runner runs them."""
 
 import json
 import re
@@ -34,8 +34,10 @@ def step(checkout: Checkout, tmp_path: Path) -> Step:
         filled = {
             key: inputs[re.fullmatch(r"\$\{\{ inputs\.(\w+) \}\}", value)[1]] for key, value in one["env"].items()
         }
-        runner = {"GITHUB_ACTION_PATH": str(ROOT), "GITHUB_WORKSPACE": str(checkout.folder), "PYTHONPATH": ".",
-                  "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"), "RUNNER_TEMP": str(tmp_path / "runner")}  # fmt: skip
+        runner = {
+            "GITHUB_ACTION_PATH": str(ROOT), "GITHUB_WORKSPACE": str(checkout.folder), "PYTHONPATH": ".",
+            "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"), "RUNNER_TEMP": str(tmp_path / "runner"),
+        }  # fmt: skip
         bash = ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", one["run"]]
         return checkout.run(bash, **runner, **filled, **(environment or {}))
 
@@ -107,7 +109,7 @@ def test_what_is_installed_has_hashes_and_is_what_was_tested(file: str) -> None:
     locked = dict(entry.split(" ", 1)[0].split("==") for entry in entries)
     assert all(re.search(r"--hash=sha256:[0-9a-f]{64}", entry) for entry in entries)
     pinned = dict(re.findall(r"^([\w-]+)==(\S+)$", (ROOT / "constraints.txt").read_text(), re.MULTILINE))
-    assert {name: pinned[name] for name in pinned if name in locked}.items() <= locked.items()
+    assert all(locked.get(name.replace("_", "-"), version) == version for name, version in pinned.items())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]["measure"] if "measure" in file else []
     wanted = {re.match(r"[\w-]+", need)[0].replace("_", "-") for need in [*project["dependencies"], *extras]}
