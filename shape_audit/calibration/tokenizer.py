@@ -14,6 +14,7 @@ from typing import Any
 from shape_audit.calibration.decoded_offsets import DecodedOffsets
 from shape_audit.errors import IncompleteError, MissingExtraError, NotAuditableError
 from shape_audit.hub import quiet_transformers, tokenizer_sha256
+from shape_audit.loader import tokenizer_in
 from shape_audit.records import read_small_file
 
 _TIKTOKEN = re.compile(rb"[A-Za-z0-9+/]+={0,2} \d+\r?\n")
@@ -108,8 +109,6 @@ def load_tokenizer(folder: Path, subject: str) -> WindowTokenizer:
         MissingExtraError: a library is not installed that its vocabulary is read with.
         IncompleteError: transformers cannot make a tokenizer of these files.
     """
-    from transformers import AutoTokenizer
-
     settings = folder / "tokenizer_config.json"
     if settings.is_file() and b"fast_tokenizer_files" in read_small_file(settings):  # a file outside tokenizer_sha256
         raise NotAuditableError(
@@ -118,7 +117,7 @@ def load_tokenizer(folder: Path, subject: str) -> WindowTokenizer:
         )
     try:
         with quiet_transformers():
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            tokenizer = tokenizer_in(folder)
     except Exception as error:  # whatever a damaged vocabulary makes the tokenizer libraries raise
         if "trust_remote_code" in str(error):
             raise NotAuditableError(

@@ -6,6 +6,7 @@ read_checkpoint(ref)                 -> Checkpoint: the same, and the first faul
 open_repository(ref, retries)        -> RepositoryFiles: where the files can be had; read_texts(files, wanted)
 weights_folder(checkpoint), tokenizer_folder(checkpoint), config_folder(checkpoint)   -> folders to load from
 tokenizer_sha256(folder)             -> the hash that says two tokenizers are the same
+requested_code(config)               -> what a config asks to have fetched and run, and a loader leaves out
 """
 
 from shape_audit.hub.builtin_models import builtin_names
@@ -16,15 +17,24 @@ from shape_audit.hub.names import is_offline, model_named, parse_model
 from shape_audit.hub.options import ReadOptions
 from shape_audit.hub.quiet import quiet_datasets, quiet_downloads, quiet_transformers
 from shape_audit.hub.repository_files import RepositoryFiles, open_repository
+from shape_audit.hub.requested_code import (
+    ATTENTION,
+    EXPERTS,
+    names_repository,
+    requested_code,
+    without_requested_code,
+)
 from shape_audit.hub.retrying import DEFAULT_RETRIES, with_retries
 from shape_audit.hub.safetensors_header import TensorHeader, element_bits, raw_header, tensor_offsets
 from shape_audit.hub.texts import read_texts
-from shape_audit.hub.tokenizer_files import tokenizer_sha256
+from shape_audit.hub.tokenizer_files import tokenizer_file_names, tokenizer_sha256
 from shape_audit.hub.weight_files import CONFIG_FILE
 
 __all__ = [
+    "ATTENTION",
     "CONFIG_FILE",
     "DEFAULT_RETRIES",
+    "EXPERTS",
     "Checkpoint",
     "Fault",
     "FaultKind",
@@ -39,6 +49,7 @@ __all__ = [
     "inspect_model",
     "is_offline",
     "model_named",
+    "names_repository",
     "open_repository",
     "parse_model",
     "quiet_datasets",
@@ -47,9 +58,12 @@ __all__ = [
     "raw_header",
     "read_checkpoint",
     "read_texts",
+    "requested_code",
     "tensor_offsets",
+    "tokenizer_file_names",
     "tokenizer_folder",
     "tokenizer_sha256",
     "weights_folder",
     "with_retries",
+    "without_requested_code",
 ]

@@ -77,7 +77,13 @@ def score(model: str | Path | ModelRef, options: ScoreOptions | None = None, **c
     device = _device(options)
     run = harness.run_harness(
         TASKS[options.protocol],
-        _model_args(checkpoint, (weights, tokenizer), options, harness.special_tokens(tokenizer, checkpoint.repo_id)),
+        harness.HarnessModelFiles(
+            weights,
+            tokenizer,
+            _model_args(
+                checkpoint, (weights, tokenizer), options, harness.special_tokens(tokenizer, checkpoint.repo_id)
+            ),
+        ),
         device=device,
         batch_size=options.batch_size or ("1" if device == "cpu" else "auto"),
         limit=options.limit,
@@ -95,7 +101,7 @@ def score(model: str | Path | ModelRef, options: ScoreOptions | None = None, **c
     path = harness.save(run)
     record = _verified(path, run, started, expected)
     if answers is not None:
-        for file in answers.parent.glob(f"{answers.name}_rank*.db"):
+        for file in answers.parent.glob(f"{answers.name}_rank*{harness.ANSWERS}"):
             file.unlink(missing_ok=True)
     return ScoreRun(record, path)
 
