@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import logging
-from collections import Counter
 from collections.abc import Iterator, Mapping
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
@@ -12,10 +11,10 @@ from typing import Any
 
 from shape_audit.errors import IncompleteError, NotAuditableError, UsageError, explained
 from shape_audit.hub import quiet_datasets, quiet_transformers
-from shape_audit.loader import KeptAnswers, rows_of_dataset, tokenizer_in, without_hub_kernels
+from shape_audit.loader import KeptAnswers, in_empty_folder, tokenizer_in, without_hub_kernels
 from shape_audit.parallel import processes_of_run
+from shape_audit.scores.questions import DATASET
 
-DATASET = "TIGER-Lab/MMLU-Pro"
 REPETITIVE = ("exceeds model's maximum length", "Left truncation applied", "specified through cli")
 """What lm-eval says again for every answer or batch; `prompts_cut` counts, and the protocol's name says, the same."""
 
@@ -51,19 +50,6 @@ class HarnessRun:
     tracker: Any
 
 
-def questions_a_subject() -> Counter[str]:
-    """How many questions lm-eval will find of each subject: on the Hub, in its cache, or in a folder of that name here.
-
-    Raises:
-        IncompleteError: there are none.
-    """
-    try:
-        return Counter(rows_of_dataset(DATASET, split="test")["category"])
-    except Exception as error:  # whatever the network and the cache do
-        known = explained(error, DATASET)
-        raise known or IncompleteError(f"{DATASET}: the questions cannot be read ({error})") from error
-
-
 def run_harness(
     task: str,
     model: HarnessModelFiles,
@@ -74,6 +60,7 @@ def run_harness(
     max_gen_toks: int | None,
     output: Path,
     answers: Path | None,
+    questions: Path | None,
 ) -> HarnessRun | None:
     """Run one stock task or group with the `hf` backend, as `lm-eval run` does.
 
@@ -84,6 +71,9 @@ def run_harness(
         output: folder the tracker will save to.
         answers: beginning of the names of files that keep answers as they come, one a process, so that a killed run
             goes on; None keeps none. They must be of this model and these settings alone.
+        questions: folder of the questions; None for the Hub's.
+
+    Paths are absolute: lm-eval works in an empty folder.
 
     Returns:
         None in all processes but the first.
@@ -99,7 +89,8 @@ def run_harness(
 
     _check_world()
     tracker = EvaluationTracker(output_path=str(output))
-    with _with_progress_of_questions_alone(), without_hub_kernels(), ExitStack() as opened:
+    links = {} if questions is None else {DATASET: questions}
+    with _with_progress_of_questions_alone(), without_hub_kernels(), in_empty_folder(links), ExitStack() as opened:
         try:
             loaded = HarnessModel(
                 model.weights, model.tokenizer, **model.model_args, device=device, batch_size=batch_size
