@@ -34,6 +34,7 @@ class Option:
         panel: the heading it stands under in help.
         manifest: whether a leaderboard's manifest may set it in [measure].
         python_only: whether the command line does without it, since it decides for its users.
+        stricter: values that only make a gate stricter, which is what a settings file may give that nobody named.
     """
 
     help: str
@@ -44,6 +45,7 @@ class Option:
     panel: str | None = None
     manifest: bool = False
     python_only: bool = False
+    stricter: tuple[Any, ...] = ()
 
 
 @dataclass(frozen=True, eq=False)

@@ -17,7 +17,7 @@ ROOMS = tuple(re.findall(r"^    (\w+)/  ", CONTRIBUTING, re.MULTILINE))
 """In the order in which CONTRIBUTING lists them."""
 HEAVY = {"torch", "transformers", "datasets", "accelerate", "lm_eval"}
 LIGHT_ROOMS = ("records", "parallel", "hub", "interval", "shape", "reports", "checks", "scores", "cli")
-FRONT_DOORS = ("calibration", "models", "interaction", "auditing", "leaderboard", "sweep")
+FRONT_DOORS = ("loader", "calibration", "models", "interaction", "auditing", "leaderboard", "sweep")
 
 
 def imported(file: Path) -> set[tuple[str, bool]]:
@@ -105,6 +105,48 @@ def test_what_is_light_loads_nothing_heavy(
     )
     done = subprocess.run([sys.executable, "-c", script], env=clean_environment, capture_output=True, text=True)
     assert done.stderr.splitlines()[-1] == "0 []", done.stderr
+
+
+LOADING = {
+    "from_pretrained", "from_config", "_from_config", "load_dataset", "load_dataset_builder", "load_from_disk",
+    "get_dataset_config_names", "get_dataset_split_names", "get_kernel", "HFLM",
+}  # fmt: skip
+"""Names of transformers, datasets and lm-eval that load; the loader calls them, and nobody else does."""
+UNPICKLING = {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "sqlitedict"}
+
+
+def names_used(file: Path) -> set[str]:
+    """Names and attributes that a file uses or imports."""
+    tree = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+    imported_names = {alias.name for node in tree if isinstance(node, ast.ImportFrom) for alias in node.names}
+    attributes = {node.attr for node in tree if isinstance(node, ast.Attribute)}
+    return attributes | imported_names | {node.id for node in tree if isinstance(node, ast.Name)}
+
+
+def test_only_the_loader_loads() -> None:
+    for file in PACKAGE.rglob("*.py"):
+        if not file.is_relative_to(PACKAGE / "loader"):
+            assert not names_used(file) & LOADING, file
+    calls = [
+        node
+        for file in files_of("loader")
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
+    ]
+    asking = [call for call in calls if call.func.attr in {"from_pretrained", "from_config", "load_dataset"}]
+    assert len(asking) == 5
+    for call in asking:
+        given = {keyword.arg: ast.unparse(keyword.value) for keyword in call.keywords}
+        assert given["trust_remote_code"] == "False", ast.unparse(call)
+
+
+def test_nothing_is_unpickled() -> None:
+    for file in PACKAGE.rglob("*.py"):
+        assert not {name.split(".")[0] for name, _ in imported(file)} & UNPICKLING, file
+        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.Call) and ast.unparse(node.func) in ("torch.load", "np.load", "numpy.load"):
+                given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
+                assert given.get("weights_only") == "True" or given.get("allow_pickle") == "False", file
 
 
 def test_names_say_what_a_file_is_for() -> None:

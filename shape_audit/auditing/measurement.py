@@ -19,6 +19,7 @@ from shape_audit.auditing.weights import compare_weights
 from shape_audit.auditing.window_source import WindowSource, check_positions
 from shape_audit.calibration import WindowSet, WindowTokenizer, save_windows
 from shape_audit.interaction import ESTIMATOR_VERSION
+from shape_audit.loader import without_hub_kernels
 from shape_audit.models import MemoryPlan
 from shape_audit.parallel import SingleProcess
 from shape_audit.records import (
@@ -96,7 +97,7 @@ def measure(subject: Subject, options: AuditOptions, phases: Phases, processes: 
     gigabytes = subject.weight_bytes / 1e9
     phases.begin("load", f"loading {gigabytes:.1f} GB of weights" if gigabytes >= 0.1 else "loading weights")
     attention = protocol.attn_implementation or options.load.attn_implementation
-    with plain_torch(device), offload_folder(planned.placement) as folder:
+    with plain_torch(device), without_hub_kernels(), offload_folder(planned.placement) as folder:
         loaded = load_model(
             subject.stored, options.load.but(attn_implementation=attention), device, planned.placement, folder
         )

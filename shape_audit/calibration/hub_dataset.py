@@ -17,6 +17,7 @@ from shape_audit.calibration.local_texts import no_such_column
 from shape_audit.calibration.text import MAX_TEXT_BYTES, CalibrationText, HubDataset, row_bytes
 from shape_audit.errors import IncompleteError, ShapeAuditError, UsageError, explained
 from shape_audit.hub import quiet_datasets, watching, with_retries
+from shape_audit.loader import dataset_configs, dataset_splits, rows_of_dataset
 from shape_audit.records import write_text_atomically
 
 if TYPE_CHECKING:
@@ -126,13 +127,11 @@ def _text(named: HubDataset, facts: dict[str, Any], column: str, kept: Path) -> 
 
 def _stream(named: HubDataset, sha: str, column: str, split: str | None) -> tuple[dict[str, Any], bytes]:
     """The facts of what is read, and its bytes."""
-    import datasets
-
-    configs = datasets.get_dataset_config_names(named.repo_id, revision=sha)
+    configs = dataset_configs(named.repo_id, sha)
     config = _chosen(named.config, configs, ("default",), f"dataset {named.repo_id}: config", ":config")
-    splits = datasets.get_dataset_split_names(named.repo_id, config, revision=sha)
+    splits = dataset_splits(named.repo_id, config, sha)
     split = _chosen(split, splits, ("test",), f"dataset {named.repo_id}: split", "--split")
-    rows = datasets.load_dataset(named.repo_id, config, split=split, revision=sha, streaming=True)
+    rows = rows_of_dataset(named.repo_id, config, split=split, revision=sha, streaming=True)
     content = _column(rows, column, f"dataset {named.repo_id}")
     return {"config": config, "revision": sha, "split": split}, content
 

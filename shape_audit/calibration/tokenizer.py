@@ -15,6 +15,7 @@ from shape_audit.calibration.decoded_offsets import DecodedOffsets
 from shape_audit.calibration.tokenizer_bounds import check_loaded_tokenizer, check_tokenizer_files
 from shape_audit.errors import IncompleteError, MissingExtraError, NotAuditableError
 from shape_audit.hub import quiet_transformers, tokenizer_sha256
+from shape_audit.loader import tokenizer_in
 
 _TIKTOKEN = re.compile(rb"[A-Za-z0-9+/]+={0,2} \d+\r?\n")
 """A line of a tiktoken file: the bytes of a token in base64, and its number."""
@@ -108,12 +109,10 @@ def load_tokenizer(folder: Path, subject: str) -> WindowTokenizer:
         MissingExtraError: a library is not installed that its vocabulary is read with.
         IncompleteError: transformers cannot make a tokenizer of these files.
     """
-    from transformers import AutoTokenizer
-
     check_tokenizer_files(folder, subject)
     try:
         with quiet_transformers():
-            tokenizer = AutoTokenizer.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            tokenizer = tokenizer_in(folder)
     except Exception as error:  # whatever a damaged vocabulary makes the tokenizer libraries raise
         if "trust_remote_code" in str(error):
             raise NotAuditableError(

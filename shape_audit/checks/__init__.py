@@ -1,7 +1,7 @@
 """Rules and a policy -> findings: a gate for CI.
 
 check("./my-model", deep=True)        -> CheckReport
-read_policy(path), policy_in_pyproject(folder)       -> Policy
+read_policy(path), policy_of(table), only_stricter(table)       -> Policy
 write_baseline(report, path)          today's findings, accepted
 all_rules()                           id -> Rule: what it looks for, why that matters, what to do; of other packages too
 formats.as_sarif(report, ...) ...     the report for whoever reads it: one file a format
@@ -12,7 +12,7 @@ from shape_audit.checks.baseline import write_baseline
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.formats import FORMATS, Format, formatted
 from shape_audit.checks.options import CheckOptions
-from shape_audit.checks.policy import Policy, policy_in_pyproject, read_policy
+from shape_audit.checks.policy import Policy, only_stricter, policy_of, read_policy
 from shape_audit.checks.rule import RULES, Look, Rule, Seen
 from shape_audit.checks.run import OPTIONS, check
 
@@ -30,7 +30,8 @@ __all__ = [
     "all_rules",
     "check",
     "formatted",
-    "policy_in_pyproject",
+    "only_stricter",
+    "policy_of",
     "read_policy",
     "write_baseline",
 ]

@@ -19,6 +19,7 @@ from tempfile import TemporaryDirectory
 from shape_audit.checks.architecture_class import class_named, why_not_loadable
 from shape_audit.errors import CorruptFileError, NotAuditableError
 from shape_audit.hub import CONFIG_FILE, Inspection, TensorHeader, element_bits, quiet_transformers, raw_header
+from shape_audit.loader import model_in
 from shape_audit.shape import Quantization, largest_stack, read_config
 
 _LIMITS = (
@@ -126,15 +127,8 @@ def _write_empty_checkpoint(files: Inspection, folder: Path) -> None:
 def _loading_report(folder: Path, files: Inspection) -> Expected:
     with _quiet_transformers() as said:
         try:
-            model, report = class_named(folder).from_pretrained(
-                folder,
-                device_map={"": "meta"},
-                dtype="auto",
-                use_safetensors=True,
-                local_files_only=True,
-                trust_remote_code=False,
-                ignore_mismatched_sizes=True,
-                output_loading_info=True,
+            model, report = model_in(
+                folder, class_named(folder), device_map={"": "meta"}, dtype="auto", ignore_mismatched_sizes=True
             )
         except Exception as error:  # whatever a config that nobody has checked makes a model class raise
             reason = _whole_reason(error, said).replace(str(folder), files.repo_id)

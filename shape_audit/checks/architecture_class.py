@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
 
+from shape_audit.loader import config_in
 from shape_audit.shape import Quantization
 
 _AUTO_CLASSES = (
@@ -51,7 +52,7 @@ def class_named(folder: Path) -> Any:
     """
     import transformers
 
-    config = transformers.AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+    config = config_in(folder)
     for name in _architectures(config.to_dict()):
         found: Any = getattr(transformers, name, None)
         if isinstance(getattr(found, "config_class", None), type) and isinstance(config, found.config_class):

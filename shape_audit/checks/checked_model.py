@@ -27,6 +27,7 @@ from shape_audit.shape import (
 
 if TYPE_CHECKING:
     from shape_audit.checks.architecture import Expected
+    from shape_audit.checks.executables.scan import Executables
     from shape_audit.checks.weight_scan import TensorNumbers
     from shape_audit.shape import ShapeReading
 
@@ -100,6 +101,13 @@ class CheckedModel:
     def tensor_facts(self) -> TensorFacts | None:
         """What the tensors say by themselves; None where there are none."""
         return read_tensors(self.tensors, self.facts) if self.tensors else None
+
+    @cached_property
+    def executables(self) -> Executables:
+        """What in the files' bytes would run code, and what was not looked into."""
+        from shape_audit.checks.executables.scan import executables_in  # brings what unpacks archives
+
+        return executables_in(self.files)
 
     @cached_property
     def token_ids(self) -> dict[str, dict[str, int]]:

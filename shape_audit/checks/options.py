@@ -28,24 +28,33 @@ class CheckOptions(Spec):
         Option(
             "Policy file (TOML).",
             metavar="FILE",
-            default="[tool.shape-audit.check.policy] of the nearest pyproject.toml",
+            default="what is stricter in the nearest pyproject.toml",
         ),
     ] = None
     interval: Annotated[
         Path | None,
         Option("Interval of R_D/W to use instead of the policy's (see shape-audit interval).", metavar="FILE"),
     ] = None
-    deep: Annotated[bool, Option("Compare the tensors with the architecture that transformers builds.")] = False
-    weights: Annotated[bool, Option("Look at every number, for NaN, infinity, zeros.")] = False
-    verify_hashes: Annotated[bool, Option("Compare all files with the Hub's sha256 (downloads them).")] = False
-    measure: Annotated[bool, Option("Make a measured audit, for the SA8 rules.")] = False
+    deep: Annotated[
+        bool, Option("Compare the tensors with the architecture that transformers builds.", stricter=(True,))
+    ] = False
+    weights: Annotated[bool, Option("Look at every number, for NaN, infinity, zeros.", stricter=(True,))] = False
+    verify_hashes: Annotated[
+        bool, Option("Compare all files with the Hub's sha256 (downloads them).", stricter=(True,))
+    ] = False
+    measure: Annotated[bool, Option("Make a measured audit, for the SA8 rules.", stricter=(True,))] = False
     record: Annotated[
         Path | None, Option("Use this record of the model instead of making one with --measure.", metavar="FILE")
     ] = None
     baseline: Annotated[Path | None, Option("Accept the findings that are listed here.", metavar="FILE")] = None
     select: Annotated[tuple[str, ...], Option("Run only these rules, e.g. SA3,SA401.", metavar="RULES")] = ()
     ignore: Annotated[tuple[str, ...], Option("Do not run these rules.", metavar="RULES")] = ()
-    fail_on: Annotated[Severity, Option("The least severity that makes the exit code 1.")] = "error"
+    fail_on: Annotated[
+        Severity, Option("The least severity that makes the exit code 1.", stricter=("warning", "note"))
+    ] = "error"
+    settings: Annotated[
+        tuple[str, ...], Option("What the report says of the file these options are from.", python_only=True)
+    ] = ()
     read: ReadOptions = field(default_factory=ReadOptions)
 
     def check(self) -> None:

@@ -1,6 +1,6 @@
 """What a team wants its models to be: severities, bounds, an interval of its own, and what it accepts and why.
 
-# shape-audit-policy.toml, or [tool.shape-audit.check.policy] in pyproject.toml
+# shape-audit-policy.toml for --policy, or [tool.shape-audit.check.policy] in the pyproject.toml of --config
 interval = [0.0204, 0.0645]          # or a file that `shape-audit interval -f json` wrote
 
 [severity]
@@ -16,6 +16,8 @@ rule = "SA311"
 place = "model.layers.*.input_layernorm.weight"     # optional, * and ? allowed
 reason = "norms are kept in float32 on purpose"
 expires = 2027-06-30                 # optional
+
+Of a pyproject.toml that was found and not named, only what is stricter holds: see `only_stricter`.
 """
 
 from __future__ import annotations
@@ -31,7 +33,7 @@ from typing import Any, Literal, get_args
 
 from shape_audit.errors import UsageError
 from shape_audit.interval import read_interval
-from shape_audit.records import Finding, Interval, Severity, parse_toml, read_small_file
+from shape_audit.records import SEVERITIES, Finding, Interval, Severity, parse_toml, read_small_file
 from shape_audit.shape import TENSOR_PARALLEL
 
 _KEYS = ("interval", "severity", "bounds", "ignore")
@@ -71,6 +73,8 @@ class Policy:
         severity: rule id -> severity other than the rule's own; `off` switches a rule off.
         aofe_ratio, feed_forward_ratio: lowest and highest; None asks for nothing.
         tensor_parallel: degrees that sizes should divide by.
+        at_least: rule id -> severity that its findings never fall below.
+        source: what a report calls it.
     """
 
     interval: Interval | None = None
@@ -79,6 +83,14 @@ class Policy:
     feed_forward_ratio: tuple[float, float] | None = None
     tensor_parallel: tuple[int, ...] = TENSOR_PARALLEL
     ignore: tuple[Ignored, ...] = ()
+    at_least: Mapping[str, Severity] = field(default_factory=dict)
+    source: str | None = None
+
+    def judged(self, rule: str, severity: Severity) -> Severity:
+        """How bad a finding is that the rule itself gives this severity."""
+        level = self.severity.get(rule, severity)
+        levels = [severity if level == "off" else level, self.at_least.get(rule, "note")]
+        return min(levels, key=SEVERITIES.index)
 
 
 def read_policy(path: Path, rules: Collection[str]) -> Policy:
@@ -100,10 +112,40 @@ def read_policy(path: Path, rules: Collection[str]) -> Policy:
             content = content.get(part, {})
             if not isinstance(content, dict):
                 raise UsageError(f"{path}: {part} in [tool.shape-audit.check.policy] is not a table")
+    return policy_of(content, path, rules)
+
+
+def policy_of(table: Mapping[str, Any], path: Path, rules: Collection[str]) -> Policy:
+    """The policy of a TOML table; see `read_policy`.
+
+    Args:
+        path: the file it stands in.
+    """
     try:
-        return _Reader(str(path), rules, path.parent).policy(content)
+        return _Reader(str(path), rules, path.parent).policy(table)
     except (OverflowError, ValueError) as error:  # numbers of thousands of digits, which TOML may write
         raise UsageError(f"{path}: holds an implausible number") from error
+
+
+def only_stricter(table: Mapping[str, Any], path: Path, rules: Collection[str]) -> tuple[Policy, list[str]]:
+    """What holds of a policy in a file that was found, and not named by whoever runs the check; and what does not.
+
+    Severities hold as the least ones, and bounds where they add to what is looked for. An interval and a feed-forward
+    ratio replace what holds without them, and what is ignored or off passes a model that would fail: these wait until
+    the file is named. A file that the interval names is not even opened.
+    """
+    read = policy_of({key: value for key, value in table.items() if key != "interval"}, path, rules)
+    off = [rule for rule, level in read.severity.items() if level == "off"]
+    left = [f"policy.severity.{rule} = off" for rule in off] + [f"policy.{key}" for key in ("interval", "ignore")
+                                                                if key in table]  # fmt: skip
+    if read.feed_forward_ratio is not None:
+        left.append("policy.bounds.feed-forward-ratio")
+    return Policy(
+        aofe_ratio=read.aofe_ratio,
+        tensor_parallel=tuple(sorted({*TENSOR_PARALLEL, *read.tensor_parallel})),
+        at_least={rule: level for rule, level in read.severity.items() if level != "off"},
+        source=f"{path} (found, not named: only what is stricter)",
+    ), left
 
 
 @dataclass(frozen=True)
@@ -133,6 +175,7 @@ class _Reader:
             feed_forward_ratio=self._pair(bounds, "feed-forward-ratio"),
             tensor_parallel=self._degrees(bounds.get("tensor-parallel", list(TENSOR_PARALLEL))),
             ignore=tuple(self._ignored(entry) for entry in ignore),
+            source=self.where,
         )
 
     def _wrong(self, what: str) -> UsageError:
@@ -188,8 +231,3 @@ class _Reader:
         if expires is not None and type(expires) is not date:
             raise self._wrong(f"ignore: {entry['rule']} expires {expires!r}, which is no date (2027-06-30)")
         return Ignored(**texts, expires=expires)
-
-
-def policy_in_pyproject(start: Path) -> Path | None:
-    """The nearest pyproject.toml at or above a folder; None where there is none."""
-    return next((f / "pyproject.toml" for f in (start, *start.parents) if (f / "pyproject.toml").is_file()), None)

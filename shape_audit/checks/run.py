@@ -66,7 +66,7 @@ def _check(ref: ModelRef, options: CheckOptions) -> CheckReport:
     from shape_audit import __version__
 
     policy = _policy(options)
-    rules, not_run = _chosen_rules(options, policy)
+    rules, not_run, off = _chosen_rules(options, policy)
     accepted = read_baseline(options.baseline) if options.baseline else {}
     files = inspect_model(ref, retries=options.read.retries)
     checked, unable = _looked_at(files, options)
@@ -81,7 +81,7 @@ def _check(ref: ModelRef, options: CheckOptions) -> CheckReport:
         if reason is None:
             counted.append(_reminding(finding, policy.ignore))
         else:
-            left.append(Accepted(finding=finding, reason=reason))
+            left.append(Accepted(finding=finding, reason=_one_line(reason)))
     return CheckReport(
         repo_id=_one_line(files.repo_id),
         revision=files.revision,
@@ -91,7 +91,23 @@ def _check(ref: ModelRef, options: CheckOptions) -> CheckReport:
         findings=counted,
         accepted=left,
         fail_on=options.fail_on,
+        settings=[_one_line(line) for line in _settings(options, policy)],
+        rules_off={id: _one_line(why) for id, why in off.items()},
+        severities={id: level for id, level in policy.severity.items() if level != "off"}
+        | {id: f"at least {level}" for id, level in policy.at_least.items()},
     )
+
+
+def _settings(options: CheckOptions, policy: Policy) -> Iterator[str]:
+    """What a check is judged by beside the defaults, for the report to name."""
+    yield from options.settings
+    if policy.source is not None:
+        yield f"policy {policy.source}"
+    elif policy != Policy(interval=policy.interval):
+        yield "a policy given in Python"
+    named = {"--interval": options.interval, "--baseline": options.baseline, "--record": options.record,
+             "--subfolder": options.read.subfolder, "--variant": options.read.variant}  # fmt: skip
+    yield from (f"{flag} {value}" for flag, value in named.items() if value is not None)
 
 
 def _policy(options: CheckOptions) -> Policy:
@@ -102,8 +118,8 @@ def _policy(options: CheckOptions) -> Policy:
     return replace(policy, interval=read_interval(options.interval)) if options.interval else policy
 
 
-def _chosen_rules(options: CheckOptions, policy: Policy) -> tuple[list[Rule], dict[str, str]]:
-    """Those selected, not ignored and not switched off; and of the others among these, the option they wait for.
+def _chosen_rules(options: CheckOptions, policy: Policy) -> tuple[list[Rule], dict[str, str], dict[str, str]]:
+    """Those that run; of the others, the option they wait for, or what has switched them off.
 
     Raises:
         UsageError: an unknown id, or nothing is left to run.
@@ -119,13 +135,15 @@ def _chosen_rules(options: CheckOptions, policy: Policy) -> tuple[list[Rule], di
         "hashes": options.verify_hashes,
         "record": options.measure or options.record is not None,
     }
-    wanted = [
-        rule
-        for rule in sorted(known.values(), key=lambda rule: rule.id)
-        if (not options.select or rule.id.startswith(options.select))
-        and not (options.ignore and rule.id.startswith(options.ignore))
-        and policy.severity.get(rule.id) != "off"
-    ]
+    off: dict[str, str] = {}
+    for id in known:
+        if options.select and not id.startswith(options.select):
+            off[id] = f"--select {','.join(options.select)}"
+        elif options.ignore and id.startswith(options.ignore):
+            off[id] = f"--ignore {','.join(options.ignore)}"
+        elif policy.severity.get(id) == "off":
+            off[id] = f"off in {policy.source or 'the policy'}"
+    wanted = [rule for rule in sorted(known.values(), key=lambda rule: rule.id) if rule.id not in off]
     rules = [rule for rule in wanted if available[rule.needs]]
     not_run = {rule.id: OPTIONS[rule.needs] for rule in wanted if not available[rule.needs]}
     if not rules:
@@ -133,7 +151,7 @@ def _chosen_rules(options: CheckOptions, policy: Policy) -> tuple[list[Rule], di
         raise UsageError(
             f"no rule is left to run; those selected need {needed}" if needed else "no rule is left to run"
         )
-    return rules, not_run
+    return rules, not_run, dict(sorted(off.items()))
 
 
 def _looked_at(files: Inspection, options: CheckOptions) -> tuple[CheckedModel, dict[Need, str]]:
@@ -229,11 +247,10 @@ def _findings(rule: Rule, model: CheckedModel, policy: Policy) -> Iterator[Findi
     for one in _bounded(seen):
         counts[one.file, one.place] += 1
         key = f"{rule.id}\0{one.file}\0{one.place}\0{counts[one.file, one.place]}"
-        level = policy.severity.get(rule.id)
         yield Finding(
             rule=rule.id,
             name=rule.name,
-            severity=level if level is not None and level != "off" else one.severity or rule.severity,
+            severity=policy.judged(rule.id, one.severity or rule.severity),
             message=_one_line(one.message),
             file=_one_line(one.file),
             place=_one_line(one.place),

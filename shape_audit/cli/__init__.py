@@ -43,7 +43,12 @@ def program() -> NoReturn:
 
     That way would abort the process (exit code -6) where a library's reading thread is still at work, and after an
     interrupt that met an import it would die of the signal whatever the exit code says.
+
+    Processes that libraries start (lm-eval lists packages by `python -m pip`, multiprocessing spawns by `python -c`)
+    must not look for their modules in the working directory either. PYTHONSAFEPATH (Python's -P) reaches all of them
+    and leaves PYTHONPATH, virtual environments and the user's site-packages as they are, which -I would not.
     """
+    os.environ["PYTHONSAFEPATH"] = "1"
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look through all installed packages
     try:
         code = main()

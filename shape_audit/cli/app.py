@@ -2,8 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Iterable
+from collections.abc import Collection, Iterator
 from importlib import import_module
+from pathlib import Path
 from typing import Annotated, Any
 
 import typer
@@ -11,9 +12,10 @@ from typer.exceptions import TyperException
 
 from shape_audit.cli.declaring import flag
 from shape_audit.cli.failures import failed
-from shape_audit.cli.settings import read_settings
+from shape_audit.cli.settings import SETTINGS, not_in_effect, read_settings
 from shape_audit.cli.sink import note
 from shape_audit.errors import ExitCode, ShapeAuditError
+from shape_audit.parallel import is_launched
 
 PROGRAM = "shape-audit"
 
@@ -70,6 +72,14 @@ def _print_version(asked: bool) -> None:
 
 
 def shape_audit(
+    context: typer.Context,
+    config: Annotated[
+        Path | None,
+        flag(
+            metavar="FILE",
+            help="Settings (TOML), all of which hold.  [default: what is stricter in the nearest pyproject.toml]",
+        ),
+    ] = None,
     version: Annotated[
         bool, flag("--version", callback=_print_version, is_eager=True, help="Print the version.")
     ] = False,
@@ -77,22 +87,31 @@ def shape_audit(
     """Audit the depth-width shape of a causal language model, and how its channels interact in gradient space.
 
     Exit codes: 0 clean, 1 findings, 2 could not be completed, 3 nothing auditable there, 4 wrong usage,
-    130 interrupted. Options may also come from SHAPE_AUDIT_<COMMAND>_<OPTION> or from
-    [tool.shape-audit.<command>] in pyproject.toml (sweep run: SHAPE_AUDIT_SWEEP_RUN_<OPTION>,
-    [tool.shape-audit.sweep.run]).
+    130 interrupted. Options may also come from SHAPE_AUDIT_<COMMAND>_<OPTION> (sweep run:
+    SHAPE_AUDIT_SWEEP_RUN_<OPTION>), or from a file that --config or SHAPE_AUDIT_CONFIG names:
+    [tool.shape-audit.<command>] in a pyproject.toml, [<command>] in another. A pyproject.toml that nobody named
+    can only make check stricter.
     """
+    name = context.invoked_subcommand
+    if name is None:
+        return
+    settings = read_settings(config)
+    program: Any = context.command
+    defaults, left = settings.defaults(name, program.commands[name], COMMANDS)
+    context.default_map = {name: defaults}
+    context.meta[SETTINGS] = settings
+    if left and not is_launched():  # else the launcher has said so
+        note(not_in_effect(settings, left))
 
 
 def run(arguments: list[str]) -> int:
     """Run the program on its arguments and return the exit code."""
     try:
-        settings = read_settings()
-        command = program_of(_asked_for(arguments, settings.tables))
+        command = program_of(_asked_for(arguments))
         code = command.main(
             arguments,
             prog_name=PROGRAM,
             standalone_mode=False,
-            default_map=settings.defaults(command),
             auto_envvar_prefix="SHAPE_AUDIT",
             obj=arguments,
         )
@@ -110,6 +129,13 @@ def run(arguments: list[str]) -> int:
     return int(code or ExitCode.CLEAN)
 
 
-def _asked_for(arguments: list[str], tables: Iterable[str]) -> set[str]:
-    """The command that is called, and those that there are settings for."""
-    return {next((word for word in arguments if not word.startswith("-")), ""), *tables}
+def _asked_for(arguments: list[str]) -> set[str]:
+    """The command that is called."""
+    return {next(_words(arguments), "")}
+
+
+def _words(arguments: list[str]) -> Iterator[str]:
+    """The words that are no options of the program itself, nor their values."""
+    for before, word in zip([None, *arguments], arguments, strict=False):
+        if not word.startswith("-") and before != "--config":
+            yield word

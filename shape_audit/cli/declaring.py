@@ -62,6 +62,8 @@ def command(subject: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
             except Exception as error:
                 return failed(error, subject=str(given.get(subject) or subject), debug=debug)
 
+        declared = [option for spec in specs.values() for option in _flags(spec)]
+        run.stricter = {option.name: option.about.stricter for option in declared}  # type: ignore[attr-defined]
         run.__signature__ = inspect.Signature(parameters)  # type: ignore[attr-defined]
         run.__annotations__ = {parameter.name: parameter.annotation for parameter in parameters}
         return run

@@ -1,83 +1,121 @@
-"""Defaults from [tool.shape-audit.<command>] in the nearest pyproject.toml, keys checked.
+"""Settings from a TOML file: of the one that is named, all; of a pyproject.toml that is found, what is stricter.
 
-A command of a group has its table in the group's: [tool.shape-audit.sweep.run].
+A file that `--config` or SHAPE_AUDIT_CONFIG names may say all that a command line can: [tool.shape-audit.<command>] in
+a pyproject.toml, [<command>] in any other. A command of a group has its table in the group's:
+[tool.shape-audit.sweep.run].
+
+A pyproject.toml in the working directory or the nearest folder above is read unasked, and whoever wrote it is not
+known: the author of a pull request, of an archive, whoever may write to /tmp. So it can make `check` fail what would
+have passed (`Option.stricter`, and `checks.only_stricter` of its policy) and nothing else: it names no file to read or
+write, accepts and hides no finding, and changes no number. To trust it where it lies in the user's own repository was
+the alternative; but a checkout in CI is exactly that, and holds what is to be judged.
 """
 
 from __future__ import annotations
 
 import difflib
+import os
+from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from shape_audit.errors import UsageError
+from shape_audit.records import parse_toml, read_small_file
 
 TABLES = ("policy",)
 """Tables that stand among a command's options and are none: [tool.shape-audit.check.policy]."""
+PYPROJECT = "pyproject.toml"
+SETTINGS = "shape_audit.settings"
+"""Where the context of a command holds the `Settings`."""
 
 
 @dataclass(frozen=True)
 class Settings:
-    """The tables of [tool.shape-audit], as they stand.
+    """The tables of a settings file, as they stand.
 
     Attributes:
-        tables: command -> its table; none where there is no pyproject.toml.
+        tables: command -> its table; none where there is no file.
+        is_named: whether the user named the file, and so all of it holds.
     """
 
     file: Path | None
     tables: dict[str, Any]
+    is_named: bool = False
 
-    def defaults(self, program: Any) -> dict[str, Any]:
-        """Command -> parameter -> default; of a command that has commands, command -> command -> parameter -> default.
+    @property
+    def shown(self) -> str:
+        """The file, as messages and reports call it: from the working directory where it lies in or above it."""
+        return "" if self.file is None else os.path.relpath(self.file) if not self.is_named else str(self.file)
+
+    def defaults(self, name: str, command: Any, commands: Collection[str]) -> tuple[dict[str, Any], list[str]]:
+        """The defaults of a command, and the settings that do not hold since nobody named the file.
+
+        The first is parameter -> default; of a command that has commands, command -> parameter -> default.
 
         Args:
-            program: the command group, whose commands and parameters are the keys there may be.
+            command: whose parameters are the keys there may be.
+            commands: the names of all, which are the tables there may be.
 
         Raises:
-            UsageError: a key that no command knows; the nearest one is suggested.
+            UsageError: a key that the program or the command does not know; the nearest one is suggested.
         """
-        return _commands(self.tables, program, f"{self.file}: [tool.shape-audit")
+        where = f"{self.file}: [{self._prefix}"
+        for table in self.tables:
+            _known(table, commands, f"{where}{table}]")
+        if name not in self.tables:
+            return {}, []
+        left: list[str] = []
+        return self._of(self.tables[name], command, f"{where}{name}", left), left
+
+    @property
+    def _prefix(self) -> str:
+        return "tool.shape-audit." if self.file and self.file.name == PYPROJECT else ""
+
+    def _of(self, table: Any, command: Any, where: str, left: list[str]) -> dict[str, Any]:
+        if not isinstance(table, dict):
+            raise UsageError(f"{where}] is not a table")
+        if not hasattr(command, "commands"):
+            options = _options(table, command, f"{where}]")
+            return options if self.is_named else _stricter(options, command, left)
+        found = {}
+        for name, inner in table.items():
+            _known(name, command.commands, f"{where}.{name}]")
+            found[name] = self._of(inner, command.commands[name], f"{where}.{name}", left)
+        return found
 
 
-def read_settings() -> Settings:
-    """The settings in the pyproject.toml of this folder or the nearest above it.
+def read_settings(named: Path | None) -> Settings:
+    """The settings of a file, else those in the pyproject.toml of this folder or the nearest above it.
 
     Raises:
         UsageError: the file is not TOML, or [tool.shape-audit] is not a table.
+        IncompleteError: it cannot be read.
     """
     here = Path.cwd()
-    file = next((folder / "pyproject.toml" for folder in (here, *here.parents)
-                 if (folder / "pyproject.toml").is_file()), None)  # fmt: skip
+    file = named or next((folder / PYPROJECT for folder in (here, *here.parents)
+                          if (folder / PYPROJECT).is_file()), None)  # fmt: skip
     if file is None:
         return Settings(None, {})
-    import tomllib
-
     try:
-        content = tomllib.loads(file.read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        content = parse_toml(read_small_file(file).decode("utf-8"))
+    except (ValueError, RecursionError) as error:
         raise UsageError(f"{file}: cannot be read: {error}") from error
+    if file.name != PYPROJECT:
+        return Settings(file, content, named is not None)
     tool = content.get("tool", {})
     tables = tool.get("shape-audit", {}) if isinstance(tool, dict) else {}
     if not isinstance(tables, dict):
         raise UsageError(f"{file}: [tool.shape-audit] is not a table")
-    return Settings(file, tables)
+    return Settings(file, tables, named is not None)
 
 
-def _commands(tables: dict[str, Any], group: Any, where: str) -> dict[str, Any]:
-    settings: dict[str, Any] = {}
-    for name, table in tables.items():
-        here = f"{where}.{name}]"
-        command = group.commands[_known(name, group.commands, here)]
-        if hasattr(command, "commands") and isinstance(table, dict):
-            settings[name] = _commands(table, command, f"{where}.{name}")
-        else:
-            settings[name] = _options(table, command, here)
-    return settings
+def not_in_effect(settings: Settings, left: list[str]) -> str:
+    """The line that tells a user of settings that do not hold."""
+    return f"shape-audit: {settings.shown}: found, not named by --config, so not in effect: {', '.join(left)}"
 
 
-def _options(table: Any, command: Any, where: str) -> dict[str, Any]:
-    if not isinstance(table, dict):
-        raise UsageError(f"{where} is not a table")
+def _options(table: dict[str, Any], command: Any, where: str) -> dict[str, Any]:
     names = {parameter.name.replace("_", "-"): parameter.name for parameter in command.params}
     options = {}
     for key, value in table.items():
@@ -90,6 +128,14 @@ def _options(table: Any, command: Any, where: str) -> dict[str, Any]:
             raise UsageError(f"{where}: {key} takes {kind}")
         options[name] = str(value) if isinstance(value, float) else value
     return options
+
+
+def _stricter(options: dict[str, Any], command: Any, left: list[str]) -> dict[str, Any]:
+    """The options that only make a gate stricter; the names of the others are added to `left`."""
+    stricter = getattr(command.callback, "stricter", {})
+    holds = {name: value for name, value in options.items() if value in stricter.get(name, ())}
+    left += [name.replace("_", "-") for name in options if name not in holds]
+    return holds
 
 
 def _known(name: str, names: Any, where: str) -> str:

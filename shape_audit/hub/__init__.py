@@ -8,6 +8,7 @@ parse_yaml(text, file=)              -> plain data of a card or a file of result
 weights_folder(checkpoint), tokenizer_folder(checkpoint), config_folder(checkpoint)   -> folders to load from
 tokenizer_sha256(folder)             -> the hash that says two tokenizers are the same
 watching(what, call)                 -> the same call of huggingface_hub, with bounds on what comes in and how long
+requested_code(config)               -> what a config asks to have fetched and run, and a loader leaves out
 """
 
 from typing import TYPE_CHECKING
@@ -20,6 +21,13 @@ from shape_audit.hub.names import is_offline, model_named, parse_model
 from shape_audit.hub.options import ReadOptions
 from shape_audit.hub.quiet import quiet_datasets, quiet_downloads, quiet_transformers
 from shape_audit.hub.repository_files import RepositoryFiles, open_repository
+from shape_audit.hub.requested_code import (
+    ATTENTION,
+    EXPERTS,
+    names_repository,
+    requested_code,
+    without_requested_code,
+)
 from shape_audit.hub.retrying import DEFAULT_RETRIES, with_retries
 from shape_audit.hub.safetensors_header import TensorHeader, element_bits, raw_header, tensor_offsets
 from shape_audit.hub.texts import read_texts
@@ -32,8 +40,10 @@ if TYPE_CHECKING:
     from shape_audit.hub.traffic import watching
 
 __all__ = [
+    "ATTENTION",
     "CONFIG_FILE",
     "DEFAULT_RETRIES",
+    "EXPERTS",
     "Checkpoint",
     "Fault",
     "FaultKind",
@@ -48,6 +58,7 @@ __all__ = [
     "inspect_model",
     "is_offline",
     "model_named",
+    "names_repository",
     "open_repository",
     "parse_model",
     "parse_yaml",
@@ -57,6 +68,7 @@ __all__ = [
     "raw_header",
     "read_checkpoint",
     "read_texts",
+    "requested_code",
     "tensor_offsets",
     "tokenizer_file_names",
     "tokenizer_folder",
@@ -64,6 +76,7 @@ __all__ = [
     "watching",
     "weights_folder",
     "with_retries",
+    "without_requested_code",
 ]
 
 __getattr__ = lazy_names(__name__, {"watching": "traffic"})

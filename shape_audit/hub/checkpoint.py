@@ -11,6 +11,7 @@ from shape_audit.errors import IncompleteError
 from shape_audit.hub.fingerprint import folder_revision
 from shape_audit.hub.inspection import Inspection, inspect_model
 from shape_audit.hub.repository_files import RepositoryFiles
+from shape_audit.hub.requested_code import code_notes
 from shape_audit.hub.retrying import DEFAULT_RETRIES
 from shape_audit.hub.safetensors_header import TensorHeader
 from shape_audit.hub.weight_files import (
@@ -48,7 +49,7 @@ class Checkpoint:
     @property
     def notes(self) -> tuple[str, ...]:
         """What a reader of the result should know."""
-        return (*self.ref.notes, *adapter_notes(self.repository.sizes))
+        return (*self.ref.notes, *adapter_notes(self.repository.sizes), *code_notes(self.config))
 
     @property
     def repo_id(self) -> str:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Mapping
+from functools import cached_property
 from pathlib import Path
 
 from shape_audit.hub.safetensors_header import HeaderError, TensorHeader, read_header
@@ -12,6 +13,9 @@ from shape_audit.records import ModelRef, read_small_file
 
 INSIDE = (f"*/{CONFIG_FILE}", "*/*.distcp", "*/*_model_states.pt", ".eval_results/*")
 """What is of interest one folder down: models, shards of FSDP and DeepSpeed, posted results."""
+UNLOADED = frozenset({".git", ".cache"})
+"""Folders of git and of the Hub's client, which no library loads a model from."""
+MOST_FILES = 100_000
 
 
 class FolderFiles:
@@ -40,8 +44,22 @@ class FolderFiles:
             for path in filter(Path.is_file, self.folder.glob(pattern)):
                 self.sizes[f"{path.parent.name}/{path.name}"] = path.stat().st_size
 
+    @cached_property
+    def everything(self) -> Mapping[str, int | None]:
+        found: dict[str, int | None] = {}
+        for path, folders, names in os.walk(self.folder):
+            folders[:] = sorted(set(folders) - UNLOADED)
+            files = (Path(path) / name for name in sorted(names)[: MOST_FILES - len(found)])
+            found |= {file.relative_to(self.folder).as_posix(): file.stat().st_size for file in files if file.is_file()}
+        return found
+
     def read(self, name: str) -> bytes:
         return read_small_file(self.folder / name)
+
+    def part(self, name: str, begin: int, end: int) -> bytes:
+        with (self.folder / name).open("rb") as stream:
+            stream.seek(begin)
+            return stream.read(end - begin)
 
     def headers(self, names: Iterable[str]) -> dict[str, Mapping[str, TensorHeader] | HeaderError | OSError]:
         return {name: self._header(name) for name in names}

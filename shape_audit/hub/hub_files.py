@@ -87,6 +87,22 @@ class HubFiles:
             raise CorruptFileError(f"{self.ref.repo_id}: {name} has {size:,} bytes: not the kind of file it should be")
         return self.local(name).read_bytes()
 
+    @property
+    def everything(self) -> Mapping[str, int | None]:
+        return self.sizes
+
+    def part(self, name: str, begin: int, end: int) -> bytes:
+        file = self._inside + name
+        cached = try_to_load_from_cache(self.ref.repo_id, file, revision=self._commit)
+        if isinstance(cached, str):
+            with open(cached, "rb") as stream:
+                stream.seek(begin)
+                return stream.read(end - begin)
+        if is_offline_mode():
+            raise IncompleteError(f"{self.ref.repo_id}: {name} is not in the cache, and offline mode is on")
+        url = hf_hub_url(self.ref.repo_id, file, revision=self._commit)
+        return with_retries(lambda: _fetch_range(url, begin, end), self._retries)
+
     def headers(self, names: Iterable[str]) -> dict[str, Mapping[str, TensorHeader] | HeaderError | OSError]:
         """By range requests, several at a time; those of a commit that were read before come from the cache."""
         kept = self._cache.load(self._commit) or {}

@@ -32,9 +32,10 @@ FaultKind = Literal[
 ]  # fmt: skip
 """What is wrong with a file; all but the last four are a safetensors header's."""
 
+PROCESSOR_FILES = ("processor_config.json", "preprocessor_config.json", "video_preprocessor_config.json")
 JSON_FILES = (
     CONFIG_FILE, "generation_config.json", "tokenizer_config.json", "special_tokens_map.json", "tokenizer.json",
-    "added_tokens.json", ADAPTER_CONFIG, *SIDE_FILES,
+    "added_tokens.json", ADAPTER_CONFIG, *PROCESSOR_FILES, *SIDE_FILES,
 )  # fmt: skip
 
 LARGEST_SETTINGS = 4 * 2**20

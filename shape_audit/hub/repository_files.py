@@ -31,6 +31,10 @@ class RepositoryFiles(Protocol):
         """Name -> bytes of every regular file; None where the Hub does not say."""
 
     @property
+    def everything(self) -> Mapping[str, int | None]:
+        """The same of all files in all subfolders; symbolic links to folders are not followed."""
+
+    @property
     def outside(self) -> frozenset[str]:
         """Names of all files from the root of the Hub's repository; empty of a folder."""
 
@@ -44,6 +48,9 @@ class RepositoryFiles(Protocol):
 
     def read(self, name: str) -> bytes:
         """A small file."""
+
+    def part(self, name: str, begin: int, end: int) -> bytes:
+        """Bytes [begin, end) of a file, fewer where it ends before; of a Hub model by a range request."""
 
     def headers(self, names: Iterable[str]) -> dict[str, Header]:
         """Of safetensors files, in this order."""

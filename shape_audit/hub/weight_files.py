@@ -30,7 +30,10 @@ def adapter_notes(files: Collection[str]) -> tuple[str, ...]:
     """What a reader of a model's record should know where an adapter lies beside its weights."""
     if ADAPTER_CONFIG not in files:
         return ()
-    return (f"{ADAPTER_CONFIG} lies beside the weights: transformers loads that adapter on top of them",)
+    return (
+        f"{ADAPTER_CONFIG} lies beside the weights: this is the model without that adapter, which transformers loads "
+        "on top of them where peft is installed",
+    )
 
 
 def refuse_what_is_no_model(files: Collection[str], subject: str, adapter: Mapping[str, Any]) -> None:

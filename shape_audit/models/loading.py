@@ -10,7 +10,8 @@ import torch
 from torch import nn
 
 from shape_audit.errors import CorruptFileError, IncompleteError, NotAuditableError, UsageError, first_line
-from shape_audit.hub import Checkpoint, quiet_transformers, weights_folder
+from shape_audit.hub import Checkpoint, names_repository, quiet_transformers, weights_folder
+from shape_audit.loader import config_in, model_in, model_of
 from shape_audit.models.checkpointing import checkpoint_blocks
 from shape_audit.models.options import LoadOptions
 from shape_audit.models.weight_placement import WeightPlacement
@@ -160,9 +161,9 @@ def check_supported(checkpoint: Checkpoint) -> None:
     """
     from transformers.models.auto.modeling_auto import MODEL_FOR_CAUSAL_LM_MAPPING_NAMES
 
-    kernel = checkpoint.config.get("attn_implementation") or checkpoint.config.get("_attn_implementation")
-    if "/" in str(kernel):  # transformers would fetch and run it
-        raise NotAuditableError(f"{checkpoint.repo_id}: asks for attention code of a repository, which is not run")
+    place = names_repository(checkpoint.config)
+    if place is not None:  # transformers would fetch and run it
+        raise NotAuditableError(f"{checkpoint.repo_id}: asks for code of a repository ({place}), which is not run")
     for key in SIDE_FILES:
         if key in checkpoint.config:
             raise NotAuditableError(
@@ -188,11 +189,9 @@ def read_config(checkpoint: Checkpoint, folder: Path) -> Any:
 
     Activation checkpointing needs a block's training flag, and some blocks drop out by that same flag.
     """
-    from transformers import AutoConfig
-
     try:
         with quiet_transformers():
-            config = AutoConfig.from_pretrained(folder, local_files_only=True, trust_remote_code=False)
+            config = config_in(folder)
     except Exception as error:  # whatever an impossible value makes the config class raise
         raise CorruptFileError(f"{checkpoint.repo_id}: config.json: {first_line(error)}") from error
     for part in (config, config.get_text_config(decoder=True)):  # of several towers, the text model's own too
@@ -211,11 +210,9 @@ def unloaded_model(checkpoint: Checkpoint, config: Any, dtype: torch.dtype) -> A
     Raises:
         IncompleteError: the config describes far more than the weights hold, or cannot be built at all.
     """
-    from transformers import AutoModelForCausalLM
-
     try:
         with torch.device("meta"), quiet_transformers():
-            model = AutoModelForCausalLM.from_config(config, dtype=dtype, trust_remote_code=False)
+            model = model_of(config, dtype=dtype)
     except Exception as error:  # whatever an impossible config makes a model class raise
         raise IncompleteError(f"{checkpoint.repo_id}: transformers cannot build it: {first_line(error)}") from error
     described = sum(parameter.numel() for parameter in model.parameters())
@@ -237,23 +234,18 @@ def unloaded_model(checkpoint: Checkpoint, config: Any, dtype: torch.dtype) -> A
 def _from_pretrained(
     checkpoint: Checkpoint, folder: Path, config: Any, how: dict[str, Any]
 ) -> tuple[Any, dict[str, Any]]:
-    """The model, and what transformers says of its loading; `how` are arguments of `from_pretrained`."""
+    """The model, and what transformers says of its loading; `how` are arguments of `model_in`."""
     from safetensors import SafetensorError
-    from transformers import AutoModelForCausalLM
 
     if how["dtype"] == torch.float64 or how["attn_implementation"] == "eager":
         # Products grouped by expert know neither float64 nor the forward mode that eager attention is chosen for.
         how = how | {"experts_implementation": "eager"}
     try:
         with quiet_transformers():
-            model, info = AutoModelForCausalLM.from_pretrained(
+            model, info = model_in(
                 folder,
                 config=config,
-                use_safetensors=True,
                 variant=checkpoint.variant,
-                local_files_only=True,
-                trust_remote_code=False,
-                output_loading_info=True,
                 **how,
             )
     except SafetensorError as error:

@@ -35,6 +35,9 @@ LOOPBACK = "127.0.0.1"
 LOOPBACK_SECONDS = 5
 WATCH_SECONDS = 0.5
 """How often a process looks whether its launcher lives."""
+_SAFELY = ("-I",) if sys.flags.isolated else ("-P",)
+"""The working directory, which `-m` would put first on the import path, is no place for code; PYTHONPATH is, unless
+this process does without it too."""
 HANDLED = ("SIGTERM", "SIGINT", "SIGHUP", "SIGQUIT")
 """Signals that the elastic launcher hands on to its processes."""
 
@@ -70,7 +73,7 @@ def launch(arguments: Sequence[str], processes: int) -> int:
             signals_to_handle=",".join(HANDLED), shutdown_timeout=GRACE_SECONDS,
         )  # fmt: skip
         try:
-            elastic_launch(config, sys.executable)("-m", "shape_audit", *arguments)
+            elastic_launch(config, sys.executable)(*_SAFELY, "-m", "shape_audit", *arguments)
         except ChildFailedError as error:
             return exit_code_of(error.failures, processes, Path(folder))
         except SignalException as error:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Literal
 
+from pydantic import Field
+
 from shape_audit.records.frozen import Frozen
 
 Severity = Literal["error", "warning", "note"]
@@ -53,6 +55,12 @@ class CheckReport(Frozen):
     findings: list[Finding]
     accepted: list[Accepted]
     fail_on: Severity
+    settings: list[str] = Field(default_factory=list)
+    """What it was judged by beside the defaults: each file, where it came from, and what was chosen."""
+    rules_off: dict[str, str] = Field(default_factory=dict)
+    """Id -> what switched a rule off: `--ignore`, `--select`, or a policy."""
+    severities: dict[str, str] = Field(default_factory=dict)
+    """Id -> severity that a policy gives a rule's findings, or `at least` that one."""
 
     @property
     def failing(self) -> list[Finding]:

@@ -3,21 +3,36 @@
 from __future__ import annotations
 
 import logging
-import sqlite3
-from collections import Counter
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shape_audit.errors import IncompleteError, UsageError, explained
+from shape_audit.errors import IncompleteError, NotAuditableError, UsageError, explained
 from shape_audit.hub import quiet_datasets, quiet_transformers
+from shape_audit.loader import KeptAnswers, in_empty_folder, tokenizer_in, without_hub_kernels
 from shape_audit.parallel import processes_of_run
+from shape_audit.scores.questions import DATASET
 
-DATASET = "TIGER-Lab/MMLU-Pro"
 REPETITIVE = ("exceeds model's maximum length", "Left truncation applied", "specified through cli")
 """What lm-eval says again for every answer or batch; `prompts_cut` counts, and the protocol's name says, the same."""
+
+ANSWERS = ".jsonl"
+
+
+@dataclass(frozen=True)
+class HarnessModelFiles:
+    """A model for lm-eval.
+
+    Attributes:
+        weights, tokenizer: folders it is loaded from.
+        model_args: what lm-eval is told, and writes into its results: pretrained, revision, dtype ...
+    """
+
+    weights: Path
+    tokenizer: Path
+    model_args: Mapping[str, Any]
 
 
 @dataclass(frozen=True)
@@ -35,24 +50,9 @@ class HarnessRun:
     tracker: Any
 
 
-def questions_a_subject() -> Counter[str]:
-    """How many questions lm-eval will find of each subject: on the Hub, in its cache, or in a folder of that name here.
-
-    Raises:
-        IncompleteError: there are none.
-    """
-    from datasets import load_dataset
-
-    try:
-        return Counter(load_dataset(DATASET, split="test")["category"])
-    except Exception as error:  # whatever the network and the cache do
-        known = explained(error, DATASET)
-        raise known or IncompleteError(f"{DATASET}: the questions cannot be read ({error})") from error
-
-
 def run_harness(
     task: str,
-    model_args: Mapping[str, Any],
+    model: HarnessModelFiles,
     *,
     device: str,
     batch_size: str,
@@ -60,16 +60,20 @@ def run_harness(
     max_gen_toks: int | None,
     output: Path,
     answers: Path | None,
+    questions: Path | None,
 ) -> HarnessRun | None:
     """Run one stock task or group with the `hf` backend, as `lm-eval run` does.
 
     Args:
-        model_args: of HFLM: pretrained, revision, dtype ...
+        model: where it lies, and what lm-eval is told of it.
         limit: questions a task, the first ones; None for all.
         max_gen_toks: of tasks that generate; None for the task's own.
         output: folder the tracker will save to.
-        answers: file that keeps answers as they come, so that a killed run goes on; None keeps none. It must be of
-            this model and these settings alone: lm-eval's own key holds nothing but the question.
+        answers: beginning of the names of files that keep answers as they come, one a process, so that a killed run
+            goes on; None keeps none. They must be of this model and these settings alone.
+        questions: folder of the questions; None for the Hub's.
+
+    Paths are absolute: lm-eval works in an empty folder.
 
     Returns:
         None in all processes but the first.
@@ -81,32 +85,39 @@ def run_harness(
     from lm_eval import simple_evaluate
     from lm_eval.loggers import EvaluationTracker
 
+    from shape_audit.loader import HarnessModel
+
     _check_world()
-    if answers is not None:
-        _forget_if_damaged(Path(f"{answers}_rank0.db"))
     tracker = EvaluationTracker(output_path=str(output))
-    with _with_progress_of_questions_alone():
+    links = {} if questions is None else {DATASET: questions}
+    with _with_progress_of_questions_alone(), without_hub_kernels(), in_empty_folder(links), ExitStack() as opened:
         try:
+            loaded = HarnessModel(
+                model.weights, model.tokenizer, **model.model_args, device=device, batch_size=batch_size
+            )
+            if answers is not None:
+                file = Path(f"{answers}_rank{loaded.rank}{ANSWERS}")
+                loaded.keep_answers(opened.enter_context(KeptAnswers(file)))
             found = simple_evaluate(
-                model="hf",
-                model_args=dict(model_args),
+                model=loaded,
+                model_args=dict(model.model_args),
                 tasks=[task],
                 batch_size=batch_size,
                 device=device,
                 limit=limit,
                 gen_kwargs={"max_gen_toks": max_gen_toks} if max_gen_toks is not None else None,
-                use_cache=None if answers is None else str(answers),
                 evaluation_tracker=tracker,
                 log_samples=True,
                 fewshot_as_multiturn=False,
             )
         except Exception as error:  # whatever a model and 12,000 prompts make of it
-            model = str(model_args["pretrained"])
-            known = explained(error, model)
-            raise known or IncompleteError(f"{model}: lm-eval failed: {type(error).__name__}: {error}") from error
+            name = str(model.model_args["pretrained"])
+            known = explained(error, name)
+            raise known or IncompleteError(f"{name}: lm-eval failed: {type(error).__name__}: {error}") from error
     if found is None:
         return None
     results: dict[str, Any] = dict(found)
+    results["config"]["model"] = tracker.general_config_tracker.model_source = "hf"  # of which ours is a subclass
     return HarnessRun(results, results.pop("samples"), tracker)
 
 
@@ -127,9 +138,7 @@ def save(run: HarnessRun) -> Path:
 
 def prompts_cut(run: HarnessRun, tokenizer_folder: Path, room: int) -> tuple[int, int]:
     """(prompts of more than `room` tokens, prompts): the harness cuts those from the left, examples first."""
-    from transformers import AutoTokenizer
-
-    tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=True)
+    tokenizer = tokenizer_in(tokenizer_folder)
     prompts = [sample["arguments"][0][0] for samples in run.samples.values() for sample in samples]
     lengths = [len(ids) for start in range(0, len(prompts), 256)
                for ids in tokenizer(prompts[start : start + 256], verbose=False)["input_ids"]]  # fmt: skip
@@ -140,13 +149,16 @@ def special_tokens(tokenizer_folder: Path, model: str) -> tuple[int | None, int 
     """Ids of BOS and EOS, where the tokenizer has them.
 
     Raises:
+        NotAuditableError: it is code of the repository.
         IncompleteError: it cannot be loaded.
     """
-    from transformers import AutoTokenizer
-
     try:
-        tokenizer = AutoTokenizer.from_pretrained(tokenizer_folder, local_files_only=True)
+        tokenizer = tokenizer_in(tokenizer_folder)
     except Exception as error:  # whatever absent or damaged files make transformers raise
+        if "trust_remote_code" in str(error):
+            raise NotAuditableError(
+                f"{model}: its tokenizer needs code from its repository, which is not run"
+            ) from error
         line = str(error).partition("\n")[0]
         raise IncompleteError(f"{model}: its tokenizer cannot be loaded ({line})") from error
     return tokenizer.bos_token_id, tokenizer.eos_token_id
@@ -161,19 +173,6 @@ def _check_world() -> None:
             f"lm-eval shares questions among GPUs only, and {size} processes have "
             f"{torch.cuda.device_count()} of them here; start one process"
         )
-
-
-def _forget_if_damaged(answers: Path) -> None:
-    """Answers of a killed run that cannot be read any more are no use."""
-    if not answers.exists():
-        return
-    try:
-        with sqlite3.connect(answers) as connection:
-            is_good = connection.execute("pragma quick_check").fetchone() == ("ok",)
-    except sqlite3.DatabaseError:
-        is_good = False
-    if not is_good:
-        answers.unlink()
 
 
 @contextmanager

@@ -126,7 +126,7 @@ def _own(scores: Sequence[ScoreRecord], ref: ModelRef, asked: ModelRef) -> tuple
             others.append(score)
             continue
         claimed = found[1]
-        if claimed.set_apart and score.revision == asked.revision is not None:
+        if claimed.set_apart and not score.set_apart and score.revision == asked.revision is not None:
             claimed = claimed.model_copy(update={"set_apart": None})
         own.append(claimed)
     return own, others

@@ -93,6 +93,7 @@ class _File:
         settings = self._settings
         protocol = lm_eval_protocol(task, self._version(task, leaves), self._departures(leaves, stock, settings))
         notes += [note for note in self._made_by.get("notes") or () if isinstance(note, str)]
+        set_apart = self._made_by.get("set_apart")
         record = made_record(
             model=settings.identity,
             revision=settings.revision,
@@ -103,6 +104,7 @@ class _File:
             stderr=stderr,
             n=n if n is not None else requested[0] if requested else None,
             is_limited=is_limited or is_part,
+            set_apart=set_apart if isinstance(set_apart, str) else None,
             provider="run" if self._made_by else "import",
             source=self.source,
             date=self._date(),

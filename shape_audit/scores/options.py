@@ -71,6 +71,14 @@ class ScoreOptions(Spec):
     results: Annotated[
         Path | None, Option("Folder for lm-eval's result files.", metavar="DIR", default="in the Hub's assets cache")
     ] = None
+    questions: Annotated[
+        Path | None,
+        Option(
+            "Folder with MMLU-Pro's questions, as its Hub repository holds them; a score on others is set apart.",
+            metavar="DIR",
+            default="TIGER-Lab/MMLU-Pro of the Hub or its cache",
+        ),
+    ] = None
     resume: Annotated[bool, Option("Resume an interrupted run from its saved answers.")] = True
     retries: Annotated[int, Option("Retries after a transient network error.", at_least=0)] = DEFAULT_RETRIES
 

@@ -20,6 +20,7 @@ from shape_audit.hub import Checkpoint, read_checkpoint, tokenizer_folder, weigh
 from shape_audit.records import ModelRef, ScoreRecord, check_writable, safe_file_name
 from shape_audit.scores.lm_eval_files import COT, LETTERS, MADE_BY
 from shape_audit.scores.options import ScoreOptions
+from shape_audit.scores.questions import read_questions
 from shape_audit.scores.score_files import read_lm_eval
 from shape_audit.shape import describe
 
@@ -64,38 +65,49 @@ def score(model: str | Path | ModelRef, options: ScoreOptions | None = None, **c
     missing = [package for package in PACKAGES if find_spec(package) is None]
     if missing:
         raise MissingExtraError(f"running MMLU-Pro needs {missing[0]}: pip install 'shape-audit[eval]'")
+    options = options.but(results=options.results.absolute())
+    assert options.results is not None
     check_writable(options.results, what="results", option="--results")
     checkpoint = _checkpoint(model, options)
     from shape_audit.scores import harness
 
-    expected = _expected(harness.questions_a_subject(), options)
-    weights = weights_folder(checkpoint)  # now, with retries: lm-eval then finds them in the Hub's cache
-    tokenizer = tokenizer_folder(checkpoint)
+    questions = read_questions(options.questions)
+    expected = _expected(questions.a_subject, options)
+    weights = weights_folder(checkpoint).absolute()
+    tokenizer = tokenizer_folder(checkpoint).absolute()
     output = options.results / safe_file_name(checkpoint.repo_id)
     answers = _answers(checkpoint, options) if options.resume else None
     started = time.time()
     device = _device(options)
     run = harness.run_harness(
         TASKS[options.protocol],
-        _model_args(checkpoint, (weights, tokenizer), options, harness.special_tokens(tokenizer, checkpoint.repo_id)),
+        harness.HarnessModelFiles(
+            weights,
+            tokenizer,
+            _model_args(
+                checkpoint, (weights, tokenizer), options, harness.special_tokens(tokenizer, checkpoint.repo_id)
+            ),
+        ),
         device=device,
         batch_size=options.batch_size or ("1" if device == "cpu" else "auto"),
         limit=options.limit,
         max_gen_toks=options.max_gen_toks,
         output=output,
         answers=answers,
+        questions=options.questions,
     )
     if run is None:
         return None
-    notes = _notes(run, tokenizer, options)
+    notes = [questions.source, *_notes(run, tokenizer, options)]
     run.results[MADE_BY] = {
         "model": checkpoint.repo_id, "revision": checkpoint.revision, "subfolder": checkpoint.ref.subfolder or None,
         "variant": checkpoint.variant, "notes": notes,
+        "set_apart": questions.set_apart,
     }  # fmt: skip
     path = harness.save(run)
     record = _verified(path, run, started, expected)
     if answers is not None:
-        for file in answers.parent.glob(f"{answers.name}_rank*.db"):
+        for file in answers.parent.glob(f"{answers.name}_rank*{harness.ANSWERS}"):
             file.unlink(missing_ok=True)
     return ScoreRun(record, path)
 

@@ -13,6 +13,7 @@ import torch
 from torch import nn
 
 from shape_audit.errors import IncompleteError
+from shape_audit.loader import model_of
 from shape_audit.shape import Family, Sizes
 
 TRAINING_FILE = "training.json"
@@ -25,7 +26,7 @@ def new_model(family: Family, sizes: Sizes, seed: int) -> Any:
     Raises:
         IncompleteError: transformers cannot build the shape in this family.
     """
-    from transformers import AutoConfig, AutoModelForCausalLM
+    from transformers import AutoConfig
 
     config = family.config_of(sizes)
     try:
@@ -35,7 +36,7 @@ def new_model(family: Family, sizes: Sizes, seed: int) -> Any:
                 setattr(made, name, 0.0)  # no text is read twice often enough to be learned by heart
         with torch.random.fork_rng():
             torch.manual_seed(seed)
-            return AutoModelForCausalLM.from_config(made, dtype=torch.float32)
+            return model_of(made, dtype=torch.float32)
     except (ValueError, TypeError, RuntimeError) as error:
         reason = next((line.strip() for line in str(error).splitlines() if line.strip()), type(error).__name__)
         raise IncompleteError(

@@ -77,9 +77,9 @@ def test_score_runs_and_is_known_from_then_on(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
-    write_questions(tmp_path)
+    score = ScoreOptions(results=tmp_path / "runs", questions=write_questions(tmp_path))
     runs = tmp_path / "runs"
-    record = shape_audit.audit(str(tiny_llama), shape_only=True, score=ScoreOptions(results=runs), runs=runs)
+    record = shape_audit.audit(str(tiny_llama), shape_only=True, score=score, runs=runs)
     assert record.scores and [score.provider for score in record.scores] == ["run"]
     assert record.scores[0].revision == record.model.revision and record.scores[0].is_limited
     later = shape_audit.audit(str(tiny_llama), shape_only=True, runs=runs)

@@ -19,6 +19,7 @@ from rich.console import Console
 
 import shape_audit
 from shape_audit.checks import FORMATS, RULES, Format, Policy, formatted
+from shape_audit.checks.formats.wording import judged_by
 from shape_audit.checks.policy import Ignored
 from shape_audit.records import CheckReport, Severity
 from tests.checks.checkpoints import set_config, set_tensors, write_clean
@@ -37,7 +38,9 @@ def report(tmp_path_factory: pytest.TempPathFactory) -> CheckReport:
     set_config(dtype="float16", num_attention_heads=4, num_key_value_heads=4)(folder)
     set_tensors(lambda tensors: tensors.pop(UP))(folder)
     (folder / "old.pt").write_bytes(b"\x80")
-    policy = Policy(ignore=(Ignored("SA701", "kept for the paper"),))
+    policy = Policy(
+        severity={"SA404": "off", "SA102": "note"}, ignore=(Ignored("SA701", "kept for the paper"),), source="team.toml"
+    )
     return shape_audit.check(str(folder), policy=policy)
 
 
@@ -66,6 +69,13 @@ def test_the_report_is_the_golden_one(form: Format, report: CheckReport) -> None
     if os.environ.get("WRITE_GOLDEN"):
         path.write_text(found)
     assert found == path.read_text()
+
+
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_report_names_its_settings_and_all_that_is_off_or_accepted(form: Format, report: CheckReport) -> None:
+    text = as_text(report, form).replace("\\", "")
+    for said in ("team.toml", "SA404", "SA102", "SA701", "kept for the paper"):
+        assert said in text, (form, said)
 
 
 def test_every_severity_is_in_the_golden_report(report: CheckReport) -> None:
@@ -120,7 +130,7 @@ def test_github_has_one_command_a_finding_and_no_other(report: CheckReport, nast
     for one in (report, nasty):
         lines = as_text(one, "github").splitlines()
         commands = [line for line in lines if re.match(r"::\w+", line)]
-        assert len(commands) == len(one.findings) == len(lines) - 1
+        assert len(commands) == len(one.findings) == len(lines) - 1 - len(judged_by(one))
         assert all(
             re.match(r"::(error|warning|notice) file=models/config\.json,line=1,title=SA\d", c) for c in commands
         )

@@ -27,6 +27,7 @@ from tests.checks.checkpoints import (
     write_clean,
     write_sharded,
 )
+from tests.security.planted import onnx, torchscript
 from tests.tiny_models import save_tiny
 
 EVERYTHING: dict[str, Any] = {"weights": True, "fail_on": "note"}
@@ -143,6 +144,11 @@ def adapter(folder: Path) -> None:
     (folder / "adapter_config.json").write_text('{"base_model_name_or_path": "org/base"}')
 
 
+def custom_generate(folder: Path) -> None:
+    (folder / "custom_generate").mkdir()
+    (folder / "custom_generate" / "generate.py").write_text("def generate(model): ...")
+
+
 def remove(*names: str) -> Callable[[Path], None]:
     return lambda folder: [(folder / name).unlink() for name in names] and None
 
@@ -238,6 +244,13 @@ CASES: dict[str, tuple[Spoil, str, str]] = {
               (folder / "model.safetensors").read_bytes()) and None, "consolidated.safetensors", ""),
     "SA705": (remove("model.safetensors"), "config.json", "weights"),
     "SA706": (write("adapter_config.json", '{"base_model_name_or_path": "org/base"}'), "adapter_config.json", ""),
+    "SA707": (write("notes.md", b"cposix\nsystem\n(S'id'\ntR."), "notes.md", ""),
+    "SA708": (write("model.ptl", torchscript()), "model.ptl", ""),
+    "SA709": (write("model.h5", b"\x89HDF" + b'{"class_name": "Lambda"}'), "model.h5", ""),
+    "SA710": (custom_generate, "custom_generate/generate.py", ""),
+    "SA711": (set_config(attn_implementation="flash_attention_2"), "config.json", "attn_implementation"),
+    "SA712": (write("model.onnx", onnx("../weights")), "model.onnx", ""),
+    "SA713": (write("data.bin", b"7z\xbc\xaf\x27\x1c"), "data.bin", ""),
 }  # fmt: skip
 ELSEWHERE = {"SA313": "test_deep.py", "SA408": "test_hub.py", "SA801": "below", "SA802": "below"}
 """Rules that need more than a spoiled folder: tested there, with their clean twin."""

@@ -4,7 +4,6 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -63,13 +62,16 @@ def test_a_baseline_is_written_and_kept_to(program: Program, model: Path, tmp_pa
     assert again.returncode == 0 and (tmp_path / "other.json").exists()
 
 
-def test_policy_and_options_of_pyproject_hold(program: Program, model: Path, tmp_path: Path) -> None:
+def test_policy_and_options_of_a_named_file_hold(program: Program, model: Path, tmp_path: Path) -> None:
     set_config(dtype="float16")(model)
-    (tmp_path / "pyproject.toml").write_text(
-        '[tool.shape-audit.check]\nfail-on = "warning"\n[tool.shape-audit.check.policy.severity]\nSA312 = "note"\n'
-    )
-    done = program("check", model)
-    assert done.returncode == 0 and "note    SA312" in done.stdout
+    options, severity = 'fail-on = "warning"\n', '.severity]\nSA312 = "note"\n'
+    for file, table in (("pyproject.toml", "tool.shape-audit.check"), ("team.toml", "check")):
+        (tmp_path / file).write_text(f"[{table}]\n{options}[{table}.policy{severity}")
+        for named in (program("--config", file, "check", model), program("check", model, SHAPE_AUDIT_CONFIG=file)):
+            assert named.returncode == 0 and "note    SA312" in named.stdout and named.stderr == ""
+            assert f"settings: --config {file}; policy {file}" in named.stdout
+    missing = program("--config", "none.toml", "check", model)
+    assert missing.returncode == 2 and "none.toml: No such file" in missing.stderr
     (tmp_path / "pyproject.toml").write_text("[tool.shape-audit.check.policy]\nseverities = 1\n")
     done = program("check", model)
     assert done.returncode == 4 and "unknown severities; did you mean severity?" in done.stderr
@@ -105,52 +107,3 @@ def test_the_pre_commit_hook_is_one_and_runs(model: Path, clean_environment: dic
         spoil(model)
         done = subprocess.run([*hook["entry"].split(), str(model)], env=clean_environment | path, capture_output=True)
         assert done.returncode == code, done.stderr
-
-
-Step = Callable[..., subprocess.CompletedProcess[str]]
-
-
-@pytest.fixture
-def action_step(clean_environment: dict[str, str], tmp_path: Path) -> Step:
-    """Runs one step of action.yml as a runner does: inputs filled in, bash with -e and pipefail."""
-    action = yaml.safe_load((ROOT / "action.yml").read_text())
-
-    def run(name: str, **given: str) -> subprocess.CompletedProcess[str]:
-        """Keyword arguments are inputs in small letters, variables of the environment in capitals."""
-        inputs = {key: value for key, value in given.items() if key.islower()}
-        values = {key: entry.get("default", "") for key, entry in action["inputs"].items()} | inputs
-        (step,) = [step for step in action["runs"]["steps"] if step["name"] == name]
-        environment = {
-            key: value.replace("${{ inputs.", "").replace(" }}", "") for key, value in step.get("env", {}).items()
-        }
-        bin = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
-        runner = {"GITHUB_ACTION_PATH": str(ROOT), "GITHUB_STEP_SUMMARY": str(tmp_path / "summary.md"), "PATH": bin}
-        filled = {key: values[value] for key, value in environment.items()}
-        extra = {key: value for key, value in given.items() if key.isupper()}
-        return subprocess.run(
-            ["bash", "--noprofile", "--norc", "-eo", "pipefail", "-c", step["run"]],
-            env=clean_environment | runner | filled | extra, cwd=tmp_path, capture_output=True, text=True,
-        )  # fmt: skip
-
-    return run
-
-
-def test_the_action_checks(action_step: Step, model: Path, tmp_path: Path) -> None:
-    done = action_step("Check", model="./model")
-    assert done.returncode == 0 and "passed with no findings" in done.stdout, done.stderr
-    set_tensors(lambda tensors: tensors.pop(UP))(model)
-    done = action_step("Check", model="./model", sarif="found.sarif", args="--fail-on warning --select SA3")
-    assert done.returncode == 1
-    assert done.stdout.startswith("::error file=model/config.json,line=1,title=SA301 missing-tensor::block 2 lacks")
-    assert "SA301" in (tmp_path / "summary.md").read_text()
-    assert json.loads((tmp_path / "found.sarif").read_text())["runs"][0]["results"]
-
-
-def test_the_action_installs(action_step: Step, tmp_path: Path) -> None:
-    """Into a folder of its own, without what the project depends on."""
-    run = (ROOT / "action.yml").read_text()
-    assert '"$GITHUB_ACTION_PATH/constraints.txt"' in run
-    apart = {"PIP_TARGET": str(tmp_path / "site"), "PIP_NO_DEPS": "1", "PIP_NO_BUILD_ISOLATION": "0"}
-    done = action_step("Install shape-audit", **apart)
-    assert done.returncode == 0, done.stderr
-    assert (tmp_path / "site" / "shape_audit" / "data" / "ntp_sweep.csv").is_file()

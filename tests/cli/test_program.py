@@ -115,12 +115,13 @@ def test_output_goes_to_a_file_or_the_earlier_one_stays(
     assert code == 2 and "the report could not be written" in err and "see --output" in err
 
 
-def test_settings_flag_over_environment_over_pyproject(
+def test_settings_flag_over_environment_over_named_file(
     capsys: pytest.CaptureFixture[str], tiny_llama: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     (tmp_path / "pyproject.toml").write_text("[tool.shape-audit.audit]\nseq-len = 8\nwindows = 2\nformat = 'json'\n")
     (tmp_path / "below").mkdir()
     monkeypatch.chdir(tmp_path / "below")
+    monkeypatch.setenv("SHAPE_AUDIT_CONFIG", "../pyproject.toml")
     assert json.loads(outcome(capsys, "audit", tiny_llama)[1])["calibration"]["seq_len"] == 8
     monkeypatch.setenv("SHAPE_AUDIT_AUDIT_SEQ_LEN", "9")
     assert json.loads(outcome(capsys, "audit", tiny_llama)[1])["calibration"]["seq_len"] == 9
@@ -144,8 +145,9 @@ def test_settings_flag_over_environment_over_pyproject(
 def test_settings_that_cannot_be_meant(
     capsys: pytest.CaptureFixture[str], tmp_path: Path, settings: str, says: str
 ) -> None:
-    (tmp_path / "pyproject.toml").write_text(settings)
-    code, out, err = outcome(capsys, "audit", "builtin:bytes-1m", "--shape-only")
+    file = tmp_path / "pyproject.toml"
+    file.write_text(settings)
+    code, out, err = outcome(capsys, "--config", file, "audit", "builtin:bytes-1m", "--shape-only")
     assert code == ExitCode.WRONG_USAGE and out == "" and says in err and err.count("\n") == 1, err
 
 

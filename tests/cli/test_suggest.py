@@ -155,6 +155,6 @@ def test_settings_and_environment(program: Program, tmp_path: Path) -> None:
     (tmp_path / "pyproject.toml").write_text(
         '[tool.shape-audit.suggest]\nfamily = "gpt2"\nparams = "30m"\nvocab = 512\n'
     )
-    done = program("suggest", "-f", "json", SHAPE_AUDIT_SUGGEST_TOP="1")
+    done = program("--config", "pyproject.toml", "suggest", "-f", "json", SHAPE_AUDIT_SUGGEST_TOP="1")
     found = json.loads(done.stdout)
     assert done.returncode == 0 and found["family"] == "gpt2" and len(found["shapes"]) == 1 < found["found"]

@@ -12,12 +12,14 @@ SUBJECTS = (
 LETTERS = "ABCDEFGHIJ"
 
 
-def write_questions(working_directory: Path, *, of_each_subject: int = 1) -> None:
-    """Put the questions where lm-eval finds them: in a folder TIGER-Lab/MMLU-Pro of the working directory."""
-    data = working_directory / "TIGER-Lab" / "MMLU-Pro" / "data"
+def write_questions(working_directory: Path, *, of_each_subject: int = 1) -> Path:
+    """Put the questions where lm-eval by itself finds them: in a folder TIGER-Lab/MMLU-Pro of the working directory."""
+    folder = working_directory / "TIGER-Lab" / "MMLU-Pro"
+    data = folder / "data"
     data.mkdir(parents=True)
     _write(data / "test-00000-of-00001.parquet", of_each_subject, is_example=False)
     _write(data / "validation-00000-of-00001.parquet", 5, is_example=True)
+    return folder
 
 
 def _write(path: Path, of_each_subject: int, *, is_example: bool) -> None:

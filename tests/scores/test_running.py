@@ -6,7 +6,6 @@ import re
 import resource
 import shutil
 import signal
-import sqlite3
 import subprocess
 import sys
 import time
@@ -21,6 +20,8 @@ from tests.conftest import Program
 from tests.parallel.test_processes_of_run import launched
 from tests.scores.questions import SUBJECTS, write_questions
 
+ASKED = "TIGER-Lab/MMLU-Pro"
+"""From the working directory."""
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1"}
 
 
@@ -47,7 +48,7 @@ def test_letters_of_our_own_questions(
     questions: Path, tiny_llama: Path, program: Program, clean_environment: dict[str, str]
 ) -> None:
     results = questions / "results"
-    done = program("score", tiny_llama, "--results", results, "-f", "json", **OFFLINE)
+    done = program("score", tiny_llama, "--questions", ASKED, "--results", results, "-f", "json", **OFFLINE)
     assert done.returncode == 0, done.stderr
     (found,) = json.loads(done.stdout)["scores"]
     expected = lm_eval("leaderboard_mmlu_pro", f"{tiny_llama},prefix_token_id=0", questions, clean_environment)
@@ -55,7 +56,7 @@ def test_letters_of_our_own_questions(
     assert found["protocol"] == "lm-eval:leaderboard_mmlu_pro@0.1" and found["provider"] == "run"
     assert found["model"] == "tiny-llama" and len(found["revision"]) == 64
     assert found["n"] == len(SUBJECTS) and found["is_limited"], "14 of MMLU-Pro's 12,032 questions are no score"
-    assert "14 of 14 prompts were longer than the 64 tokens" in found["notes"][0]
+    assert "14 of 14 prompts were longer than the 64 tokens" in found["notes"][-1]
     assert not list((results / "partial").iterdir()), "answers are kept until the results are saved"
     known = known_scores(str(tiny_llama), runs=results, posted=False)
     assert [known.model_dump(exclude={"among_size"}) for known in known.scores] == [
@@ -66,14 +67,16 @@ def test_letters_of_our_own_questions(
 def test_chain_of_thought_and_its_protocol(questions: Path, tiny_llama: Path, program: Program) -> None:
     from transformers import AutoTokenizer
 
-    endless = program("score", tiny_llama, "--protocol", "cot", "--max-gen-toks", "8", **OFFLINE)
+    endless = program("score", tiny_llama, "--questions", ASKED, "--protocol", "cot", "--max-gen-toks", "8", **OFFLINE)
     assert endless.returncode == 3 and "no EOS token" in endless.stderr
     model = questions / "with-eos"
     shutil.copytree(tiny_llama, model)
     tokenizer = AutoTokenizer.from_pretrained(model)
     tokenizer.eos_token = "~"
     tokenizer.save_pretrained(model)
-    done = program("score", model, "--protocol", "cot", "--max-gen-toks", "8", "--results", "runs", **OFFLINE)
+    done = program(
+        "score", model, "--questions", ASKED, "--protocol", "cot", "--max-gen-toks", "8", "--results", "runs", **OFFLINE
+    )
     assert done.returncode == 0 and " +max_gen_toks=8 " in done.stdout.replace("\n", " "), done.stderr
     (file,) = (questions / "runs").glob("with-eos/*/results_*.json")
     assert json.loads(file.read_text())["results"]["mmlu_pro"]["exact_match,custom-extract"] == 0
@@ -97,7 +100,7 @@ def test_real_questions(
     model = materials / "tiny-stories-260k"
     ours, theirs = (("--max-gen-toks", "64"), ("--gen_kwargs", "max_gen_toks=64")) if protocol == "cot" else ((), ())
     arguments = ("--protocol", protocol, "--limit", str(limit), *ours, "--batch-size", "32", "-f", "json")
-    done = program("score", model, *arguments, "--results", "runs", **OFFLINE)
+    done = program("score", model, "--questions", ASKED, *arguments, "--results", "runs", **OFFLINE)
     assert done.returncode == 0, done.stderr
     (found,) = json.loads(done.stdout)["scores"]
     expected = lm_eval(task, str(model), tmp_path, clean_environment, "--limit", str(limit), *theirs)
@@ -112,30 +115,28 @@ def test_a_killed_run_goes_on(
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
     write_questions(tmp_path, of_each_subject=6)
     started = subprocess.Popen(
-        [sys.executable, "-m", "shape_audit", "score", tiny_llama, "--results", "runs"],
+        [sys.executable, "-m", "shape_audit", "score", tiny_llama, "--results", "runs", "--questions", ASKED],
         cwd=tmp_path, env=clean_environment | OFFLINE, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL,
     )  # fmt: skip
     deadline, kept = time.monotonic() + 120, 0
     while kept < 50 and time.monotonic() < deadline and started.poll() is None:
         time.sleep(0.02)
-        kept = sum(answers(file) for file in (tmp_path / "runs" / "partial").glob("*.db"))
+        kept = sum(answers(file) for file in (tmp_path / "runs" / "partial").glob("*.jsonl"))
     started.send_signal(signal.SIGKILL)
     started.wait()
-    (file,) = (tmp_path / "runs" / "partial").glob("*.db")
+    (file,) = (tmp_path / "runs" / "partial").glob("*.jsonl")
+    with file.open("ab") as stream:
+        stream.write(b'["cut off by the ki')
     assert 50 <= answers(file) < 6 * 14 * 8, "it was killed before its end"
-    again = score(str(tiny_llama), results=Path("runs"))
-    anew = score(str(tiny_llama), results=Path("anew"), resume=False)
+    again = score(str(tiny_llama), questions=Path(ASKED), results=Path("runs"))
+    anew = score(str(tiny_llama), questions=Path(ASKED), results=Path("anew"), resume=False)
     assert again is not None and anew is not None
     assert again.record.value == anew.record.value and again.record.n == 6 * 14
     assert not file.exists()
 
 
 def answers(file: Path) -> int:
-    try:
-        with sqlite3.connect(file) as connection:  # also takes back what a killed writer has left half done
-            return int(connection.execute("select count(*) from unnamed").fetchone()[0])
-    except sqlite3.OperationalError:
-        return 0
+    return len(file.read_bytes().splitlines())
 
 
 def test_damaged_answers_are_forgotten(questions: Path, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -143,10 +144,10 @@ def test_damaged_answers_are_forgotten(questions: Path, tiny_llama: Path, monkey
     from shape_audit.scores.running import _answers
 
     monkeypatch.chdir(questions)
-    options = ScoreOptions(results=questions / "runs", limit=2)
-    file = Path(f"{_answers(read_checkpoint(str(tiny_llama)), options)}_rank0.db")
+    options = ScoreOptions(results=questions / "runs", limit=2, questions=Path(ASKED))
+    file = Path(f"{_answers(read_checkpoint(str(tiny_llama)), options)}_rank0.jsonl")
     file.parent.mkdir(parents=True)
-    file.write_bytes(b"SQLite format 3\0" + os.urandom(5000))
+    file.write_bytes(b"SQLite format 3\0" + os.urandom(5000) + b"\n[1, 2]\n" + b"[" * 100_000)
     run = score(str(tiny_llama), options)
     assert run is not None and run.record.n == 2 and not file.exists()
 
@@ -195,17 +196,17 @@ def test_what_cannot_be_scored(
         ({"device": "mps"}, "sees no MPS device"),
     ):
         with pytest.raises(UsageError, match=words):
-            score(str(tiny_llama), results=results, **changes)
+            score(str(tiny_llama), results=results, questions=Path(ASKED), **changes)
     pickled = tmp_path / "pickled"
     pickled.mkdir()
     (pickled / "config.json").write_text("{}")
     (pickled / "pytorch_model.bin").write_text("")
     with pytest.raises(NotAuditableError, match="pickled weights only"):
-        score(str(pickled), results=results)
+        score(str(pickled), results=results, questions=Path(ASKED))
     for name, value in launched(0, 2).items():
         monkeypatch.setenv(name, value)
     with pytest.raises(UsageError, match="among GPUs only, and 2 processes have 0"):
-        score(str(tiny_llama), results=results)
+        score(str(tiny_llama), results=results, questions=Path(ASKED))
 
 
 def test_a_model_without_a_tokenizer(
@@ -216,7 +217,7 @@ def test_a_model_without_a_tokenizer(
     for file in model.glob("tokenizer*"):
         file.unlink()
     with pytest.raises(IncompleteError, match="its tokenizer cannot be loaded"):
-        score(str(model), results=tmp_path / "runs")
+        score(str(model), results=tmp_path / "runs", questions=Path(ASKED))
 
 
 def test_questions_that_cannot_be_had(tiny_llama: Path, program: Program) -> None:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 import pytest
 
+from tests.checks.checkpoints import write_clean
 from tests.scores.questions import write_questions
 
 BIN = Path(sys.executable).parent
@@ -65,14 +66,14 @@ class Checkout:
 
 
 @pytest.fixture
-def checkout(tmp_path: Path, tiny_llama: Path, clean_environment: dict[str, str]) -> Checkout:
+def checkout(tmp_path: Path, clean_environment: dict[str, str]) -> Checkout:
     """A hostile checkout that holds a sound model, `model/`, for which every command works."""
     (tmp_path / "marks").mkdir()
     (tmp_path / "home").mkdir()
     environment = clean_environment | OFFLINE | {"HOME": str(tmp_path / "home")}
     made = Checkout(tmp_path / "above" / "checkout", tmp_path / "marks", environment)
     made.folder.mkdir(parents=True)
-    (made.folder / "model").symlink_to(tiny_llama)
+    write_clean(made.folder / "model")
     _write_modules(made)
     _write_entry_points(made)
     _write_repository(made)

@@ -263,6 +263,7 @@ def test_settings_of_a_command_in_a_group(
 ) -> None:
     monkeypatch.chdir(tmp_path)
     file = tmp_path / "pyproject.toml"
+    monkeypatch.setenv("SHAPE_AUDIT_CONFIG", str(file))
     file.write_text('[tool.shape-audit.sweep.run]\nparams = "none"\ndepths = "1"\ndata = "x"\n')
     assert main(["sweep", "run", "--plan"]) == 4
     assert "--params none" in capsys.readouterr().err

@@ -5,7 +5,7 @@ Format: docs.github.com, Workflow commands for GitHub Actions (what must be esca
 
 from __future__ import annotations
 
-from shape_audit.checks.formats.wording import shown, subject, unable, verdict, where
+from shape_audit.checks.formats.wording import judged_by, shown, subject, unable, verdict, where
 from shape_audit.escaping import annotation, annotation_property, log_text, on_a_line
 from shape_audit.records import CheckReport
 
@@ -25,4 +25,5 @@ def as_github(report: CheckReport, anchor: str) -> str:
         f"{annotation(reason)}"
         for rule, reason in unable(report).items()
     ]
-    return "\n".join([*lines, log_text(on_a_line(f"shape-audit check {subject(report)}: {verdict(report)}"))]) + "\n"
+    said = [f"shape-audit check {subject(report)}: {verdict(report)}", *judged_by(report)]
+    return "\n".join([*lines, *(log_text(on_a_line(line)) for line in said)]) + "\n"

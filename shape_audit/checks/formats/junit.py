@@ -8,7 +8,7 @@ from __future__ import annotations
 from xml.etree.ElementTree import Element, SubElement, indent, tostring
 
 from shape_audit.checks.all_rules import all_rules
-from shape_audit.checks.formats.wording import subject, unable, where
+from shape_audit.checks.formats.wording import judged_by, subject, unable, where
 from shape_audit.escaping import xml
 from shape_audit.records import CheckReport, Finding
 
@@ -18,6 +18,10 @@ def as_junit(report: CheckReport) -> str:
     failing = {finding.fingerprint for finding in report.failing}
     suites = Element("testsuites", name="shape-audit check")
     suite = SubElement(suites, "testsuite", name=xml(subject(report)))
+    properties = SubElement(suite, "properties")
+    for line in judged_by(report):
+        name, _, value = line.partition(": ")
+        SubElement(properties, "property", name=name, value=xml(value))
     failures, rules = 0, all_rules()
     for id in report.rules_run:
         found = [finding for finding in report.findings if finding.rule == id]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shape_audit.checks.formats.wording import rules_run, shown, subject, verdict, where
+from shape_audit.checks.formats.wording import judged_by, rules_run, shown, subject, verdict, where
 from shape_audit.records import CheckReport
 from shape_audit.reports import escaped
 
@@ -26,5 +26,6 @@ def as_markdown(report: CheckReport) -> str:
             for accepted in report.accepted
         ]
         lines.append("")
-    lines += [escaped(rules_run(report)), ""]
+    for line in (rules_run(report), *judged_by(report)):
+        lines += [escaped(line), ""]
     return "\n".join(lines)

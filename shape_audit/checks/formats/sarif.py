@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from shape_audit.checks.all_rules import all_rules
-from shape_audit.checks.formats.wording import where
+from shape_audit.checks.formats.wording import judged_by, where
 from shape_audit.escaping import json_text
 from shape_audit.records import CheckReport, Finding
 
@@ -36,10 +36,22 @@ def as_sarif(report: CheckReport, anchor: str) -> str:
     run = {
         "tool": {"driver": driver},
         "automationDetails": {"id": f"shape-audit/check/{quote(report.repo_id)}/"},
+        "invocations": [_invocation(report)],
         "results": results,
         "columnKind": "unicodeCodePoints",
     }
     return json_text({"$schema": SCHEMA, "version": VERSION, "runs": [run]})
+
+
+def _invocation(report: CheckReport) -> dict[str, Any]:
+    """What the run was judged by: rules that were off, and the lines that other formats show."""
+    return {
+        "executionSuccessful": True,
+        "ruleConfigurationOverrides": [
+            {"descriptor": {"id": id}, "configuration": {"enabled": False}} for id in report.rules_off
+        ],
+        "toolConfigurationNotifications": [{"level": "note", "message": {"text": line}} for line in judged_by(report)],
+    }
 
 
 def _rule(id: str) -> dict[str, Any]:

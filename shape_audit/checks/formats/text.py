@@ -6,7 +6,7 @@ from rich.console import Group, RenderableType
 from rich.table import Table
 from rich.text import Text
 
-from shape_audit.checks.formats.wording import rules_run, shown, subject, verdict, where
+from shape_audit.checks.formats.wording import judged_by, rules_run, shown, subject, verdict, where
 from shape_audit.records import CheckReport, Finding
 from shape_audit.reports import plain
 
@@ -25,7 +25,7 @@ def as_text(report: CheckReport) -> RenderableType:
             parts.append(plain(line, style="dim"))
         parts.append(Text(""))
     parts.append(Text(verdict(report), style="bold red" if report.failing else "bold green"))
-    parts.append(plain(rules_run(report), style="dim"))
+    parts += [plain(line, style="dim") for line in (rules_run(report), *judged_by(report))]
     return Group(*parts)
 
 

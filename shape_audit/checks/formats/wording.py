@@ -41,9 +41,29 @@ def rules_run(report: CheckReport) -> str:
     options: dict[tuple[str, str], list[str]] = {}
     for rule, option in report.rules_not_run.items():
         options.setdefault((option, rule.rstrip("0123456789")), []).append(rule)
-    left = [f"{', '.join(rules) if len(rules) < 3 else f'{rules[0]}-{rules[-1]}'} ({option})"
-            for (option, _), rules in options.items()]  # fmt: skip
+    left = [f"{_several(rules)} ({option})" for (option, _), rules in options.items()]
     return f"{len(report.rules_run)} rules ran" + (f"; not run: {'; '.join(left)}" if left else "")
+
+
+def judged_by(report: CheckReport) -> list[str]:
+    """A line on where the settings are from, then on each way in which a rule counts for less or more: none hidden."""
+    lines = [f"settings: {'; '.join(report.settings) or 'the defaults'}"]
+    off: dict[str, list[str]] = {}
+    for rule, why in report.rules_off.items():
+        off.setdefault(why, []).append(rule)
+    if off:
+        lines.append("rules off: " + "; ".join(f"{', '.join(rules)} ({why})" for why, rules in off.items()))
+    if report.severities:
+        lines.append("severities: " + ", ".join(f"{rule} {level}" for rule, level in report.severities.items()))
+    accepted = Counter((one.finding.rule, one.reason) for one in report.accepted)
+    if accepted:
+        counted = (f"{count} of {rule} ({reason})" for (rule, reason), count in accepted.items())
+        lines.append(f"accepted: {'; '.join(counted)}")
+    return lines
+
+
+def _several(rules: list[str]) -> str:
+    return ", ".join(rules) if len(rules) < 3 else f"{rules[0]}-{rules[-1]}"
 
 
 def unable(report: CheckReport) -> dict[str, str]:

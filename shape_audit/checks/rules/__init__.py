@@ -6,6 +6,7 @@ and generation · SA7 release · SA8 interaction
 
 from shape_audit.checks.rules import (
     blocks,
+    code,
     config_lists,
     contents,
     generation,
@@ -22,6 +23,7 @@ from shape_audit.checks.rules import (
 
 __all__ = [
     "blocks",
+    "code",
     "config_lists",
     "contents",
     "generation",

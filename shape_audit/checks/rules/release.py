@@ -10,40 +10,11 @@ from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
 from shape_audit.hub import CONFIG_FILE
 
-_PICKLED = re.compile(
-    r"(pytorch_model|model|consolidated|training_args|optimizer|scheduler|rng_state)[\w.-]*\.(bin|pt|pth|ckpt)"
-    r"|.+\.(pt|pth|ckpt|pkl)",
-    re.DOTALL,
-)
 _SHARDS = (".distcp", "_model_states.pt")
 _MERGE = (
     "Merge them: accelerate merge-weights FOLDER OUTPUT (FSDP), or zero_to_fp32.py (DeepSpeed), and save the model."
 )
 _LIKE_WEIGHTS = re.compile(r"(model|consolidated|pytorch_model)[^/]*\.safetensors")
-
-
-@rule(
-    "SA701", "pickled-weights", "warning",
-    why="A pickle can run any code when loaded; scanners flag the repository, and clients may prefer these files.",
-    fix="Remove them; ship safetensors only.",
-)  # fmt: skip
-def pickled_weights(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """Pickled files lie in the repository."""
-    for name in sorted(model.files.files):
-        if _PICKLED.fullmatch(name):
-            yield Seen(f"{name} is a pickle", file=name)
-
-
-@rule(
-    "SA702", "remote-code", "warning", why="Users must trust and run code of the repository to load the model.",
-    fix="Use an architecture that transformers has, or contribute yours to it.",
-)  # fmt: skip
-def remote_code(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """config.json asks for code of the repository."""
-    auto_map = model.config.get("auto_map")
-    if auto_map:
-        named = auto_map.get("AutoModelForCausalLM") if isinstance(auto_map, dict) else None
-        yield Seen(f"auto_map names {named or auto_map!s:.80}", place="auto_map")
 
 
 @rule(

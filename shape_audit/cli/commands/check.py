@@ -12,12 +12,16 @@ from shape_audit.checks import (
     FORMATS,
     CheckOptions,
     Format,
+    Policy,
+    all_rules,
     check,
     formatted,
-    policy_in_pyproject,
+    only_stricter,
+    policy_of,
     write_baseline,
 )
 from shape_audit.cli.declaring import Output, command, flag
+from shape_audit.cli.settings import SETTINGS, Settings, not_in_effect
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, UsageError
 from shape_audit.hub import CONFIG_FILE
@@ -27,6 +31,7 @@ DEFAULT_BASELINE = Path("shape-audit-baseline.json")
 
 @command("model")
 def check_model(
+    context: typer.Context,
     model: Annotated[str, typer.Argument(metavar="MODEL", help="org/name[@revision], a folder, or builtin:NAME.")],
     options: CheckOptions,
     writes_baseline: Annotated[
@@ -48,7 +53,8 @@ def check_model(
     """
     others = [_other(text) for text in also or ()]
     baseline = options.baseline or DEFAULT_BASELINE
-    options = options.but(policy=options.policy or policy_in_pyproject(Path.cwd()))
+    settings: Settings = context.meta[SETTINGS]
+    options = options.but(policy=options.policy or _policy_in(settings), settings=_named_in_report(settings))
     if writes_baseline and not baseline.exists():
         options = options.but(baseline=None)
     report = check(model, options)
@@ -60,6 +66,26 @@ def check_model(
         emit(formatted(report, form, anchor=anchor), file)
     emit(formatted(report, format, anchor=anchor), output)
     return ExitCode.FINDINGS if report.failing else ExitCode.CLEAN
+
+
+def _policy_in(settings: Settings) -> Policy | None:
+    """The policy of the settings file: all of it where the user has named the file, else what is stricter."""
+    table = settings.tables.get("check", {}).get("policy")
+    if settings.file is None or not isinstance(table, dict):
+        return None
+    if settings.is_named:
+        return policy_of(table, settings.file, all_rules())
+    policy, left = only_stricter(table, Path(settings.shown), all_rules())
+    if left:
+        note(not_in_effect(settings, left))
+    return policy
+
+
+def _named_in_report(settings: Settings) -> tuple[str, ...]:
+    """What the report says of the file that options, not the policy alone, were taken from."""
+    if not settings.tables.get("check", {}).keys() - {"policy"}:
+        return ()
+    return (f"--config {settings.shown}" if settings.is_named else f"{settings.shown} (found, only what is stricter)",)
 
 
 def _other(text: str) -> tuple[Format, Path]:

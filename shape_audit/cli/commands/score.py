@@ -24,8 +24,9 @@ def score_model(
 ) -> int:
     """Run MMLU-Pro on a model with lm-eval's stock tasks, and keep its result file and samples.
 
-    The questions are TIGER-Lab/MMLU-Pro, from the Hub, its cache, or a folder of that name here. Under accelerate
-    launch they are shared among GPUs. An interrupted run resumes where it was.
+    The questions are TIGER-Lab/MMLU-Pro, from the Hub or its cache; a folder of that name here is not looked at
+    unless --questions names it. Under accelerate launch they are shared among GPUs. An interrupted run resumes where
+    it was.
     """
     run = score(model, options.but(results=options.results or assets_folder("scores")))
     if run is None:  # not the process that speaks

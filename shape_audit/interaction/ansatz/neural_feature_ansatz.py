@@ -32,6 +32,7 @@ from shape_audit.interaction.ansatz.weight_gram import WeightEnergies, gram, row
 from shape_audit.interaction.ansatz.weight_inputs import WeightInputs
 from shape_audit.interaction.estimators.statistics import u_energies
 from shape_audit.interaction.estimators.sums import SiteSums
+from shape_audit.loader import model_of
 from shape_audit.models import LoadedModel
 from shape_audit.records import WeightInteraction
 
@@ -123,17 +124,10 @@ def reinitialised(loaded: LoadedModel, seed: int) -> nn.Module:
 
     Random numbers drawn elsewhere are not touched. It takes as much memory as the model itself.
     """
-    from transformers import AutoModelForCausalLM
-
     config: Any = copy.deepcopy(loaded.model.config)
     with torch.random.fork_rng(devices=[]), quiet_transformers():
         torch.default_generator.manual_seed(seed)  # torch.manual_seed would reach the accelerator's generators too
-        model: nn.Module = AutoModelForCausalLM.from_config(
-            config,
-            dtype=loaded.dtype,
-            attn_implementation=loaded.attn_implementation,
-            trust_remote_code=False,
-        )
+        model: nn.Module = model_of(config, dtype=loaded.dtype, attn_implementation=loaded.attn_implementation)
     return model.requires_grad_(False).eval().to(loaded.device)
 
 
