@@ -242,12 +242,7 @@ def _from_pretrained(
         how = how | {"experts_implementation": "eager"}
     try:
         with quiet_transformers():
-            model, info = model_in(
-                folder,
-                config=config,
-                variant=checkpoint.variant,
-                **how,
-            )
+            model, info = model_in(folder, config=config, variant=checkpoint.variant, **how)
     except SafetensorError as error:
         raise CorruptFileError(f"{checkpoint.repo_id}: damaged weights: {first_line(error)}") from error
     except Exception as error:  # whatever an impossible config makes a model class raise

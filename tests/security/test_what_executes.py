@@ -3,6 +3,7 @@
 import io
 import json
 import os
+import pickle
 import zipfile
 from collections.abc import Callable
 from pathlib import Path
@@ -119,6 +120,15 @@ def test_what_is_known_of_an_import(imported: tuple[str, str], known: str) -> No
 def test_what_was_not_looked_into_is_said(name: str, content: Callable[[], bytes], words: str, clean: Path) -> None:
     (finding,) = planted(clean, name, content()).findings
     assert (finding.rule, finding.severity, finding.file) == ("SA713", "note", name) and words in finding.message
+
+
+@pytest.mark.parametrize(
+    "content", [pickle.dumps(["x" * 50, "y"])[:-20], b"\x80\x04N" + b"\x94" * 1_100_000 + b"."], ids=["cut", "long"]
+)
+def test_a_pickle_without_an_end_is_said_to_be_one(content: bytes, clean: Path) -> None:
+    is_one, is_left = planted(clean, "state", content).findings
+    assert is_one.rule == "SA701" and is_left.rule == "SA713"
+    assert "could not be followed to its end" in is_left.message
 
 
 def test_archives_that_grow_are_read_to_a_limit(clean: Path, monkeypatch: pytest.MonkeyPatch) -> None:

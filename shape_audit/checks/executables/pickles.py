@@ -10,6 +10,7 @@ import io
 import pickletools
 import re
 import struct
+from collections import deque
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from itertools import islice
@@ -20,6 +21,8 @@ from shape_audit.checks.executables.pickle_imports import COMPUTED, Import, harm
 MOST_STREAMS = 64
 """Pickles that follow each other from the start of a file; torch's older files have five, and then raw numbers."""
 MOST_CANDIDATES = 20_000
+MOST_OPCODES = 1_000_000
+"""Of a pickle; each may put something into the memo, which then takes memory."""
 FEW = 5_000
 """Opcodes of a pickle after other bytes that are read."""
 _CALLS = ("REDUCE", "OBJ", "INST", "NEWOBJ", "NEWOBJ_EX", "BUILD")
@@ -82,7 +85,7 @@ def pickles_in(content: bytes, has_time: Callable[[], bool]) -> Pickled | None:
 
 def _is_pickle(content: bytes, begin: int, stream: _Stream) -> bool:
     has_header = _HEADER.match(content, begin) is not None
-    if has_header and (stream.is_whole or stream.imports):
+    if has_header and (stream.is_whole or stream.imports or stream.end == len(content)):
         return True
     if not stream.calls or not all(_NAME.fullmatch(part) for one in stream.imports for part in one):
         return False
@@ -108,18 +111,19 @@ def _hidden(content: bytes, known: set[Import], has_time: Callable[[], bool]) ->
                 yield one
 
 
-def _read(content: bytes, begin: int, has_time: Callable[[], bool], most: int | None = None) -> _Stream:
+def _read(content: bytes, begin: int, has_time: Callable[[], bool], most: int = MOST_OPCODES) -> _Stream:
     """One pickle's opcodes, or `most` of them, with no more of a stack than telling STACK_GLOBAL's texts takes."""
     source = io.BytesIO(content)
     source.seek(begin)
-    stack: list[str | None] = []
+    stack: deque[str | None] = deque(maxlen=2)
     memo: dict[int, str | None] = {}
     imports: set[Import] = set()
     is_whole = calls = is_marked = False
     try:
         argument: Any
-        for number, (opcode, argument, _) in enumerate(islice(pickletools.genops(source), most)):
-            if number % 4096 == 4095 and not has_time():
+        for number, (opcode, argument, _) in enumerate(pickletools.genops(source)):
+            if number == most or (number % 4096 == 4095 and not has_time()):
+                source.seek(0, io.SEEK_END)  # as if it went on to there
                 break
             name = opcode.name
             is_marked |= name == "MARK"
@@ -132,7 +136,7 @@ def _read(content: bytes, begin: int, has_time: Callable[[], bool], most: int | 
                 imports.add((module, rest))
                 stack.append(None)
             elif name == "STACK_GLOBAL":
-                texts = [text for text in stack[-2:] if text is not None]
+                texts = [text for text in stack if text is not None]
                 imports.add((texts[0], texts[1]) if len(texts) == 2 else COMPUTED)
                 stack.append(None)
             elif name.startswith("EXT"):  # a number that copyreg's registry has a name for

@@ -206,8 +206,8 @@ class _File:
             stream.seek(0)
             head = stream.read(PICKLE_WINDOW)
             pickled = pickles_in(head, self.budget.has_time) or pickled
-            if not pickled.is_whole and len(head) == PICKLE_WINDOW:
-                self._leave(inside, f"beyond its first {len(head):,} bytes")
+            if not pickled.is_whole:
+                self._leave(inside, "its pickle could not be followed to its end")
         if not self.budget.has_time():
             self._leave(inside, "the limit of time that a check takes was reached")
         if _OBJECTS.match(head[:HEADER]):
