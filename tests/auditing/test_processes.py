@@ -82,12 +82,12 @@ def test_processes_that_were_killed_go_on_to_the_same_record_bit_for_bit(tiny_ll
     killed, longer = ({**straight, "partial": str(tmp_path / name)} for name in ("killed", "longer"))
     died = started([{**longer, "windows": 22}, {**killed, "kill_at": 50}], 2, tmp_path)
     assert died.returncode != 0 and f"Signal {signal.SIGKILL}" in died.stderr
-    assert {path.name for path in (tmp_path / "killed").glob("*/state.*")} >= {"state.safetensors", "state.48.1.safetensors"}
+    assert list((tmp_path / "killed").glob("*/state.48.1.safetensors"))
     records = sharded([straight, killed, longer], 2, tmp_path)
     assert not any("partial" in note for record in records for note in record["notes"])
     assert len({record["record_sha256"] for record in records}) == 1
-    (alone,) = sharded([killed], 1, tmp_path)
-    assert "saved partial results were not used: processes was 2, is 1" in alone["notes"]
+    alone = shape_audit.audit(**{**killed, "partial": tmp_path / "killed"})
+    assert "saved partial results were not used: processes was 2, is 1" in alone.notes
 
 
 def test_the_plain_command_starts_them_itself(program: Program, tiny_llama: Path, tmp_path: Path) -> None:
