@@ -65,8 +65,9 @@ def site_interaction(
     bounds: Bounds = {}
     if not silent:
         rounding = Rounding(rows, sums.dtype, None if repeated is None else repeated.times_J, noise)
-        bounds = {"trace": rounding.trace} | (rounding.of_unbiased(energies, bars) if energies else {})
-        bounds |= rounding.of_plugin(plugin) | (rounding.of_spectrum(eigenvalues) if eigenvalues else {})
+        bounds = {"trace": rounding.trace, **rounding.of_plugin(plugin)}
+        bounds |= rounding.of_unbiased(energies, bars) if energies else {}
+        bounds |= rounding.of_spectrum(eigenvalues) if eigenvalues else {}
     heaviest = int(rows.trace_K.argmax())
     return SiteInteraction.model_validate(
         numbers

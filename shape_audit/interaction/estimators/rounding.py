@@ -102,7 +102,7 @@ class Rounding:
     def of_plugin(self, energies: Energies) -> Bounds:
         """The same of plug-in values, as `aofe_plugin` and so on."""
         errors = self.plugin_errors(energies)
-        bounds = {"aofe": errors.of(AOFE)} | _of_quotients(energies, errors)
+        bounds: Bounds = {"aofe": errors.of(AOFE), **_of_quotients(energies, errors)}
         return {f"{name}_plugin": bound for name, bound in bounds.items()}
 
     def of_spectrum(self, eigenvalues: Sequence[float]) -> Bounds:
@@ -173,7 +173,7 @@ def is_limited_by_rounding(value: float, bound: float | None, half_width: float 
     return bound > max(expected, NEGLIGIBLE * largest)
 
 
-def _of_quotients(energies: Energies, errors: EnergyErrors) -> Bounds:
+def _of_quotients(energies: Energies, errors: EnergyErrors[float]) -> Bounds:
     bounds: Bounds = {}
     for name, (numerator, denominator) in QUOTIENTS.items():
         value = energies.quotient(name)
