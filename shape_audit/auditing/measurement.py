@@ -263,7 +263,7 @@ def _partial_results(
     tolerance = f"__t{options.text.tolerance:g}" if options.text.tolerance is not None else ""
     stored = subject.stored
     name = f"{ref_file_name(stored.ref)}__{stored.revision[:12]}__{hashed[:12]}{tolerance}"
-    return PartialResults(options.keep.partial / name, facts)
+    return PartialResults(options.keep.partial / name, facts, processes.rank)
 
 
 def _micro_batch(run: _Run, partial: PartialResults | None, options: AuditOptions) -> int | None:

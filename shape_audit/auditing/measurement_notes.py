@@ -63,7 +63,8 @@ def measurement_notes(
     notes += [*_rounding_notes(interaction), *(_dominant_notes(sites) if count >= MIN_WINDOWS else [])]
     silent = [site.name for site in sites if site.trace == 0]
     if silent:
-        notes.append(f"no gradient reaches {', '.join(silent)}: there is no ratio to give")
+        certain = " (the model is certain of this text, and its gradients underflow)" if not loss.nats_per_token else ""
+        notes.append(f"no gradient reaches {', '.join(silent)}{certain}: there is no ratio to give")
     return notes
 
 

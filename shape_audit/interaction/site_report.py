@@ -9,7 +9,7 @@ import torch
 
 from shape_audit.interaction.estimators.error_bars import ErrorBars, Interval, mean_interval
 from shape_audit.interaction.estimators.gradient_noise import NO_NOISE, GradientNoise
-from shape_audit.interaction.estimators.rounding import Bounds, is_limited_by_rounding, rounding_errors
+from shape_audit.interaction.estimators.rounding import Bounds, Rounding, is_limited_by_rounding
 from shape_audit.interaction.estimators.sample_size import MIN_WINDOWS
 from shape_audit.interaction.estimators.statistics import QUOTIENTS, Energies, plugin_energies, unbiased
 from shape_audit.interaction.estimators.sums import SiteSums
@@ -58,19 +58,25 @@ def site_interaction(
         "trace_ci": mean_interval(rows.trace_K, rows.tokens_K),
     }
     eigenvalues = largest_eigenvalues(sums, spectrum) if spectrum else None
-    copies_K = None if repeated is None else repeated.times_J
-    rounding = {} if silent else rounding_errors(pair_products, rows, sums.dtype, copies_K=copies_K, noise=noise)
+    numbers |= {
+        "spectrum": eigenvalues,
+        "spectrum_share": sum(eigenvalues) / trace if eigenvalues and trace else None,
+    }
+    bounds: Bounds = {}
+    if not silent:
+        rounding = Rounding(rows, sums.dtype, None if repeated is None else repeated.times_J, noise)
+        bounds = {"trace": rounding.trace, **rounding.of_plugin(plugin)}
+        bounds |= rounding.of_unbiased(energies, bars) if energies else {}
+        bounds |= rounding.of_spectrum(eigenvalues) if eigenvalues else {}
     heaviest = int(rows.trace_K.argmax())
     return SiteInteraction.model_validate(
         numbers
         | {
             "name": name,
             "width": sums.width,
-            "spectrum": eigenvalues,
-            "spectrum_share": sum(eigenvalues) / trace if eigenvalues and trace else None,
             "below_noise_floor": noisy and not silent,
-            "rounding_error": rounding,
-            "limited_by_rounding": _limited(numbers, rounding, energies),
+            "rounding_error": bounds,
+            "limited_by_rounding": _limited(numbers, bounds, plugin, energies or plugin),
             "heaviest_window": int(rows.index_K[heaviest]),
             "heaviest_window_share": None if silent else float(rows.trace_K[heaviest] / rows.trace_K.sum()),
         }
@@ -84,16 +90,19 @@ def largest_eigenvalues(sums: SiteSums, count: int) -> list[float]:
     return eigenvalues
 
 
-def _limited(numbers: Mapping[str, Any], rounding: Bounds, energies: Energies | None) -> list[str]:
+def _limited(numbers: Mapping[str, Any], bounds: Bounds, plugin: Energies, energies: Energies) -> list[str]:
     """The numbers that rounding may have moved by more than their intervals lead one to expect."""
     found = []
-    for name, bound in rounding.items():
-        value: float = numbers[name]
-        interval: Interval | None = numbers[f"{name}_ci"]
+    for name, bound in bounds.items():
+        value: float = numbers[name][-1] if name == "spectrum" else numbers[name]
+        interval: Interval | None = numbers.get(f"{name}_ci")
         half_width = None if interval is None else (interval[1] - interval[0]) / 2
-        largest = abs(value) if name in ("trace", "effective_rank") else 1.0
-        if name == "aofe" and energies is not None:
-            largest = abs(energies.total)
+        quantity = name.removesuffix("_plugin")
+        if quantity in ("trace", "effective_rank"):
+            largest = abs(value)
+        else:
+            totals = {"aofe": abs(energies.total), "aofe_plugin": plugin.total, "spectrum": numbers["trace"]}
+            largest = totals.get(name, 1.0)
         if is_limited_by_rounding(value, bound, half_width, largest=largest):
             found.append(name)
     return found

@@ -137,8 +137,10 @@ class SiteInteraction(Frozen):
     below_noise_floor: bool
     """True where a U-statistic leaves its range (negative AOFE, rank above the width): noise, never clipped."""
     rounding_error: dict[str, float | None] = Field(default_factory=dict)
-    """Number (`aofe`, `aofe_ratio`, ...) -> bound on its rounding error, in its own unit; null where it may be all of
-    it. See `interaction.estimators.rounding`. Empty where no gradient reaches the site, and in older records."""
+    """Number (`aofe`, `aofe_ratio`, `aofe_ratio_plugin`, `spectrum`, ...) -> bound on its rounding error, in its own
+    unit; null where it may be all of it. That of a plain ratio holds for its `_raw` value too; that of `spectrum` for
+    each eigenvalue. See `interaction.estimators.rounding`. Empty where no gradient reaches the site, and in older
+    records."""
     limited_by_rounding: list[str] = Field(default_factory=list)
     """Those whose bound is more than a tenth of half the interval, or where there is none a hundredth of the value."""
     heaviest_window: int | None = None

@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 import torch
+from torch.nn.attention import SDPBackend, sdpa_kernel
 
 import shape_audit
 from shape_audit.records import AuditRecord
@@ -39,6 +40,7 @@ def plain(tiny_llama: Path) -> AuditRecord:
         lambda: torch.autocast("cpu", torch.bfloat16),
         default_dtype,
         lambda: torch.device("meta"),
+        lambda: sdpa_kernel(SDPBackend.MATH),
     ],
 )
 def test_ambient_modes_change_nothing(tiny_llama: Path, plain: AuditRecord, ambient: Callable[[], object]) -> None:

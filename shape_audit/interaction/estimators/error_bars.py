@@ -50,7 +50,6 @@ class ErrorBars:
 
     Attributes:
         influence_K3: psi of (total, diagonal, trace2), for the windows that have a reference.
-        covariance_33: of the three estimates.
     """
 
     def __init__(self, energies: Energies, rows: WindowRows) -> None:
@@ -59,11 +58,11 @@ class ErrorBars:
         self.influence_K3 = influences(energies, rows)
         if len(self.influence_K3) < 2:
             raise ValueError(f"{len(rows)} windows have too few influences for error bars")
-        self.covariance_33 = self.influence_K3.T.cov() / self.windows
 
     def covariance(self, a: Form, b: Form) -> float:
-        """Of two linear forms of the energies."""
-        return float(_tensor(a) @ self.covariance_33 @ _tensor(b))
+        """Of two linear forms of the energies, made of influences first: where these nearly cancel, covariances do."""
+        of_forms_2K = torch.stack([self.influence_K3 @ _tensor(form) for form in (a, b)])
+        return float(of_forms_2K.cov()[0, 1]) / self.windows
 
     def corrected(self, name: str) -> float | None:
         """A quotient without its first-order bias."""
