@@ -8,6 +8,7 @@ from shape_audit.auditing.environment import environment
 from shape_audit.auditing.measurement import measure_live
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.progress import Progress
+from shape_audit.auditing.costs import costs_of
 from shape_audit.auditing.subject import Subject
 from shape_audit.calibration import tokenizer_in_memory
 from shape_audit.errors import NotAuditableError, UsageError
@@ -52,6 +53,7 @@ def audit_live(
         ),
         shape=reading.shape,
         placement=place(reading.shape.r_dw, interval),
+        shape_cost=costs_of(reading.shape, options.yardstick, None),
         calibration=None,
         loss=None,
         interaction=None,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 from shape_audit.auditing.environment import environment
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.progress import Progress, Silent
+from shape_audit.auditing.costs import costs_of
 from shape_audit.auditing.subject import Subject
 from shape_audit.errors import (
     IncompleteError,
@@ -139,6 +140,9 @@ def _audit(ref: ModelRef, options: AuditOptions, progress: Progress, processes: 
         model=_identity(checkpoint, reading),
         shape=reading.shape,
         placement=place(reading.shape.r_dw, interval, is_dense=reading.shape.is_dense),
+        shape_cost=costs_of(
+            reading.shape, options.yardstick, checkpoint.repo_id if checkpoint.source == "hub" else None
+        ),
         calibration=None,
         loss=None,
         interaction=None,

@@ -2,6 +2,7 @@
 
 derive_interval(table)                 -> IntervalDerivation: ranges, sensitivity, seeds, parametric fit
 shipped_interval(), read_interval(file), interval_of(derivation)   -> Interval
+read_budgets(table)                    -> the shapes of a table by budget, with their losses
 write_figures(derivation, table, folder)   loss, interaction and best shape, PNG and SVG (the extra `board`)
 """
 
@@ -9,13 +10,23 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shape_audit.interval.derivation import derive_interval, interval_of, shipped_interval
+from shape_audit.interval.derivation import SHIPPED_MIN_PARAMS, derive_interval, interval_of, shipped_interval
 from shape_audit.interval.interval_file import read_interval
+from shape_audit.interval.sweep_table import Budgets, read_budgets
 from shape_audit.lazy import lazy_names
 
 if TYPE_CHECKING:
     from shape_audit.interval.figures import write_figures
 
-__all__ = ["derive_interval", "interval_of", "read_interval", "shipped_interval", "write_figures"]
+__all__ = [
+    "SHIPPED_MIN_PARAMS",
+    "Budgets",
+    "derive_interval",
+    "interval_of",
+    "read_budgets",
+    "read_interval",
+    "shipped_interval",
+    "write_figures",
+]
 
 __getattr__ = lazy_names(__name__, {"write_figures": "figures"})

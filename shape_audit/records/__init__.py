@@ -8,6 +8,8 @@ ScoreRecord                  one score of one model, with its protocol
 SweepPlan, SweepRow          what a sweep trains, and a line of its table
 ShapeSuggestion              shapes that `shape-audit suggest` found for a number of parameters
 IntervalDerivation           what `shape-audit interval` derives from a sweep table
+ShapeCost, Serving           what a shape costs in loss, and when the model is served
+YardstickReport              what a fixed-budget sweep says of the best shape
 sealed, write_record, read_record      hash, write atomically, read and verify
 """
 
@@ -44,6 +46,7 @@ from shape_audit.records.link_evidence import Association, Contrast, LinkEvidenc
 from shape_audit.records.model_ref import ModelRef, Source
 from shape_audit.records.reading import MAX_SMALL_FILE, read_small_file
 from shape_audit.records.score_record import AmongSize, Provider, ScoreRecord
+from shape_audit.records.shape_cost import Basis, Price, Serving, ShapeCost
 from shape_audit.records.shape_facts import Interval, Ledger, ModelShape, Placement, Side
 from shape_audit.records.shape_suggestion import (
     Counted,
@@ -54,6 +57,16 @@ from shape_audit.records.shape_suggestion import (
 )
 from shape_audit.records.sweep_plan import LeftOutShape, PlannedShape, Precision, SweepPlan
 from shape_audit.records.sweep_row import SweepRow
+from shape_audit.records.yardstick_report import (
+    Band,
+    BestAt,
+    GroupShape,
+    LawVariant,
+    OtherLaw,
+    ShapeGroup,
+    ShapeLaw,
+    YardstickReport,
+)
 
 __all__ = [
     "MAX_SMALL_FILE",
@@ -63,6 +76,9 @@ __all__ = [
     "AmongSize",
     "Association",
     "AuditRecord",
+    "Band",
+    "Basis",
+    "BestAt",
     "BestShape",
     "Board",
     "BoardMeasurement",
@@ -79,9 +95,11 @@ __all__ = [
     "FittedBest",
     "FolderLock",
     "Frozen",
+    "GroupShape",
     "Interaction",
     "Interval",
     "IntervalDerivation",
+    "LawVariant",
     "Ledger",
     "LeftOutShape",
     "LinkEvidence",
@@ -92,15 +110,21 @@ __all__ = [
     "ModelShape",
     "Optimum",
     "Order",
+    "OtherLaw",
     "Placement",
     "PlannedShape",
     "Precision",
     "Predictor",
+    "Price",
     "Provider",
     "RowSource",
     "ScoreRecord",
     "SeedBootstrap",
+    "Serving",
     "Severity",
+    "ShapeCost",
+    "ShapeGroup",
+    "ShapeLaw",
     "ShapeSuggestion",
     "Side",
     "SiteInteraction",
@@ -112,6 +136,7 @@ __all__ = [
     "ToleranceRow",
     "WallSeconds",
     "WeightInteraction",
+    "YardstickReport",
     "canonical_json",
     "check_writable",
     "read_record",

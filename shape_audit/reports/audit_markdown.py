@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shape_audit.records import AuditRecord
+from shape_audit.reports.cost import cost_table
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.scores import MIND, score_sources, scores_table
 from shape_audit.reports.tables import interaction_table, ledger_table, provenance_table, shape_table, spectrum_table
@@ -13,7 +14,13 @@ from shape_audit.reports.weights_table import WEIGHTS_CAVEAT, weights_table
 def audit_markdown(record: AuditRecord) -> str:
     """Markdown with a final line end."""
     parts = [f"# {escaped(headline(record))}", *(escaped(sentence) for sentence in sentences(record))]
-    tables = [shape_table(record), ledger_table(record), interaction_table(record), spectrum_table(record)]
+    tables = [
+        cost_table(record),
+        shape_table(record),
+        ledger_table(record),
+        interaction_table(record),
+        spectrum_table(record),
+    ]
     parts += [markdown_table(table) for table in tables if table is not None]
     if (weights := weights_table(record)) is not None:
         parts += [markdown_table(weights), escaped(WEIGHTS_CAVEAT)]
