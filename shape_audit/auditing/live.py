@@ -4,11 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from shape_audit.auditing.costs import costs_of
 from shape_audit.auditing.environment import environment
 from shape_audit.auditing.measurement import measure_live
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.progress import Progress
-from shape_audit.auditing.costs import costs_of
 from shape_audit.auditing.subject import Subject
 from shape_audit.calibration import tokenizer_in_memory
 from shape_audit.errors import NotAuditableError, UsageError

@@ -11,10 +11,10 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shape_audit.auditing.costs import costs_of
 from shape_audit.auditing.environment import environment
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.progress import Progress, Silent
-from shape_audit.auditing.costs import costs_of
 from shape_audit.auditing.subject import Subject
 from shape_audit.errors import (
     IncompleteError,

@@ -3,6 +3,7 @@
 audit_text(record), comparison_text(records), interval_text(derivation)                     rich renderables
 audit_markdown(record), comparison_markdown(records), interval_markdown(derivation)         str
 suggestion_text(suggestion), suggestion_markdown(suggestion)                                likewise
+yardstick_text(report), yardstick_markdown(report)                                          likewise
 sweep_plan_text(plan), sweep_text(rows), their Markdown and JSON                            likewise
 memory_text(plan), memory_markdown(plan), memory_json(plan)                                  likewise
 as_json(record)                                                                             str
@@ -11,6 +12,7 @@ as_json(record)                                                                 
 from shape_audit.reports.audit_markdown import audit_markdown
 from shape_audit.reports.audit_text import audit_text
 from shape_audit.reports.comparison import comparison_markdown, comparison_text
+from shape_audit.reports.cost import first_cost, percent, with_interval
 from shape_audit.reports.evidence import evidence_markdown, evidence_text
 from shape_audit.reports.interval_reports import interval_markdown, interval_sentence, interval_sureness, interval_text
 from shape_audit.reports.json_form import as_json
@@ -29,6 +31,7 @@ from shape_audit.reports.sweep import (
 )
 from shape_audit.reports.tables import Table
 from shape_audit.reports.verdict import SIDE_WORDS
+from shape_audit.reports.yardstick import yardstick_markdown, yardstick_text
 
 __all__ = [
     "SIDE_WORDS",
@@ -42,6 +45,7 @@ __all__ = [
     "escaped",
     "evidence_markdown",
     "evidence_text",
+    "first_cost",
     "half_width",
     "interval_ends",
     "interval_markdown",
@@ -53,6 +57,7 @@ __all__ = [
     "memory_markdown",
     "memory_sentence",
     "memory_text",
+    "percent",
     "rich_table",
     "scores_json",
     "scores_markdown",
@@ -66,4 +71,7 @@ __all__ = [
     "sweep_plan_markdown",
     "sweep_plan_text",
     "sweep_text",
+    "with_interval",
+    "yardstick_markdown",
+    "yardstick_text",
 ]

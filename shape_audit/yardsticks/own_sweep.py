@@ -26,7 +26,7 @@ def own_yardstick(name: str) -> Yardstick:
         description=described(path, shapes),
         source=str(path),
         basis="total",
-        law=found.law,
+        law_fields=found.law.model_dump(),
         fitted=Draw(math.log(found.law.a_star), found.law.c),
         draws=tuple(Draw(float(log_best), float(c)) for log_best, c in found.draws),
         groups=tuple(TestedGroup(group["params"], (group["r_dw"][0], group["r_dw"][1])) for group in groups_of(shapes)),
