@@ -143,6 +143,7 @@ def _audit(ref: ModelRef, options: AuditOptions, progress: Progress, processes: 
         shape_cost=costs_of(
             reading.shape, options.yardstick, checkpoint.repo_id if checkpoint.source == "hub" else None
         ),
+        serving=reading.serving,
         calibration=None,
         loss=None,
         interaction=None,
