@@ -32,7 +32,7 @@ def serving_of(config: Mapping[str, Any], shape: ModelShape, tensors: TensorFact
     elements = _cache_elements(text, text_type, shape)
     of_windows = _windowed(text, text_type, shape.num_hidden_layers) if elements else []
     beyond = sum(n for n, is_windowed in zip(elements or (), of_windows, strict=True) if not is_windowed)
-    output = (shape.vocab_size or 0) * shape.hidden_size
+    output = tensors.output_matrix or (shape.vocab_size or 0) * (tensors.embedding_width or shape.hidden_size)
     return Serving(
         kv_cache_bytes_per_token=sum(elements) * BYTES[dtype] if elements else None,
         kv_cache_bytes_per_token_beyond_windows=beyond * BYTES[dtype] if elements else None,
@@ -54,12 +54,19 @@ def _cache_elements(text: Mapping[str, Any], text_type: str | None, shape: Model
         parts = [text.get(key) for key in table["latent_keys"]]
         return [sum(parts)] * depth if all(type(part) is int for part in parts) else None  # type: ignore[arg-type]
     heads, head_dim = shape.num_key_value_heads or shape.num_attention_heads, shape.head_dim
-    if not heads or not head_dim:
+    if any(text_type in rule["types"] and text.get(rule["key"]) for rule in table["expanded"]):
+        heads = shape.num_attention_heads
+    if not heads or not head_dim or any(isinstance(text.get(key), list) for key in table["by_layer_keys"]):
         return None
-    of_full = [text.get(key) for key in table["full_layer_keys"]]
-    full_heads, full_head_dim = (own if type(own) is int else usual for own, usual in zip(of_full, (heads, head_dim)))
-    is_windowed = _windowed(text, text_type, depth)
-    elements = [2 * (heads * head_dim if windowed else full_heads * full_head_dim) for windowed in is_windowed]
+    full_heads, full_head_dim = (text.get(key) for key in table["full_layer_keys"])
+    elements = []
+    for layer, is_windowed in enumerate(_windowed(text, text_type, depth)):
+        own = _own_settings(text, str(layer))
+        usual = (heads, head_dim) if is_windowed else (full_heads or heads, full_head_dim or head_dim)
+        of_layer = own.get("num_key_value_heads") or usual[0], own.get("head_dim") or usual[1]
+        if not all(type(size) is int for size in of_layer):
+            return None
+        elements.append(2 * of_layer[0] * of_layer[1])
     shared = next((text[key] for key in table["shared_keys"] if type(text.get(key)) is int), 0)
     return elements[: depth - shared] + [0] * shared if 0 <= shared < depth else None
 
@@ -80,3 +87,10 @@ def _windowed(text: Mapping[str, Any], text_type: str | None, depth: int) -> lis
         return [False] * depth
     first = text.get(table["first_windowed_key"])
     return [layer >= (first if type(first) is int else 0) for layer in range(depth)]
+
+
+def _own_settings(text: Mapping[str, Any], layer: str) -> Mapping[str, Any]:
+    """What the config says of one layer alone."""
+    by_layer = text.get("per_layer_config")
+    own = by_layer.get(layer) if isinstance(by_layer, dict) else None
+    return own if isinstance(own, dict) else {}
