@@ -18,7 +18,8 @@ WINDOW = 8
 """Of the cases that have one."""
 DEEPER = {
     "mla": ("YoutuConfig", {**LLAMA_LIKE, "num_key_value_heads": 4, "kv_lora_rank": 8, "q_lora_rank": 8,
-                            "qk_rope_head_dim": 4, "qk_nope_head_dim": 4, "v_head_dim": 6, "tie_word_embeddings": True}),
+                            "qk_rope_head_dim": 4, "qk_nope_head_dim": 4, "v_head_dim": 6,
+                            "tie_word_embeddings": True}),
     "shared": ("Gemma4TextConfig", {**LLAMA_LIKE, "num_hidden_layers": 6, "head_dim": 8, "global_head_dim": 12,
                                     "num_kv_shared_layers": 2, "sliding_window": WINDOW,
                                     "layer_types": ["sliding_attention", "full_attention"] * 3}),
