@@ -51,6 +51,7 @@ from shape_audit.records.shape_facts import Interval, Ledger, ModelShape, Placem
 from shape_audit.records.shape_suggestion import (
     Counted,
     ExistingModel,
+    Goal,
     ShapeSuggestion,
     SizeNeighbours,
     SuggestedShape,
@@ -95,6 +96,7 @@ __all__ = [
     "FittedBest",
     "FolderLock",
     "Frozen",
+    "Goal",
     "GroupShape",
     "Interaction",
     "Interval",

@@ -13,7 +13,14 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shape_audit.lazy import lazy_names
-from shape_audit.yardsticks.cost import Sized, best_r_dw_at_total, shape_costs
+from shape_audit.yardsticks.cost import (
+    Sized,
+    best_r_dw_at_total,
+    cost_band,
+    loss_excess,
+    relative_training_time,
+    shape_costs,
+)
 from shape_audit.yardsticks.yardstick import DEFAULT_YARDSTICK, Yardstick, shipped_yardstick, shipped_yardsticks
 
 if TYPE_CHECKING:
@@ -25,7 +32,10 @@ __all__ = [
     "Sized",
     "Yardstick",
     "best_r_dw_at_total",
+    "cost_band",
+    "loss_excess",
     "read_yardstick",
+    "relative_training_time",
     "shape_costs",
     "shipped_yardstick",
     "shipped_yardsticks",

@@ -17,7 +17,7 @@ import math
 from collections.abc import Callable, Sequence
 from typing import Protocol
 
-from shape_audit.records import Basis, Price, ShapeCost
+from shape_audit.records import Band, Basis, Price, ShapeCost
 from shape_audit.yardsticks.yardstick import Draw, Yardstick
 
 USUAL_TOKENS = 1e11
@@ -54,6 +54,23 @@ def shape_costs(yardstick: Yardstick, shape: Sized, *, tokens: float | None = No
     return [_Question(yardstick, shape, basis, price, tokens).answer() for basis in bases for price in prices]
 
 
+def cost_band(yardstick: Yardstick, excess: float) -> Band:
+    """The shapes that cost no more than so much, by the law: at equal parameters of its basis, and equal tokens."""
+    best, half = yardstick.fitted.log_best, math.sqrt(math.log1p(excess) / yardstick.fitted.c)
+    return Band(loss_excess=excess, low=math.exp(best - half), high=math.exp(best + half))
+
+
+def loss_excess(yardstick: Yardstick, shape: Sized, basis: Basis, price: Price) -> float:
+    """The cost of one basis and price, without its interval: for many shapes in a row."""
+    return math.expm1(_Question(yardstick, shape, basis, price, None).lowest()[1])
+
+
+def relative_training_time(yardstick: Yardstick, r_dw: float, basis: Basis) -> float:
+    """Time to train on equal tokens, over that of a shape of R_D/W 1: only ratios of it mean anything."""
+    fitted = yardstick.fitted
+    return float(r_dw ** (fitted.elasticity if basis == "non-embedding" else fitted.elasticity_total))
+
+
 def best_r_dw_at_total(yardstick: Yardstick, params: float, per_width: float, block: float) -> float:
     """The best shape of so many total parameters.
 
@@ -77,16 +94,24 @@ class _Question:
             self._tokens = min(max(tokens or USUAL_TOKENS, low), high)
             self._time_weight = yardstick.size.tokens_slope(shape.params_non_embedding, self._tokens)
 
-    def answer(self) -> ShapeCost:
-        x = math.log(self._shape.num_hidden_layers / self._shape.hidden_size)
-        level = self._level()
-        fitted, draws = self._yardstick.fitted, self._yardstick.draws
+        self._x = math.log(shape.num_hidden_layers / shape.hidden_size)
+        self._level = self._level_over_x()
+
+    def lowest(self) -> tuple[float, float]:
+        """(ln R_D/W of the best shape, ln loss of this one over the best's)."""
+        fitted = self._yardstick.fitted
+        weight = self._elasticity(fitted) * self._time_weight
 
         def whole(at: float) -> float:
-            return level(at) + self._elasticity(fitted) * self._time_weight * at
+            return self._level(at) + weight * at
 
         best = _lowest(fitted, whole)
-        cost = _parabola(fitted, x) + whole(x) - _parabola(fitted, best) - whole(best)
+        cost = _parabola(fitted, self._x) + whole(self._x) - _parabola(fitted, best) - whole(best)
+        return best, max(cost, 0.0)
+
+    def answer(self) -> ShapeCost:
+        x, level, draws = self._x, self._level, self._yardstick.draws
+        best, cost = self.lowest()
         slope = (level(best + STEP) - level(best - STEP)) / (2 * STEP)
         bend = (level(best + STEP) - 2 * level(best) + level(best - STEP)) / STEP**2
         above = level(x) - level(best)
@@ -99,7 +124,7 @@ class _Question:
             of_draw = _parabola(draw, x) - _parabola(draw, lowest) + raised
             roots.append(math.copysign(math.sqrt(max(of_draw, 0.0)), x - lowest))
             bests.append(lowest)
-        excess = math.expm1(max(cost, 0.0))
+        excess = math.expm1(cost)
         low, high = _ends(bests) or (None, None)
         return ShapeCost(
             yardstick=self._yardstick.name,
@@ -115,7 +140,7 @@ class _Question:
             extrapolates=self._extrapolates(),
         )
 
-    def _level(self) -> Callable[[float], float]:
+    def _level_over_x(self) -> Callable[[float], float]:
         """ln loss over x that the size brings."""
         shape = self._shape
         if self._basis == self._yardstick.basis:

@@ -7,16 +7,14 @@ from collections.abc import Sequence
 
 from shape_audit.errors import UsageError
 from shape_audit.records import (
-    Band,
     BestAt,
     GroupShape,
     LawVariant,
     OtherLaw,
     ShapeGroup,
-    ShapeLaw,
     YardstickReport,
 )
-from shape_audit.yardsticks.cost import best_r_dw_at_total, shape_costs
+from shape_audit.yardsticks.cost import best_r_dw_at_total, cost_band, shape_costs
 from shape_audit.yardsticks.law_files import LEVELS
 from shape_audit.yardsticks.law_fit import Levels, TrainedShape, fit_law
 from shape_audit.yardsticks.own_sweep import fit_own, own_yardstick, table_of
@@ -72,7 +70,7 @@ def yardstick_report(name: str) -> YardstickReport:
         r_dw_range=yardstick.r_dw_range,
         tokens_range=yardstick.tokens_range,
         law=yardstick.law,
-        bands=[band(yardstick.law, excess) for excess in BANDS],
+        bands=[cost_band(yardstick, excess) for excess in BANDS],
         groups=_groups(yardstick, shapes),
         sensitivity=_sensitivity(name, shapes, levels) if is_shipped else [],
         best_at_total_params=[
@@ -84,12 +82,6 @@ def yardstick_report(name: str) -> YardstickReport:
         other_laws=_others() if name == "gemstones" else [],
         doubts=[*yardstick.doubts, *_contradictions(yardstick)],
     )
-
-
-def band(law: ShapeLaw, excess: float) -> Band:
-    """The shapes that cost no more than so much, by the law."""
-    half = math.sqrt(math.log1p(excess) / law.c)
-    return Band(loss_excess=excess, low=law.a_star * math.exp(-half), high=law.a_star * math.exp(half))
 
 
 def _groups(yardstick: Yardstick, shapes: Sequence[TrainedShape]) -> list[ShapeGroup]:

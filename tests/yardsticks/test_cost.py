@@ -8,8 +8,8 @@ import numpy as np
 import pytest
 
 from shape_audit.records import Price
-from shape_audit.yardsticks import best_r_dw_at_total, shape_costs, shipped_yardstick
-from shape_audit.yardsticks.report import BANDS, band
+from shape_audit.yardsticks import best_r_dw_at_total, cost_band, loss_excess, shape_costs, shipped_yardstick
+from shape_audit.yardsticks.report import BANDS
 from shape_audit.yardsticks.yardstick import Draw, Yardstick
 
 GRID = np.linspace(math.log(1e-4), math.log(2.0), 10_001)
@@ -70,6 +70,7 @@ def test_costs_are_those_of_a_search(gemstones: Yardstick, shape: Shape) -> None
         slow = slow_cost(gemstones, shape, cost.basis, cost.price)
         excess, best = slow(gemstones.fitted)
         assert math.log1p(cost.loss_excess) == pytest.approx(excess, abs=1e-7)
+        assert loss_excess(gemstones, shape, cost.basis, cost.price) == cost.loss_excess
         assert math.log(cost.best_r_dw) == pytest.approx(best, abs=2e-3)  # the grid is .001 wide
         roots = [math.copysign(math.sqrt(excess), x - best) for excess, best in map(slow, gemstones.draws)]
         low, high = np.percentile(roots, [2.5, 97.5])
@@ -79,7 +80,7 @@ def test_costs_are_those_of_a_search(gemstones: Yardstick, shape: Shape) -> None
 
 
 def test_bands_and_costs_of_the_sources(gemstones: Yardstick) -> None:
-    bands = [band(gemstones.law, excess) for excess in BANDS]
+    bands = [cost_band(gemstones, excess) for excess in BANDS]
     assert [(round(b.low, 4), round(b.high, 3)) for b in bands] == [(0.0062, 0.065), (0.0038, 0.106), (0.0019, 0.208)]
     given = {0.004: 0.95, 0.0078: 0.33, 0.010: 0.18, 0.016: 0.02, 0.03: 0.06, 0.06: 0.43}
     for r_dw, percent in given.items():
