@@ -60,6 +60,13 @@ def cost_band(yardstick: Yardstick, excess: float) -> Band:
     return Band(loss_excess=excess, low=math.exp(best - half), high=math.exp(best + half))
 
 
+def law_cost(yardstick: Yardstick, r_dw: float) -> tuple[float, tuple[float, float] | None]:
+    """The cost and its interval by the law alone: at equal parameters of its basis, and equal tokens."""
+    x = math.log(r_dw)
+    roots = [math.sqrt(draw.c) * (x - draw.log_best) for draw in yardstick.draws]
+    return math.expm1(_parabola(yardstick.fitted, x)), _squared(_ends(roots))
+
+
 def loss_excess(yardstick: Yardstick, shape: Sized, basis: Basis, price: Price) -> float:
     """The cost of one basis and price, without its interval: for many shapes in a row."""
     return math.expm1(_Question(yardstick, shape, basis, price, None).lowest()[1])
