@@ -46,7 +46,7 @@ def _sentences(suggestion: ShapeSuggestion) -> list[str]:
     return [
         f"{suggestion.ranking[:1].upper()}{suggestion.ranking[1:]}.",
         _neighbours(suggestion),
-        f"A coordinate, not a grade: {suggestion.caveat}.",
+        f"Keep in mind: {suggestion.caveat}.",
     ]
 
 

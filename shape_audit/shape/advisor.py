@@ -9,7 +9,15 @@ from typing import get_args
 from shape_audit.errors import UsageError
 from shape_audit.interval import read_interval
 from shape_audit.records import Basis, Counted, Goal, Interval, ModelShape, ShapeSuggestion, SuggestedShape
-from shape_audit.shape.candidate_costs import Costed, costed, efficient, intervals_of, ordered, searched_interval
+from shape_audit.shape.candidate_costs import (
+    Costed,
+    costed,
+    efficient,
+    intervals_of,
+    ordered,
+    searched_caveat,
+    searched_interval,
+)
 from shape_audit.shape.families import Family, family_named
 from shape_audit.shape.hardware_sizes import LARGEST_HEAD, NEEDED, TILE, is_fused_head, next_multiple
 from shape_audit.shape.nearest_models import nearest_in_params, nearest_in_shape, size_neighbours
@@ -133,7 +141,7 @@ def _suggestion(
         tolerance=request.tolerance,
         goal=goal,
         interval=interval,
-        caveat=place(first.r_dw, interval).caveat,
+        caveat=searched_caveat() if interval == searched_interval() else place(first.r_dw, interval).caveat,
         ranking=RANKING.format(goal=BY_GOAL[goal]),
         found=len(found),
         shapes=shapes,

@@ -60,6 +60,11 @@ def searched_interval() -> Interval:
     return Interval(name=name, low=band.low, high=band.high, source=yardstick.source)
 
 
+def searched_caveat() -> str:
+    """What the yardstick cannot tell, in one clause."""
+    return shipped_yardstick(DEFAULT_YARDSTICK).doubts[0]
+
+
 def costed(family: Family, candidates: Sequence[Candidate], basis: Basis) -> list[Costed]:
     """Every candidate with its costs, in the given order."""
     yardstick = shipped_yardstick(DEFAULT_YARDSTICK)
