@@ -16,7 +16,7 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 from shape_audit.yardsticks.law_files import write_laws
-from shape_audit.yardsticks.sweep_files import DATA
+from shape_audit.yardsticks.yardstick import DATA
 
 GEMSTONES = (
     "model", "budget_group", "depth", "width", "vocab_size", "params_total", "params_non_embedding", "num_gcds",

@@ -26,8 +26,13 @@ def audit_text(record: AuditRecord) -> RenderableType:
     """A report that says its verdict in words before it shows a number; colour never carries meaning alone."""
     side = record.placement.side
     mark = _MARK[side] if side is not None and record.shape.is_dense else "○"
-    parts: list[RenderableType] = [plain(f"{mark} {headline(record)}", style="bold")]
-    parts += [Padding(plain(sentence), (0, 0, 0, 2)) for sentence in sentences(record)]
+    first, *others = (headline(record), *sentences(record))
+    parts: list[RenderableType] = []
+    if record.shape_cost:
+        parts.append(plain(first, style="bold"))
+        first, *others = others
+    parts.append(plain(f"{mark} {first}", style="" if parts else "bold"))
+    parts += [Padding(plain(sentence), (0, 0, 0, 2)) for sentence in others]
     if (table := cost_table(record)) is not None:
         parts += [Text(), rich_table(table)]
     parts += [Text(), rich_table(shape_table(record)), Text(), rich_table(ledger_table(record))]

@@ -92,7 +92,7 @@ def _tables(report: YardstickReport) -> list[Table]:
 
 
 def _groups(groups: list[ShapeGroup]) -> Table:
-    rows = []
+    rows: list[tuple[str, ...]] = []
     for group in groups:
         for shape in group.shapes:
             is_best = shape.r_dw == group.best_r_dw
@@ -107,7 +107,7 @@ def _groups(groups: list[ShapeGroup]) -> Table:
                     "–" if shape.seconds_per_mtoken is None else f"{shape.seconds_per_mtoken:.1f}",
                 )
             )
-    columns = ("budget", "layers × width", "R_D/W", "loss", "device s / M tokens")
+    columns: tuple[str, ...] = ("budget", "layers × width", "R_D/W", "loss", "device s / M tokens")
     if all(shape.seconds_per_mtoken is None for group in groups for shape in group.shapes):
         columns, rows = columns[:-1], [row[:-1] for row in rows]
     return Table("Shapes by budget", columns, tuple(rows))

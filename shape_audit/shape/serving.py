@@ -33,7 +33,7 @@ def serving_of(config: Mapping[str, Any], shape: ModelShape, tensors: TensorFact
     of_windows = _windowed(text, text_type, shape.num_hidden_layers) if elements else []
     beyond = sum(n for n, is_windowed in zip(elements or (), of_windows, strict=True) if not is_windowed)
     output = tensors.output_matrix or (shape.vocab_size or 0) * (tensors.embedding_width or shape.hidden_size)
-    return Serving(
+    return Serving.model_construct(  # as `yardsticks.cost` does
         kv_cache_bytes_per_token=sum(elements) * BYTES[dtype] if elements else None,
         kv_cache_bytes_per_token_beyond_windows=beyond * BYTES[dtype] if elements else None,
         kv_cache_dtype=dtype,

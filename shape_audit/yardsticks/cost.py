@@ -133,7 +133,7 @@ class _Question:
             bests.append(lowest)
         excess = math.expm1(cost)
         low, high = _ends(bests) or (None, None)
-        return ShapeCost(
+        return ShapeCost.model_construct(  # every value is of its type: checking would cost a start more than the rest
             yardstick=self._yardstick.name,
             description=self._yardstick.description,
             basis=self._basis,

@@ -108,7 +108,7 @@ def test_equal_training_time_asks_for_shallower_shapes(gemstones: Yardstick) -> 
 def test_the_example_of_the_issue(gemstones: Yardstick) -> None:
     cost = shape_costs(gemstones, QWEN)[0]
     assert round(100 * cost.loss_excess, 2) == 0.03 and cost.extrapolates == []
-    assert cost.equivalent_params_fraction is not None
+    assert cost.equivalent_params_fraction is not None and gemstones.size is not None
     fewer = math.log1p(-cost.equivalent_params_fraction)  # the best shape with so many fewer has the same loss
     assert fewer * gemstones.size.params_slope(QWEN.params_non_embedding) == pytest.approx(math.log1p(cost.loss_excess))
 
