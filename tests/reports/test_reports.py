@@ -45,7 +45,9 @@ def test_the_verdict_comes_first_and_in_words(measured: AuditRecord) -> None:
     assert "From 3 windows this is a rough estimate." in words(audit_text(measured))
     assert lines[0].startswith("2 layers on a width of 24: R_D/W 0.0833. By 22 models of 50M-2B trained alike")
     text = words(audit_text(measured))
-    assert "this shape costs 0.73 % [0.59, 0.95] of loss against the best of its size at equal tokens" in text
+    assert measured.shape_cost is not None and measured.shape_cost[0].loss_excess_ci is not None
+    low, high = (f"{100 * end:.2f}" for end in measured.shape_cost[0].loss_excess_ci)
+    assert f"this shape costs 0.73 % [{low}, {high}] of loss against the best of its size at equal tokens" in text
     assert "(extrapolated: its size lies beyond them)" in text
     assert "▶ tiny-llama is above the efficient interaction interval: deep for its width, [0.0204, 0.0645]" in text
     assert "At this width, 1 layer would be inside." in text
