@@ -16,7 +16,7 @@ from tests.tiny_models import CASES, LLAMA_LIKE, save_tiny
 
 WINDOW = 8
 """Of the cases that have one."""
-DEEPER = {
+DEEPER: dict[str, tuple[str, dict[str, Any]]] = {
     "mla": ("YoutuConfig", {**LLAMA_LIKE, "num_key_value_heads": 4, "kv_lora_rank": 8, "q_lora_rank": 8,
                             "qk_rope_head_dim": 4, "qk_nope_head_dim": 4, "v_head_dim": 6,
                             "tie_word_embeddings": True}),
