@@ -3,6 +3,7 @@
     import shape_audit
     record = shape_audit.audit("builtin:bytes-1m")        # AuditRecord
     shape_audit.check("./my-model").failing                # findings that a release should not have
+    shape_audit.shape_cost("builtin:bytes-1m")             # [ShapeCost]: what its depth and width cost in loss
     shape_audit.derive_interval()                          # IntervalDerivation of the shipped sweep
     shape_audit.run_sweep(params="300k", depths="1,2,4,8", data="corpus", output="sweep")    # [SweepRow]
     shape_audit.suggest("1.2B").shapes[0].config           # a config.json inside it
@@ -27,7 +28,7 @@ from shape_audit.errors import (
 from shape_audit.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from shape_audit.auditing import AuditOptions, audit, plan_memory
+    from shape_audit.auditing import AuditOptions, audit, plan_memory, shape_cost
     from shape_audit.checks import CheckOptions, check
     from shape_audit.interval import derive_interval
     from shape_audit.leaderboard import build_leaderboard, read_manifest
@@ -44,6 +45,7 @@ if TYPE_CHECKING:
         run_sweep,
         watch,
     )
+    from shape_audit.yardsticks import yardstick_report
 
 __version__ = "0.1.0"
 
@@ -69,6 +71,8 @@ _HOME = {
     "read_record": "records",
     "run_sweep": "sweep",
     "score": "scores",
+    "shape_cost": "auditing",
+    "yardstick_report": "yardsticks",
     "suggest": "shape",
     "watch": "sweep",
 }
@@ -103,8 +107,10 @@ __all__ = [
     "read_record",
     "run_sweep",
     "score",
+    "shape_cost",
     "suggest",
     "watch",
+    "yardstick_report",
 ]
 
 

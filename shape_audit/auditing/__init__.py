@@ -2,6 +2,7 @@
 
 audit("org/name", windows=64)         -> AuditRecord
 plan_memory("org/name", windows=64)   -> MemoryPlan: what that would take
+shape_cost("org/name")                -> [ShapeCost]: what its depth and width cost in loss; no weights are read
 satisfies(record, options)            -> whether that record is what such an audit would give
 """
 
@@ -9,6 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from shape_audit.auditing.costs import shape_cost
 from shape_audit.auditing.options import AuditOptions, KeepOptions
 from shape_audit.auditing.phases import Phases
 from shape_audit.auditing.progress import Progress, Silent
@@ -30,6 +32,7 @@ __all__ = [
     "audit",
     "plan_memory",
     "satisfies",
+    "shape_cost",
 ]
 
 __getattr__ = lazy_names(__name__, {"TextNow": "reuse", "satisfies": "reuse"})

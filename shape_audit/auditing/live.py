@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from typing import Any
 
+from shape_audit.auditing.costs import costs_of
 from shape_audit.auditing.environment import environment
 from shape_audit.auditing.measurement import measure_live
 from shape_audit.auditing.options import AuditOptions
@@ -52,6 +53,7 @@ def audit_live(
         ),
         shape=reading.shape,
         placement=place(reading.shape.r_dw, interval),
+        shape_cost=costs_of(reading.shape, options.yardstick, None),
         calibration=None,
         loss=None,
         interaction=None,

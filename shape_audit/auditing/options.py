@@ -13,6 +13,7 @@ from shape_audit.interaction import MeasureOptions
 from shape_audit.models import LoadOptions
 from shape_audit.scores import KnownScoresOptions, ScoreOptions
 from shape_audit.spec import Option, Spec
+from shape_audit.yardsticks import DEFAULT_YARDSTICK
 
 
 @dataclass(frozen=True)
@@ -46,6 +47,14 @@ class AuditOptions(Spec):
         Path | None,
         Option("Interval (JSON) to place against, instead of the shipped one.", metavar="FILE", panel="Model"),
     ] = None
+    yardstick: Annotated[
+        tuple[str, ...],
+        Option(
+            "What the shape's cost is worked out from: gemstones, morph, byte-sweep, a sweep's table; or several.",
+            metavar="NAME|FILE,...",
+            panel="Model",
+        ),
+    ] = (DEFAULT_YARDSTICK,)
     read: ReadOptions = field(default_factory=ReadOptions)
     text: WindowOptions = field(default_factory=WindowOptions)
     measure: MeasureOptions = field(default_factory=MeasureOptions)

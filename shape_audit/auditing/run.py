@@ -11,6 +11,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shape_audit.auditing.costs import costs_of
 from shape_audit.auditing.environment import environment
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.phases import Phases
@@ -141,6 +142,10 @@ def _audit(ref: ModelRef, options: AuditOptions, phases: Phases, processes: Sing
         model=_identity(checkpoint, reading),
         shape=reading.shape,
         placement=place(reading.shape.r_dw, interval, is_dense=reading.shape.is_dense),
+        shape_cost=costs_of(
+            reading.shape, options.yardstick, checkpoint.repo_id if checkpoint.source == "hub" else None
+        ),
+        serving=reading.serving,
         calibration=None,
         loss=None,
         interaction=None,

@@ -9,6 +9,7 @@ SA203 = "error"                      # or "off"
 [bounds]
 aofe-ratio = [0.5, 0.95]             # a site whose whole interval lies beyond is an error
 feed-forward-ratio = [2.0, 6.0]
+shape-cost = 0.005                   # of loss, .5 %; where the whole interval of the cost lies beyond, an error
 tensor-parallel = [2, 4]
 
 [[ignore]]
@@ -37,7 +38,7 @@ from shape_audit.records import SEVERITIES, Finding, Interval, Severity, parse_t
 from shape_audit.shape import TENSOR_PARALLEL
 
 _KEYS = ("interval", "severity", "bounds", "ignore")
-_BOUNDS = ("aofe-ratio", "feed-forward-ratio", "tensor-parallel")
+_BOUNDS = ("aofe-ratio", "feed-forward-ratio", "shape-cost", "tensor-parallel")
 _IGNORE = ("rule", "place", "file", "reason", "expires")
 
 
@@ -72,6 +73,7 @@ class Policy:
         interval: of R_D/W, where the policy names one.
         severity: rule id -> severity other than the rule's own; `off` switches a rule off.
         aofe_ratio, feed_forward_ratio: lowest and highest; None asks for nothing.
+        shape_cost: the most loss that a shape may cost, as a fraction; None for a note above 1 %.
         tensor_parallel: degrees that sizes should divide by.
         at_least: rule id -> severity that its findings never fall below.
         source: what a report calls it.
@@ -81,6 +83,7 @@ class Policy:
     severity: Mapping[str, Severity | Literal["off"]] = field(default_factory=dict)
     aofe_ratio: tuple[float, float] | None = None
     feed_forward_ratio: tuple[float, float] | None = None
+    shape_cost: float | None = None
     tensor_parallel: tuple[int, ...] = TENSOR_PARALLEL
     ignore: tuple[Ignored, ...] = ()
     at_least: Mapping[str, Severity] = field(default_factory=dict)
@@ -173,6 +176,7 @@ class _Reader:
             severity=severity,
             aofe_ratio=self._pair(bounds, "aofe-ratio"),
             feed_forward_ratio=self._pair(bounds, "feed-forward-ratio"),
+            shape_cost=self._cost(bounds),
             tensor_parallel=self._degrees(bounds.get("tensor-parallel", list(TENSOR_PARALLEL))),
             ignore=tuple(self._ignored(entry) for entry in ignore),
             source=self.where,
@@ -211,6 +215,13 @@ class _Reader:
         if not (math.isfinite(low) and math.isfinite(high) and 0 <= low < high):
             raise self._wrong(f"{name}: {low:g} to {high:g} is no range")
         return low, high
+
+    def _cost(self, bounds: Mapping[str, Any]) -> float | None:
+        cost = bounds.get("shape-cost")
+        is_number = isinstance(cost, int | float) and not isinstance(cost, bool)
+        if cost is not None and not (is_number and 0 <= cost < 1):
+            raise self._wrong(f"shape-cost must be a fraction of the loss (0.005 for .5 %), not {cost!r}")
+        return None if cost is None else float(cost)
 
     def _degrees(self, value: Any) -> tuple[int, ...]:
         if not isinstance(value, list) or any(type(n) is not int or not 2 <= n <= 4096 for n in value):

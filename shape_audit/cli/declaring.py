@@ -87,6 +87,8 @@ def _flags(spec: type[Spec]) -> Iterator[DeclaredOption]:
 
 def _parameter(declared: DeclaredOption) -> inspect.Parameter:
     about, default = declared.about, declared.default
+    if isinstance(default, tuple):
+        default = ",".join(default) or None
     kind, names = _typer_type(declared.kind), list(about.flags)
     if kind is bool and not names:
         dashed = declared.name.replace("_", "-")
@@ -96,7 +98,7 @@ def _parameter(declared: DeclaredOption) -> inspect.Parameter:
     return inspect.Parameter(
         declared.name,
         inspect.Parameter.KEYWORD_ONLY,
-        default=inspect.Parameter.empty if default is MISSING else None if default == () else default,
+        default=inspect.Parameter.empty if default is MISSING else default,
         annotation=Annotated[kind, details],
     )
 

@@ -47,6 +47,11 @@ function scoreCell(row, protocol) {
   return lines.length > 1 ? `${lines.join("")}<span class="mark">disagree</span>` : (lines[0] ?? DASH);
 }
 
+function costCell(row) {
+  if (!isKnown(row.cost)) return DASH;
+  return fixed(100 * row.cost, 2) + (row.cost_ci ? ends(row.cost_ci.map((end) => 100 * end), 2) : "");
+}
+
 function sizeCell(row, protocol) {
   const scores = shown(row, protocol).filter((score) => score.size);
   return scores.map((s) => `<span class="line">${signed(100 * s.size.residual, 1)}</span>`).join("") || DASH;

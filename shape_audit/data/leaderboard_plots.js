@@ -68,6 +68,27 @@ function drawShape() {
   Plotly.react(plot("shape"), traces, layout(data.plots.shape.layout), CONFIG);
 }
 
+function drawCost() {
+  const rows = data.rows.filter((row) => row.r && row.cost !== null);
+  const { layout: axes, curve } = data.plots.cost;
+  note("cost", rows.length
+    ? `${rows.length} models on the curve of ${curve.by}, at equal parameters without embeddings and equal tokens; band: 95 %.`
+    : "No model of this board has a cost.");
+  plot("cost").hidden = !rows.length;
+  if (!rows.length) return;
+  const band = { type: "scatter", mode: "lines", fill: "toself", fillcolor: colour("band"), line: { width: 0 }, hoverinfo: "skip",
+    showlegend: false, x: [...curve.x, ...[...curve.x].reverse()], y: [...curve.high, ...[...curve.low].reverse()] };
+  const law = { type: "scatter", mode: "lines", name: "law", x: curve.x, y: curve.y, hoverinfo: "skip",
+    line: { color: colour("muted"), width: 1.5 } };
+  const traces = Object.keys(FORMS).map((side) => {
+    const some = rows.filter((row) => row.side === side);
+    return { type: "scatter", mode: "markers", name: side, x: some.map((row) => row.r), y: some.map((row) => 100 * row.cost),
+      hovertext: some.map((row) => `${hover(row)}<br>${fixed(100 * row.cost, 2)} % of loss`), hoverinfo: "text",
+      marker: { symbol: FORMS[side], size: 9, color: colour(side), opacity: 0.75 } };
+  }).filter((trace) => trace.x.length);
+  Plotly.react(plot("cost"), [band, law, ...traces], layout(axes), CONFIG);
+}
+
 function drawPhase() {
   const rows = data.plots.phase.rows.map((number) => data.rows[number]);
   const one = (row) => (data.protocols.length && row.cells[0].length === 1 ? shown(row, 0)[0] : null);
@@ -156,7 +177,7 @@ function drawProfiles() {
   }, CONFIG);
 }
 
-const DRAW = { shape: drawShape, phase: drawPhase, profile: drawProfiles };
+const DRAW = { shape: drawShape, phase: drawPhase, cost: drawCost, profile: drawProfiles };
 const drawn = new Set();
 function draw(name) {
   drawn.add(name);
@@ -176,7 +197,7 @@ addEventListener("load", () => {
     seen.unobserve(target);
     draw(target.dataset.plot);
   }), { rootMargin: "300px" });
-  for (const [name, near] of [["shape", plot("shape")], ["phase", plot("phase")], ["profile", document.getElementById("profiles")]]) {
+  for (const [name, near] of [["shape", plot("shape")], ["phase", plot("phase")], ["cost", plot("cost")], ["profile", document.getElementById("profiles")]]) {
     near.dataset.plot = name;
     seen.observe(near);
   }

@@ -36,6 +36,7 @@ function columns() {
     byNumber("R<sub>D/W</sub>", (row) => fixed(row.r, 4), (row) => row.r, { name: "r_dw" }),
     byText("Placement", placement, { className: "side" }),
     byNumber("Log-distance", (row) => fixed(row.distance, 2), (row) => row.distance, { name: "log_distance" }),
+    byNumber('<span class="line">Cost, %</span><small>of loss, 95 %</small>', costCell, (row) => row.cost, { name: "shape_cost" }),
   ];
   data.protocols.forEach((protocol, number) => {
     found.push(byNumber(`<span class="line">MMLU-Pro, %</span><small>${text(protocol.label)}</small>`,

@@ -2,6 +2,7 @@
 
 derive_interval(table)                 -> IntervalDerivation: ranges, sensitivity, seeds, parametric fit
 shipped_interval(), read_interval(file), interval_of(derivation)   -> Interval
+read_budgets(table)                    -> the shapes of a table by budget, with their losses
 interaction_and_loss(table), with_open_models(derivation, records)         interaction against loss
 write_figures(derivation, table, folder)   loss, interaction and best shape, PNG and SVG (the extra `board`)
 """
@@ -15,13 +16,18 @@ from shape_audit.interval.interval_file import read_interval
 from shape_audit.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from shape_audit.interval.derivation import SHIPPED_MIN_PARAMS
     from shape_audit.interval.figures import write_figures
     from shape_audit.interval.interaction_loss import interaction_and_loss, with_open_models
+    from shape_audit.interval.sweep_table import Budgets, read_budgets
 
 __all__ = [
+    "SHIPPED_MIN_PARAMS",
+    "Budgets",
     "derive_interval",
     "interaction_and_loss",
     "interval_of",
+    "read_budgets",
     "read_interval",
     "shipped_interval",
     "with_open_models",
@@ -31,7 +37,10 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
+        "Budgets": "sweep_table",
+        "SHIPPED_MIN_PARAMS": "derivation",
         "interaction_and_loss": "interaction_loss",
+        "read_budgets": "sweep_table",
         "with_open_models": "interaction_loss",
         "write_figures": "figures",
     },

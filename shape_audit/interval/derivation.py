@@ -15,7 +15,7 @@ from shape_audit.records import Interval, IntervalDerivation
 
 SHIPPED_SOURCE = "sweep of arXiv 2605.27989 (github.com/wenjie1835/Interaction_Law, commit 853f922)"
 DEFAULT_TOLERANCE = 0.02
-DEFAULT_MIN_PARAMS = 1e6
+SHIPPED_MIN_PARAMS = 1e6
 DEFAULT_DRAWS = 2000
 MOST_DRAWN = 50_000_000
 """Resamples times shapes: numbers that are held at once."""
@@ -54,7 +54,7 @@ def derive_interval(
         raise UsageError(f"--seed must be 0 or more, not {seed}")
     of_interaction = min_params or 0.0
     if min_params is None and table is None:
-        min_params = DEFAULT_MIN_PARAMS
+        min_params = SHIPPED_MIN_PARAMS
     budgets = _budgets(table, min_params or 0.0)
     shapes = sum(map(len, budgets.values()))
     if draws * shapes > MOST_DRAWN:
@@ -120,7 +120,7 @@ def interval_of(derivation: IntervalDerivation) -> Interval:
 
 def _budgets(table: str | Path | None, min_params: float) -> Budgets:
     path = Path(table) if table is not None else SHIPPED_TABLE
-    whole = read_budgets(path)
+    whole = read_budgets(table)
     budgets = {budget: cells for budget, cells in whole.items() if budget >= min_params}
     if not budgets:
         there = f"; its largest has {max(whole):,}: lower --min-params" if whole else ""

@@ -75,13 +75,17 @@ def number_in(row: Mapping[str, Any], column: str) -> float | None:
     return value if math.isfinite(value) else None
 
 
-def read_budgets(path: Path) -> Budgets:
+def read_budgets(table: str | Path | None) -> Budgets:
     """The budgets of a table; several lines of one shape and budget are its trainings.
+
+    Args:
+        table: None for the shipped one.
 
     Raises:
         UsageError, CorruptFileError, IncompleteError: as `read_rows`, and where a cell is not a positive number, or
             two lines are one training (a table with a column `seed`).
     """
+    path = Path(table) if table is not None else SHIPPED_TABLE
     losses: dict[int, dict[tuple[int, int], list[float]]] = defaultdict(lambda: defaultdict(list))
     seen: dict[tuple[Any, ...], int] = {}
     for line, row in read_rows(path):

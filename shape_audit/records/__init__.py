@@ -8,6 +8,8 @@ ScoreRecord                  one score of one model, with its protocol
 SweepPlan, SweepRow          what a sweep trains, and a line of its table
 ShapeSuggestion              shapes that `shape-audit suggest` found for a number of parameters
 IntervalDerivation           what `shape-audit interval` derives from a sweep table
+ShapeCost, Serving           what a shape costs in loss, and when the model is served
+YardstickReport              what a fixed-budget sweep says of the best shape
 sealed, write_record, read_record      hash, write atomically, read and verify
 """
 
@@ -76,16 +78,28 @@ if TYPE_CHECKING:
     from shape_audit.records.link_evidence import Association, Contrast, LinkEvidence, Optimum, Predictor
     from shape_audit.records.reading import parse_toml
     from shape_audit.records.score_record import AmongSize, Provider, ScoreRecord
+    from shape_audit.records.shape_cost import Basis, Price, Serving, ShapeCost
     from shape_audit.records.shape_facts import Interval, Ledger, ModelShape, Placement, Side
     from shape_audit.records.shape_suggestion import (
         Counted,
         ExistingModel,
+        Goal,
         ShapeSuggestion,
         SizeNeighbours,
         SuggestedShape,
     )
     from shape_audit.records.sweep_plan import LeftOutShape, PlannedShape, Precision, SweepPlan
     from shape_audit.records.sweep_row import SweepRow
+    from shape_audit.records.yardstick_report import (
+        Band,
+        BestAt,
+        GroupShape,
+        LawVariant,
+        OtherLaw,
+        ShapeGroup,
+        ShapeLaw,
+        YardstickReport,
+    )
 
 __all__ = [
     "MAX_SMALL_FILE",
@@ -95,6 +109,9 @@ __all__ = [
     "AmongSize",
     "Association",
     "AuditRecord",
+    "Band",
+    "Basis",
+    "BestAt",
     "BestAtEqualSize",
     "BestShape",
     "Board",
@@ -115,10 +132,13 @@ __all__ = [
     "FittedBest",
     "FolderLock",
     "Frozen",
+    "Goal",
+    "GroupShape",
     "Interaction",
     "InteractionAndLoss",
     "Interval",
     "IntervalDerivation",
+    "LawVariant",
     "Ledger",
     "LeftOutShape",
     "LinkEvidence",
@@ -131,17 +151,23 @@ __all__ = [
     "OpenModelsAndLoss",
     "Optimum",
     "Order",
+    "OtherLaw",
     "Placement",
     "PlannedShape",
     "PowerFit",
     "Precision",
     "Predictor",
+    "Price",
     "Provider",
     "QuantityAndLoss",
     "RowSource",
     "ScoreRecord",
     "SeedBootstrap",
+    "Serving",
     "Severity",
+    "ShapeCost",
+    "ShapeGroup",
+    "ShapeLaw",
     "ShapeSuggestion",
     "Side",
     "SiteInteraction",
@@ -155,6 +181,7 @@ __all__ = [
     "ToleranceRow",
     "WallSeconds",
     "WeightInteraction",
+    "YardstickReport",
     "canonical_json",
     "check_writable",
     "findings_sha256",
@@ -180,6 +207,9 @@ __getattr__ = lazy_names(
         "AmongSize": "score_record",
         "Association": "link_evidence",
         "AuditRecord": "audit_record",
+        "Band": "yardstick_report",
+        "Basis": "shape_cost",
+        "BestAt": "yardstick_report",
         "BestAtEqualSize": "controlled_evidence",
         "BestShape": "interval_derivation",
         "Board": "board",
@@ -200,10 +230,13 @@ __getattr__ = lazy_names(
         "FittedBest": "interval_derivation",
         "FolderLock": "folder_lock",
         "Frozen": "frozen",
+        "Goal": "shape_suggestion",
+        "GroupShape": "yardstick_report",
         "Interaction": "audit_record",
         "InteractionAndLoss": "interaction_loss",
         "Interval": "shape_facts",
         "IntervalDerivation": "interval_derivation",
+        "LawVariant": "yardstick_report",
         "Ledger": "shape_facts",
         "LeftOutShape": "sweep_plan",
         "LinkEvidence": "link_evidence",
@@ -215,11 +248,13 @@ __getattr__ = lazy_names(
         "OpenModelsAndLoss": "interaction_loss",
         "Optimum": "link_evidence",
         "Order": "board",
+        "OtherLaw": "yardstick_report",
         "Placement": "shape_facts",
         "PlannedShape": "sweep_plan",
         "PowerFit": "interaction_loss",
         "Precision": "sweep_plan",
         "Predictor": "link_evidence",
+        "Price": "shape_cost",
         "Provider": "score_record",
         "QuantityAndLoss": "interaction_loss",
         "RowSource": "board",
@@ -227,7 +262,11 @@ __getattr__ = lazy_names(
         "SEVERITIES": "check_report",
         "ScoreRecord": "score_record",
         "SeedBootstrap": "interval_derivation",
+        "Serving": "shape_cost",
         "Severity": "check_report",
+        "ShapeCost": "shape_cost",
+        "ShapeGroup": "yardstick_report",
+        "ShapeLaw": "yardstick_report",
         "ShapeSuggestion": "shape_suggestion",
         "Side": "shape_facts",
         "SiteInteraction": "audit_record",
@@ -240,6 +279,7 @@ __getattr__ = lazy_names(
         "ToleranceRow": "interval_derivation",
         "WallSeconds": "audit_record",
         "WeightInteraction": "audit_record",
+        "YardstickReport": "yardstick_report",
         "canonical_json": "hashing",
         "check_writable": "files",
         "findings_sha256": "hashing",

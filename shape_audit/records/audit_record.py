@@ -9,6 +9,7 @@ from pydantic import Field
 from shape_audit.records.frozen import Frozen
 from shape_audit.records.model_ref import ModelRef
 from shape_audit.records.score_record import ScoreRecord
+from shape_audit.records.shape_cost import Serving, ShapeCost
 from shape_audit.records.shape_facts import ModelShape, Placement
 
 SCHEMA_VERSION: Literal[2] = 2
@@ -255,6 +256,10 @@ class AuditRecord(Frozen):
     model: ModelIdentity
     shape: ModelShape
     placement: Placement
+    shape_cost: list[ShapeCost] | None = None
+    """By each yardstick, basis and price; null where the model is not dense, and in older records."""
+    serving: Serving | None = None
+    """Null where the model is not dense, and in older records."""
     calibration: Calibration | None
     loss: Loss | None
     interaction: Interaction | None

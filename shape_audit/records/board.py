@@ -76,6 +76,10 @@ class BoardRow(Frozen):
     params_non_embedding: int | None = None
     side: Side | None = None
     log_distance: float | None = None
+    shape_cost: float | None = None
+    """Loss over the best shape's, less 1, at equal non-embedding parameters and tokens, by the shipped yardstick; null
+    where the model is not dense."""
+    shape_cost_ci: CI = None
     scores: list[ScoreRecord] = Field(default_factory=list)
     """All that are known, by protocol and source; several of one protocol may disagree."""
     measured: BoardMeasurement | None = None

@@ -7,9 +7,12 @@ from typing import Literal
 from pydantic import JsonValue
 
 from shape_audit.records.frozen import Frozen
+from shape_audit.records.shape_cost import ShapeCost
 from shape_audit.records.shape_facts import Interval, ModelShape, Side
 
 Counted = Literal["total", "non-embedding"]
+Goal = Literal["tokens", "training-time", "decoding"]
+"""What shapes are ordered by: loss at equal training tokens, loss at equal training time, or blocks in a row."""
 
 
 class SuggestedShape(Frozen):
@@ -20,6 +23,14 @@ class SuggestedShape(Frozen):
     shape: ModelShape
     miss: float
     """(parameters - budget) / budget, of the parameters that were asked for."""
+    costs: list[ShapeCost]
+    """At equal parameters of the kind the budget bounds: at equal tokens, and at equal training time."""
+    training_time: float
+    """For equal tokens, over that of the fastest of `ShapeSuggestion.shapes`; by the yardstick's elasticity."""
+    is_efficient: bool
+    """Whether no other shape found trains faster and costs less: it is on the front of loss against time."""
+    kv_cache_bytes_per_token: int
+    """In a 16-bit type."""
     hardware: list[str]
     """What hardware dislikes about its sizes, in words; as `check` judges, and a width that is no multiple of 128."""
     config: dict[str, JsonValue]
@@ -52,7 +63,7 @@ class SizeNeighbours(Frozen):
 
 
 class ShapeSuggestion(Frozen):
-    """Shapes for a budget, ranked. Their order says nothing about how well they would train."""
+    """Shapes for a budget, ranked by what they cost."""
 
     family: str
     params: int
@@ -61,6 +72,7 @@ class ShapeSuggestion(Frozen):
     """Which parameters it bounds."""
     tolerance: float
     """How far a shape may miss it, as a fraction of it."""
+    goal: Goal
     interval: Interval
     caveat: str
     """What the interval was derived from, in one clause that every report repeats."""

@@ -16,6 +16,7 @@ from shape_audit.lazy import lazy_names
 
 if TYPE_CHECKING:
     from shape_audit.reports.comparison import comparison_markdown, comparison_text
+    from shape_audit.reports.cost import first_cost, with_interval
     from shape_audit.reports.evidence import evidence_markdown, evidence_text
     from shape_audit.reports.interval_reports import (
         interval_markdown,
@@ -35,6 +36,7 @@ if TYPE_CHECKING:
     from shape_audit.reports.tables import Table
     from shape_audit.reports.terminal_report import audit_text
     from shape_audit.reports.verdict import SIDE_WORDS
+    from shape_audit.reports.yardstick import yardstick_markdown, yardstick_text
 
 __all__ = [
     "SIDE_WORDS",
@@ -48,6 +50,7 @@ __all__ = [
     "escaped",
     "evidence_markdown",
     "evidence_text",
+    "first_cost",
     "half_width",
     "interval_ends",
     "interval_markdown",
@@ -74,6 +77,9 @@ __all__ = [
     "sweep_plan_markdown",
     "sweep_plan_text",
     "sweep_text",
+    "with_interval",
+    "yardstick_markdown",
+    "yardstick_text",
 ]
 
 __getattr__ = lazy_names(
@@ -90,6 +96,7 @@ __getattr__ = lazy_names(
         "escaped": "markdown_tables",
         "evidence_markdown": "evidence",
         "evidence_text": "evidence",
+        "first_cost": "cost",
         "half_width": "numbers",
         "interval_ends": "numbers",
         "interval_markdown": "interval_reports",
@@ -116,5 +123,8 @@ __getattr__ = lazy_names(
         "sweep_plan_markdown": "sweep",
         "sweep_plan_text": "sweep",
         "sweep_text": "sweep",
+        "with_interval": "cost",
+        "yardstick_markdown": "yardstick",
+        "yardstick_text": "yardstick",
     },
 )

@@ -7,8 +7,9 @@ from rich.padding import Padding
 from rich.text import Text
 
 from shape_audit.records import ExistingModel, ShapeSuggestion
+from shape_audit.reports.cost import with_interval
 from shape_audit.reports.markdown_tables import escaped, markdown_table
-from shape_audit.reports.numbers import count, interval_ends, rounded_count, significant
+from shape_audit.reports.numbers import byte_size, count, interval_ends, rounded_count, significant
 from shape_audit.reports.rich_tables import plain, rich_table
 from shape_audit.reports.tables import Table
 from shape_audit.shape import TENSOR_PARALLEL, unsplit
@@ -45,7 +46,7 @@ def _sentences(suggestion: ShapeSuggestion) -> list[str]:
     return [
         f"{suggestion.ranking[:1].upper()}{suggestion.ranking[1:]}.",
         _neighbours(suggestion),
-        f"A coordinate, not a grade: {suggestion.caveat}.",
+        f"Keep in mind: {suggestion.caveat}.",
     ]
 
 
@@ -66,6 +67,7 @@ def _neighbours(suggestion: ShapeSuggestion) -> str:
 def _tables(suggestion: ShapeSuggestion) -> list[Table]:
     return [
         _shapes_table(suggestion),
+        _costs_table(suggestion),
         _existing_table("Existing models nearest in parameters to the first", suggestion.nearest_in_params),
         _existing_table("Existing models nearest in shape to the first", suggestion.nearest_in_shape),
     ]
@@ -98,6 +100,22 @@ def _shapes_table(suggestion: ShapeSuggestion) -> Table:
     return Table(f"Shapes (vocabulary {count(first.vocab_size)}, {tied})", columns, tuple(rows))
 
 
+def _costs_table(suggestion: ShapeSuggestion) -> Table:
+    """What each shape costs to train and to run."""
+    rows = tuple(
+        (
+            str(one.rank),
+            f"{one.shape.num_hidden_layers} × {one.shape.hidden_size:,}",
+            *(with_interval(cost) for cost in one.costs),
+            f"{one.training_time:.2f}{' ◆' if one.is_efficient else ''}",
+            byte_size(one.kv_cache_bytes_per_token),
+        )
+        for one in suggestion.shapes
+    )
+    columns = ("", "layers × width", "loss, equal tokens", "loss, equal time", "time", "KV cache / token")
+    return Table("What they cost", columns, rows)
+
+
 def _splits(heads: int) -> str:
     """The degrees of tensor parallelism that the heads split by; a dash for none."""
     return " ".join(str(degree) for degree in TENSOR_PARALLEL if degree not in unsplit(heads)) or "–"
@@ -120,6 +138,11 @@ def _existing_table(title: str, models: list[ExistingModel]) -> Table:
 def _warnings(suggestion: ShapeSuggestion) -> list[str]:
     """What hardware dislikes, the notes, and where the interval is from."""
     lines = [f"shape {one.rank}: {remark}" for one in suggestion.shapes for remark in one.hardware]
+    first = suggestion.shapes[0].costs[0]
+    lines.append(
+        f"costs: by {first.description}, against the best shape of as many {first.basis} parameters; time: training on "
+        "equal tokens, over the fastest shape's; ◆: of all shapes found, none trains faster and costs less"
+    )
     more = suggestion.found - len(suggestion.shapes)
     lines += [f"{more} more: --top {suggestion.found}"] if more else []
     return [*lines, *suggestion.notes, f"interval: {suggestion.interval.name}; {suggestion.interval.source}"]

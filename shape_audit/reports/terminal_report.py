@@ -7,6 +7,7 @@ from rich.padding import Padding
 from rich.text import Text
 
 from shape_audit.records import AuditRecord
+from shape_audit.reports.cost import cost_table
 from shape_audit.reports.rich_tables import plain, rich_table
 from shape_audit.reports.scores import MIND, score_sources, scores_table
 from shape_audit.reports.tables import (
@@ -33,8 +34,15 @@ def audit_text(record: AuditRecord) -> RenderableType:
     """A report that says its verdict in words before it shows a number; colour never carries meaning alone."""
     side = record.placement.side
     mark = _MARK[side] if side is not None and record.shape.is_dense else "○"
-    parts: list[RenderableType] = [plain(f"{mark} {headline(record)}", style="bold")]
-    parts += [Padding(plain(sentence), (0, 0, 0, 2)) for sentence in sentences(record)]
+    first, *others = (headline(record), *sentences(record))
+    parts: list[RenderableType] = []
+    if record.shape_cost:
+        parts.append(plain(first, style="bold"))
+        first, *others = others
+    parts.append(plain(f"{mark} {first}", style="" if parts else "bold"))
+    parts += [Padding(plain(sentence), (0, 0, 0, 2)) for sentence in others]
+    if (table := cost_table(record)) is not None:
+        parts += [Text(), rich_table(table)]
     parts += [Text(), rich_table(shape_table(record)), Text(), rich_table(ledger_table(record))]
     if (table := interaction_table(record)) is not None:
         parts += [Text(), rich_table(table), plain(LEGEND, style="dim")]

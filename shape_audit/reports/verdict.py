@@ -6,6 +6,7 @@ import math
 from collections.abc import Sequence
 
 from shape_audit.records import AuditRecord, SiteInteraction
+from shape_audit.reports.cost import cost_headline, serving_sentence
 from shape_audit.reports.numbers import half_width, interval_ends, percent, ratio, significant
 
 FEW_WINDOWS = 32
@@ -19,7 +20,12 @@ SIDE_WORDS = {
 
 
 def headline(record: AuditRecord) -> str:
-    """The verdict on the shape, in one clause; that there is none where the model is not dense."""
+    """What the shape costs; of an older record, or a model that is not dense, where it stands."""
+    return cost_headline(record) or standing(record)
+
+
+def standing(record: AuditRecord) -> str:
+    """The paper's verdict on the shape, in one clause; that there is none where the model is not dense."""
     if not record.shape.is_dense or record.placement.side is None:
         return f"{record.model.repo_id} is not a dense model: the paper makes no claim about it, so there is no verdict"
     return f"{record.model.repo_id} is {SIDE_WORDS[record.placement.side]}"
@@ -31,7 +37,8 @@ def shape_sentence(record: AuditRecord) -> str:
     coordinate = f"{shape.num_hidden_layers} layers on a width of {shape.hidden_size:,}: R_D/W = {shape.r_dw:.4f}"
     if not shape.is_dense:
         return f"{coordinate}. The interval is for dense models and does not apply."
-    sentence = f"{coordinate}, interval {interval_ends(interval.low, interval.high)} ({interval.name})."
+    ends = f"{interval_ends(interval.low, interval.high)} ({interval.name})"
+    sentence = f"{standing(record)}, {ends}." if record.shape_cost else f"{coordinate}, interval {ends}."
     if record.placement.side != "inside":
         sentence += f" At this width, {_depths_inside(record)}."
     return sentence
@@ -127,6 +134,7 @@ def _spaced(interval: tuple[float, float] | None) -> str:
 
 def sentences(record: AuditRecord) -> list[str]:
     """All of it but the headline, in order, the caveat last."""
-    found = [shape_sentence(record), *interaction_sentences(record), loss_sentence(record)]
+    serving = serving_sentence(record.serving) if record.serving else None
+    found = [shape_sentence(record), *interaction_sentences(record), loss_sentence(record), serving]
     caveat = [f"A coordinate, not a grade: {record.placement.caveat}."] if record.shape.is_dense else []
     return [s for s in found if s] + caveat

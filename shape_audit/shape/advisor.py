@@ -1,13 +1,23 @@
-"""Shapes inside an interval for a number of parameters: what `suggest` gives."""
+"""Shapes for a number of parameters, and what they cost: what `suggest` gives."""
 
 from __future__ import annotations
 
 from dataclasses import asdict
 from pathlib import Path
+from typing import get_args
 
 from shape_audit.errors import UsageError
-from shape_audit.interval import read_interval, shipped_interval
-from shape_audit.records import Interval, ModelShape, ShapeSuggestion, SuggestedShape
+from shape_audit.interval import read_interval
+from shape_audit.records import Basis, Counted, Goal, Interval, ModelShape, ShapeSuggestion, SuggestedShape
+from shape_audit.shape.candidate_costs import (
+    Costed,
+    costed,
+    efficient,
+    intervals_of,
+    ordered,
+    searched_caveat,
+    searched_interval,
+)
 from shape_audit.shape.hardware_sizes import LARGEST_HEAD, NEEDED, TILE, is_fused_head, next_multiple
 from shape_audit.shape.model_families import Family, family_named
 from shape_audit.shape.nearest_models import nearest_in_params, nearest_in_shape, size_neighbours
@@ -22,11 +32,15 @@ MOST_SHOWN = 1000
 LARGEST_VOCABULARY = 10_000_000
 EXISTING = 4
 """Reference models of each kind."""
+BY_GOAL = {
+    "tokens": "by what they cost in loss at equal training tokens, in steps of 0.1 %",
+    "training-time": "by what they cost in loss at equal training time, in steps of 0.1 %",
+    "decoding": "by the blocks that a token goes through one after another, fewest first",
+}
 RANKING = (
-    "ranked by the sizes that hardware dislikes, fewest first, then by the smallest miss of the budget, and not by how "
-    "well a shape would train: the evidence locates no best shape inside the interval"
+    "ranked {goal}, then by the sizes that hardware dislikes, fewest first, then by the smallest miss of the budget"
 )
-ON_REAL_MODELS = ", and published MMLU-Pro scores of real models do not support the interval (shape-audit link)"
+BASES: dict[Counted, Basis] = {"total": "total", "non-embedding": "non-embedding"}
 
 
 def suggest(
@@ -40,8 +54,9 @@ def suggest(
     interval: Interval | str | Path | None = None,
     tolerance: float = DEFAULT_TOLERANCE,
     top: int = DEFAULT_TOP,
+    goal: Goal = "tokens",
 ) -> ShapeSuggestion:
-    """Shapes of a family inside an interval of R_D/W that have so many parameters, ranked.
+    """Shapes of a family that have so many parameters, ranked by what they cost.
 
         suggestion = shape_audit.suggest("1.2B")
         suggestion.shapes[0].config         # the content of config.json
@@ -56,9 +71,11 @@ def suggest(
         vocab_size: padded to a multiple of 64; None for the family's.
         head_dim: None for the family's, whichever fits.
         tied: whether the output matrix is the embedding; None as the family does at this size.
-        interval: another one than the shipped, or a file that `shape-audit interval -f json` wrote.
+        interval: of R_D/W, to search, or a file that `shape-audit interval -f json` wrote; None for the shapes that
+            cost at most 1 % of loss by the shipped yardstick.
         tolerance: how far a shape may miss the budget, as a fraction of it.
         top: how many shapes at most.
+        goal: what they are ordered by: loss at equal `tokens` or equal `training-time`, or `decoding`: fewest blocks.
 
     Raises:
         UsageError: arguments that are not a valid combination, or no shape inside the interval hits the budget; the
@@ -76,8 +93,10 @@ def suggest(
         raise UsageError(f"--vocab must be between 1 and {LARGEST_VOCABULARY:,}, not {vocab_size}")
     if head_dim is not None and not is_fused_head(head_dim):
         raise UsageError(f"--head-dim must be a multiple of {NEEDED} up to {LARGEST_HEAD} (64 or 128), not {head_dim}")
+    if goal not in get_args(Goal):
+        raise UsageError(f"--for {goal}: expected one of {', '.join(get_args(Goal))}")
     if interval is None:
-        interval = shipped_interval()
+        interval = searched_interval()
     elif not isinstance(interval, Interval):
         interval = read_interval(interval)
     request = Request(
@@ -93,21 +112,37 @@ def suggest(
     found = search(request)
     if not found or abs(found[0].miss) > tolerance:
         raise UsageError(_nothing(request, found))
-    return _suggestion(request, found, top, vocab_size)
+    return _suggestion(request, found, (top, goal), vocab_size)
 
 
-def _suggestion(request: Request, found: list[Candidate], top: int, vocab_size: int | None) -> ShapeSuggestion:
-    shapes = [_suggested(request.family, candidate, rank) for rank, candidate in enumerate(found[:top], start=1)]
-    first, interval = shapes[0].shape, request.interval
-    is_shipped = interval.source == shipped_interval().source
+def _suggestion(
+    request: Request, found: list[Candidate], shown: tuple[int, Goal], vocab_size: int | None
+) -> ShapeSuggestion:
+    (top, goal), interval = shown, request.interval
+    counted: Counted = "non-embedding" if request.non_embedding else "total"
+    ranked = ordered(costed(request.family, found, BASES[counted]), goal)
+    is_efficient = dict(zip((one.candidate.sizes for one in ranked), efficient(ranked), strict=True))
+    fastest = min(one.time for one in ranked[:top])
+    shapes = [
+        _suggested(request.family, one, BASES[counted]).model_copy(
+            update={
+                "rank": rank,
+                "training_time": one.time / fastest,
+                "is_efficient": is_efficient[one.candidate.sizes],
+            }
+        )
+        for rank, one in enumerate(ranked[:top], start=1)
+    ]
+    first = shapes[0].shape
     return ShapeSuggestion(
         family=request.family.name,
         params=request.budget,
-        counted="non-embedding" if request.non_embedding else "total",
+        counted=counted,
         tolerance=request.tolerance,
+        goal=goal,
         interval=interval,
-        caveat=place(first.r_dw, interval).caveat,
-        ranking=RANKING + (ON_REAL_MODELS if is_shipped else ""),
+        caveat=searched_caveat() if interval == searched_interval() else place(first.r_dw, interval).caveat,
+        ranking=RANKING.format(goal=BY_GOAL[goal]),
         found=len(found),
         shapes=shapes,
         size_neighbours=size_neighbours(first.params_total, interval),
@@ -117,8 +152,8 @@ def _suggestion(request: Request, found: list[Candidate], top: int, vocab_size: 
     )
 
 
-def _suggested(family: Family, candidate: Candidate, rank: int) -> SuggestedShape:
-    sizes, ledger = candidate.sizes, family.ledger(candidate.sizes)
+def _suggested(family: Family, one: Costed, basis: Basis) -> SuggestedShape:
+    sizes, ledger = one.candidate.sizes, family.ledger(one.candidate.sizes)
     total = sum(ledger.model_dump().values())
     shape = ModelShape(
         **asdict(sizes),
@@ -131,7 +166,15 @@ def _suggested(family: Family, candidate: Candidate, rank: int) -> SuggestedShap
         widths=None,
     )
     return SuggestedShape(
-        rank=rank, shape=shape, miss=candidate.miss, hardware=candidate.hardware, config=family.config_of(sizes)
+        rank=1,
+        shape=shape,
+        miss=one.candidate.miss,
+        costs=intervals_of(family, sizes, basis),
+        training_time=one.time,
+        is_efficient=False,
+        kv_cache_bytes_per_token=one.cache,
+        hardware=one.candidate.hardware,
+        config=family.config_of(sizes),
     )
 
 

@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from shape_audit.errors import NotAuditableError
 from shape_audit.hub import Checkpoint, TensorHeader
-from shape_audit.records import ModelShape
+from shape_audit.records import ModelShape, Serving
 from shape_audit.shape.config_facts import ConfigFacts, read_config
 from shape_audit.shape.density import BEYOND_CLAIM, ROUTED, non_dense_reason
 from shape_audit.shape.disagreements import disagreements, widths_in_words
 from shape_audit.shape.packed_weights import quantization_disagreement
+from shape_audit.shape.serving import serving_of
 from shape_audit.shape.tensor_facts import TensorFacts, read_tensors
 from shape_audit.shape.tying import tying
 
@@ -28,6 +29,7 @@ class ShapeReading:
         refusal: why gradients of this model cannot be measured (not a causal LM, quantised), or None.
         misbuilt: the disagreement because of which transformers would build another model than the weights are of
             (building it could take hours and all memory), or None.
+        serving: what running it costs; None where that is not known.
     """
 
     shape: ModelShape
@@ -37,6 +39,7 @@ class ShapeReading:
     is_causal_lm: bool
     refusal: str | None
     misbuilt: str | None = None
+    serving: Serving | None = None
 
 
 def untied_shape(shape: ModelShape, checkpoint: Checkpoint) -> ModelShape:
@@ -51,7 +54,9 @@ def untied_shape(shape: ModelShape, checkpoint: Checkpoint) -> ModelShape:
 def describe(checkpoint: Checkpoint) -> ShapeReading:
     """Read the shape of a checkpoint, see `shape_of`."""
     config = read_config(checkpoint.config, checkpoint.side_files)
-    return shape_of(checkpoint.repo_id, config, checkpoint.tensors)
+    tensors = read_tensors(checkpoint.tensors, config)
+    reading = shape_of(checkpoint.repo_id, config, checkpoint.tensors, tensors)
+    return replace(reading, serving=serving_of(checkpoint.config, reading.shape, tensors))
 
 
 def shape_of(

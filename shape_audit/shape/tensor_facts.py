@@ -17,6 +17,9 @@ from shape_audit.shape.config_facts import ConfigFacts
 from shape_audit.shape.packed_weights import UnpackedTensors, unpack
 from shape_audit.shape.shipped_data import facts
 
+PASSED = ("attention", "feed_forward", "other")
+"""Roles whose matrices every token passes; an embedding is looked up."""
+
 
 @dataclass(frozen=True)
 class TensorFacts:
@@ -33,6 +36,7 @@ class TensorFacts:
         intermediate_sizes: feed-forward width of each block that has one and no experts.
         attention: what the blocks say of their heads, each different answer once.
         ledger: parameters by role, an unembedding that is stored included; of the text model alone.
+        matrix_weights: numbers in the matrices that every token passes: the ledger's attention, feed-forward and other.
         unknown: names of the ledger's `other`, the largest tensors first.
         output_matrix: of the unembedding, the matrix without its bias.
         mtp_blocks, mtp_parameters, mtp_tensors: blocks for multi-token prediction, in no other count.
@@ -51,6 +55,7 @@ class TensorFacts:
     intermediate_sizes: tuple[int, ...]
     attention: tuple[AttentionRows, ...]
     ledger: Ledger
+    matrix_weights: int
     unknown: tuple[str, ...]
     output_matrix: int
     mtp_blocks: int
@@ -108,6 +113,7 @@ def read_tensors(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None
         intermediate_sizes=tuple(size for size in sizes if size),
         attention=tuple(dict.fromkeys(row for row in rows if row)),
         ledger=Ledger(**counts),
+        matrix_weights=sum(h.numel for n, h in parameters.items() if len(h.shape) > 1 and _role(n) in PASSED),
         unknown=tuple(unknown),
         output_matrix=sum(h.numel for n, h in parameters.items() if _role(n) == "unembedding" and not _is_bias(n)),
         mtp_blocks=blocks.mtp_blocks,

@@ -18,6 +18,7 @@ SA206 = "off"
 aofe-ratio = [0.5, 0.95]
 feed-forward-ratio = [2, 4]
 tensor-parallel = [2, 4]
+shape-cost = 0.005
 [[ignore]]
 rule = "SA312"
 place = "dt*"
@@ -35,7 +36,7 @@ def test_all_of_a_policy_is_read(tmp_path: Path) -> None:
     assert policy.interval is not None and (policy.interval.low, policy.interval.high) == (0.01, 0.05)
     assert policy.severity == {"SA203": "error", "SA206": "off"}
     assert policy.aofe_ratio == (0.5, 0.95) and policy.feed_forward_ratio == (2.0, 4.0)
-    assert policy.tensor_parallel == (2, 4)
+    assert policy.tensor_parallel == (2, 4) and policy.shape_cost == 0.005
     (ignored,) = policy.ignore
     assert (ignored.rule, ignored.place, ignored.reason, ignored.expires) == (
         "SA312", "dt*", "released in two dtypes", None)  # fmt: skip
@@ -55,6 +56,8 @@ def test_a_pyproject_holds_a_policy_too(tmp_path: Path) -> None:
         ("[severity]\nSA999 = 'error'", "severity: unknown SA999; did you mean SA"),
         ("[severity]\nSA203 = 'bad'", "SA203 is 'bad', not error, warning, note or off"),
         ("severity = 1", "severity is not a table"),
+        ("[bounds]\nshape-cost = 1.5", "shape-cost must be a fraction of the loss"),
+        ("[bounds]\nshape-cost = true", "shape-cost must be a fraction of the loss"),
         ("interval = [1, 0.5]", "interval: 1 to 0.5 is no range"),
         ("interval = [true, 2]", "must be \\[lowest, highest\\]"),
         ("interval = [nan, 2]", "is no range"),

@@ -153,12 +153,15 @@ def remove(*names: str) -> Callable[[Path], None]:
     return lambda folder: [(folder / name).unlink() for name in names] and None
 
 
-def one_block_more(folder: Path) -> None:
-    def change(tensors: Tensors) -> None:
-        last = {name: values for name, values in tensors.items() if f".{BLOCKS - 1}." in name}
-        tensors.update({name.replace(f".{BLOCKS - 1}.", f".{BLOCKS}."): values for name, values in last.items()})
+def twice_as_deep(folder: Path) -> None:
+    """R_D/W .125: what costs more than 1 % is deeper than .106."""
 
-    config_and_tensors(change, num_hidden_layers=BLOCKS + 1)(folder)
+    def change(tensors: Tensors) -> None:
+        for index in range(BLOCKS):
+            of_block = {name: values for name, values in tensors.items() if f".{index}." in name}
+            tensors.update({name.replace(f".{index}.", f".{BLOCKS + index}."): v for name, v in of_block.items()})
+
+    config_and_tensors(change, num_hidden_layers=2 * BLOCKS)(folder)
 
 
 def other_end_of_text(folder: Path) -> None:
@@ -172,7 +175,7 @@ GATE = "model.layers.1.mlp.gate_proj.weight"
 Spoil = Callable[[Path], None]
 CASES: dict[str, tuple[Spoil, str, str]] = {
     # rule: how the clean checkpoint is spoiled, the finding's file, its place
-    "SA101": (one_block_more, "config.json", "r_dw"),
+    "SA101": (twice_as_deep, "config.json", "shape_cost"),
     "SA102": (set_tensors(lambda t: [t.update({f"model.layers.{i}.{n}_layernorm.weight": np.ones(80, "<f4")
               for n in ("input", "post_attention")}) for i in (2, 3)]), "config.json", "widths"),
     "SA103": (set_tensors(renamed(lambda name: name.replace(".mlp.", ".mlp.experts.0."))), "config.json", "dense"),
@@ -362,16 +365,26 @@ def test_what_was_not_asked_for_is_not_among_the_rules_run(clean: Path) -> None:
         **{f"SA50{i}": "--weights" for i in range(1, 7)}, "SA801": "--measure", "SA802": "--measure"}  # fmt: skip
 
 
-def test_an_interval_of_the_policy_makes_a_warning_of_the_note(clean: Path) -> None:
+def test_a_bound_of_the_policy_on_the_cost(clean: Path) -> None:
+    """The clean model's shape costs .47 % [.35, .62]: nothing by itself."""
+    assert not shape_audit.check(str(clean)).findings
+    for bound, severity in ((0.004, "warning"), (0.003, "error")):
+        (finding,) = shape_audit.check(str(clean), policy=Policy(shape_cost=bound)).findings
+        assert (finding.rule, finding.severity, finding.place) == ("SA101", severity, "shape_cost")
+        assert "R_D/W = 0.0625 costs 0.47 %" in finding.message and f"more than {100 * bound:g} %" in finding.message
+    assert not shape_audit.check(str(clean), policy=Policy(shape_cost=0.005)).findings
+
+
+def test_outside_an_interval_of_the_policy_is_a_warning(clean: Path) -> None:
     interval = Interval(name="ours", low=0.1, high=0.2, source="test")
     (finding,) = shape_audit.check(str(clean), policy=Policy(interval=interval)).findings
     assert finding.severity == "warning" and "R_D/W = 4 / 64 = 0.0625, shallow-wide" in finding.message
 
 
 def test_real_stories_model_is_judged_as_its_makers_would_expect(materials: Path) -> None:
-    """tiny-stories-260k: deeper than the interval, and 172 = 8/3 * 64 rounded to a multiple of 4, not of 8."""
+    """tiny-stories-260k: 172 = 8/3 * 64 rounded to a multiple of 4, not of 8. Its depth costs less than 1 %."""
     report = shape_audit.check(str(materials / "tiny-stories-260k"), deep=True, weights=True)
-    assert [finding.rule for finding in report.findings] == ["SA101", "SA202", "SA206"]
+    assert [finding.rule for finding in report.findings] == ["SA202", "SA206"]
     assert not report.failing
 
 

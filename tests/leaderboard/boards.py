@@ -8,6 +8,7 @@ from shape_audit.linking import among_size, link_evidence, make_points
 from shape_audit.records import AmongSize, Board, BoardMeasurement, BoardRow, ScoreRecord, SiteInteraction
 from shape_audit.scores import LM_EVAL_LETTERS, OFFICIAL_COT, published_scores
 from shape_audit.shape import known_models, place
+from shape_audit.yardsticks import law_cost, shipped_yardstick
 
 CAVEAT = "it comes from byte-level models of 1M to 10M parameters, one seed a cell"
 HOSTILE = (
@@ -63,12 +64,13 @@ def row(number: int, name: str | None = None, **more: object) -> BoardRow:
     model = name or f"{'abcde'[number % 5]}-lab/model-{number:02d}"
     layers, width = 12 + 2 * (number % 7), 512 + 256 * (number % 6)
     placement = place(layers / width, shipped_interval())
+    cost, ends = law_cost(shipped_yardstick("gemstones"), layers / width)
     given: dict[str, object] = {
         "model": model, "revision": f"{number:040x}", "group": "small" if number % 2 else "large", "source": "record",
         "record": f"record-{number}.json", "record_sha256": f"{number:064x}", "family": f"family {number % 5}",
         "kind": "instruct" if number % 4 == 3 else "base", "architecture": "llama", "num_hidden_layers": layers,
         "hidden_size": width, "r_dw": layers / width, "params_total": 12 * layers * width**2 + 1000 * number,
-        "side": placement.side, "log_distance": placement.log_distance,
+        "side": placement.side, "log_distance": placement.log_distance, "shape_cost": cost, "shape_cost_ci": ends,
         "scores": [score(model, 0.10 + 0.0123 * (number % 60))],
     }  # fmt: skip
     return BoardRow.model_validate(given | more)

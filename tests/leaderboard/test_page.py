@@ -2,6 +2,7 @@
 
 from typing import Any
 
+import numpy as np
 import pytest
 
 from shape_audit.records import Board
@@ -9,8 +10,8 @@ from tests.leaderboard.boards import HOSTILE
 from tests.leaderboard.conftest import OpenPage
 
 ROWS = "#board tbody tr"
-COLUMNS = {"model": 1, "family": 2, "params": 4, "layers": 5, "r": 6, "side": 7, "distance": 8, "score": 9, "size": 10,
-           "official": 11, "bits": 12, "used": 13, "alignment": 14, "ratio": 15}  # fmt: skip
+COLUMNS = {"model": 1, "family": 2, "params": 4, "layers": 5, "r": 6, "side": 7, "distance": 8, "cost": 9, "score": 10,
+           "size": 11, "official": 12, "bits": 13, "used": 14, "alignment": 15, "ratio": 16}  # fmt: skip
 
 
 def cells(page: Any, name: str) -> list[str]:
@@ -50,6 +51,7 @@ def test_what_the_table_shows_is_what_the_board_holds(open_page: OpenPage, small
         assert row.r_dw is not None and row.log_distance is not None and row.side is not None
         assert columns["layers"][at] == f"{row.num_hidden_layers} × {row.hidden_size:,}"
         assert columns["r"][at] == f"{row.r_dw:.4f}" and columns["distance"][at] == f"{row.log_distance:.2f}"
+        assert row.shape_cost is not None and columns["cost"][at].startswith(f"{100 * row.shape_cost:.2f}")
         assert row.side in columns["side"][at]
         if row.measured:
             site, mark = row.measured.sites[0], "† other protocol" if row.measured.protocol != "loss-gradient" else ""
@@ -190,6 +192,18 @@ def test_plots_show_the_rows_that_may_stand_together(open_page: OpenPage, small:
         if form:
             assert {placed[x] for x in across} == {name.partition(",")[0]}
     assert len({form for _, form, _ in forms if form}) == len([form for _, form, _ in forms if form])
+
+
+def test_every_model_is_on_the_yardsticks_curve(open_page: OpenPage, small: Board) -> None:
+    page = open_page(small)
+    drawn(page, "cost")
+    traces = page.evaluate("document.getElementById('cost-plot').data.map((t) => [t.mode, t.name, t.x, t.y])")
+    points = {x: y for mode, _, across, up in traces if mode == "markers" for x, y in zip(across, up, strict=True)}
+    assert points == {row.r_dw: 100 * row.shape_cost for row in small.rows if row.r_dw and row.shape_cost is not None}
+    curve = next((across, up) for _, name, across, up in traces if name == "law")
+    between = np.interp(np.log(list(points)), np.log(curve[0]), curve[1])
+    np.testing.assert_allclose(list(points.values()), between, atol=0.01)  # 60 straight pieces for a parabola
+    assert "Gemstones" in page.inner_text("#cost-note")
 
 
 def test_a_board_without_scores_has_no_empty_plot(open_page: OpenPage, small: Board) -> None:

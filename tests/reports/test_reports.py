@@ -43,9 +43,13 @@ def at(record: AuditRecord, low: float | None, high: float | None) -> AuditRecor
 def test_the_verdict_comes_first_and_in_words(measured: AuditRecord) -> None:
     lines = drawn(audit_text(measured)).splitlines()
     assert "From 3 windows this is a rough estimate." in words(audit_text(measured))
-    assert lines[0].rstrip() == "▶ tiny-llama is above the efficient interaction interval: deep for its width"
+    assert lines[0].startswith("2 layers on a width of 24: R_D/W 0.0833. By 22 models of 50M-2B trained alike")
     text = words(audit_text(measured))
-    assert "2 layers on a width of 24: R_D/W = 0.0833, interval [0.0204, 0.0645]" in text
+    assert measured.shape_cost is not None and measured.shape_cost[0].loss_excess_ci is not None
+    low, high = (f"{100 * end:.2f}" for end in measured.shape_cost[0].loss_excess_ci)
+    assert f"this shape costs 0.73 % [{low}, {high}] of loss against the best of its size at equal tokens" in text
+    assert "(extrapolated: its size lies beyond them)" in text
+    assert "▶ tiny-llama is above the efficient interaction interval: deep for its width, [0.0204, 0.0645]" in text
     assert "At this width, 1 layer would be inside." in text
     used, ratio = text.index("of 24 directions) "), text.index("The AOFE-ratio, the paper's quantity, is ")
     assert text.index("On this text gradients use") < used < text.index("Channel alignment is") < ratio
@@ -54,10 +58,25 @@ def test_the_verdict_comes_first_and_in_words(measured: AuditRecord) -> None:
     assert "of the 184 base models in the shipped table 160 lie below it" in text
 
 
+def test_a_record_without_costs_begins_with_the_placement(measured: AuditRecord) -> None:
+    text = words(audit_text(measured.model_copy(update={"shape_cost": None, "serving": None})))
+    assert text.startswith("▶ tiny-llama is above the efficient interaction interval: deep for its width 2 layers on")
+    assert "R_D/W = 0.0833, interval [0.0204, 0.0645]" in text and "Cost of the shape" not in text
+
+
+def test_what_serving_costs_is_said(shape_only: AuditRecord) -> None:
+    assert "Serving: 192 B of KV cache a token (float32); " in words(audit_text(shape_only))
+    serving = shape_only.serving
+    assert serving is not None
+    windowed = serving.model_copy(update={"kv_cache_bytes_per_token_beyond_windows": 96})
+    text = words(audit_text(shape_only.model_copy(update={"serving": windowed})))
+    assert "192 B of KV cache a token (float32), 96 B once its sliding windows are full" in text
+
+
 def test_each_side_and_open_ends(shape_only: AuditRecord) -> None:
-    assert words(audit_text(at(shape_only, 0.05, 0.1))).startswith("● tiny-llama is inside")
+    assert "● tiny-llama is inside" in words(audit_text(at(shape_only, 0.05, 0.1)))
     below = words(audit_text(at(shape_only, 0.2, 0.5)))
-    assert below.startswith("◀ tiny-llama is below") and "5 to 12 layers would be inside" in below
+    assert "◀ tiny-llama is below" in below and "5 to 12 layers would be inside" in below
     assert "5 or more layers would be inside" in words(audit_text(at(shape_only, 0.2, None)))
     assert "1 or fewer layers would be inside" in words(audit_text(at(shape_only, None, 0.06)))
     assert "no number of layers would be inside" in words(audit_text(at(shape_only, None, 0.001)))

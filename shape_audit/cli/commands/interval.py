@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 import typer
 
@@ -12,16 +12,18 @@ from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode
 from shape_audit.interval import derive_interval
 from shape_audit.records import check_writable, read_record_folder
-from shape_audit.reports import as_json, interval_markdown, interval_text
+from shape_audit.reports import as_json, interval_markdown, interval_text, yardstick_markdown, yardstick_text
+from shape_audit.yardsticks import shipped_yardsticks
 
 
 @command("shape-audit interval")
 def interval(
     table: Annotated[
-        Path | None,
+        str | None,
         typer.Argument(
-            metavar="TABLE",
-            help="CSV with target_params, num_hidden_layers, hidden_size, test_ce.  [default: the shipped sweep]",
+            metavar="TABLE|NAME",
+            help="CSV with target_params, num_hidden_layers, hidden_size, test_ce, or a yardstick: gemstones, morph, "
+            "byte-sweep.  [default: the shipped sweep]",
         ),
     ] = None,
     tolerance: Annotated[
@@ -46,9 +48,15 @@ def interval(
     format: Format = "text",
     output: Output = None,
 ) -> int:  # fmt: skip
-    """Derive the efficient interaction interval from a sweep table, and show how it moves with the tolerance."""
+    """Derive the efficient interaction interval from a sweep table, and show how it moves with the tolerance.
+
+    Of a yardstick, show what a shape costs by it: groups, law, bands, and how far they hang on single choices.
+    """
     if figures is not None:
         check_writable(figures, what="figures", option="--figures")
+    if table in shipped_yardsticks():
+        _show_yardstick(table, figures, format, output)
+        return ExitCode.CLEAN
     derivation = derive_interval(table, tolerance=tolerance, min_params=min_params, draws=draws, seed=seed)
     if records is not None:
         from shape_audit.interval import with_open_models  # it brings numpy: not into every start
@@ -62,3 +70,15 @@ def interval(
         for path in write_figures(derivation, table, figures):
             note(f"figure: {path}")
     return ExitCode.CLEAN
+
+
+def _show_yardstick(
+    name: str, figures: Path | None, format: Literal["text", "json", "markdown"], output: Path | None
+) -> None:
+    from shape_audit.yardsticks import write_yardstick_figures, yardstick_report  # they bring numpy
+
+    report = yardstick_report(name)
+    forms = {"text": yardstick_text, "json": as_json, "markdown": yardstick_markdown}
+    emit(forms[format](report), output)
+    for path in write_yardstick_figures(report, figures) if figures is not None else ():
+        note(f"figure: {path}")

@@ -8,7 +8,7 @@ from typing import Annotated
 from shape_audit.cli.declaring import Format, Output, command, flag
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, UsageError
-from shape_audit.records import ShapeSuggestion
+from shape_audit.records import Goal, ShapeSuggestion
 from shape_audit.reports import as_json, suggestion_markdown, suggestion_text
 from shape_audit.shape import DEFAULT_FAMILY, DEFAULT_TOP, suggest, write_config
 
@@ -32,7 +32,14 @@ def suggest_shapes(
         bool | None,
         flag("--tied/--untied", help="Embedding and output matrix are one.  [default: as the family at this size]"),
     ] = None,
-    interval: Annotated[Path | None, flag(metavar="FILE", help="Interval JSON to use, not the shipped one.")] = None,
+    interval: Annotated[
+        Path | None,
+        flag(metavar="FILE", help="Interval JSON of R_D/W to search.  [default: shapes that cost at most 1 %]"),
+    ] = None,
+    goal: Annotated[
+        Goal,
+        flag("--for", help="Order by loss at equal tokens, by loss at equal training time, or by blocks in a row."),
+    ] = "tokens",
     tolerance: Annotated[float, flag(help="How far a shape may miss the budget, as a fraction.")] = 0.03,
     top: Annotated[int, flag(help="Shapes to show.")] = DEFAULT_TOP,
     config_folder: Annotated[
@@ -42,16 +49,16 @@ def suggest_shapes(
     format: Format = "text",
     output: Output = None,
 ) -> int:  # fmt: skip
-    """Suggest shapes inside the efficient interaction interval for a number of parameters.
+    """Suggest shapes for a number of parameters, ordered by what they cost in loss.
 
-    Beside them stand the existing models nearest to the first. The order of the shapes is about hardware and budget,
-    not about how well they would train: the evidence does not tell.
+    Beside each stand its loss at equal training time, and whether any other is both faster to train and better; beside
+    all of them, the existing models nearest to the first.
     """
     if choose is not None and config_folder is None:
         raise UsageError("--choose says which config to write: it needs --write-config")
     suggestion = suggest(
         params, non_embedding=non_embedding, family=family, vocab_size=vocab, head_dim=head_dim, tied=tied,
-        interval=interval, tolerance=tolerance, top=top,
+        interval=interval, tolerance=tolerance, top=top, goal=goal,
     )  # fmt: skip
     if config_folder is not None:
         chosen = 1 if choose is None else choose

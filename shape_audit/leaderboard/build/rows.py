@@ -7,6 +7,7 @@ from typing import Any
 
 from shape_audit.records import AuditRecord, BoardMeasurement, BoardRow, Interval, ScoreRecord, record_file_name
 from shape_audit.shape import KnownModel, known_models, place
+from shape_audit.yardsticks import DEFAULT_YARDSTICK, law_cost, shipped_yardstick
 
 
 def row_of_record(record: AuditRecord, group: str, interval: Interval) -> BoardRow:
@@ -26,6 +27,7 @@ def row_of_record(record: AuditRecord, group: str, interval: Interval) -> BoardR
         **{name: getattr(shape, name) for name in SHAPE},
         side=placement.side,
         log_distance=placement.log_distance,
+        **_cost(shape.r_dw if shape.is_dense else None),
         measured=_measured(record),
         notes=list(record.notes),
     )
@@ -52,6 +54,7 @@ def row_of_facts(known: KnownModel, group: str, interval: Interval) -> BoardRow:
         params_total=round(known.params) if known.params else None,
         side=placement.side,
         log_distance=placement.log_distance,
+        **_cost(known.r_dw),
     )
 
 
@@ -75,6 +78,14 @@ def with_scores(row: BoardRow, scores: Sequence[ScoreRecord]) -> BoardRow:
             kept.setdefault((score.protocol, score.value, score.source), score)
     ordered = sorted(kept.values(), key=lambda score: (score.protocol, score.provider, score.source, score.value))
     return row.model_copy(update={"scores": ordered})
+
+
+def _cost(r_dw: float | None) -> dict[str, Any]:
+    """By the law alone, so that models of the table and audited ones are on one curve."""
+    if r_dw is None:
+        return {}
+    cost, ends = law_cost(shipped_yardstick(DEFAULT_YARDSTICK), r_dw)
+    return {"shape_cost": cost, "shape_cost_ci": ends}
 
 
 def _training(known: KnownModel | None) -> dict[str, Any]:

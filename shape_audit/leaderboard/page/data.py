@@ -78,6 +78,8 @@ def _row(number: int, row: BoardRow, protocols: Sequence[str], comparable: Compa
     shown = {name: _distinct(row.scores, name) for name in protocols}
     content: Json = {
         "cells": [shown[name] for name in protocols],
+        "cost": row.shape_cost,
+        "cost_ci": row.shape_cost_ci,
         "details": _facts(row),
         "distance": row.log_distance,
         "failure": row.failure,

@@ -13,9 +13,12 @@ from typing import Any
 from shape_audit.leaderboard.build.comparable import ComparableSet, embedding_site
 from shape_audit.records import Board, BoardRow
 from shape_audit.scores import FLOOR
+from shape_audit.yardsticks import DEFAULT_YARDSTICK, law_cost, shipped_yardstick
 
 TICKS = (0.001, 0.002, 0.003, 0.006, 0.01, 0.02, 0.04, 0.065, 0.1, 0.2, 0.5, 1)
 """Of R_D/W; the decades alone are too few for real models."""
+CURVE = 60
+"""Steps of a curve over R_D/W."""
 WIDE = 10.0
 """Times the least value that the largest must be for a logarithmic axis."""
 
@@ -23,7 +26,7 @@ Json = dict[str, Any]
 
 
 def plots(board: Board, comparable: ComparableSet) -> Json:
-    """`phase` and `shape`: each a layout, and which rows it shows or what it leaves out."""
+    """`phase`, `shape` and `cost`: each a layout, and which rows it shows, what it leaves out, or a curve."""
     return {
         "phase": {
             "layout": _phase_layout(board.rows, comparable),
@@ -31,7 +34,36 @@ def plots(board: Board, comparable: ComparableSet) -> Json:
             "rows": _phase_rows(board.rows, comparable),
         },
         "shape": {"layout": _shape_layout(board)},
+        "cost": {"layout": _cost_layout(board), "curve": _cost_curve(board)},
     }
+
+
+def _cost_curve(board: Board) -> Json:
+    """The yardstick's law over the models' range of R_D/W, in per cent, with its interval."""
+    ratios = [row.r_dw for row in board.rows if row.r_dw and row.shape_cost is not None]
+    if not ratios:
+        return {}
+    yardstick = shipped_yardstick(DEFAULT_YARDSTICK)
+    low, high = math.log(min(ratios) / 1.3), math.log(max(*ratios, yardstick.law.a_star) * 1.3)
+    across = [math.exp(low + (high - low) * step / CURVE) for step in range(CURVE + 1)]
+    costs = [law_cost(yardstick, r_dw) for r_dw in across]
+    return {
+        "by": yardstick.description,
+        "x": across,
+        "y": [100 * cost for cost, _ in costs],
+        "low": [100 * (ends or (cost, cost))[0] for cost, ends in costs],
+        "high": [100 * (ends or (cost, cost))[1] for cost, ends in costs],
+    }
+
+
+def _cost_layout(board: Board) -> Json:
+    ratios = [row.r_dw for row in board.rows if row.r_dw]
+    ticks = [tick for tick in TICKS if not ratios or min(ratios) / 1.6 <= tick <= max(ratios) * 1.6]
+    return {
+        "xaxis": {"title": {"text": "R_D/W = layers / hidden size"}, "type": "log", "tickvals": ticks,
+                  "ticktext": [f"{tick:g}" for tick in ticks]},
+        "yaxis": {"title": {"text": "loss over the best shape's, %"}, "rangemode": "tozero"},
+    }  # fmt: skip
 
 
 def _phase_rows(rows: Sequence[BoardRow], comparable: ComparableSet) -> list[int]:

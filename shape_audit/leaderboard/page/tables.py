@@ -23,7 +23,7 @@ INTEGERS = (
     "num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim",
     "vocab_size", "params_total", "params_non_embedding",
 )  # fmt: skip
-NUMBERS = ("train_tokens", "r_dw", "log_distance")
+NUMBERS = ("train_tokens", "r_dw", "log_distance", "shape_cost")
 SITE_NUMBERS = (
     "aofe_ratio", "aofe_normalized", "mean_cos2", "effective_rank", "aofe_ratio_random_basis", "aofe_ratio_excess",
     "channel_alignment",

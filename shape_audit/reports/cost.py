@@ -1,0 +1,99 @@
+"""What a shape costs, in sentences and in a table."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+from shape_audit.records import AuditRecord, Serving, ShapeCost
+from shape_audit.reports.numbers import byte_size, rounded_count, significant
+from shape_audit.reports.tables import Cell, Table
+
+OF_PRICE = {"tokens": "equal tokens", "training-time": "equal training time"}
+BEYOND = {"params": "its size", "r_dw": "its R_D/W", "tokens": "its training tokens"}
+
+
+def cost_percent(excess: float) -> str:
+    """A cost as people read it: 0.03 %, 1.3 %; below a hundredth of a per cent, 0 %."""
+    return f"{significant(100 * excess, 2 if excess >= 0.001 else 1)} %" if excess >= 0.00005 else "0 %"
+
+
+def with_interval(cost: ShapeCost) -> str:
+    """A cost and its interval, in per cent."""
+    if cost.loss_excess_ci is None:
+        return cost_percent(cost.loss_excess)
+    low, high = (cost_percent(end).removesuffix(" %") for end in cost.loss_excess_ci)
+    return f"{cost_percent(cost.loss_excess)} [{low}, {high}]"
+
+
+def first_cost(costs: Sequence[ShapeCost] | None, price: str = "tokens") -> ShapeCost | None:
+    """The cost that stands for a shape: by the first yardstick, on the first of its bases."""
+    return next((cost for cost in costs or () if cost.price == price), None)
+
+
+def cost_headline(record: AuditRecord) -> str | None:
+    """The first sentence of a report; None where no cost is known."""
+    cost = first_cost(record.shape_cost)
+    if cost is None:
+        return None
+    shape = record.shape
+    sentence = (
+        f"{shape.num_hidden_layers} layers on a width of {shape.hidden_size:,}: R_D/W {shape.r_dw:.4f}. By "
+        f"{cost.description}, this shape costs {with_interval(cost)} of loss against the best of its size at "
+        f"{OF_PRICE[cost.price]}"
+    )
+    if cost.equivalent_params_fraction is not None and cost.equivalent_params_fraction >= 0.001:
+        sentence += f", about what {cost_percent(cost.equivalent_params_fraction)} fewer parameters would"
+    timed = next((c for c in record.shape_cost or () if c.price == "training-time" and c.basis == cost.basis), None)
+    if timed is not None and timed.tokens is not None:
+        sentence += f"; at equal training time ({rounded_count(round(timed.tokens))} tokens) {with_interval(timed)}"
+    return f"{sentence}{_extrapolated(cost, timed)}."
+
+
+def _extrapolated(*costs: ShapeCost | None) -> str:
+    """A word where the model lies beyond the yardstick's models."""
+    names = [name for name in BEYOND if any(cost and name in cost.extrapolates for cost in costs)]
+    return f" (extrapolated: {' and '.join(BEYOND[name] for name in names)} lie beyond them)" if len(names) > 1 else (
+        f" (extrapolated: {BEYOND[names[0]]} {'lie' if names[0] == 'tokens' else 'lies'} beyond them)" if names else ""
+    )  # fmt: skip
+
+
+def cost_table(record: AuditRecord) -> Table | None:
+    """Every yardstick, basis and price in a row; None where no cost is known."""
+    if not record.shape_cost:
+        return None
+    rows = tuple(
+        (
+            cost.yardstick,
+            f"{cost.basis} parameters and {_priced(cost)}",
+            _stacked(cost.loss_excess, cost.loss_excess_ci, cost_percent),
+            _stacked(cost.best_r_dw, cost.best_r_dw_ci, lambda r_dw: f"{r_dw:.4f}"),
+            "–" if cost.equivalent_params_fraction is None else cost_percent(cost.equivalent_params_fraction),
+            ", ".join(cost.extrapolates).replace("r_dw", "R_D/W") or "–",
+        )
+        for cost in record.shape_cost
+    )
+    columns = ("yardstick", "at equal", "loss", "best R_D/W", "as fewer", "extrapolated")
+    return Table("Cost of the shape", columns, rows, numeric=False)
+
+
+def _priced(cost: ShapeCost) -> str:
+    return f"training time ({rounded_count(round(cost.tokens))} tokens)" if cost.tokens else "tokens"
+
+
+def _stacked(value: float, ends: tuple[float, float] | None, form: Callable[[float], str]) -> Cell:
+    """A number over its interval."""
+    return (form(value), f"[{form(ends[0])}, {form(ends[1])}]".replace(" %", "")) if ends else form(value)
+
+
+def serving_sentence(serving: Serving) -> str:
+    """What depth and width cost when the model is run."""
+    cache = "a KV cache that the config does not tell"
+    if serving.kv_cache_bytes_per_token is not None:
+        cache = f"{byte_size(serving.kv_cache_bytes_per_token)} of KV cache a token ({serving.kv_cache_dtype})"
+        beyond = serving.kv_cache_bytes_per_token_beyond_windows
+        if beyond is not None and beyond != serving.kv_cache_bytes_per_token:
+            cache += f", {byte_size(beyond)} once its sliding windows are full"
+    return (
+        f"Serving: {cache}; {rounded_count(serving.forward_flops_per_token)} floating-point operations a token and "
+        f"what attention adds with the context; {serving.sequential_blocks} blocks one after another."
+    )

@@ -1,0 +1,68 @@
+"""A yardstick from a sweep of one's own: the table of `shape-audit sweep run`, or any with the same columns."""
+
+from __future__ import annotations
+
+import math
+from pathlib import Path
+
+from shape_audit.errors import UsageError
+from shape_audit.interval import read_budgets
+from shape_audit.yardsticks.law_files import groups_of
+from shape_audit.yardsticks.law_fit import FittedLaw, TrainedShape, fit_law
+from shape_audit.yardsticks.sweep_files import of_budgets
+from shape_audit.yardsticks.yardstick import Draw, TestedGroup, Yardstick, shipped_yardsticks
+
+TABLE = "table.csv"
+"""In the folder of a sweep."""
+DRAWS = 1000
+
+
+def own_yardstick(name: str) -> Yardstick:
+    """A yardstick fitted to the table (CSV) or folder of a sweep; raises as `read_yardstick` says."""
+    path = table_of(name)
+    shapes, found = fit_own(path)
+    return Yardstick(
+        name=path.parent.resolve().name if path.name == TABLE else path.name,
+        description=described(path, shapes),
+        source=str(path),
+        basis="total",
+        law_fields=found.law.model_dump(),
+        fitted=Draw(math.log(found.law.a_star), found.law.c),
+        draws=tuple(Draw(float(log_best), float(c)) for log_best, c in found.draws),
+        groups=tuple(TestedGroup(group["params"], (group["r_dw"][0], group["r_dw"][1])) for group in groups_of(shapes)),
+        tokens_range=None,
+        size=None,
+        has_times=False,
+        doubts=(),
+    )
+
+
+def table_of(name: str) -> Path:
+    """The table that a user means.
+
+    Raises:
+        UsageError: there is none.
+    """
+    path = Path(name).expanduser()
+    if path.is_dir():
+        path /= TABLE
+    if path.suffix == ".json" and (path.parent / TABLE).is_file():
+        path = path.parent / TABLE  # interval.json of a sweep: the losses are in the table beside it
+    if not path.is_file():
+        names = ", ".join(shipped_yardsticks())
+        raise UsageError(f"--yardstick {name}: neither {names} nor the table or folder of a sweep")
+    return path
+
+
+def fit_own(path: Path) -> tuple[list[TrainedShape], FittedLaw]:
+    """The shapes of a table and their law."""
+    shapes = of_budgets(read_budgets(path))
+    return shapes, fit_law(shapes, "budgets", draws=DRAWS)
+
+
+def described(path: Path, shapes: list[TrainedShape]) -> str:
+    """What a sweep of one's own rests on."""
+    sizes = sorted({shape.params for shape in shapes})
+    ends = "-".join(f"{size / 1e6:.3g}M" for size in dict.fromkeys((sizes[0], sizes[-1]))) if sizes else "no budget"
+    name = path.parent.resolve().name if path.name == TABLE else path.name
+    return f"{len(shapes)} shapes of {ends} ({name})"
