@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shape_audit.checks.least_parameters import LEAST_SHARE, LEAST_SHARE_NOT_DENSE, least_parameters
 from shape_audit.checks.token_ids import token_ids
-from shape_audit.checks.wrapper_names import Wrapper, wrappers_in
+from shape_audit.checks.wrapper_names import Wrapper, leftovers_in, outer_wrapper, wrappers_in
 from shape_audit.errors import CorruptFileError, NotAuditableError
 from shape_audit.hub import CONFIG_FILE, Inspection, TensorHeader
 from shape_audit.records import AuditRecord
@@ -21,6 +21,7 @@ from shape_audit.shape import (
     non_dense_reason,
     read_config,
     read_tensors,
+    role_of,
     shape_of,
     text_part,
 )
@@ -72,7 +73,16 @@ class CheckedModel:
     @cached_property
     def wrappers(self) -> list[Wrapper]:
         """What training wrappers added to the names."""
-        return wrappers_in(self.files.tensors)
+        found = wrappers_in(self.files.tensors, self.config)
+        if self.facts and self.facts.is_known_type and self.facts.is_causal_lm and not self.config.get("auto_map"):
+            outer = outer_wrapper(self.files.tensors)
+            found += [outer] if outer and not any(wrapper.is_first for wrapper in found) else []
+        return found
+
+    @property
+    def leftovers(self) -> list[tuple[str, tuple[str, ...]]]:
+        """What training left beside the model: what it is, and the names."""
+        return list(leftovers_in(self.tensors, self.config))
 
     @cached_property
     def wrapped_names(self) -> frozenset[str]:
@@ -146,6 +156,18 @@ class CheckedModel:
     def is_compared(self) -> bool:
         """Whether transformers has said which tensors there should be."""
         return self.expected is not None and self.expected.refusal is None
+
+    @property
+    def lacks_final_norm(self) -> bool:
+        """Whether blocks of a known decoder begin with RMS norms, and no norm stands outside of the blocks.
+
+        Layer norms (those with a bias) may stand after each part, and then none is needed at the end (OPT-350m).
+        """
+        if not (self.stack and self.facts and self.facts.is_known_type and self.facts.is_causal_lm):
+            return False
+        norms = {name for name in self.tensors if role_of(name) == "norms"}
+        in_blocks = {self.stack.name_of(i, rest) for i, block in self.stack.blocks.items() for rest in block} & norms
+        return bool(in_blocks) and in_blocks == norms and not any(name.endswith(".bias") for name in norms)
 
     @cached_property
     def almost_empty(self) -> tuple[int, int] | None:

@@ -36,7 +36,7 @@ from shape_audit.shape.packed_weights import UnpackedTensors, quantization_disag
 from shape_audit.shape.parameter_budget import parse_budget
 from shape_audit.shape.placement import place
 from shape_audit.shape.quantization import Quantization
-from shape_audit.shape.tensor_facts import TensorFacts, read_tensors
+from shape_audit.shape.tensor_facts import TensorFacts, read_tensors, role_of
 from shape_audit.shape.tying import STORED_TWICE, UNTIED_WHEN_LOADED, Tying, tying
 
 __all__ = [
@@ -75,6 +75,7 @@ __all__ = [
     "quantization_disagreement",
     "read_config",
     "read_tensors",
+    "role_of",
     "shape_of",
     "suggest",
     "text_part",

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
 from shape_audit.errors import NotAuditableError
@@ -124,16 +124,21 @@ def shape_of(
 def _heads(config: ConfigFacts, tensors: TensorFacts) -> tuple[int | None, int | None, int | None]:
     """Heads, key/value heads and head_dim: the config's and its type's, and what these leave open by the tensors."""
     heads, shared, head_dim = config.num_attention_heads, config.num_key_value_heads, config.head_dim
-    if len(tensors.attention) != 1:
-        return heads, shared, head_dim
-    rows = tensors.attention[0]
+    width = _agreed(rows.width for rows in tensors.attention)
+    key, head = _agreed(rows.key for rows in tensors.attention), _agreed(rows.head for rows in tensors.attention)
     if head_dim is None:
-        head_dim = rows.head or (rows.width // heads if rows.width and heads and rows.width % heads == 0 else None)
-    if heads is None and head_dim and rows.width:
-        heads = rows.width // head_dim
-    if shared is None and head_dim and rows.key:
-        shared = rows.key // head_dim
+        head_dim = head or (width // heads if width and heads and width % heads == 0 else None)
+    if heads is None and head_dim and width:
+        heads = width // head_dim
+    if shared is None and head_dim and key:
+        shared = key // head_dim
     return heads, shared, head_dim
+
+
+def _agreed(values: Iterable[int | None]) -> int | None:
+    """The one value of all blocks that show it."""
+    found = {value for value in values if value is not None}
+    return found.pop() if len(found) == 1 else None
 
 
 def _sentence(field: str, promised: int, seen: str) -> str:
@@ -157,10 +162,11 @@ def _by_layer(config: ConfigFacts, tensors: TensorFacts) -> Iterator[str]:
         "attention heads": (config.num_attention_heads, [rows.width for rows in tensors.attention]),
         "key/value heads": (config.num_key_value_heads, [rows.key for rows in tensors.attention]),
     }
+    head_dim = _heads(config, tensors)[2]
     for what, (promised, widths) in of_heads.items():
-        seen = tuple(width // (config.head_dim or 1) for width in widths if width)
+        seen = tuple(width // (head_dim or 1) for width in widths if width)
         if promised is None and len(set(seen)) > 1:
-            unit = f"of width {config.head_dim}" if config.head_dim else "in width, all together"
+            unit = f"of width {head_dim}" if head_dim else "in width, all together"
             yield f"the {what} vary by layer: {widths_in_words(seen)} {unit}"
 
 

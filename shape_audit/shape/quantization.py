@@ -103,6 +103,7 @@ def _read(entry: Mapping[str, Any], source: str, method: str) -> Quantization:
     by_module = {name: _bits(settings)[0] for name, settings in modules.items()}
     groups = [_object(_object(group).get("weights")) for group in _object(entry.get("config_groups")).values()]
     sizes = {size for part in (entry, *groups) if (size := _count(part, "group_size"))}
+    said = (bits, *by_module.values(), *(_bits(group)[0] for group in groups))
     in_use = facts("quantization")["when_loaded"]
     return Quantization(
         method,
@@ -113,7 +114,7 @@ def _read(entry: Mapping[str, Any], source: str, method: str) -> Quantization:
         group_size=sizes.pop() if len(sizes) == 1 else None,
         group_sizes={name: size for name, part in modules.items() if (size := _count(part, "group_size"))},
         shapes={name: shape for name, part in modules.items() if (shape := _shape(part))},
-        promised=frozenset({bits, *by_module.values(), *(_bits(group)[0] for group in groups)} - {None}),
+        promised=frozenset(number for number in said if number is not None),
         is_when_loaded=any(entry.get(key) in values for key, values in in_use.items() if key != "source"),
     )
 

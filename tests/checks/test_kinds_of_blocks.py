@@ -109,6 +109,11 @@ def test_a_prediction_block_is_neither_a_layer_nor_a_stray(stored_as: str, tmp_p
     assert bad(write(tmp_path / "model", decoder(plain) | extra, num_nextn_predict_layers=1)) == []
 
 
+def test_half_of_the_blocks_in_another_shape_is_no_design_that_the_config_tells(tmp_path: Path) -> None:
+    folder = write(tmp_path / "model", decoder(lambda i: plain(i, 192 if i < 6 else 128)))
+    assert bad(folder) == [("SA314", "mlp.gate_proj.weight")]
+
+
 def test_many_blocks_without_a_reason_are_told_apart_by_nobody(tmp_path: Path) -> None:
     headers = decoder(lambda i: {n: s for n, s in plain(i).items() if i not in (0, 1, 3, 4, 8) or n != "mlp.up_proj"})
     folder = write(tmp_path / "model", headers)

@@ -47,9 +47,11 @@ def missing_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
         lacking = {index: tuple(sorted(_lacking(model, part, index))) for index in part.blocks}
         yield from _odd_blocks(model, part, lacking, "lack")
     depth = model.facts.num_hidden_layers if model.facts else None
-    if depth and model.tensors and model.stack is None and not model.empty_tensors:
+    if depth and model.tensors and model.stack is None and not model.empty_tensors and not model.almost_empty:
         seen_nothing = f"config.json promises {depth} blocks, but no tensor belongs to one"
         yield Seen(seen_nothing, file=model.anchor(""), place="blocks")
+    if not model.is_compared and not is_explained and model.lacks_final_norm:
+        yield Seen("no norm after the last block is stored", file=model.anchor(""), place="norm")
     yield from _missing_from_architecture(model)
 
 
@@ -143,6 +145,9 @@ def unexpected_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A block has a tensor that the others lack, or (--deep) one is stored that the architecture does not have."""
     for part in _parts(model):
         yield from _odd_blocks(model, part, {index: _surplus(model, part, index) for index in part.blocks}, "have")
+    for what, names in model.leftovers if not model.is_compared else ():
+        listed = ", ".join(map(str, grouped(names, among=[*model.tensors, ""])))
+        yield Seen(f"{listed} {'is' if len(names) == 1 else 'are'} {what}", file=model.anchor(names[0]), place=names[0])
     if model.expected is not None:
         by_prefix = prefix_apart(model.expected.unexpected, model.expected.missing)
         explained = {*model.wrapped_names, *(by_prefix[2] if by_prefix else ())}
@@ -209,7 +214,7 @@ def _misshapen_for_architecture(model: CheckedModel) -> Iterator[Seen]:
     for name, stored, wanted in model.expected.mismatched if model.expected else ():
         names = same.get((stored, wanted), [])
         if names and name == names[0]:
-            groups = [str(group) for group in grouped(names, among=[*names, ""])]
+            groups = [str(group) for group in grouped(names, among=model.expected.names if model.expected else names)]
             what = ", ".join(groups[:3]) + (f" and {len(groups) - 3} more" if groups[3:] else "")
             verb = "is" if len(names) == 1 else "are"
             yield Seen(f"{what} {verb} {list(stored)}, the architecture has {list(wanted)}",
@@ -222,7 +227,8 @@ def _misshapen_for_architecture(model: CheckedModel) -> Iterator[Seen]:
     fix="Run with --deep: transformers then says which of them are missing.",
 )  # fmt: skip
 def uneven_blocks(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """Several blocks lack a tensor that others of their kind have, and transformers was not asked."""
+    """Several blocks lack a tensor that others of their kind have, or have it in another shape, and transformers was
+    not asked."""
     fix = None
     if model.config.get("auto_map"):
         fix = "Compare with the training checkpoint: only the repository's own code knows which blocks have it."
@@ -234,6 +240,13 @@ def uneven_blocks(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
             more = f", and {len(uneven) - 1} more like it" if uneven[1:] else ""
             yield Seen(f"{rest} is in {counts[rest]} of {len(part.blocks)} blocks{more}",
                        file=model.anchor(""), place=rest, fix=fix)  # fmt: skip
+            continue
+        for rest, usual in part.usual.items() if not model.is_quantized else ():
+            odd = [i for i, block in part.blocks.items() if rest in block and block[rest].shape != usual]
+            if len(odd) > _few(part):
+                shapes = f"{list(part.blocks[odd[0]][rest].shape)} in {len(odd)} blocks, {list(usual)} in the others"
+                yield Seen(f"{rest} is {shapes}", file=model.anchor(""), place=rest, fix=fix)
+                break
 
 
 @rule("SA313", "cannot-be-built", "error", needs="deep",
