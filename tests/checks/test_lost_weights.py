@@ -81,7 +81,10 @@ def test_model_twice_is_what_transformers_drops(tmp_path: Path) -> None:
     ("pattern", "says"),
     [
         ("", r"^all tensors are empty"),
-        ("proj|embed|head", r"^30 of 39 tensors are empty .*all 28 tensors of model\.layers\.\{0-3\}\.\{mlp, self_attn\}"),
+        (
+            "proj|embed|head",
+            r"^30 of 39 tensors are empty .*all 28 tensors of model\.layers\.\{0-3\}\.\{mlp, self_attn\}",
+        ),
         (r"layers\.2\.", r"^9 of 39 tensors are empty .*: all 9 tensors of model\.layers\.2$"),
         ("lm_head|embed", r"^2 of 39 .*lm_head\.weight, model\.embed_tokens\.weight"),
     ],
