@@ -17,6 +17,8 @@ from shape_audit.shape import (
     BlockStack,
     ConfigFacts,
     TensorFacts,
+    block_kinds,
+    block_stacks,
     like_blocks,
     non_dense_reason,
     read_config,
@@ -134,8 +136,12 @@ class CheckedModel:
     @cached_property
     def alike(self) -> list[BlockStack]:
         """The decoder's blocks by kind: those that should have the same tensors."""
-        kinds = self.facts.block_kinds if self.facts else None
-        return like_blocks(kinds, self.stack) if self.stack else []
+        if self.stack is None:
+            return []
+        kinds, stored = self.facts.block_kinds if self.facts else None, max(self.stack.blocks) + 1
+        if self.facts and self.facts.num_hidden_layers != stored:  # lists by layer fit the blocks that there are
+            kinds = block_kinds(self.text_config, stored, self.facts.text_model_type)
+        return like_blocks(kinds, self.stack)
 
     @property
     def is_dense(self) -> bool:
@@ -158,6 +164,11 @@ class CheckedModel:
         return self.expected is not None and self.expected.refusal is None
 
     @property
+    def stack_lengths(self) -> set[int]:
+        """How many blocks each numbered list of modules has: of an encoder and a decoder, those of both."""
+        return {max(stack.blocks) + 1 for stack in block_stacks(self.tensors)}
+
+    @property
     def lacks_final_norm(self) -> bool:
         """Whether blocks of a known decoder begin with RMS norms, and no norm stands outside of the blocks.
 
@@ -170,12 +181,15 @@ class CheckedModel:
         return bool(in_blocks) and in_blocks == norms and not any(name.endswith(".bias") for name in norms)
 
     @cached_property
-    def almost_empty(self) -> tuple[int, int] | None:
-        """Parameters stored, and those that the config's sizes call for at least, where that is far more."""
+    def almost_empty(self) -> tuple[int, int | None] | None:
+        """Parameters stored, and those that the config's sizes call for at least (as far as these are known), where
+        that is far more, or not one of those stored is in a matrix."""
         if self.facts is None or self.is_quantized or self.empty_tensors or self.absent_files or not self.tensors:
             return None
         least = least_parameters(self.facts, len(self.stack.blocks) if self.stack else 0)
         stored = sum(header.numel for header in self.tensors.values())
+        if all(len(header.shape) < 2 for header in self.tensors.values()):
+            return stored, least
         share = LEAST_SHARE if self.is_dense and not self.facts.absent_blocks else LEAST_SHARE_NOT_DENSE
         return (stored, least) if least is not None and stored < share * least else None
 

@@ -12,7 +12,7 @@ TILE, unsplit(size) ...          the sizes that hardware likes
 
 from shape_audit.shape.advisor import DEFAULT_FAMILY, DEFAULT_TOP, suggest
 from shape_audit.shape.attention_rows import AttentionRows
-from shape_audit.shape.block_stacks import BlockStack, largest_stack
+from shape_audit.shape.block_stacks import BlockStack, block_stacks, largest_stack
 from shape_audit.shape.config_facts import ConfigFacts, read_config
 from shape_audit.shape.config_file import write_config
 from shape_audit.shape.config_keys import text_part
@@ -30,7 +30,7 @@ from shape_audit.shape.hardware_sizes import (
     unsplit,
 )
 from shape_audit.shape.known_models import KnownModel, known_models
-from shape_audit.shape.layer_kinds import like_blocks
+from shape_audit.shape.layer_kinds import block_kinds, like_blocks
 from shape_audit.shape.model_shape import ShapeReading, describe, shape_of, untied_shape
 from shape_audit.shape.packed_weights import UnpackedTensors, quantization_disagreement
 from shape_audit.shape.parameter_budget import parse_budget
@@ -60,6 +60,8 @@ __all__ = [
     "TensorFacts",
     "Tying",
     "UnpackedTensors",
+    "block_kinds",
+    "block_stacks",
     "describe",
     "disagreements",
     "families",

@@ -167,7 +167,9 @@ def _surplus(model: CheckedModel, part: BlockStack, index: int) -> tuple[str, ..
     block = part.blocks[index]
     if model.facts and model.facts.is_causal_lm is False and index == min(part.blocks):
         return ()
-    if len(part.blocks) < FEWEST_ALIKE or (model.may_mix_kinds and not set(part.usual) <= set(block)):
+    if len(part.blocks) < (FEWEST_ALIKE if model.may_mix_kinds else 2):
+        return ()
+    if model.may_mix_kinds and not set(part.usual) <= set(block):
         return ()
     counts = Counter(rest for other in part.blocks.values() for rest in other)
     surplus = [rest for rest in block if rest not in part.usual and counts[rest] <= _few(part)]

@@ -61,5 +61,8 @@ def almost_empty(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """Far fewer parameters are stored than the sizes in config.json call for."""
     if model.almost_empty is not None:
         stored, least = model.almost_empty
-        yield Seen(f"{stored:,} parameters are stored; the sizes in config.json call for at least {least:,}",
+        wanted = (
+            "none of them in a matrix" if least is None else f"the sizes in config.json call for at least {least:,}"
+        )
+        yield Seen(f"{stored:,} parameters are stored; {wanted}",
                    file=model.anchor(""), place="parameters")  # fmt: skip
