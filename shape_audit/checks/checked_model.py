@@ -28,6 +28,9 @@ from shape_audit.shape import (
     text_part,
 )
 
+LONG_STACK = 6
+"""Modules of a numbered list that are taken for blocks of one kind; shorter lists may be the steps of a sequence."""
+
 if TYPE_CHECKING:
     from shape_audit.checks.architecture import Expected
     from shape_audit.checks.weight_scan import TensorNumbers
@@ -162,6 +165,15 @@ class CheckedModel:
     def is_compared(self) -> bool:
         """Whether transformers has said which tensors there should be."""
         return self.expected is not None and self.expected.refusal is None
+
+    @cached_property
+    def other_stacks(self) -> list[BlockStack]:
+        """Numbered lists of modules beside the decoder's, long enough to compare: of encoders, towers, other cycles."""
+        if self.stack is None or self.tensor_facts is None:
+            return []
+        own = {self.stack.prefix, *(place.rpartition(".")[0] for place in self.stack.places.values())}
+        rest = {name: header for name, header in self.tensors.items() if name not in self.tensor_facts.mtp_tensors}
+        return [s for s in block_stacks(rest) if s.prefix not in own and len(s.blocks) >= LONG_STACK]
 
     @property
     def stack_lengths(self) -> set[int]:

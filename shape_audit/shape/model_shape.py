@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 
@@ -14,6 +15,9 @@ from shape_audit.shape.disagreements import disagreements, widths_in_words
 from shape_audit.shape.packed_weights import quantization_disagreement
 from shape_audit.shape.tensor_facts import TensorFacts, read_tensors
 from shape_audit.shape.tying import tying
+
+_PART = re.compile(r"(?:^|\.)\w*attn\.(\d+)\.")
+"""One of several attention parts of a block: `self_attn.1.q_proj.weight` (LongCat-Flash)."""
 
 BUILT_FROM = ("num_hidden_layers", "hidden_size", "intermediate_size")
 """Fields by which transformers would build blocks of another number or size."""
@@ -155,7 +159,11 @@ def _disagreement_notes(config: ConfigFacts, tensors: TensorFacts) -> Iterator[s
 
 
 def _by_layer(config: ConfigFacts, tensors: TensorFacts) -> Iterator[str]:
-    """What differs from layer to layer, so that the shape has no single number for it."""
+    """What differs from layer to layer, so that the shape has no single number for it; and layers of several parts."""
+    parts = {match[1] for name in tensors.decoder.usual if (match := _PART.search(name))} if tensors.decoder else ()
+    if len(parts) > 1:
+        every = f"{len(parts) * tensors.blocks} in all, which some count as layers"
+        yield f"each of the {tensors.blocks} layers holds {len(parts)} attention parts: {every}"
     if config.intermediate_size is None and len(set(tensors.intermediate_sizes)) > 1:
         yield f"the feed-forward width varies by layer: {widths_in_words(tensors.intermediate_sizes)}"
     of_heads = {

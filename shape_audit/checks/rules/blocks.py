@@ -15,7 +15,7 @@ from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
 from shape_audit.checks.tensor_groups import Group, grouped, prefix_apart, ranges
 from shape_audit.checks.wrapper_names import unwrapped
-from shape_audit.shape import BlockStack
+from shape_audit.shape import BlockStack, like_blocks
 
 FEW = 4
 """Blocks that differ are faults where they are no more than a 1 / FEW of their kind, or one."""
@@ -33,6 +33,8 @@ def _parts(model: CheckedModel) -> Iterator[BlockStack]:
     """The kinds of blocks to compare, where transformers has not said what is right."""
     if not model.is_compared:
         yield from model.alike
+        for stack in model.other_stacks:
+            yield from like_blocks(None, stack)
 
 
 @rule(
@@ -234,7 +236,7 @@ def uneven_blocks(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     fix = None
     if model.config.get("auto_map"):
         fix = "Compare with the training checkpoint: only the repository's own code knows which blocks have it."
-    for part in _parts(model) if not model.may_mix_kinds else ():
+    for part in model.alike if not model.may_mix_kinds and not model.is_compared else ():
         counts = Counter(rest for block in part.blocks.values() for rest in block)
         uneven = [rest for rest, count in counts.items() if _few(part) < count < len(part.blocks) - _few(part)]
         if uneven:

@@ -32,6 +32,11 @@ def config_disagrees(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
             depth = model.facts.num_hidden_layers or max(absent) + 1
             yield Seen(f"{depth} blocks are promised, but there is no block {ranges(absent)}",
                        file=model.anchor(""), place="blocks")  # fmt: skip
+        for stack in model.other_stacks if not model.is_compared else ():
+            lost = set(range(min(stack.blocks), max(stack.blocks))) - set(stack.blocks)
+            if lost and all(block.keys() == stack.usual.keys() for block in stack.blocks.values()):
+                yield Seen(f"{stack.prefix} has blocks up to {max(stack.blocks)}, but no block {ranges(lost)}",
+                           file=model.anchor(""), place=stack.prefix)  # fmt: skip
 
 
 def _may_be_encoder(model: CheckedModel) -> bool:
