@@ -34,6 +34,7 @@ from shape_audit.interaction.estimators.error_bars import ErrorBars
 from shape_audit.interaction.estimators.statistics import Energies, unbiased
 from shape_audit.interaction.estimators.window_rows import WindowRows
 from shape_audit.interaction.protocols.loss_gradient import LossGradient
+from shape_audit.interaction.stream.micro_batch import MicroBatch
 from shape_audit.models import LoadOptions, load_model
 from shape_audit.models.blocks import find_blocks
 
@@ -107,7 +108,7 @@ def pools(model: str, windows: WindowSet, sites: list[Site]) -> dict[Site, Pool]
     collected = {site: Collector(config.hidden_size) for site in sites}
     ids = torch.tensor([window.input_ids for window in windows.windows])
     for first in range(0, len(ids), 16):
-        LossGradient().add_micro_batch(loaded.model, blocks, ids[first : first + 16], first, collected)
+        LossGradient().add_micro_batch(loaded.model, blocks, MicroBatch(ids[first : first + 16], first), collected)
     found = {}
     for site, collector in collected.items():
         agop = torch.cat(collector.agop)

@@ -32,6 +32,7 @@ from shape_audit.hub.builtin_models import builtin_folder
 from shape_audit.interaction.estimators.sums import SiteSums
 from shape_audit.interaction.profile import check_finite
 from shape_audit.interaction.protocols.loss_gradient import LossGradient
+from shape_audit.interaction.stream.micro_batch import MicroBatch
 from shape_audit.interaction.stream.residual_stream import read_gradients
 from shape_audit.interaction.stream.sites import Site, parse_sites
 from shape_audit.models.blocks import find_blocks
@@ -83,14 +84,14 @@ def passes(case: str, kinds: list[Any]) -> list[Callable[[], None]]:
 
     def measured(kind: Any) -> Callable[[], None]:
         sums = {site: kind.zeros(width, dtype=dtype, device=torch.device("cpu")) for site in sites}
-        protocol.add_micro_batch(model, blocks, ids, 0, sums)
+        protocol.add_micro_batch(model, blocks, MicroBatch(ids), sums)
         for site_sums in sums.values():
             site_sums.freeze()  # as from the fifth window on
 
         def run() -> None:
             for site_sums in sums.values():
                 site_sums.kept.clear()  # the pass keeps rows of a few thousand windows at most, not of every repetition
-            protocol.add_micro_batch(model, blocks, ids, batch, sums)
+            protocol.add_micro_batch(model, blocks, MicroBatch(ids, batch), sums)
             check_finite(sums)
 
         return run

@@ -103,7 +103,7 @@ class Mine:
     parameters = {{}}
     def widths(self, sites, shape):
         return dict.fromkeys(sites, shape.hidden_size)
-    def add_micro_batch(self, model, blocks, ids_BL, first, sums):
+    def add_micro_batch(self, model, blocks, batch, sums):
         {body}
 """
 

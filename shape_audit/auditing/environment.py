@@ -9,30 +9,22 @@ from datetime import UTC, datetime
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 
-from shape_audit.records import Environment, WallSeconds
+from shape_audit.records import Environment
 
 PACKAGES = ("shape-audit", "huggingface_hub", "numpy", "torch", "transformers", "accelerate", "datasets", "safetensors",
             "tokenizers")  # fmt: skip
 
 
-def environment(
-    *,
-    device: str | None = None,
-    world_size: int | None = None,
-    threads: int | None = None,
-    micro_batch: int | None = None,
-    wall_seconds: WallSeconds | None = None,
-    tokens_per_second: float | None = None,
-) -> Environment:
-    """The environment as it is now; the arguments are null for a shape-only audit."""
+def environment() -> Environment:
+    """The environment as it is now; what only a measurement has is null."""
     return Environment(
         versions={"python": platform.python_version(), **installed_versions()},
-        device=device,
-        world_size=world_size,
-        threads=threads,
-        micro_batch=micro_batch,
-        wall_seconds=wall_seconds,
-        tokens_per_second=tokens_per_second,
+        device=None,
+        world_size=None,
+        threads=None,
+        micro_batch=None,
+        wall_seconds=None,
+        tokens_per_second=None,
         peak_memory_bytes=peak_memory_bytes(),
         date=datetime.now(UTC).isoformat(timespec="milliseconds"),  # of two audits of a model the later one counts,
     )

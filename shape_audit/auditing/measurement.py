@@ -200,15 +200,16 @@ def _loaded_shape(subject: Subject, loaded: LoadedModel) -> ModelShape | None:
 def _environment(loaded: LoadedModel, profile: Profile, a_pass: ProfilePass, tokens: int) -> Environment:
     import torch
 
-    return environment(
-        device=loaded.device_name,
-        world_size=a_pass.processes.size,
-        threads=torch.get_num_threads(),
-        micro_batch=profile.micro_batch,
-        wall_seconds=WallSeconds.model_validate(
-            {"load": loaded.seconds, "pass": profile.pass_seconds, "reduce": profile.reduce_seconds}
-        ),
-        tokens_per_second=tokens / profile.pass_seconds,
+    seconds = {"load": loaded.seconds, "pass": profile.pass_seconds, "reduce": profile.reduce_seconds}
+    return environment().model_copy(
+        update={
+            "device": loaded.device_name,
+            "world_size": a_pass.processes.size,
+            "threads": torch.get_num_threads(),
+            "micro_batch": profile.micro_batch,
+            "wall_seconds": WallSeconds.model_validate(seconds),
+            "tokens_per_second": tokens / profile.pass_seconds,
+        }
     )
 
 

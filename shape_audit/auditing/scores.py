@@ -22,20 +22,14 @@ def scores_of(checkpoint: Checkpoint, params_total: int, options: AuditOptions) 
 
         score(checkpoint.ref, options.score)
     warnings: list[str] = []
+    # the start of --shape-only is not to wait for a look at all installed packages
+    where = options.known.but(sources=options.known.sources and not options.shape_only)
     try:
-        known = known_scores(
-            checkpoint.ref, options.known.scores, runs=options.known.runs, posted=options.known.posted,
-            strict=options.known.strict,
-            sources=not options.shape_only,  # its start is not to wait for a look at all installed packages
-            repository=checkpoint.repository,
-        )  # fmt: skip
+        known = known_scores(checkpoint.ref, where, repository=checkpoint.repository)
     except IncompleteError as error:
         if isinstance(error, CorruptFileError) or checkpoint.source != "hub":
             raise
         warnings.append(f"scores posted on the Hub could not be looked at: {error}")
-        known = known_scores(
-            checkpoint.ref, options.known.scores, runs=options.known.runs, posted=False, strict=options.known.strict,
-            sources=not options.shape_only,
-        )  # fmt: skip
+        known = known_scores(checkpoint.ref, where.but(posted=False))
     found = among_size(known.scores, {score.model: float(params_total) for score in known.scores})
     return found, [*warnings, *known.warnings]

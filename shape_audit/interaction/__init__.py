@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from shape_audit.interaction.profile import PassPlan, Profile, ProfilePass
     from shape_audit.interaction.protocols.registry import MeasurementProtocol, protocol_of
     from shape_audit.interaction.stream.backward import add_gradients
+    from shape_audit.interaction.stream.micro_batch import MicroBatch
 
 ESTIMATOR_VERSION = 3
 """Raised whenever the same windows and weights would give other numbers; part of the protocol hash."""
@@ -48,6 +49,7 @@ __all__ = [
     "RELIABLE_WINDOWS",
     "MeasureOptions",
     "MeasurementProtocol",
+    "MicroBatch",
     "PassPlan",
     "PassState",
     "Profile",
@@ -69,6 +71,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "MeasurementProtocol": "protocols.registry",
+        "MicroBatch": "stream.micro_batch",
         "PassPlan": "profile",
         "PassState": "pass_state",
         "Profile": "profile",

@@ -22,9 +22,10 @@ from shape_audit.interaction.protocols.registry import MeasurementProtocol
 from shape_audit.interaction.site_report import site_interaction
 from shape_audit.interaction.stream.causality import check_causal
 from shape_audit.interaction.stream.embedding_paths import check_embedding_paths
+from shape_audit.interaction.stream.micro_batch import MicroBatch
 from shape_audit.interaction.stream.rounding_probe import gradient_noise
 from shape_audit.interaction.stream.sites import Site
-from shape_audit.models import FreePages, LoadedModel, check_same_losses, chosen_micro_batch, find_blocks
+from shape_audit.models import ForwardPass, FreePages, LoadedModel, check_same_losses, find_blocks
 from shape_audit.parallel import SingleProcess
 from shape_audit.records import Loss, ModelShape, SiteInteraction
 
@@ -76,9 +77,8 @@ class ProfilePass:
         """
         self.loaded, self.protocol, self.processes = loaded, plan.protocol, processes or SingleProcess()
         self.blocks = find_blocks(loaded.model, shape.num_hidden_layers)
-        self.micro_batch = plan.micro_batch or chosen_micro_batch(
-            shape, plan.seq_len, element_bytes=loaded.dtype.itemsize, is_checkpointed=loaded.is_checkpointed
-        )
+        forward = ForwardPass(shape, plan.seq_len, loaded.dtype.itemsize, loaded.is_checkpointed)
+        self.micro_batch = plan.micro_batch or forward.sensible_micro_batch
         self.micro_batch = min(self.processes.gathered(self.micro_batch))  # rounds are the same on every process
         self.sums = {
             site: SiteSums.zeros(width, dtype=loaded.dtype, device=_device_of(site, loaded))
@@ -136,7 +136,7 @@ class ProfilePass:
                 while sum(map(len, found)) < end - begin:  # in one piece, but where a micro-batch had to shrink
                     at = sum(map(len, found))
                     piece_BL = ids_BL[at : at + self.micro_batch]
-                    found.append(self._add(piece_BL, done + begin + at, self.sums))
+                    found.append(self._add(MicroBatch(piece_BL, done + begin + at), self.sums))
                 losses_B = torch.cat(found)
                 if self.loaded.is_checkpointed and not self.windows:
                     few = self.micro_batch  # fewer than there are where these did not fit
@@ -198,7 +198,7 @@ class ProfilePass:
         self.windows = list(windows[: state.windows])
         self._frozen_at = state.frozen_at
 
-    def _add(self, ids_BL: Tensor, first: int, sums: Mapping[Site, SiteSums]) -> Tensor:
+    def _add(self, batch: MicroBatch, sums: Mapping[Site, SiteSums]) -> Tensor:
         """Add windows to these sums, on a GPU that is too small for all of them at once in halves of halves.
 
         Gradients are handed over during the backward pass, so when memory ends some sites have these windows already,
@@ -209,19 +209,18 @@ class ProfilePass:
         """
         before = {site: len(of_site.kept) for site, of_site in sums.items()}
         try:
-            losses_B = self.protocol.add_micro_batch(self.loaded.model, self.blocks, ids_BL, first, sums)
+            losses_B = self.protocol.add_micro_batch(self.loaded.model, self.blocks, batch, sums)
             check_finite(sums)
             return losses_B
         except torch.OutOfMemoryError:
             left = {site: of_site for site, of_site in sums.items() if len(of_site.kept) == before[site]}
-            if len(ids_BL) == 1 or not left:
+            if len(batch) == 1 or not left:
                 raise
         # Outside of the handler: the error holds on to everything that its frames do.
         torch.cuda.empty_cache()
         check_finite({site: of_site for site, of_site in sums.items() if site not in left})
-        half = len(ids_BL) // 2
-        self.micro_batch = min(self.micro_batch, half)
-        return torch.cat([self._add(ids_BL[:half], first, left), self._add(ids_BL[half:], first + half, left)])
+        self.micro_batch = min(self.micro_batch, len(batch) // 2)
+        return torch.cat([self._add(half, left) for half in batch.halves()])
 
     def _gradient_noise(self) -> dict[Site, GradientNoise]:
         """How well each site's gradients are known, from the first window; measured once."""
@@ -232,7 +231,7 @@ class ProfilePass:
                 self.blocks,
                 ids_L,
                 {site: sums.width for site, sums in self.sums.items()},
-                lambda ids_1L, kept: self.protocol.add_micro_batch(model, self.blocks, ids_1L, 0, kept),
+                lambda ids_1L, kept: self.protocol.add_micro_batch(model, self.blocks, MicroBatch(ids_1L), kept),
             )
         return self._noise
 

@@ -22,6 +22,7 @@ from shape_audit.leaderboard.manifest import SHIPPED_MANIFEST, Manifest, read_ma
 from shape_audit.leaderboard.page.html import page_html
 from shape_audit.leaderboard.page.model_card import model_card_metadata, model_card_section
 from shape_audit.leaderboard.page.rendering import render
+from shape_audit.leaderboard.publish.options import PushOptions
 from shape_audit.leaderboard.publish.publishing import push
 from shape_audit.leaderboard.publish.push_plan import PlannedFile, PushPlan, PushResult
 from shape_audit.leaderboard.publish.push_report import push_json, push_text
@@ -33,6 +34,7 @@ __all__ = [
     "BuildProgress",
     "Manifest",
     "PlannedFile",
+    "PushOptions",
     "PushPlan",
     "PushResult",
     "RenderedBoard",

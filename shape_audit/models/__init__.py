@@ -29,7 +29,7 @@ if TYPE_CHECKING:
         read_config,
     )
     from shape_audit.models.logits import exact_logits, model_logits, window_losses
-    from shape_audit.models.memory_estimate import DeviceMemory, MemoryPlan, chosen_micro_batch, memory_advice
+    from shape_audit.models.memory_estimate import DeviceMemory, ForwardPass, MemoryPlan, memory_advice
     from shape_audit.models.memory_plan import PassSize, PlannedMemory, plan_weights
     from shape_audit.models.shield import plain_torch
     from shape_audit.models.weight_placement import WeightPlacement
@@ -38,6 +38,7 @@ __all__ = [
     "Device",
     "DeviceMap",
     "DeviceMemory",
+    "ForwardPass",
     "FreePages",
     "LoadOptions",
     "LoadedModel",
@@ -50,7 +51,6 @@ __all__ = [
     "check_same_losses",
     "check_supported",
     "chosen_device",
-    "chosen_micro_batch",
     "exact_logits",
     "find_blocks",
     "give_back_freed_memory",
@@ -74,8 +74,8 @@ __getattr__ = lazy_names(
         "FreePages": "freed_memory",
         "give_back_freed_memory": "freed_memory",
         "DeviceMemory": "memory_estimate",
+        "ForwardPass": "memory_estimate",
         "MemoryPlan": "memory_estimate",
-        "chosen_micro_batch": "memory_estimate",
         "memory_advice": "memory_estimate",
         "LoadedModel": "loading",
         "PassSize": "memory_plan",

@@ -105,10 +105,10 @@ def load_model(
     config = read_config(checkpoint, folder)
     chosen_dtype = DTYPES[dtype_of_pass(checkpoint, load.dtype)]
     unloaded_model(checkpoint, config, chosen_dtype)
-    spread: dict[str, Any] = {}
+    how: dict[str, Any] = {"dtype": chosen_dtype, "attn_implementation": load.attn_implementation}
     if placement is not None:
-        spread = {"device_map": dict(placement.device_map), "offload_folder": offload_folder}
-    model, info = _from_pretrained(checkpoint, folder, config, chosen_dtype, load.attn_implementation, spread)
+        how |= {"device_map": dict(placement.device_map), "offload_folder": offload_folder}
+    model, info = _from_pretrained(checkpoint, folder, config, how)
     absent = sorted(info["missing_keys"])
     if absent:
         raise IncompleteError(
@@ -240,32 +240,26 @@ def unloaded_model(checkpoint: Checkpoint, config: Any, dtype: torch.dtype) -> A
 
 
 def _from_pretrained(
-    checkpoint: Checkpoint,
-    folder: Path,
-    config: Any,
-    dtype: torch.dtype,
-    attn_implementation: str | None,
-    spread: dict[str, Any],
+    checkpoint: Checkpoint, folder: Path, config: Any, how: dict[str, Any]
 ) -> tuple[Any, dict[str, Any]]:
+    """The model, and what transformers says of its loading; `how` are arguments of `from_pretrained`."""
     from safetensors import SafetensorError
     from transformers import AutoModelForCausalLM
 
-    if dtype == torch.float64 or attn_implementation == "eager":
+    if how["dtype"] == torch.float64 or how["attn_implementation"] == "eager":
         # Products grouped by expert know neither float64 nor the forward mode that eager attention is chosen for.
-        spread = spread | {"experts_implementation": "eager"}
+        how = how | {"experts_implementation": "eager"}
     try:
         with quiet_transformers():
             model, info = AutoModelForCausalLM.from_pretrained(
                 folder,
                 config=config,
-                dtype=dtype,
-                attn_implementation=attn_implementation,
                 use_safetensors=True,
                 variant=checkpoint.variant,
                 local_files_only=True,
                 trust_remote_code=False,
                 output_loading_info=True,
-                **spread,
+                **how,
             )
     except SafetensorError as error:
         raise CorruptFileError(f"{checkpoint.repo_id}: damaged weights: {first_line(error)}") from error

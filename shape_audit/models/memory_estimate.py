@@ -6,7 +6,7 @@ benchmarks/offload_memory.py measures. The one place that says how many windows 
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 
 from shape_audit.records import ModelShape
@@ -47,6 +47,65 @@ class WindowMemory:
         if count == 0:
             return 0
         return count * self.boundary + self.block if is_checkpointed else count * self.block
+
+
+@dataclass(frozen=True)
+class ForwardPass:
+    """What the memory of a forward pass and its backward depends on, beside the number of windows.
+
+    Attributes:
+        shape: of the model.
+        seq_len: inputs of a window.
+        element_bytes: of the pass's dtype. Norms, scores and logits are float32 or better whatever it is.
+        is_checkpointed: whether blocks are computed a second time in the backward pass, instead of kept.
+        is_fused: whether attention never has all scores in memory.
+        main_device: where the logits are.
+        block_devices: where each block is computed; empty where all are on the main device.
+    """
+
+    shape: ModelShape
+    seq_len: int
+    element_bytes: int = 4
+    is_checkpointed: bool = False
+    is_fused: bool = False
+    main_device: str = "cpu"
+    block_devices: tuple[str, ...] = ()
+
+    @property
+    def a_window(self) -> WindowMemory:
+        """What one window takes.
+
+        A block keeps for its backward pass what was counted in blocks of GPT-2, Llama, Qwen3 and Gemma 2: 4
+        feed-forward widths (gated or GELU; ReLU keeps one), queries and keys and values twice, two and a half exact
+        copies of the stream around its norms. The loss keeps logits, their log-softmax and their gradient. To all of
+        it `HEAP_SHARE`.
+        """
+        shape, exact = self.shape, max(4, self.element_bytes)
+        width, feed_forward = shape.hidden_size, shape.intermediate_size or 4 * shape.hidden_size
+        heads = shape.num_attention_heads or 0
+        queries = heads * shape.head_dim if shape.head_dim else width
+        keys = (shape.num_key_value_heads or heads) * shape.head_dim if shape.head_dim else width
+        kept = self.element_bytes * (4 * feed_forward + 2 * queries + 2 * keys) + exact * 5 * width // 2
+        scores = 0 if self.is_fused else 2 * exact * heads * self.seq_len
+        logits = 3 * exact + (self.element_bytes if self.element_bytes < exact else 0)
+        return WindowMemory(
+            block=int(HEAP_SHARE * self.seq_len * (kept + scores)),
+            boundary=self.seq_len * self.element_bytes * width,
+            logits=int(HEAP_SHARE * self.seq_len * logits * (shape.vocab_size or 0)),
+        )
+
+    @property
+    def sensible_micro_batch(self) -> int:
+        """Windows a forward should hold at once, where memory is no worry; at least one."""
+        unfused = replace(self, is_fused=False).a_window  # a kernel decides speed, not which windows meet in a forward
+        size = unfused.logits + unfused.of_blocks(self.shape.num_hidden_layers, is_checkpointed=self.is_checkpointed)
+        return max(1, min(MEMORY_FOR_A_MICRO_BATCH // size, MAX_MICRO_BATCH))
+
+    def a_window_on(self, device: str) -> int:
+        """Bytes that one window takes of this device."""
+        devices = self.block_devices or (self.main_device,) * self.shape.num_hidden_layers
+        of_blocks = self.a_window.of_blocks(devices.count(device), is_checkpointed=self.is_checkpointed)
+        return of_blocks + (self.a_window.logits if device == self.main_device else 0)
 
 
 @dataclass(frozen=True)
@@ -129,31 +188,6 @@ class MemoryPlan:
         return all(memory.lasting_fits for memory in self.devices)
 
 
-def window_memory(shape: ModelShape, seq_len: int, *, element_bytes: int = 4, is_fused: bool = False) -> WindowMemory:
-    """What one window of `seq_len` inputs takes.
-
-    A block keeps for its backward pass what was counted in blocks of GPT-2, Llama, Qwen3 and Gemma 2: 4 feed-forward
-    widths (gated or GELU; ReLU keeps one), queries and keys and values twice, two and a half exact copies of the
-    stream around its norms. The loss keeps logits, their log-softmax and their gradient. To all of it `HEAP_SHARE`.
-
-    Args:
-        element_bytes: of the pass's dtype. Norms, scores and logits are float32 or better whatever it is.
-        is_fused: whether attention never has all scores in memory.
-    """
-    width, feed_forward = shape.hidden_size, shape.intermediate_size or 4 * shape.hidden_size
-    heads, exact = shape.num_attention_heads or 0, max(4, element_bytes)
-    queries = heads * shape.head_dim if shape.head_dim else width
-    keys = (shape.num_key_value_heads or heads) * shape.head_dim if shape.head_dim else width
-    kept = element_bytes * (4 * feed_forward + 2 * queries + 2 * keys) + exact * 5 * width // 2
-    scores = 0 if is_fused else 2 * exact * heads * seq_len
-    logits = 3 * exact + (element_bytes if element_bytes < exact else 0)
-    return WindowMemory(
-        block=int(HEAP_SHARE * seq_len * (kept + scores)),
-        boundary=seq_len * element_bytes * width,
-        logits=int(HEAP_SHARE * seq_len * logits * (shape.vocab_size or 0)),
-    )
-
-
 def sums_memory(width: int, windows: int) -> int:
     """The sums of a site, float64: the upper triangle of a matrix, of another from the fifth window on, and rows."""
     matrices = 2 if windows > FROZEN_FROM else 1
@@ -161,54 +195,25 @@ def sums_memory(width: int, windows: int) -> int:
     return 8 * (matrices * entries + windows * (width + ROW_NUMBERS))
 
 
-def chosen_micro_batch(
-    shape: ModelShape, seq_len: int, *, element_bytes: int = 4, is_checkpointed: bool = False
-) -> int:
-    """Windows a forward should hold at once, where memory is no worry; at least one."""
-    a_window = window_memory(shape, seq_len, element_bytes=element_bytes)
-    size = a_window.logits + a_window.of_blocks(shape.num_hidden_layers, is_checkpointed=is_checkpointed)
-    return max(1, min(MEMORY_FOR_A_MICRO_BATCH // size, MAX_MICRO_BATCH))
-
-
 def with_activations(
-    lasting: Iterable[DeviceMemory],
-    shape: ModelShape,
-    seq_len: int,
-    *,
-    element_bytes: int,
-    is_checkpointed: bool,
-    main_device: str,
-    block_devices: Sequence[str],
-    micro_batch: int | None,
-    is_fused: bool = False,
-    windows: int = MAX_MICRO_BATCH,
+    lasting: Iterable[DeviceMemory], forward: ForwardPass, *, micro_batch: int | None, windows: int = MAX_MICRO_BATCH
 ) -> tuple[int, tuple[DeviceMemory, ...]]:
     """The micro-batch, and the same memories with what it takes of each.
 
     Args:
         lasting: all else that they hold.
-        main_device: where the logits are.
-        block_devices: where each block is computed.
         micro_batch: the user's; None chooses what is sensible and fits.
-        is_fused: see `window_memory`.
         windows: how many there are in all.
     """
-    memories = tuple(lasting)
-    a_window = window_memory(shape, seq_len, element_bytes=element_bytes, is_fused=is_fused)
-    each: Mapping[str, int] = {
-        memory.device: a_window.of_blocks(list(block_devices).count(memory.device), is_checkpointed=is_checkpointed)
-        + (a_window.logits if memory.device == main_device else 0)
-        for memory in memories
-    }
+    each = {memory: forward.a_window_on(memory.device) for memory in lasting}
     if micro_batch is None:
-        sensible = chosen_micro_batch(shape, seq_len, element_bytes=element_bytes, is_checkpointed=is_checkpointed)
         fitting = [
-            (memory.available - memory.lasting) // each[memory.device]
-            for memory in memories
-            if memory.available is not None and each[memory.device]
+            (memory.available - memory.lasting) // size
+            for memory, size in each.items()
+            if memory.available is not None and size
         ]
-        micro_batch = max(1, min([sensible, windows, *fitting]))
-    return micro_batch, tuple(replace(memory, activations=micro_batch * each[memory.device]) for memory in memories)
+        micro_batch = max(1, min([forward.sensible_micro_batch, windows, *fitting]))
+    return micro_batch, tuple(replace(memory, activations=micro_batch * size) for memory, size in each.items())
 
 
 def memory_advice(plan: MemoryPlan, *, device_map: str | None, sites: str) -> str:

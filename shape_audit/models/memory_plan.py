@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import torch
 
@@ -19,13 +19,13 @@ from shape_audit.models.loading import (
 from shape_audit.models.memory_estimate import (
     WORKING_BYTES,
     DeviceMemory,
+    ForwardPass,
     MemoryPlan,
     sums_memory,
-    window_memory,
     with_activations,
 )
 from shape_audit.models.options import LoadOptions
-from shape_audit.models.weight_placement import WeightPlacement, place_weights
+from shape_audit.models.weight_placement import DeviceRoom, WeightPlacement, place_weights
 from shape_audit.records import ModelShape
 
 _STORED_AS = {torch.float32: "F32", torch.bfloat16: "BF16", torch.float16: "F16", torch.float64: "F64"}
@@ -78,53 +78,65 @@ def plan_weights(
     torch_dtype = DTYPES[dtype_of_pass(checkpoint, load.dtype)]
     item = torch_dtype.itemsize
     of_sites = {at: sums_memory(width, size.windows) for at, width in size.site_widths.items()}
-    placement = None
+    forward = ForwardPass(
+        shape,
+        size.seq_len,
+        item,
+        is_fused=load.attn_implementation != "eager" and bool(getattr(model_class, "_supports_sdpa", False)),
+    )
     if load.device_map is not None:
-        a_window = window_memory(shape, size.seq_len, element_bytes=item)
-        blocks = a_window.of_blocks(shape.num_hidden_layers, is_checkpointed=True)
+        recomputed = replace(forward, is_fused=False).a_window
+        blocks = recomputed.of_blocks(shape.num_hidden_layers, is_checkpointed=True)
         config = read_config(checkpoint, config_folder(checkpoint))
         placement = place_weights(
             unloaded_model(checkpoint, config, torch_dtype),
             shape.num_hidden_layers,
             parse_device_map(load.device_map),
-            device=computing,
-            available=available,
-            limits=parse_max_memory(load.max_memory) if load.max_memory else {},
-            reserved=sum(of_sites.values()) + a_window.logits + blocks,
+            DeviceRoom(
+                computing,
+                available,
+                limits=parse_max_memory(load.max_memory) if load.max_memory else {},
+                reserved=sum(of_sites.values()) + recomputed.logits + blocks,
+            ),
         )
-    main = placement.main_device if placement else "cuda:0" if computing.type == "cuda" else computing.type
-    block_devices = placement.block_devices if placement else (main,) * shape.num_hidden_layers
-    lasting = _lasting(
-        weights=placement.weight_bytes if placement else {main: shape.params_total * item},
-        streamed=placement.streamed_bytes if placement else {},
-        sums={at: main if at <= 0 else block_devices[at - 1] for at in of_sites},
-        of_sites=of_sites,
-        available=available,
-        held=held,
-        loading=_loading_bytes(checkpoint, torch_dtype, is_placed=placement is not None),
+    else:
+        placement = _on_one_device(
+            "cuda:0" if computing.type == "cuda" else computing.type, shape.num_hidden_layers, shape.params_total * item
+        )
+    forward = replace(
+        forward,
+        is_checkpointed=load.device_map is not None and placement.is_streamed,
+        main_device=placement.main_device,
+        block_devices=placement.block_devices,
     )
-    is_checkpointed = placement is not None and placement.is_streamed
+    loading = _loading_bytes(checkpoint, torch_dtype, is_placed=load.device_map is not None)
     chosen, devices = with_activations(
-        lasting,
-        shape,
-        size.seq_len,
-        element_bytes=item,
-        is_checkpointed=is_checkpointed,
-        main_device=main,
-        block_devices=block_devices,
+        _lasting(placement, of_sites, available, held=held, loading=loading),
+        forward,
         micro_batch=load.micro_batch,
         windows=size.windows,
-        is_fused=load.attn_implementation != "eager" and bool(getattr(model_class, "_supports_sdpa", False)),
     )
     plan = MemoryPlan(
         model=checkpoint.repo_id,
         dtype=str(torch_dtype).removeprefix("torch."),
         seq_len=size.seq_len,
         micro_batch=chosen,
-        is_checkpointed=is_checkpointed,
+        is_checkpointed=forward.is_checkpointed,
         devices=devices,
     )
-    return PlannedMemory(plan, placement)
+    return PlannedMemory(plan, None if load.device_map is None else placement)
+
+
+def _on_one_device(device: str, depth: int, weight_bytes: int) -> WeightPlacement:
+    """All of a model on one device, which needs no map."""
+    return WeightPlacement(
+        device_map={"": device},
+        main_device=device,
+        blocks=(),
+        block_devices=(device,) * depth,
+        weight_bytes={device: weight_bytes},
+        streamed_bytes={},
+    )
 
 
 def _imported_class(checkpoint: Checkpoint) -> type | None:
@@ -147,32 +159,33 @@ def _loading_bytes(checkpoint: Checkpoint, dtype: torch.dtype, *, is_placed: boo
 
 
 def _lasting(
-    *,
-    weights: Mapping[str, int],
-    streamed: Mapping[str, int],
-    sums: Mapping[int, str],
-    of_sites: Mapping[int, int],
-    available: Mapping[str, int],
-    held: int,
-    loading: int,
+    placement: WeightPlacement, of_sites: Mapping[int, int], available: Mapping[str, int], *, held: int, loading: int
 ) -> list[DeviceMemory]:
-    """What each memory holds from the first micro-batch to the last; the disk comes last."""
+    """What each memory holds from the first micro-batch to the last; the disk comes last.
+
+    Args:
+        of_sites: position of a site -> bytes of its sums, which are where its gradient is.
+        available: device -> bytes that are free.
+        held: bytes of CPU memory that the process holds already.
+        loading: bytes of weight files, see `_loading_bytes`.
+    """
     processes = {"cpu": held + WORKING_BYTES}
     available = {name: free + processes.get(name, 0) for name, free in available.items()}
-    sums_at: dict[str, int] = {}
-    for site, device in sums.items():
+    sums: dict[str, int] = {}
+    for site, size in of_sites.items():
+        device = placement.main_device if site <= 0 else placement.block_devices[site - 1]
         home = "cpu" if device == "mps" else device  # mps has no float64
-        sums_at[home] = sums_at.get(home, 0) + of_sites[site]
-    names = sorted({*weights, *streamed, *sums_at}, key=lambda name: (name == "disk", name))
+        sums[home] = sums.get(home, 0) + size
+    weights, streamed = placement.weight_bytes, placement.streamed_bytes
     return [
         DeviceMemory(
             name,
             process=processes.get(name, 0),
             weights=weights.get(name, 0),
             streamed=streamed.get(name, 0),
-            sums=sums_at.get(name, 0),
+            sums=sums.get(name, 0),
             loading=loading if name == "cpu" else 0,
             available=available.get(name),
         )
-        for name in names
+        for name in sorted({*weights, *streamed, *sums}, key=lambda name: (name == "disk", name))
     ]

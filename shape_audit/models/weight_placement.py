@@ -55,6 +55,40 @@ class WeightPlacement:
         return ", ".join(sorted(set(self.device_map.values()) | {self.main_device}, key=lambda d: (order.get(d, 2), d)))
 
 
+@dataclass(frozen=True)
+class DeviceRoom:
+    """The memories that weights may be placed in.
+
+    Attributes:
+        device: where it computes, of cuda and cpu.
+        available: device -> bytes that are free.
+        limits: device -> bytes weights may take, as the user says; for auto and balanced.
+        reserved: bytes the pass needs beside the weights where it computes.
+    """
+
+    device: torch.device
+    available: Mapping[str, int]
+    limits: Mapping[str, int]
+    reserved: int = 0
+
+    @property
+    def main(self) -> str:
+        return "cuda:0" if self.device.type == "cuda" else "cpu"
+
+    @property
+    def usable(self) -> set[str]:
+        """Where something can be computed, and CPU memory."""
+        return {self.main, "cpu", *(name for name in self.available if self.device.type == "cuda")}
+
+    def for_weights(self) -> dict[str, int]:
+        """Bytes that weights may take of each, where Accelerate spreads them."""
+        free = {
+            name: SHARE_FOR_WEIGHTS * self.available[name] - (self.reserved if name == self.main else 0)
+            for name in sorted(self.usable)
+        }
+        return {name: max(0, int(size)) for name, size in free.items()} | dict(self.limits)
+
+
 def execution_device(home: str, main_device: str) -> str:
     """Where weights with this home are computed with."""
     if home == "disk" or (home == "cpu" and main_device != "cpu"):
@@ -62,26 +96,13 @@ def execution_device(home: str, main_device: str) -> str:
     return home
 
 
-def place_weights(
-    model: nn.Module,
-    depth: int,
-    requested: DeviceMap,
-    *,
-    device: torch.device,
-    available: Mapping[str, int],
-    limits: Mapping[str, int],
-    reserved: int = 0,
-) -> WeightPlacement:
+def place_weights(model: nn.Module, depth: int, requested: DeviceMap, room: DeviceRoom) -> WeightPlacement:
     """Settle where everything goes.
 
     Args:
         model: on the meta device, in the dtype of the pass, tied.
         depth: its number of blocks.
         requested: see `device_map`.
-        device: where it computes, of cuda and cpu.
-        available: device -> bytes that are free.
-        limits: device -> bytes weights may take, as the user says; for auto and balanced.
-        reserved: bytes the pass needs beside the weights where it computes.
 
     Raises:
         UsageError: a map that does not fit the model or the machine.
@@ -90,9 +111,8 @@ def place_weights(
     blocks = find_blocks(model, depth)
     names = {module: name for name, module in model.named_modules()}
     block_names = tuple(names[block] for block in blocks)
-    main = "cuda:0" if device.type == "cuda" else "cpu"
-    usable = {main, "cpu", *(name for name in available if device.type == "cuda")}
-    for name in limits:
+    main, usable = room.main, room.usable
+    for name in room.limits:
         if name not in usable:
             raise UsageError(f"--max-memory: nothing is computed on {name} here; there are {', '.join(sorted(usable))}")
     if isinstance(requested, Mapping):
@@ -101,10 +121,7 @@ def place_weights(
     elif requested in ("cpu", "disk"):
         wanted = {"": main, **dict.fromkeys([*block_names, *_embedding_alone(model)], requested)}
     else:
-        memory = {
-            name: SHARE_FOR_WEIGHTS * available[name] - (reserved if name == main else 0) for name in sorted(usable)
-        }
-        wanted = _spread(model, {name: max(0, int(size)) for name, size in memory.items()} | dict(limits))
+        wanted = _spread(model, room.for_weights())
     for home in sorted(set(wanted.values()) - {"disk"} - usable):
         raise UsageError(f"--device-map: nothing is computed on {home} here; there are {', '.join(sorted(usable))}")
     _check_tied(model, wanted)

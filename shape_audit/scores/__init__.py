@@ -1,6 +1,6 @@
 """MMLU-Pro scores of a model, each with its protocol: published, posted on the Hub, imported from result files.
 
-known_scores(model, files)                        -> KnownScores: all of the following
+known_scores(model, scores=[...])                 -> KnownScores: all of the following
 score(model, options)                             -> ScoreRun: runs MMLU-Pro with lm-eval
 published_scores(), published_for(model)          -> the shipped table
 read_scores(paths)                                -> ScoresRead: files and folders of any layout, and what was skipped

@@ -6,6 +6,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import Any
 
 from shape_audit.errors import IncompleteError, NotAuditableError, translate_errors
 from shape_audit.hub import (
@@ -17,6 +18,7 @@ from shape_audit.hub import (
     read_texts,
 )
 from shape_audit.records import ModelRef, ScoreRecord, safe_file_name
+from shape_audit.scores.options import KnownScoresOptions
 from shape_audit.scores.parts_of_runs import once
 from shape_audit.scores.posted import CARD, EVAL_RESULTS, UNKNOWN, posted_scores
 from shape_audit.scores.published import published_for
@@ -44,34 +46,29 @@ class KnownScores:
 
 def known_scores(
     model: str | Path | ModelRef,
-    files: Sequence[Path] = (),
+    options: KnownScoresOptions | None = None,
     *,
-    runs: Path | None = None,
-    posted: bool = True,
-    strict: bool = False,
-    sources: bool = True,
     repository: RepositoryFiles | None = None,
     retries: int = DEFAULT_RETRIES,
+    **changes: Any,
 ) -> KnownScores:
-    """The scores of a model.
+    """The scores of a model: `known_scores("org/name", scores=["results/"])`.
 
     Args:
-        files: result files or folders of them, as for `read_scores`; of other models in them nothing is taken.
-        runs: folder that `score` has saved its results to.
-        posted: look into the model's repository too.
-        strict: let no file of `files` be skipped.
-        sources: ask the score sources of other packages.
+        options: where to look, or single options by name, see `KnownScoresOptions`. Of other models in result files
+            nothing is taken.
         repository: of a model that has been read, so that it need not be asked for again.
 
     Raises:
         IncompleteError, UsageError: the model cannot be reached, a path does not exist, or, if strict, a file cannot be
             used; without strict that is said and passed over.
     """
+    options = KnownScoresOptions.given(options, changes, "known_scores()")
     asked = parse_model(model)
     ref = _identified(asked, retries)
     scores: list[ScoreRecord] = []
     warnings: list[str] = []
-    if posted:
+    if options.posted:
         with translate_errors(ref.repo_id):
             repository = repository or open_repository(ref, retries)
             texts = read_texts(repository, _is_posted)
@@ -81,7 +78,7 @@ def known_scores(
         scores += found
         warnings += passed_over
     scores += published_for(ref)
-    read, saved = _of_files(files, runs / safe_file_name(ref.repo_id) if runs is not None else None, strict)
+    read, saved = _of_files(options, safe_file_name(ref.repo_id))
     kept = [score.model_copy(update={"source": Path(score.source).name}) for score in saved.scores]
     own, others = _own((*read.scores, *kept), ref, asked)
     scores += own
@@ -90,7 +87,7 @@ def known_scores(
     warnings += [*summary_of_skipped(read.skipped), *summary_of_skipped(saved.skipped)]
     if read.other_files:
         warnings.append(f"{read.other_files} other files are no results of a benchmark")
-    if sources:
+    if options.sources:
         found, passed_over = scores_of_sources(ref.repo_id, ref.revision)
         scores += [at_revision(score, ref.revision) for score in found]
         warnings += passed_over
@@ -99,15 +96,16 @@ def known_scores(
     return KnownScores(ref, tuple(scores), (*warnings, *more), read.skipped)
 
 
-def _of_files(files: Sequence[Path], runs: Path | None, strict: bool) -> tuple[ScoresRead, ScoresRead]:
+def _of_files(options: KnownScoresOptions, model_folder: str) -> tuple[ScoresRead, ScoresRead]:
     """What the user's files say, and what `score` has saved; a folder of runs without any is no fault."""
     nothing = ScoresRead(())
-    if not files and not (runs is not None and runs.is_dir()):
+    saved_runs = [runs / model_folder for runs in [options.runs] if runs is not None and (runs / model_folder).is_dir()]
+    if not options.scores and not saved_runs:
         return nothing, nothing
     from shape_audit.scores.score_files import NOTHING, read_scores  # its many layouts, where there is a file
 
-    read = read_scores(files, strict=strict)
-    saved = read_scores([runs]) if runs is not None and runs.is_dir() else nothing
+    read = read_scores(options.scores, strict=options.strict)
+    saved = read_scores(saved_runs) if saved_runs else nothing
     return read, replace(saved, skipped=tuple(one for one in saved.skipped if one.reason != NOTHING))
 
 

@@ -29,6 +29,7 @@ class KnownScoresOptions(Spec):
     runs: Annotated[
         Path | None, Option("Folder with what `score` has saved before; None looks at none.", python_only=True)
     ] = None
+    sources: Annotated[bool, Option("Ask the score sources of other packages.", python_only=True)] = True
 
 
 @dataclass(frozen=True)

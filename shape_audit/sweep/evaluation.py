@@ -16,14 +16,14 @@ import torch
 import torch.nn.functional as F
 from torch import nn
 
-from shape_audit.auditing import AuditOptions, Progress, audit
+from shape_audit.auditing import AuditOptions, audit
 from shape_audit.errors import NonFiniteError
 from shape_audit.hub import read_checkpoint
 from shape_audit.interaction import weight_energies
 from shape_audit.models import LoadOptions, load_model
 from shape_audit.records import AuditRecord
-from shape_audit.sweep.bytes_data import Bytes, SweepText, windows_at
-from shape_audit.sweep.options import SweepOptions
+from shape_audit.sweep.bytes_data import Bytes, windows_at
+from shape_audit.sweep.session import SweepSession
 
 if TYPE_CHECKING:
     from shape_audit.parallel import SingleProcess
@@ -60,26 +60,14 @@ def passage_bytes(seq_len: int) -> int:
     return 2 * seq_len + 16
 
 
-def evaluate(
-    folder: Path,
-    text: SweepText,
-    test_file: Path,
-    options: SweepOptions,
-    *,
-    records: Path,
-    processes: SingleProcess,
-    progress: Progress,
-) -> Evaluation:
+def evaluate(folder: Path, session: SweepSession) -> Evaluation:
     """Measure a saved model; of several processes each does its part, and all get the result.
-
-    Args:
-        test_file: the test text, as `audit` reads it.
-        records: where the two audits' records go.
 
     Raises:
         ShapeAuditError: as `audit` says.
     """
-    progress.step("cross-entropy")
+    options, text, processes = session.options, session.text, session.processes
+    session.progress.step("cross-entropy")
     checkpoint = read_checkpoint(str(folder))
     loaded = load_model(checkpoint, LoadOptions(dtype="float32", device=options.device))
     val_ce, _ = cross_entropy(loaded.model, text.validation[: options.eval_bytes], options.seq_len, processes)
@@ -89,11 +77,11 @@ def evaluate(
         audit(
             str(folder),
             AuditOptions.of(
-                dataset=str(test_file), seq_len=options.seq_len, windows=options.windows, protocol=protocol,
-                passage_bytes=passage_bytes(options.seq_len), device=options.device, dtype="float32", posted=False,
-                records=records,
+                dataset=str(session.folder.test_file), seq_len=options.seq_len, windows=options.windows,
+                protocol=protocol, passage_bytes=passage_bytes(options.seq_len), device=options.device, dtype="float32",
+                posted=False, records=session.folder.records,
             ),
-            progress=progress,
+            progress=session.progress,
         )
         for protocol in ("loss-gradient", "projected-output")
     )  # fmt: skip

@@ -102,6 +102,7 @@ def _run(options: SweepOptions, progress: SweepProgress, processes: SingleProces
     from shape_audit.models import chosen_device
     from shape_audit.sweep.one_model import OneModel
     from shape_audit.sweep.output_folder import OutputFolder
+    from shape_audit.sweep.session import SweepSession
     from shape_audit.sweep.table import in_order, model_name, read_table
     from shape_audit.sweep.training import accelerator_for, chosen_precision
 
@@ -125,6 +126,7 @@ def _run(options: SweepOptions, progress: SweepProgress, processes: SingleProces
         rows = processes.from_first(read_table(folder.table) if processes.is_first else None)
         cells = [(shape, seed) for shape in plan_shapes(options)[0] for seed in options.seeds]
         done = {row.name for row in rows}
+        session = SweepSession(options, text, folder, accelerator, processes, progress)
         total, behind = sum(shape.flops for shape, _ in cells), 0.0
         with quiet_transformers():
             for number, (shape, seed) in enumerate(cells, start=1):
@@ -132,8 +134,7 @@ def _run(options: SweepOptions, progress: SweepProgress, processes: SingleProces
                 progress.model(name, number, len(cells))
                 progress.sweep(behind, total)
                 if name not in done:
-                    one = OneModel(shape, seed, name, options, text, folder, accelerator, processes, progress)
-                    rows = one.enter(rows, behind, total)
+                    rows = OneModel(session, shape, seed).enter(rows, behind, total)
                 behind += shape.flops
         progress.sweep(total, total)
     finally:

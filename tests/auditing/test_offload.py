@@ -14,6 +14,7 @@ from shape_audit.errors import NonFiniteError, NotAuditableError, UsageError
 from shape_audit.hub import read_checkpoint
 from shape_audit.interaction import Site, protocol_of
 from shape_audit.interaction.estimators.sums import SiteSums
+from shape_audit.interaction.stream.micro_batch import MicroBatch
 from shape_audit.models import LoadOptions, PassSize, load_model, plan_weights
 from shape_audit.models.blocks import find_blocks
 from shape_audit.models.checkpointing import check_same_losses, checkpoint_blocks
@@ -215,7 +216,7 @@ def test_weights_leave_memory_after_the_backward_pass(tiny_llama: Path, tmp_path
     loaded = load_model(checkpoint, placement=settled.placement, offload_folder=tmp_path)
     sums = {Site(0): SiteSums.zeros(24, dtype=torch.float32, device=torch.device("cpu"))}
     blocks = find_blocks(loaded.model, 2)
-    protocol.add_micro_batch(loaded.model, blocks, torch.zeros(2, 9, dtype=torch.long), 0, sums)
+    protocol.add_micro_batch(loaded.model, blocks, MicroBatch(torch.zeros(2, 9, dtype=torch.long)), sums)
     assert all(parameter.is_meta for block in blocks for parameter in block.parameters())
 
 

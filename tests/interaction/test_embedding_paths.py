@@ -13,6 +13,7 @@ from shape_audit.errors import NotAuditableError
 from shape_audit.interaction.estimators.sums import SiteSums
 from shape_audit.interaction.protocols.loss_gradient import LossGradient
 from shape_audit.interaction.stream.embedding_paths import check_embedding_paths
+from shape_audit.interaction.stream.micro_batch import MicroBatch
 from shape_audit.interaction.stream.rounding_probe import gradient_noise
 from shape_audit.interaction.stream.sites import Site
 from shape_audit.models.blocks import find_blocks
@@ -48,7 +49,7 @@ def at_the_embedding(model: Any) -> Tensor:
 
 def measured(model: Any, sites: list[Site]) -> dict[Site, SiteSums]:
     sums = {site: SiteSums.zeros(24, dtype=torch.float64, device=torch.device("cpu")) for site in sites}
-    LossGradient().add_micro_batch(model, find_blocks(model, 2), IDS, 0, sums)
+    LossGradient().add_micro_batch(model, find_blocks(model, 2), MicroBatch(IDS), sums)
     return sums
 
 
@@ -77,7 +78,7 @@ def test_the_probe_sees_both_paths() -> None:
         blocks,
         IDS[0],
         {Site(0): 24},
-        lambda ids, kept: LossGradient().add_micro_batch(model, blocks, ids, 0, kept),
+        lambda ids, kept: LossGradient().add_micro_batch(model, blocks, MicroBatch(ids), kept),
     )
     assert noise[Site(0)].trace < 1e-6
 

@@ -9,6 +9,7 @@ from shape_audit.errors import NonFiniteError, NotAuditableError, UsageError
 from shape_audit.interaction.estimators.sums import SiteSums
 from shape_audit.interaction.protocols.loss_gradient import LossGradient
 from shape_audit.interaction.stream.causality import check_causal
+from shape_audit.interaction.stream.micro_batch import MicroBatch
 from shape_audit.interaction.stream.sites import parse_sites
 from shape_audit.models.blocks import find_blocks
 from tests.tiny_models import CASES, tiny_model
@@ -17,7 +18,7 @@ IDS = torch.arange(20).reshape(2, 10)
 
 
 def add_micro_batch(model: nn.Module, blocks: list, ids: torch.Tensor, sums: dict) -> torch.Tensor:
-    return LossGradient().add_micro_batch(model, blocks, ids, 0, sums)
+    return LossGradient().add_micro_batch(model, blocks, MicroBatch(ids), sums)
 
 
 def empty_sums(sites: str, width: int = 24) -> dict:

@@ -12,11 +12,10 @@ from shape_audit.interaction.estimators.sums import SiteSums
 from shape_audit.models.available_memory import available_ram
 from shape_audit.models.memory_estimate import (
     DeviceMemory,
+    ForwardPass,
     MemoryPlan,
-    chosen_micro_batch,
     memory_advice,
     sums_memory,
-    window_memory,
     with_activations,
 )
 from shape_audit.records import Ledger, ModelShape
@@ -76,35 +75,25 @@ def test_out_of_memory_with_a_single_window_is_the_end(monkeypatch: pytest.Monke
 
 
 def test_the_micro_batch_is_what_is_sensible_and_fits() -> None:
-    assert chosen_micro_batch(SMALL, 64) == 16  # the most there is
-    assert chosen_micro_batch(LLAMA_1B, 256) == 1
-    assert chosen_micro_batch(LLAMA_1B, 256, is_checkpointed=True) == 2
-    how: dict[str, Any] = {
-        "element_bytes": 4,
-        "is_checkpointed": False,
-        "main_device": "cpu",
-        "block_devices": ["cpu"] * 4,
-    }
-    of_one = window_memory(SMALL, 64).logits + 4 * window_memory(SMALL, 64).block
+    small = ForwardPass(SMALL, 64)
+    assert small.sensible_micro_batch == 16  # the most there is
+    assert ForwardPass(LLAMA_1B, 256).sensible_micro_batch == 1
+    assert ForwardPass(LLAMA_1B, 256, is_checkpointed=True).sensible_micro_batch == 2
+    of_one = small.a_window.logits + 4 * small.a_window.block
     tight = [DeviceMemory("cpu", weights=1000, available=1000 + 5 * of_one)]
-    chosen, (memory,) = with_activations(tight, SMALL, 64, micro_batch=None, **how)
+    chosen, (memory,) = with_activations(tight, small, micro_batch=None)
     assert chosen == 5 and memory.total == memory.available and memory.fits
-    chosen, (memory,) = with_activations(tight, SMALL, 64, micro_batch=6, **how)
+    chosen, (memory,) = with_activations(tight, small, micro_batch=6)
     assert chosen == 6 and not memory.fits and memory.lasting_fits
-    chosen, (memory,) = with_activations(
-        [DeviceMemory("cpu", weights=9, available=8)], SMALL, 64, micro_batch=None, **how
-    )
+    chosen, (memory,) = with_activations([DeviceMemory("cpu", weights=9, available=8)], small, micro_batch=None)
     assert chosen == 1 and not memory.lasting_fits
 
 
 def test_every_device_has_its_own_share_of_the_activations() -> None:
     lasting = [DeviceMemory(name, available=2**40) for name in ("cpu", "cuda:0", "cuda:1")] + [DeviceMemory("disk")]
-    blocks = ["cuda:0"] + 3 * ["cuda:1"]
-    a_window = window_memory(SMALL, 64)
-    _, memories = with_activations(
-        lasting, SMALL, 64, element_bytes=4, is_checkpointed=False, main_device="cuda:0", block_devices=blocks,
-        micro_batch=2,
-    )  # fmt: skip
+    spread = ForwardPass(SMALL, 64, main_device="cuda:0", block_devices=("cuda:0", *3 * ("cuda:1",)))
+    _, memories = with_activations(lasting, spread, micro_batch=2)
+    a_window = spread.a_window
     expected = [0, 2 * (a_window.logits + a_window.block), 6 * a_window.block, 0]
     assert [memory.activations for memory in memories] == expected
 

@@ -11,7 +11,7 @@ from shape_audit.records import ModelShape, ScoreRecord
 if TYPE_CHECKING:  # `check` and `scores` load this file too, and they do without torch
     from torch import Tensor, nn
 
-    from shape_audit.interaction import Site, SiteSums
+    from shape_audit.interaction import MicroBatch, Site, SiteSums
 
 
 def small_vocabulary(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
@@ -43,7 +43,7 @@ class EntropyGradient:
         return dict.fromkeys(sites, shape.hidden_size)
 
     def add_micro_batch(
-        self, model: nn.Module, blocks: list[nn.Module], ids_BL: Tensor, first: int, sums: Mapping[Site, SiteSums]
+        self, model: nn.Module, blocks: list[nn.Module], batch: MicroBatch, sums: Mapping[Site, SiteSums]
     ) -> Tensor:
         """One backward pass from the entropies to every site."""
         from shape_audit.interaction import add_gradients
@@ -52,7 +52,7 @@ class EntropyGradient:
             log_p_BTV = logits_BTV.log_softmax(-1)
             return -(log_p_BTV.exp() * log_p_BTV).sum((1, 2))
 
-        return add_gradients(model, blocks, ids_BL, first, sums, entropies)
+        return add_gradients(model, blocks, batch, sums, entropies)
 
 
 def scores(model: str, revision: str | None) -> Iterable[ScoreRecord]:

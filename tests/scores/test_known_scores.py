@@ -26,14 +26,14 @@ def test_scores_that_disagree_are_both_shown(tmp_path: Path) -> None:
     other = letters()["results"]
     other["leaderboard_mmlu_pro"]["acc,none"] = 0.35
     results(folder, "b", results=other)
-    known = known_scores("org/name", [folder], posted=False)
+    known = known_scores("org/name", scores=[folder], posted=False)
     assert [score.value for score in known.scores] == [0.3125, 0.35]
     assert known.warnings == (f"2 scores of {LM_EVAL_LETTERS} disagree by 3.75 points; none was chosen",)
 
 
 def test_other_models_and_other_revisions_are_told_apart(tmp_path: Path) -> None:
     folder = results(results(tmp_path / "runs", "a"), "b", model_name="other/name")
-    known = known_scores("org/name@" + "f" * 40, [folder], posted=False)
+    known = known_scores("org/name@" + "f" * 40, scores=[folder], posted=False)
     assert [score.model for score in known.scores] == ["org/name"]
     assert known.warnings == (
         "1 score of another model was passed over (lm-eval): other/name",
@@ -48,7 +48,7 @@ def test_a_folder_is_known_by_its_path(tmp_path: Path, monkeypatch: pytest.Monke
     monkeypatch.chdir(tmp_path)
     runs = results(results(tmp_path / "runs", "a", model_name="run-1/final"), "b", model_name=f"{model}/")
     results(results(runs, "c", model_name="run-2/final"), "d", model_name="final")
-    known = known_scores(model, [runs], posted=False)
+    known = known_scores(model, scores=[runs], posted=False)
     assert [score.source for score in known.scores] == ["results_a.json", "results_b.json"]
     assert known.warnings[0] == "2 scores of other models were passed over (lm-eval): final, run-2/final"
 
@@ -69,8 +69,8 @@ def test_a_saved_run_belongs_to_the_weights_that_were_run(tmp_path: Path, same_n
 def test_scores_of_a_root_are_not_those_of_its_subfolder(tmp_path: Path) -> None:
     runs = results(tmp_path / "runs", "a")
     root, inside = parse_model("org/name"), parse_model("org/name", subfolder="sub")
-    assert len(known_scores(root, [runs], posted=False).scores) == 1
-    assert known_scores(inside, [runs], posted=False).scores == ()
+    assert len(known_scores(root, scores=[runs], posted=False).scores) == 1
+    assert known_scores(inside, scores=[runs], posted=False).scores == ()
     published = "meta-llama/Llama-3.1-8B"
     assert known_scores(published, posted=False).scores
     assert known_scores(parse_model(published, subfolder="original"), posted=False).scores == ()
@@ -93,7 +93,7 @@ def test_a_folder_shows_its_own_card(tmp_path: Path) -> None:
     (model / "README.md").write_text(CARD)
     (model / ".eval_results").mkdir()
     (model / ".eval_results" / "a.yaml").write_text(EVAL_RESULTS)
-    known = known_scores(str(model), [results(tmp_path / "runs", "a", model_name=str(model))])
+    known = known_scores(str(model), scores=[results(tmp_path / "runs", "a", model_name=str(model))])
     assert [score.provider for score in known.scores] == ["import", "posted", "posted", "posted"]
 
 

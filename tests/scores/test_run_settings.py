@@ -51,7 +51,7 @@ def test_other_weights_never_stand_under_the_model(
 ) -> None:
     content = with_arguments(letters(), {"pretrained": NAME, **arguments}, form)
     assert score_of(content, tmp_path).model == f"{NAME}+{change}"
-    known = known_scores(NAME, [tmp_path], posted=False)
+    known = known_scores(NAME, scores=[tmp_path], posted=False)
     assert known.scores == () and change in known.warnings[0]
 
 
@@ -145,12 +145,12 @@ def test_the_revision_is_found_wherever_it_stands(config: dict[str, Any], revisi
     content = letters()
     content["config"] = {"model": "vllm", "model_args": f"pretrained={NAME}"} | config
     assert score_of(content, tmp_path).revision == revision
-    known = known_scores(NAME, [tmp_path], posted=False)
+    known = known_scores(NAME, scores=[tmp_path], posted=False)
     is_other = revision not in (None, SHA)
     assert (
         bool(known.scores[0].set_apart) is is_other and (f"of revision {revision}" in str(known.warnings)) is is_other
     )
-    (asked,) = known_scores(f"{NAME}@{revision or 'main'}", [tmp_path], posted=False).scores
+    (asked,) = known_scores(f"{NAME}@{revision or 'main'}", scores=[tmp_path], posted=False).scores
     assert asked.set_apart is None
 
 

@@ -93,13 +93,13 @@ def test_a_match_by_name_is_said(tmp_path: Path) -> None:
     model = tmp_path / "my-llama"
     model.mkdir()
     write(tmp_path / "results" / "results_x.json", letters() | {"model_name": "/elsewhere/my-llama"})
-    (score,) = known_scores(model, [tmp_path / "results"], posted=False).scores
+    (score,) = known_scores(model, scores=[tmp_path / "results"], posted=False).scores
     assert score.model == "my-llama" and any("run as /elsewhere/my-llama" in note for note in score.notes)
 
 
 def test_a_score_goes_by_the_models_name_from_then_on(tmp_path: Path) -> None:
     write(tmp_path / "results_x.json", letters() | {"model_name": "qwen/qwen2.5-0.5b"})
-    scores = known_scores("Qwen/Qwen2.5-0.5B", [tmp_path], posted=False).scores
+    scores = known_scores("Qwen/Qwen2.5-0.5B", scores=[tmp_path], posted=False).scores
     assert {score.model for score in scores} == {"Qwen/Qwen2.5-0.5B"} and {s.provider for s in scores} == {
         "import", "published"}  # fmt: skip
 
@@ -108,28 +108,30 @@ def test_near_names_are_said(tmp_path: Path) -> None:
     write(tmp_path / "results_a.json", letters() | {"model_name": "old-owner/name-7b"})
     for number in range(20):
         write(tmp_path / f"results_{number}.json", letters() | {"model_name": f"a/{number}"})
-    first, second = known_scores("new-owner/Name-7B", [tmp_path], posted=False).warnings
+    first, second = known_scores("new-owner/Name-7B", scores=[tmp_path], posted=False).warnings
     assert first.startswith("21 scores of other models were passed over (lm-eval): old-owner/name-7b, a/0")
     assert second == "if old-owner/name-7b is new-owner/Name-7B, say so: --scores new-owner/Name-7B=PATH"
-    named = known_scores("new-owner/Name-7B", [Path(f"new-owner/Name-7B={tmp_path / 'results_a.json'}")], posted=False)
+    named = known_scores(
+        "new-owner/Name-7B", scores=[Path(f"new-owner/Name-7B={tmp_path / 'results_a.json'}")], posted=False
+    )
     assert [score.value for score in named.scores] == [0.3125]
 
 
 def test_a_renamed_repository_is_near(tmp_path: Path) -> None:
     write(tmp_path / "results_a.json", letters() | {"model_name": "meta-llama/Meta-Llama-3.1-8B"})
     write(tmp_path / "results_b.json", letters() | {"model_name": "meta-llama/Llama-3.1-8B-Instruct"})
-    said = known_scores("meta-llama/Llama-3.1-8B", [tmp_path], posted=False).warnings
+    said = known_scores("meta-llama/Llama-3.1-8B", scores=[tmp_path], posted=False).warnings
     assert "(lm-eval): meta-llama/Meta-Llama-3.1-8B, meta-llama/Llama-3.1-8B-Instruct" in said[0]
     assert said[1].startswith("if meta-llama/Meta-Llama-3.1-8B is meta-llama/Llama-3.1-8B, say so")
 
 
 def test_a_path_with_an_equals_sign_is_a_path(tmp_path: Path) -> None:
     write(tmp_path / "lr=0.1" / "results_a.json", letters())
-    assert len(known_scores("org/name", [tmp_path / "lr=0.1"], posted=False).scores) == 1
+    assert len(known_scores("org/name", scores=[tmp_path / "lr=0.1"], posted=False).scores) == 1
 
 
 def test_another_commit_is_set_apart_and_a_short_one_is_not_another(tmp_path: Path) -> None:
     write(tmp_path / "results_a.json", letters())
     for asked, is_apart in ((SHA, False), (SHA[:8], False), ("f" * 40, True), ("main", False)):
-        (score,) = known_scores(f"org/name@{asked}", [tmp_path], posted=False).scores
+        (score,) = known_scores(f"org/name@{asked}", scores=[tmp_path], posted=False).scores
         assert bool(score.set_apart) is is_apart and score.is_comparable is not is_apart

@@ -7,10 +7,10 @@ from typing import Annotated, Literal
 
 import typer
 
-from shape_audit.cli.declaring import Retries, command, flag
+from shape_audit.cli.declaring import command, flag
 from shape_audit.cli.sink import emit
 from shape_audit.errors import ExitCode
-from shape_audit.leaderboard import push, push_json, push_text
+from shape_audit.leaderboard import PushOptions, push, push_json, push_text
 
 
 @command("repo")
@@ -18,23 +18,14 @@ def push_board(
     repo: Annotated[
         str, flag(metavar="org/name", help="The dataset repository; made if there is none.")
     ],
+    options: PushOptions,
     folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="The rendered leaderboard.")] = Path("leaderboard"),
-    private: Annotated[
-        bool, flag("--private", help="Make a new repository private; an existing public one is refused.")
-    ] = False,
-    is_dry_run: Annotated[
-        bool, flag("--dry-run", help="Say what would be sent and deleted, and send nothing.")
-    ] = False,
-    create_pr: Annotated[
-        bool, flag("--create-pr", help="Open a pull request instead of changing the main branch.")
-    ] = False,
-    retries: Retries = 3,
     format: Annotated[Literal["text", "json"], flag("--format", "-f", help="Report format.")] = "text",
 ) -> int:  # fmt: skip
     """Upload a rendered leaderboard to a dataset repository on the Hub, in one commit.
 
     Only files that a board has, and only those that differ. It needs a token with the write role: `hf auth login`.
     """
-    result = push(folder, repo, private=private, create_pr=create_pr, dry_run=is_dry_run, retries=retries)
+    result = push(folder, repo, options)
     emit({"text": push_text, "json": push_json}[format](result), None)
     return ExitCode.CLEAN

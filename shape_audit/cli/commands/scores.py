@@ -28,10 +28,7 @@ def list_scores(
     From the table that ships, from the model's repository, and from files that lm-eval, lighteval or MMLU-Pro's own
     evaluation wrote.
     """
-    known = known_scores(
-        model, options.scores, runs=assets_folder("scores"), posted=options.posted, strict=options.strict,
-        retries=retries,
-    )  # fmt: skip
+    known = known_scores(model, options.but(runs=assets_folder("scores")), retries=retries)
     forms = {"text": scores_text, "json": scores_json, "markdown": scores_markdown}
     emit(forms[format](known.model.repo_id, among_size(known.scores), known.warnings), output)
     return ExitCode.CLEAN

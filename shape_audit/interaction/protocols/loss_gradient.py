@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from shape_audit.interaction.estimators.sums import SiteSums
 from shape_audit.interaction.stream.backward import add_gradients
+from shape_audit.interaction.stream.micro_batch import MicroBatch
 from shape_audit.interaction.stream.sites import Site
 from shape_audit.records import ModelShape
 
@@ -35,7 +36,7 @@ class LossGradient:
         return dict.fromkeys(sites, shape.hidden_size)
 
     def add_micro_batch(
-        self, model: nn.Module, blocks: list[nn.Module], ids_BL: Tensor, first: int, sums: Mapping[Site, SiteSums]
+        self, model: nn.Module, blocks: list[nn.Module], batch: MicroBatch, sums: Mapping[Site, SiteSums]
     ) -> Tensor:
-        """See `activation_backward.add_gradients`."""
-        return add_gradients(model, blocks, ids_BL, first, sums, lambda logits_BTV, losses_B: losses_B)
+        """See `backward.add_gradients`."""
+        return add_gradients(model, blocks, batch, sums, lambda logits_BTV, losses_B: losses_B)

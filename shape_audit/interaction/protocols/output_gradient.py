@@ -19,6 +19,7 @@ from torch import Tensor, nn
 
 from shape_audit.interaction.estimators.sums import SiteSums
 from shape_audit.interaction.stream.backward import add_gradients
+from shape_audit.interaction.stream.micro_batch import MicroBatch
 from shape_audit.interaction.stream.sites import Site
 from shape_audit.records import ModelShape
 
@@ -43,13 +44,13 @@ class OutputGradient:
         return torch.randint(0, 2, (tokens, outputs), generator=generator, dtype=torch.int8) * 2 - 1
 
     def add_micro_batch(
-        self, model: nn.Module, blocks: list[nn.Module], ids_BL: Tensor, first: int, sums: Mapping[Site, SiteSums]
+        self, model: nn.Module, blocks: list[nn.Module], batch: MicroBatch, sums: Mapping[Site, SiteSums]
     ) -> Tensor:
-        """See `activation_backward.add_gradients`."""
+        """See `backward.add_gradients`."""
 
         def objective(logits_BTV: Tensor, losses_B: Tensor) -> Tensor:
             tokens, outputs = logits_BTV.shape[1:]
-            signs = torch.stack([self.cotangent(first + i, tokens, outputs) for i in range(len(logits_BTV))])
+            signs = torch.stack([self.cotangent(batch.first + i, tokens, outputs) for i in range(len(batch))])
             return (logits_BTV * signs.to(logits_BTV)).sum((1, 2))
 
-        return add_gradients(model, blocks, ids_BL, first, sums, objective)
+        return add_gradients(model, blocks, batch, sums, objective)

@@ -26,6 +26,7 @@ from torch import Tensor, nn
 from shape_audit.errors import NonFiniteError, NotAuditableError
 from shape_audit.interaction.estimators.sums import SiteSums
 from shape_audit.interaction.protocols.forward_softmax import ForwardSoftmax
+from shape_audit.interaction.stream.micro_batch import MicroBatch
 from shape_audit.interaction.stream.sites import OUTPUT, Site
 from shape_audit.models import exact_logits, window_losses
 from shape_audit.records import ModelShape
@@ -67,7 +68,7 @@ class ProjectedOutput:
         return torch.randn(tokens, width, generator=generator, dtype=torch.float64)
 
     def add_micro_batch(
-        self, model: nn.Module, blocks: list[nn.Module], ids_BL: Tensor, first: int, sums: Mapping[Site, SiteSums]
+        self, model: nn.Module, blocks: list[nn.Module], batch: MicroBatch, sums: Mapping[Site, SiteSums]
     ) -> Tensor:
         """One forward-mode product for all windows of a micro-batch: their logits do not depend on each other.
 
@@ -81,11 +82,11 @@ class ProjectedOutput:
             NonFiniteError: a logit or its derivative is not finite.
             NotAuditableError: an operation of the model has no forward mode.
         """
-        ids_BT = ids_BL[:, :-1]
+        ids_BT = batch.inputs_BT
         with torch.no_grad():
             embedded_BTD = model.get_input_embeddings()(ids_BT)  # type: ignore[operator]
         tokens, width = embedded_BTD.shape[1:]
-        tangents_BTD = torch.stack([self.tangent(first + i, tokens, width) for i in range(len(ids_BT))])
+        tangents_BTD = torch.stack([self.tangent(batch.first + i, tokens, width) for i in range(len(batch))])
 
         def logits(embeddings_BTD: Tensor) -> Tensor:
             return logits_of_embeddings(model, ids_BT, embeddings_BTD)
@@ -98,13 +99,13 @@ class ProjectedOutput:
                 raise
             reason = str(error).partition("\n")[0][:200]
             raise NotAuditableError(f"{type(model).__name__}: has no forward-mode derivative ({reason})") from error
-        losses_B = window_losses(exact_logits(products[0]), ids_BL[:, 1:])
+        losses_B = window_losses(exact_logits(products[0]), batch.targets_BT)
         derivative_BV: Tensor = products[1][:, -1]
         if not torch.isfinite(derivative_BV).all():
             raise NonFiniteError("the logits' derivative holds NaN or infinity; try --dtype float32")
         projection_PV = self.projection(derivative_BV.shape[1]).to(derivative_BV.device, sums[OUTPUT].dtype)
         y_BP = derivative_BV.to(projection_PV) @ projection_PV.T
-        sums[OUTPUT].add(y_BP.unsqueeze(1), first)
+        sums[OUTPUT].add(y_BP.unsqueeze(1), batch.first)
         return losses_B
 
 

@@ -13,6 +13,7 @@ from shape_audit.interaction.protocols.loss_gradient import LossGradient
 from shape_audit.interaction.protocols.names import PROTOCOL_NAMES
 from shape_audit.interaction.protocols.output_gradient import OutputGradient
 from shape_audit.interaction.protocols.projected_output import ProjectedOutput
+from shape_audit.interaction.stream.micro_batch import MicroBatch
 from shape_audit.interaction.stream.sites import Site
 from shape_audit.plugins import PROTOCOLS as GROUP
 from shape_audit.plugins import Plugin, plugins
@@ -41,7 +42,7 @@ class MeasurementProtocol(Protocol):
         """Width of every site the protocol reads, in network order."""
 
     def add_micro_batch(
-        self, model: nn.Module, blocks: list[nn.Module], ids_BL: Tensor, first: int, sums: Mapping[Site, SiteSums]
+        self, model: nn.Module, blocks: list[nn.Module], batch: MicroBatch, sums: Mapping[Site, SiteSums]
     ) -> Tensor:
         """Add windows to the sums; returns their losses (B,) in nats."""
 
@@ -100,11 +101,11 @@ class PluginProtocol:
         return widths
 
     def add_micro_batch(
-        self, model: nn.Module, blocks: list[nn.Module], ids_BL: Tensor, first: int, sums: Mapping[Site, SiteSums]
+        self, model: nn.Module, blocks: list[nn.Module], batch: MicroBatch, sums: Mapping[Site, SiteSums]
     ) -> Tensor:
         """See `MeasurementProtocol`."""
         with self._plugin.blamed(f"fails on {type(model).__name__}"):
-            losses_B = self._protocol.add_micro_batch(model, blocks, ids_BL, first, sums)
-        if not isinstance(losses_B, Tensor) or losses_B.shape != (len(ids_BL),):
+            losses_B = self._protocol.add_micro_batch(model, blocks, batch, sums)
+        if not isinstance(losses_B, Tensor) or losses_B.shape != (len(batch),):
             raise self._plugin.broken("does not give one loss a window")
         return losses_B

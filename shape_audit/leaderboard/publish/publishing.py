@@ -9,25 +9,19 @@ from __future__ import annotations
 
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 from shape_audit.errors import IncompleteError, ShapeAuditError, UsageError
-from shape_audit.hub import DEFAULT_RETRIES, quiet_downloads
+from shape_audit.hub import quiet_downloads
 from shape_audit.leaderboard.build.board_folder import CARD_FILE, CSV_FILE, RenderedBoard, read_rendered
 from shape_audit.leaderboard.page.card_check import check_dataset_card
 from shape_audit.leaderboard.page.tables import csv_text
 from shape_audit.leaderboard.publish.dataset_repository import DatasetRepository
+from shape_audit.leaderboard.publish.options import PushOptions
 from shape_audit.leaderboard.publish.push_plan import PushPlan, PushResult, plan_push
 
 
-def push(
-    folder: Path | str,
-    repo_id: str,
-    *,
-    private: bool = False,
-    create_pr: bool = False,
-    dry_run: bool = False,
-    retries: int = DEFAULT_RETRIES,
-) -> PushResult:
+def push(folder: Path | str, repo_id: str, options: PushOptions | None = None, **changes: Any) -> PushResult:
     """Upload a rendered leaderboard to a Hub dataset repository, in one commit or as one pull request.
 
     Sent are the files a board has (README.md, table.parquet, table.csv, index.html, board.json, sources.json,
@@ -37,12 +31,7 @@ def push(
     Args:
         folder: as `leaderboard render` leaves it.
         repo_id: `org/name`; made where it does not exist.
-        private: make a new repository private. Without it the namespace's own default holds. An existing public
-            repository is refused: it would show what was meant to be private.
-        create_pr: open a pull request instead of committing to main; the repository must exist.
-        dry_run: only say what would be done. The repository is looked at (requests that read) and compared where it
-            can be; where it cannot (no network, offline mode, no access), all files are listed, and a note says why.
-        retries: of each request, after a transient network error.
+        options: or single options by name, see `PushOptions`.
 
     Raises:
         UsageError: `repo_id` is no possible name.
@@ -52,13 +41,15 @@ def push(
     """
     from huggingface_hub import HfApi, get_token
 
+    options = PushOptions.given(options, changes, "push()")
     _check_name(repo_id)
     rendered = read_rendered(Path(folder))
     if rendered.contents.get(CSV_FILE, b"") != csv_text(rendered.board).encode():  # the cheapest file to tell it by
         raise IncompleteError(f"{folder}: {CSV_FILE} is not what board.json gives; run shape-audit leaderboard render")
     check_dataset_card(rendered.contents[CARD_FILE], file=f"{folder}/{CARD_FILE}", paths=rendered.contents)
-    repository = DatasetRepository(HfApi(), repo_id, retries)
-    if dry_run:
+    repository = DatasetRepository(HfApi(), repo_id, options.retries)
+    private, create_pr = options.private, options.create_pr
+    if options.dry_run:
         plan = _dry_plan(repository, rendered, private=private, create_pr=create_pr)
         return PushResult(plan, True, repository.address)
     if get_token() is None:
