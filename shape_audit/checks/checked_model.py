@@ -169,7 +169,7 @@ class CheckedModel:
     @cached_property
     def other_stacks(self) -> list[BlockStack]:
         """Numbered lists of modules beside the decoder's, long enough to compare: of encoders, towers, other cycles."""
-        if self.stack is None or self.tensor_facts is None:
+        if self.stack is None or self.tensor_facts is None or self.tensor_facts.stacks < 2:
             return []
         own = {self.stack.prefix, *(place.rpartition(".")[0] for place in self.stack.places.values())}
         rest = {name: header for name, header in self.tensors.items() if name not in self.tensor_facts.mtp_tensors}

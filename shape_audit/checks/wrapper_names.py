@@ -34,10 +34,13 @@ class Wrapper:
 def wrappers_in(names: Iterable[str], config: Mapping[str, Any]) -> list[Wrapper]:
     """The wrappers that show in tensor names; a name may have several."""
     every = list(names)
+    text = "".join(f".{name}.\n" for name in every)
     found = []
     for where in ("anywhere", "first"):
         for entry in _table()[where]:
             part = f".{entry['name']}."
+            if part not in text:
+                continue
             having = tuple(n for n in every if (n + "." if where == "anywhere" else n).startswith(part[1:])
                            or (where == "anywhere" and part in f"{n}."))  # fmt: skip
             if having and not _is_own(entry, config):
@@ -63,8 +66,10 @@ def outer_wrapper(names: Iterable[str]) -> Wrapper | None:
 def leftovers_in(names: Iterable[str], config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
     """What training left beside the model: what it is, and the names."""
     every = list(names)
+    text = "\n".join(every)
     for entry in _table()["leftovers"]:
-        having = tuple(name for name in every if re.search(entry["pattern"], name))
+        pattern = re.compile(entry["pattern"], re.MULTILINE)
+        having = tuple(name for name in every if pattern.search(name)) if pattern.search(text) else ()
         if having and not _is_own(entry, config):
             yield entry["are"], having
 

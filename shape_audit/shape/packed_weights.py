@@ -88,9 +88,11 @@ def _is_quantised(name: str, header: TensorHeader) -> bool:
         _pattern("packed_leaf").search(name) or _pattern("blocks_leaf").search(name) or name.endswith(".weight")
     ):
         return True
+    if header.dtype not in table["whole_dtypes"]:
+        return False
     is_scale = _pattern("side_tensors").search(name) or _pattern("side_of").search(name.rpartition(".")[2])
     is_matrix = len(header.shape) > 1 or name.endswith(".codes")
-    return header.dtype in table["whole_dtypes"] and is_matrix and not is_scale
+    return is_matrix and not is_scale
 
 
 def _is_beside(name: str, modules: set[str], quantised: set[str]) -> bool:

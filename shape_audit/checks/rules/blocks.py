@@ -7,7 +7,7 @@ are faults; many that differ are a design that nobody has declared.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping
 
 from shape_audit.checks.checked_model import CheckedModel
@@ -73,9 +73,8 @@ def _lacking(model: CheckedModel, part: BlockStack, index: int) -> set[str]:
     stands_apart = model.may_mix_kinds and any(rest not in usual for rest in block)
     if len(part.blocks) < FEWEST_ALIKE or stands_apart:
         return set()
-    counts = Counter(rest for other in part.blocks.values() for rest in other)
     empty = set(model.empty_tensors)
-    lacking = {rest for rest in usual if rest not in block and len(part.blocks) - counts[rest] <= _few(part)}
+    lacking = {rest for rest in usual if rest not in block and len(part.blocks) - part.counts[rest] <= _few(part)}
     regular = {r for r in lacking if _is_regular(part, [i for i, other in part.blocks.items() if r not in other])}
     return {rest for rest in lacking - regular if part.name_of(index, rest) not in empty}
 
@@ -173,8 +172,7 @@ def _surplus(model: CheckedModel, part: BlockStack, index: int) -> tuple[str, ..
         return ()
     if model.may_mix_kinds and not set(part.usual) <= set(block):
         return ()
-    counts = Counter(rest for other in part.blocks.values() for rest in other)
-    surplus = [rest for rest in block if rest not in part.usual and counts[rest] <= _few(part)]
+    surplus = [rest for rest in block if rest not in part.usual and part.counts[rest] <= _few(part)]
     if model.may_mix_kinds and len(surplus) > MOST_STRAYS:
         return ()
     return tuple(r for r in sorted(surplus) if not _is_regular(part, [i for i, b in part.blocks.items() if r in b]))
@@ -237,7 +235,7 @@ def uneven_blocks(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     if model.config.get("auto_map"):
         fix = "Compare with the training checkpoint: only the repository's own code knows which blocks have it."
     for part in model.alike if not model.may_mix_kinds and not model.is_compared else ():
-        counts = Counter(rest for block in part.blocks.values() for rest in block)
+        counts = part.counts
         uneven = [rest for rest, count in counts.items() if _few(part) < count < len(part.blocks) - _few(part)]
         if uneven:
             rest = uneven[0]
