@@ -243,7 +243,8 @@ def uneven_blocks(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
             yield Seen(f"{rest} is in {counts[rest]} of {len(part.blocks)} blocks{more}",
                        file=model.anchor(""), place=rest, fix=fix)  # fmt: skip
             continue
-        for rest, usual in part.usual.items() if not model.is_quantized else ():
+        is_whole = model.stack is not None and len(model.stack.blocks) > max(model.stack.blocks)  # else SA304 says so
+        for rest, usual in part.usual.items() if is_whole and not model.is_quantized else ():
             odd = [i for i, block in part.blocks.items() if rest in block and block[rest].shape != usual]
             if len(odd) > _few(part):
                 shapes = f"{list(part.blocks[odd[0]][rest].shape)} in {len(odd)} blocks, {list(usual)} in the others"
