@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 from shape_audit.checks.least_parameters import LEAST_SHARE, LEAST_SHARE_NOT_DENSE, least_parameters
 from shape_audit.checks.token_ids import token_ids
-from shape_audit.checks.wrapper_names import Wrapper, wrappers_in
+from shape_audit.checks.wrapper_names import Wrapper, leftovers_in, outer_wrapper, wrappers_in
 from shape_audit.errors import CorruptFileError, NotAuditableError
 from shape_audit.hub import CONFIG_FILE, Inspection, TensorHeader
 from shape_audit.records import AuditRecord
@@ -17,13 +17,19 @@ from shape_audit.shape import (
     BlockStack,
     ConfigFacts,
     TensorFacts,
+    block_kinds,
+    block_stacks,
     like_blocks,
     non_dense_reason,
     read_config,
     read_tensors,
+    role_of,
     shape_of,
     text_part,
 )
+
+LONG_STACK = 6
+"""Modules of a numbered list that are taken for blocks of one kind; shorter lists may be the steps of a sequence."""
 
 if TYPE_CHECKING:
     from shape_audit.checks.architecture import Expected
@@ -73,7 +79,16 @@ class CheckedModel:
     @cached_property
     def wrappers(self) -> list[Wrapper]:
         """What training wrappers added to the names."""
-        return wrappers_in(self.files.tensors)
+        found = wrappers_in(self.files.tensors, self.config)
+        if self.facts and self.facts.is_known_type and self.facts.is_causal_lm and not self.config.get("auto_map"):
+            outer = outer_wrapper(self.files.tensors)
+            found += [outer] if outer and not any(wrapper.is_first for wrapper in found) else []
+        return found
+
+    @property
+    def leftovers(self) -> list[tuple[str, tuple[str, ...]]]:
+        """What training left beside the model: what it is, and the names."""
+        return list(leftovers_in(self.tensors, self.config))
 
     @cached_property
     def wrapped_names(self) -> frozenset[str]:
@@ -132,8 +147,12 @@ class CheckedModel:
     @cached_property
     def alike(self) -> list[BlockStack]:
         """The decoder's blocks by kind: those that should have the same tensors."""
-        kinds = self.facts.block_kinds if self.facts else None
-        return like_blocks(kinds, self.stack) if self.stack else []
+        if self.stack is None:
+            return []
+        kinds, stored = self.facts.block_kinds if self.facts else None, max(self.stack.blocks) + 1
+        if self.facts and self.facts.num_hidden_layers != stored:  # lists by layer fit the blocks that there are
+            kinds = block_kinds(self.text_config, stored, self.facts.text_model_type)
+        return like_blocks(kinds, self.stack)
 
     @property
     def is_dense(self) -> bool:
@@ -156,12 +175,41 @@ class CheckedModel:
         return self.expected is not None and self.expected.refusal is None
 
     @cached_property
-    def almost_empty(self) -> tuple[int, int] | None:
-        """Parameters stored, and those that the config's sizes call for at least, where that is far more."""
+    def other_stacks(self) -> list[BlockStack]:
+        """Numbered lists of modules beside the decoder's, long enough to compare: of encoders, towers, other cycles."""
+        if self.stack is None or self.tensor_facts is None or self.tensor_facts.stacks < 2:
+            return []
+        own = {self.stack.prefix, *(place.rpartition(".")[0] for place in self.stack.places.values())}
+        rest = {name: header for name, header in self.tensors.items() if name not in self.tensor_facts.mtp_tensors}
+        return [s for s in block_stacks(rest) if s.prefix not in own and len(s.blocks) >= LONG_STACK]
+
+    @property
+    def stack_lengths(self) -> set[int]:
+        """How many blocks each numbered list of modules has: of an encoder and a decoder, those of both."""
+        return {max(stack.blocks) + 1 for stack in block_stacks(self.tensors)}
+
+    @property
+    def lacks_final_norm(self) -> bool:
+        """Whether blocks of a known decoder begin with RMS norms, and no norm stands outside of the blocks.
+
+        Layer norms (those with a bias) may stand after each part, and then none is needed at the end (OPT-350m).
+        """
+        if not (self.stack and self.facts and self.facts.is_known_type and self.facts.is_causal_lm):
+            return False
+        norms = {name for name in self.tensors if role_of(name) == "norms"}
+        in_blocks = {self.stack.name_of(i, rest) for i, block in self.stack.blocks.items() for rest in block} & norms
+        return bool(in_blocks) and in_blocks == norms and not any(name.endswith(".bias") for name in norms)
+
+    @cached_property
+    def almost_empty(self) -> tuple[int, int | None] | None:
+        """Parameters stored, and those that the config's sizes call for at least (as far as these are known), where
+        that is far more, or not one of those stored is in a matrix."""
         if self.facts is None or self.is_quantized or self.empty_tensors or self.absent_files or not self.tensors:
             return None
         least = least_parameters(self.facts, len(self.stack.blocks) if self.stack else 0)
         stored = sum(header.numel for header in self.tensors.values())
+        if all(len(header.shape) < 2 for header in self.tensors.values()):
+            return stored, least
         share = LEAST_SHARE if self.is_dense and not self.facts.absent_blocks else LEAST_SHARE_NOT_DENSE
         return (stored, least) if least is not None and stored < share * least else None
 

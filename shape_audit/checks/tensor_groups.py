@@ -8,7 +8,7 @@ from __future__ import annotations
 
 from collections import Counter, defaultdict
 from collections.abc import Collection, Iterable, Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ def grouped(names: Iterable[str], among: Collection[str]) -> list[Group]:
     alike: dict[tuple[str, ...], list[str]] = defaultdict(list)
     for unit in units:
         alike[tuple("#" if part.isdigit() else part for part in unit.split("."))].append(unit)
-    return [
+    groups = [
         Group(
             pattern=_pattern(same),
             count=sum(len(units[unit]) for unit in same),
@@ -60,6 +60,28 @@ def grouped(names: Iterable[str], among: Collection[str]) -> list[Group]:
         )
         for same in alike.values()
     ]
+    return _joined(groups)
+
+
+def _joined(groups: list[Group]) -> list[Group]:
+    """Groups whose patterns differ in one part alone, as one: `self_attn.{k_proj, q_proj}.bias` of the same blocks."""
+    joined: list[Group] = []
+    for group in groups:
+        parts = group.pattern.split(".")
+        for place, other in enumerate(joined):
+            others = other.pattern.split(".")
+            unlike = [i for i, (one, two) in enumerate(zip(parts, others, strict=False)) if one != two]
+            if len(parts) == len(others) and len(unlike) == 1 and group.is_module == other.is_module:
+                at = unlike[0]
+                if "{" in f"{others[at][1:]}{parts[at]}" or parts[at][-1:].isdigit() or group.count == 1:
+                    continue  # not numbers, and not single tensors
+                names = [*others[at].strip("{}").split(", "), parts[at]]
+                pattern = ".".join((*parts[:at], "{" + ", ".join(names) + "}", *parts[at + 1 :]))
+                joined[place] = replace(other, pattern=pattern, count=other.count + group.count)
+                break
+        else:
+            joined.append(group)
+    return joined
 
 
 def _prefixes(name: str) -> Iterator[str]:

@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from functools import cache
+from itertools import takewhile
 from pathlib import Path
 from typing import Any
 
@@ -29,19 +31,53 @@ class Wrapper:
     stands_for: str = ""
 
 
-def wrappers_in(names: Iterable[str]) -> list[Wrapper]:
+def wrappers_in(names: Iterable[str], config: Mapping[str, Any]) -> list[Wrapper]:
     """The wrappers that show in tensor names; a name may have several."""
     every = list(names)
+    text = "".join(f".{name}.\n" for name in every)
     found = []
-    for where, entries in _table().items():
-        for entry in entries:
+    for where in ("anywhere", "first"):
+        for entry in _table()[where]:
             part = f".{entry['name']}."
+            if part not in text:
+                continue
             having = tuple(n for n in every if (n + "." if where == "anywhere" else n).startswith(part[1:])
                            or (where == "anywhere" and part in f"{n}."))  # fmt: skip
-            if having:
+            if having and not _is_own(entry, config):
                 is_first = all(name.startswith(part[1:]) for name in having)
                 found.append(Wrapper(entry["name"], entry["adds"], having, is_first, entry.get("for", "")))
     return found
+
+
+def outer_wrapper(names: Iterable[str]) -> Wrapper | None:
+    """What all names begin with though no class of transformers has a part of this name at its beginning."""
+    every = tuple(names)
+    table = _table()
+    known = {*table["outermost"]["names"], *(part for entry in table["first"] for part in entry["name"].split("."))}
+    known |= {entry["name"] for entry in table["anywhere"]}
+    columns = zip(*(name.split(".") for name in every), strict=False)
+    common = (column[0] for column in takewhile(lambda column: len(set(column)) == 1, columns))
+    outer = list(takewhile(lambda part: part not in known, common)) if len(every) > 1 else []
+    if not outer:
+        return None
+    return Wrapper(".".join(outer), "a class around the model", every, is_first=True)
+
+
+def leftovers_in(names: Iterable[str], config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:
+    """What training left beside the model: what it is, and the names."""
+    every = list(names)
+    text = "\n".join(every)
+    for entry in _table()["leftovers"]:
+        pattern = re.compile(entry["pattern"], re.MULTILINE)
+        having = tuple(name for name in every if pattern.search(name)) if pattern.search(text) else ()
+        if having and not _is_own(entry, config):
+            yield entry["are"], having
+
+
+def _is_own(entry: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+    """Whether the names are the architecture's own: its config has settings of such adapters (Phi-4-multimodal)."""
+    word = entry.get("unless_config")
+    return word is not None and any(word in key and isinstance(value, dict) for key, value in config.items())
 
 
 def unwrapped(name: str, wrappers: Iterable[Wrapper]) -> str:
@@ -52,7 +88,7 @@ def unwrapped(name: str, wrappers: Iterable[Wrapper]) -> str:
 
 
 @cache
-def _table() -> dict[str, list[dict[str, Any]]]:
+def _table() -> dict[str, Any]:
     path = Path(__file__).resolve().parent.parent / "data" / "wrapper_names.json"
-    table: dict[str, list[dict[str, Any]]] = json.loads(path.read_text(encoding="utf-8"))
+    table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
     return table

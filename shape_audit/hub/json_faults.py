@@ -17,6 +17,9 @@ _BYTE_ORDER_MARKS = {
 """The longer ones first: that of UTF-32 begins with that of UTF-16."""
 
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?Infinity|NaN|[{}\[\],:\n]', re.DOTALL)
+LFS_POINTER = "version https://git-lfs"
+"""The beginning of what Git has in the place of a large file that was not fetched."""
+_CONFLICT = re.compile(r"<{7} |={7}\n|>{7} ")
 _PYTHON_WORD = re.compile(r"True|False|None|nan|inf\b|undefined")
 
 
@@ -44,6 +47,12 @@ def why_not_json(text: bytes, error: Exception) -> str:
 def _reason(error: json.JSONDecodeError) -> str:
     """In the words of whoever must mend it; the parser's own where nothing better is known."""
     before, after = error.doc[: error.pos].rstrip(), error.doc[error.pos :].lstrip()
+    if error.doc.startswith(LFS_POINTER):
+        return "a pointer of Git LFS in place of the file; run `git lfs pull`"
+    if _CONFLICT.match(after):
+        return "the marks of a merge conflict"
+    if after.startswith("<"):
+        return "a web page (HTML or XML) in place of the file"
     if not error.doc.strip("\0 \t\r\n"):
         return "the file is empty" if not error.doc else "the file holds nothing but blanks"
     if after.startswith(("//", "/*", "#")):

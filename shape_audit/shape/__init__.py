@@ -15,6 +15,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shape_audit.lazy import lazy_names
+from shape_audit.shape.block_stacks import block_stacks
 from shape_audit.shape.disagreements import disagreements
 from shape_audit.shape.known_models import KnownModel, known_models
 from shape_audit.shape.tying import STORED_TWICE, UNTIED_WHEN_LOADED, Tying, tying
@@ -37,14 +38,14 @@ if TYPE_CHECKING:
         next_multiple,
         unsplit,
     )
-    from shape_audit.shape.layer_kinds import like_blocks
+    from shape_audit.shape.layer_kinds import block_kinds, like_blocks
     from shape_audit.shape.model_families import Family, Sizes, families, family_named
     from shape_audit.shape.model_shape import ShapeReading, describe, shape_of, untied_shape
     from shape_audit.shape.packed_weights import UnpackedTensors, quantization_disagreement
     from shape_audit.shape.parameter_budget import parse_budget
     from shape_audit.shape.placement import place
     from shape_audit.shape.quantization import Quantization
-    from shape_audit.shape.tensor_facts import TensorFacts, read_tensors
+    from shape_audit.shape.tensor_facts import TensorFacts, read_tensors, role_of
 
 __all__ = [
     "DEFAULT_FAMILY",
@@ -67,6 +68,8 @@ __all__ = [
     "TensorFacts",
     "Tying",
     "UnpackedTensors",
+    "block_kinds",
+    "block_stacks",
     "describe",
     "disagreements",
     "families",
@@ -82,6 +85,7 @@ __all__ = [
     "quantization_disagreement",
     "read_config",
     "read_tensors",
+    "role_of",
     "shape_of",
     "suggest",
     "text_part",
@@ -110,6 +114,7 @@ __getattr__ = lazy_names(
         "TILE": "hardware_sizes",
         "TensorFacts": "tensor_facts",
         "UnpackedTensors": "packed_weights",
+        "block_kinds": "layer_kinds",
         "describe": "model_shape",
         "families": "model_families",
         "family_named": "model_families",
@@ -123,6 +128,7 @@ __getattr__ = lazy_names(
         "quantization_disagreement": "packed_weights",
         "read_config": "config_facts",
         "read_tensors": "tensor_facts",
+        "role_of": "tensor_facts",
         "shape_of": "model_shape",
         "suggest": "advisor",
         "text_part": "config_keys",

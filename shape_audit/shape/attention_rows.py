@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from shape_audit.hub import TensorHeader
 from shape_audit.shape.shipped_data import facts
@@ -48,13 +48,13 @@ def attention_rows(block: Mapping[str, TensorHeader], width: int) -> AttentionRo
     Returns:
         None where there are none, or where keys and values are kept compressed (latent attention).
     """
-    mixers = {name.partition(".")[0] for name in block if _mixer().search(f".{name}")}
+    mixers = {name.partition(".")[0] for name in block if _is_of_mixer(name)}
     inside = {
         name: header
         for name, header in block.items()
         if not name.startswith(_FEED_FORWARD) and name.partition(".")[0] not in mixers
     }
-    if any(_pattern("latent").search(name) for name in inside):
+    if any(_is("latent", name) for name in inside):
         return None
     found = {part: _other_side(inside, part, width) for part in ("query", "key", "value", "fused", "output")}
     query, key, value, output = found["query"], found["key"], found["value"], found["output"]
@@ -62,14 +62,20 @@ def attention_rows(block: Mapping[str, TensorHeader], width: int) -> AttentionRo
         query, key, value = output, (fused - output) // 2, (fused - output) // 2
     if query is None and output is None:
         return None
-    norm = next((h.shape for name, h in inside.items() if _pattern("head_norm").search(name)), ())
+    norm = next((h.shape for name, h in inside.items() if _is("head_norm", name)), ())
     head = norm[0] if len(norm) == 1 and (query or output or 0) > norm[0] else None
     return AttentionRows(query, key, value, output, head)
 
 
-@cache
-def _mixer() -> re.Pattern[str]:
-    return re.compile(facts("tensor_roles")["mixer"])
+@lru_cache(maxsize=2**14)
+def _is_of_mixer(name: str) -> bool:
+    return re.search(facts("tensor_roles")["mixer"], f".{name}") is not None
+
+
+@lru_cache(maxsize=2**14)
+def _is(part: str, name: str) -> bool:
+    """Whether a name inside a block is that of a part of attention: asked once for all blocks."""
+    return _pattern(part).search(name) is not None
 
 
 @cache
@@ -80,6 +86,6 @@ def _pattern(part: str) -> re.Pattern[str]:
 def _other_side(block: Mapping[str, TensorHeader], part: str, width: int) -> int | None:
     """The dimension of a matrix that is not the width, whichever way round it is stored."""
     for name, header in block.items():
-        if len(header.shape) == 2 and width in header.shape and _pattern(part).search(name):
+        if len(header.shape) == 2 and width in header.shape and _is(part, name):
             return header.numel // width
     return None

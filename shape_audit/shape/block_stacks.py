@@ -34,6 +34,11 @@ class BlockStack:
         return sum(header.numel for block in self.blocks.values() for header in block.values())
 
     @cached_property
+    def counts(self) -> Counter[str]:
+        """Name inside a block -> how many blocks have it."""
+        return Counter(rest for block in self.blocks.values() for rest in block)
+
+    @cached_property
     def usual(self) -> dict[str, tuple[int, ...]]:
         """Name inside a block -> its most frequent shape, of names that more than half of the blocks have."""
         shapes: dict[str, Counter[tuple[int, ...]]] = defaultdict(Counter)

@@ -64,7 +64,10 @@ class ConfigKeys:
 
     def _default(self, field: str) -> int | None:
         default = self._type.get(field)
+        latent = [key for key in facts("config_facts")["latent_attention_keys"] if key in self.config]
         is_null = field in self.config and field in ("head_dim", "num_key_value_heads")
+        if field == "head_dim" and latent and not any(self.config[key] for key in latent):
+            is_null = True  # a type of latent attention, built without it
         if is_null and isinstance(default, int):  # null asks for what follows from the other fields
             default = "hidden_size // num_attention_heads" if field == "head_dim" else "num_attention_heads"
         if not isinstance(default, str):

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+import re
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 
 from shape_audit.errors import NotAuditableError
@@ -15,6 +16,9 @@ from shape_audit.shape.packed_weights import quantization_disagreement
 from shape_audit.shape.serving import serving_of
 from shape_audit.shape.tensor_facts import TensorFacts, read_tensors
 from shape_audit.shape.tying import tying
+
+_PART = re.compile(r"(?:^|\.)\w*attn\.(\d+)\.")
+"""One of several attention parts of a block: `self_attn.1.q_proj.weight` (LongCat-Flash)."""
 
 BUILT_FROM = ("num_hidden_layers", "hidden_size", "intermediate_size")
 """Fields by which transformers would build blocks of another number or size."""
@@ -129,16 +133,21 @@ def shape_of(
 def _heads(config: ConfigFacts, tensors: TensorFacts) -> tuple[int | None, int | None, int | None]:
     """Heads, key/value heads and head_dim: the config's and its type's, and what these leave open by the tensors."""
     heads, shared, head_dim = config.num_attention_heads, config.num_key_value_heads, config.head_dim
-    if len(tensors.attention) != 1:
-        return heads, shared, head_dim
-    rows = tensors.attention[0]
+    width = _agreed(rows.width for rows in tensors.attention)
+    key, head = _agreed(rows.key for rows in tensors.attention), _agreed(rows.head for rows in tensors.attention)
     if head_dim is None:
-        head_dim = rows.head or (rows.width // heads if rows.width and heads and rows.width % heads == 0 else None)
-    if heads is None and head_dim and rows.width:
-        heads = rows.width // head_dim
-    if shared is None and head_dim and rows.key:
-        shared = rows.key // head_dim
+        head_dim = head or (width // heads if width and heads and width % heads == 0 else None)
+    if heads is None and head_dim and width:
+        heads = width // head_dim
+    if shared is None and head_dim and key:
+        shared = key // head_dim
     return heads, shared, head_dim
+
+
+def _agreed(values: Iterable[int | None]) -> int | None:
+    """The one value of all blocks that show it."""
+    found = {value for value in values if value is not None}
+    return found.pop() if len(found) == 1 else None
 
 
 def _sentence(field: str, promised: int, seen: str) -> str:
@@ -155,17 +164,22 @@ def _disagreement_notes(config: ConfigFacts, tensors: TensorFacts) -> Iterator[s
 
 
 def _by_layer(config: ConfigFacts, tensors: TensorFacts) -> Iterator[str]:
-    """What differs from layer to layer, so that the shape has no single number for it."""
+    """What differs from layer to layer, so that the shape has no single number for it; and layers of several parts."""
+    parts = {match[1] for name in tensors.decoder.usual if (match := _PART.search(name))} if tensors.decoder else ()
+    if len(parts) > 1:
+        every = f"{len(parts) * tensors.blocks} in all, which some count as layers"
+        yield f"each of the {tensors.blocks} layers holds {len(parts)} attention parts: {every}"
     if config.intermediate_size is None and len(set(tensors.intermediate_sizes)) > 1:
         yield f"the feed-forward width varies by layer: {widths_in_words(tensors.intermediate_sizes)}"
     of_heads = {
         "attention heads": (config.num_attention_heads, [rows.width for rows in tensors.attention]),
         "key/value heads": (config.num_key_value_heads, [rows.key for rows in tensors.attention]),
     }
+    head_dim = _heads(config, tensors)[2]
     for what, (promised, widths) in of_heads.items():
-        seen = tuple(width // (config.head_dim or 1) for width in widths if width)
+        seen = tuple(width // (head_dim or 1) for width in widths if width)
         if promised is None and len(set(seen)) > 1:
-            unit = f"of width {config.head_dim}" if config.head_dim else "in width, all together"
+            unit = f"of width {head_dim}" if head_dim else "in width, all together"
             yield f"the {what} vary by layer: {widths_in_words(seen)} {unit}"
 
 

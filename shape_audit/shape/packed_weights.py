@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from shape_audit.hub import TensorHeader, element_bits
+from shape_audit.shape.packed_layouts import weight_shape
 from shape_audit.shape.quantization import Quantization
 from shape_audit.shape.shipped_data import facts
 
@@ -23,6 +24,7 @@ class UnpackedTensors:
         dtypes: as what.
         scales: how many scales, zero points and the like lie beside them.
         uncounted: elements of packed tensors of which nothing tells how many weights each holds: counted as one.
+        bits: of one weight, where what lies beside it tells how many there are.
     """
 
     tensors: Mapping[str, TensorHeader]
@@ -30,19 +32,21 @@ class UnpackedTensors:
     dtypes: frozenset[str]
     scales: int
     uncounted: int
+    bits: frozenset[int] = frozenset()
 
 
 def unpack(tensors: Mapping[str, TensorHeader], quantization: Quantization | None) -> UnpackedTensors:
     """Take quantised tensors for the weights they stand for."""
-    quantised = {name for name, header in tensors.items() if _is_quantised(name, header)}
+    quantised = {name for name, header in tensors.items() if _is_quantised(name, header) or f"{name}.absmax" in tensors}
     if not quantised and quantization is None:
         return UnpackedTensors(tensors, 0, frozenset(), 0, 0)
     modules = {_module(name) for name in quantised}
     unpacked: dict[str, TensorHeader] = {}
     weights = scales = uncounted = 0
+    bits: set[int] = set()
     for name, header in tensors.items():
         if name in quantised:
-            weight = _weight(name, header, tensors, quantization)
+            weight = _by_layout(name, tensors, quantization, bits) or _weight(name, header, tensors, quantization)
             uncounted += header.numel if weight is None else 0
             weight = weight or TensorHeader(header.dtype, (header.numel,))
             weights += weight.numel
@@ -52,7 +56,20 @@ def unpack(tensors: Mapping[str, TensorHeader], quantization: Quantization | Non
         else:
             unpacked[name] = header
     dtypes = frozenset(tensors[name].dtype for name in quantised)
-    return UnpackedTensors(unpacked, weights, dtypes, scales, uncounted)
+    return UnpackedTensors(unpacked, weights, dtypes, scales, uncounted, frozenset(bits))
+
+
+def _by_layout(
+    name: str, tensors: Mapping[str, TensorHeader], quantization: Quantization | None, bits: set[int]
+) -> TensorHeader | None:
+    """The weight, where what lies beside its packed form tells its shape; its bits go to those given."""
+    module = _module(name)
+    found = weight_shape(module, name.removeprefix(f"{module}."), tensors, quantization)
+    if found is None:
+        return None
+    if found.bits is not None:
+        bits.add(found.bits)
+    return TensorHeader(tensors[name].dtype, found.shape)
 
 
 @cache
@@ -71,9 +88,11 @@ def _is_quantised(name: str, header: TensorHeader) -> bool:
         _pattern("packed_leaf").search(name) or _pattern("blocks_leaf").search(name) or name.endswith(".weight")
     ):
         return True
+    if header.dtype not in table["whole_dtypes"]:
+        return False
     is_scale = _pattern("side_tensors").search(name) or _pattern("side_of").search(name.rpartition(".")[2])
     is_matrix = len(header.shape) > 1 or name.endswith(".codes")
-    return header.dtype in table["whole_dtypes"] and is_matrix and not is_scale
+    return is_matrix and not is_scale
 
 
 def _is_beside(name: str, modules: set[str], quantised: set[str]) -> bool:
@@ -144,11 +163,16 @@ def quantization_disagreement(quantization: Quantization | None, stored: Unpacke
             return None
         return f"weights are stored quantised ({dtypes}), but neither config.json nor a file beside it says how"
     if not stored.quantized:
+        if quantization.is_when_loaded:
+            return None
         return f"{quantization.source} says that the weights are quantised ({quantization.name}), but none is stored so"
     is_packed = bool(quantization.modules) or any(not dtype.startswith("F8") for dtype in stored.dtypes)
-    if quantization.bits and quantization.bits < 8 and not is_packed:
-        return (
-            f"{quantization.source} promises weights of {quantization.bits} bits ({quantization.name}), "
-            f"but they are stored in 8 ({dtypes})"
-        )
-    return None
+    unlike = stored.bits - quantization.promised
+    if unlike and quantization.promised:
+        found = f"{'they' if len(stored.bits) == 1 else 'some'} are stored in {max(unlike)}"
+    elif quantization.bits and quantization.bits < 8 and not is_packed:
+        found = f"they are stored in 8 ({dtypes})"
+    else:
+        return None
+    promised = quantization.bits or min(quantization.promised)
+    return f"{quantization.source} promises weights of {promised} bits ({quantization.name}), but {found}"

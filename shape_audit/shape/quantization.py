@@ -22,6 +22,10 @@ class Quantization:
         source: the file that says so.
         algorithm: of methods that have several: NVFP4, int4_weight_only ...
         modules: name of a module -> bits of its weights, where they are not `bits`.
+        group_size, group_sizes: how many inputs share a scale; of modules by name, where it is not the same for all.
+        shapes: name of a module -> outputs and inputs, where the config says them (VPTQ).
+        promised: every number of bits that is said of any weight.
+        is_when_loaded: the weights are stored as they were, and quantised in use.
     """
 
     method: str
@@ -29,6 +33,15 @@ class Quantization:
     source: str = "config.json"
     algorithm: str | None = None
     modules: Mapping[str, int | None] = field(default_factory=dict)
+    group_size: int | None = None
+    group_sizes: Mapping[str, int] = field(default_factory=dict)
+    shapes: Mapping[str, tuple[int, int]] = field(default_factory=dict)
+    promised: frozenset[int] = frozenset()
+    is_when_loaded: bool = False
+
+    def group_size_of(self, module: str) -> int | None:
+        """How many inputs of a module's weight share a scale."""
+        return self.group_sizes.get(module, self.group_size)
 
     @property
     def name(self) -> str:
@@ -46,15 +59,25 @@ def read_quantization(
 ) -> Quantization | None:
     """What a config, its text part or the files beside them say of quantisation; None where they say nothing."""
     for level in (config, text):
-        if (entry := _object(level.get("quantization_config"))) and entry.get("format") != "dense":
+        if (entry := _object(level.get("quantization_config"))) and _is_about_weights(entry):
             return _read(entry, "config.json", _method(entry, level))
         if (entry := _object(level.get("quantization"))) and "bits" in entry:
             return _read(entry, "config.json", "mlx")
     for file, rule in facts("quantization")["side_files"].items():
         content = side_files.get(file, {})
-        if entry := _object(content.get(rule["at"])) if rule["at"] else content:
+        entry = _object(content.get(rule["at"])) if rule["at"] else content
+        if entry and _is_about_weights(entry):
             return _read(entry, file, string(entry.get("quant_method")) or rule["method"])
     return None
+
+
+def _is_about_weights(entry: Mapping[str, Any]) -> bool:
+    """Not where only keys and values are kept in few bits, or where the weights are stored as they were."""
+    if str(_object(entry.get("sparsity_config")).get("format")).startswith("sparse"):
+        return True
+    if entry.get("format") == "dense" or ("quant_algo" in entry and entry["quant_algo"] is None):
+        return False
+    return entry.get("kv_cache_scheme") is None or entry.get("config_groups") != {}
 
 
 def _object(value: Any) -> Mapping[str, Any]:
@@ -76,7 +99,34 @@ def _read(entry: Mapping[str, Any], source: str, method: str) -> Quantization:
     if bits is None and algorithm is None:
         bits = facts("quantization")["methods"].get(method)
     named = string(entry.get("quant_algo"))
-    return Quantization(method, bits, source, named, dict(_modules(entry)))
+    modules = dict(_modules(entry))
+    by_module = {name: _bits(settings)[0] for name, settings in modules.items()}
+    groups = [_object(_object(group).get("weights")) for group in _object(entry.get("config_groups")).values()]
+    sizes = {size for part in (entry, *groups) if (size := _count(part, "group_size"))}
+    said = (bits, *by_module.values(), *(_bits(group)[0] for group in groups))
+    in_use = facts("quantization")["when_loaded"]
+    return Quantization(
+        method,
+        bits,
+        source,
+        named,
+        by_module,
+        group_size=sizes.pop() if len(sizes) == 1 else None,
+        group_sizes={name: size for name, part in modules.items() if (size := _count(part, "group_size"))},
+        shapes={name: shape for name, part in modules.items() if (shape := _shape(part))},
+        promised=frozenset(number for number in said if number is not None),
+        is_when_loaded=any(entry.get(key) in values for key, values in in_use.items() if key != "source"),
+    )
+
+
+def _count(entry: Mapping[str, Any], key: str) -> int | None:
+    value = entry.get(key)
+    return value if type(value) is int and 0 < value < 2**32 else None
+
+
+def _shape(entry: Mapping[str, Any]) -> tuple[int, int] | None:
+    outputs, inputs = _count(entry, "out_features"), _count(entry, "in_features")
+    return (outputs, inputs) if outputs and inputs else None
 
 
 def _bits(entry: Mapping[str, Any]) -> tuple[int | None, str | None]:
@@ -99,9 +149,9 @@ def _bits(entry: Mapping[str, Any]) -> tuple[int | None, str | None]:
     return None, None
 
 
-def _modules(entry: Mapping[str, Any]) -> Iterator[tuple[str, int | None]]:
-    """Modules with bits of their own: MLX names them among its settings, others under a key."""
+def _modules(entry: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]]:
+    """Modules with settings of their own: MLX names them among its settings, others under a key."""
     settings = [entry, *(_object(entry.get(key)) for key in facts("quantization")["module_keys"])]
     for name, value in ((name, value) for part in settings for name, value in part.items()):
         if "." in name and isinstance(value, dict):
-            yield name, _bits(value)[0]
+            yield name, value

@@ -91,8 +91,10 @@ def read_tensors(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None
     parameters = {name: header for name, header in text.items() if name not in blocks.mtp_tensors}
     counts: dict[str, int] = dict.fromkeys(Ledger.model_fields, 0)
     for name, header in parameters.items():
-        counts[_role(name)] += header.numel
-    unknown = sorted((name for name in parameters if _role(name) == "other"), key=lambda name: -parameters[name].numel)
+        counts[role_of(name)] += header.numel
+    unknown = sorted(
+        (name for name in parameters if role_of(name) == "other"), key=lambda name: -parameters[name].numel
+    )
     by_block = blocks.stack.blocks.values() if blocks.stack else ()
     widths = tuple(width for width in map(_block_width, by_block) if width is not None)
     usual = Counter(widths).most_common(1)
@@ -113,9 +115,9 @@ def read_tensors(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None
         intermediate_sizes=tuple(size for size in sizes if size),
         attention=tuple(dict.fromkeys(row for row in rows if row)),
         ledger=Ledger(**counts),
-        matrix_weights=sum(h.numel for n, h in parameters.items() if len(h.shape) > 1 and _role(n) in PASSED),
+        matrix_weights=sum(h.numel for n, h in parameters.items() if len(h.shape) > 1 and role_of(n) in PASSED),
         unknown=tuple(unknown),
-        output_matrix=sum(h.numel for n, h in parameters.items() if _role(n) == "unembedding" and not _is_bias(n)),
+        output_matrix=sum(h.numel for n, h in parameters.items() if role_of(n) == "unembedding" and not _is_bias(n)),
         mtp_blocks=blocks.mtp_blocks,
         mtp_parameters=sum(text[name].numel for name in blocks.mtp_tensors),
         mtp_tensors=blocks.mtp_tensors,
@@ -161,14 +163,15 @@ def _names_other_modality(name: str) -> bool:
 
 
 def _is_token_embedding(name: str) -> bool:
-    return _role(name) == "embedding" and not _pattern(facts("tensor_roles")["not_token_embedding"]).search(name)
+    return role_of(name) == "embedding" and not _pattern(facts("tensor_roles")["not_token_embedding"]).search(name)
 
 
 def _is_bias(name: str) -> bool:
     return name.endswith(".bias")
 
 
-def _role(name: str) -> str:
+def role_of(name: str) -> str:
+    """The role of a tensor in the ledger, by its name."""
     return _role_of(_any_block(name))
 
 
@@ -195,7 +198,7 @@ def _token_embedding(parameters: Mapping[str, TensorHeader], config: ConfigFacts
 
 
 def _output_shape(parameters: Mapping[str, TensorHeader]) -> tuple[int, ...] | None:
-    shapes = (header.shape for name, header in parameters.items() if _role(name) == "unembedding")
+    shapes = (header.shape for name, header in parameters.items() if role_of(name) == "unembedding")
     return next((shape for shape in shapes if len(shape) == 2), None)
 
 
@@ -203,7 +206,7 @@ def _block_width(block: Mapping[str, TensorHeader]) -> int | None:
     """Length of a norm that stands directly in the block (not of one inside attention, which spans a head)."""
     norm = facts("tensor_roles")["roles"][0]["pattern"]
     for name, header in block.items():
-        if name.count(".") == 1 and len(header.shape) == 1 and _pattern(norm).search(name):
+        if name.count(".") == 1 and len(header.shape) == 1 and header.numel and _pattern(norm).search(name):
             return header.shape[0]
     return None
 
@@ -214,7 +217,7 @@ def _intermediate_size(block: Mapping[str, TensorHeader], width: int) -> int | N
     None of a block with experts: its routers have a row for each of them, and experts a width of their own.
     """
     table = facts("tensor_roles")
-    matrices = {n: h.shape for n, h in block.items() if _role(f"block.0.{n}") == "feed_forward"}
+    matrices = {n: h.shape for n, h in block.items() if role_of(f"block.0.{n}") == "feed_forward"}
     if any(_pattern(table["of_experts"]).search(name) for name in matrices):
         return None
     others = [

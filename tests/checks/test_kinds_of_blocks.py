@@ -109,6 +109,11 @@ def test_a_prediction_block_is_neither_a_layer_nor_a_stray(stored_as: str, tmp_p
     assert bad(write(tmp_path / "model", decoder(plain) | extra, num_nextn_predict_layers=1)) == []
 
 
+def test_half_of_the_blocks_in_another_shape_is_no_design_that_the_config_tells(tmp_path: Path) -> None:
+    folder = write(tmp_path / "model", decoder(lambda i: plain(i, 192 if i < 6 else 128)))
+    assert bad(folder) == [("SA314", "mlp.gate_proj.weight")]
+
+
 def test_many_blocks_without_a_reason_are_told_apart_by_nobody(tmp_path: Path) -> None:
     headers = decoder(lambda i: {n: s for n, s in plain(i).items() if i not in (0, 1, 3, 4, 8) or n != "mlp.up_proj"})
     folder = write(tmp_path / "model", headers)
@@ -116,3 +121,41 @@ def test_many_blocks_without_a_reason_are_told_apart_by_nobody(tmp_path: Path) -
     write(folder, headers, auto_map={"AutoModelForCausalLM": "modeling.Mine"})
     (found,) = [one for one in shape_audit.check(str(folder)).findings if one.rule == "SA314"]
     assert "--deep" not in found.fix and "training checkpoint" in found.fix
+
+
+@pytest.mark.parametrize("stack", ["encoder", "decoder"])
+@pytest.mark.parametrize("lost", ["6.mlp.up_proj.weight", "6."])
+def test_every_long_list_of_blocks_is_looked_at(stack: str, lost: str, tmp_path: Path) -> None:
+    """Of an encoder and a decoder of the same blocks, either may be the damaged one."""
+    blocks = {n: header for n, header in decoder(plain).items() if ".layers." in n}
+    both = {
+        n.replace("model.", f"model.{part}."): header for part in ("encoder", "decoder") for n, header in blocks.items()
+    }
+    both["model.shared.weight"] = TensorHeader("F32", (256, WIDTH))
+    values = {"model_type": "t5", "architectures": ["T5ForConditionalGeneration"], "is_encoder_decoder": True}
+    assert bad(write(tmp_path / "sound", both, **values)) == []
+    damaged = {n: header for n, header in both.items() if f"{stack}.layers.{lost}" not in n}
+    (found,) = bad(write(tmp_path / "damaged", damaged, **values))
+    assert found == ("SA301", f"model.{stack}.layers.{lost}") or (found[0] == "SA304" and lost == "6.")
+
+
+def test_a_wrong_depth_is_one_finding_where_layers_have_kinds(tmp_path: Path) -> None:
+    """Lists and counts from the end are read for the blocks that there are."""
+    block, values = DESIGNS["shared keys and values"]
+    folder = write(tmp_path / "model", decoder(block), **{**values, "num_hidden_layers": DEPTH + 1})
+    assert bad(folder) == [("SA304", "num_hidden_layers")]
+
+
+def test_two_blocks_of_a_dense_model_should_be_alike(tmp_path: Path) -> None:
+    headers = decoder(plain, depth=2)
+    del headers["model.layers.1.mlp.up_proj.weight"]
+    assert bad(write(tmp_path / "model", headers, num_hidden_layers=2)) == [
+        ("SA302", "model.layers.0.mlp.up_proj.weight")
+    ]
+
+
+def test_a_merge_of_vectors_alone_is_told_without_any_size(tmp_path: Path) -> None:
+    vectors = {name: header for name, header in decoder(plain).items() if len(header.shape) < 2}
+    folder = write(tmp_path / "model", vectors, vocab_size=None, model_type="unknown", architectures=["X"])
+    (found,) = [one for one in shape_audit.check(str(folder)).findings if one.severity == "error"]
+    assert found.rule == "SA318" and "none of them in a matrix" in found.message

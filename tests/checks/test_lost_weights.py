@@ -50,6 +50,9 @@ def bad(folder: Path, *, deep: bool = False) -> list[tuple[str, str, str]]:
         (renamed(r"layers\.(\d+)", r"layers.\1._checkpoint_wrapped_module"), "_checkpoint_wrapped_module", "36 of 39"),
         (renamed(r"layers\.(\d+)\.mlp", r"layers.\1.mlp._orig_mod"), "_orig_mod", "12 of 39 names contain"),
         (renamed("q_proj.weight", "q_proj.base_layer.weight"), "base_layer", "4 of 39 names contain `base_layer.`"),
+        (renamed("^", "module._orig_mod."), "_orig_mod", "which torch.compile adds, and `module.`, which Distributed"),
+        (renamed("^", "student."), "student", "all 39 names begin with `student.`, which a class around"),
+        (renamed("^", "actor.policy."), "actor.policy", "all 39 names begin with `actor.policy.`"),
     ],
 )
 def test_a_wrappers_names_are_one_finding(change: Change, place: str, says: str, deep: bool, tmp_path: Path) -> None:
@@ -61,9 +64,9 @@ def test_a_wrappers_names_are_one_finding(change: Change, place: str, says: str,
 
 def test_a_wrapper_that_nobody_knows_is_one_finding_of_transformers(tmp_path: Path) -> None:
     folder = write_clean(tmp_path / "model")
-    set_tensors(renamed("^", "my_wrapper."))(folder)
+    set_tensors(renamed("^model", "my_wrapper.model"))(folder)
     ((rule, place, message),) = bad(folder, deep=True)
-    assert (rule, place) == ("SA301", "my_wrapper") and "all 39 names begin with `my_wrapper.`" in message
+    assert (rule, place) == ("SA301", "my_wrapper") and "38 names begin with `my_wrapper.`" in message
 
 
 def test_model_twice_is_what_transformers_drops(tmp_path: Path) -> None:
@@ -78,7 +81,10 @@ def test_model_twice_is_what_transformers_drops(tmp_path: Path) -> None:
     ("pattern", "says"),
     [
         ("", r"^all tensors are empty"),
-        ("proj|embed|head", r"^30 of 39 tensors are empty .*all 12 tensors of model\.layers\.\{0-3\}\.mlp"),
+        (
+            "proj|embed|head",
+            r"^30 of 39 tensors are empty .*all 28 tensors of model\.layers\.\{0-3\}\.\{mlp, self_attn\}",
+        ),
         (r"layers\.2\.", r"^9 of 39 tensors are empty .*: all 9 tensors of model\.layers\.2$"),
         ("lm_head|embed", r"^2 of 39 .*lm_head\.weight, model\.embed_tokens\.weight"),
     ],
@@ -172,10 +178,10 @@ def test_a_beginning_that_is_too_much_or_too_little_is_found() -> None:
 
 def test_what_wrappers_add_can_be_taken_away() -> None:
     name = f"module._orig_mod.model.layers.{BLOCKS}._checkpoint_wrapped_module.mlp.up_proj.weight"
-    found = wrappers_in([name])
+    found = wrappers_in([name], {})
     assert {one.name for one in found} == {"module", "_orig_mod", "_checkpoint_wrapped_module"}
     assert unwrapped(name, found) == f"model.layers.{BLOCKS}.mlp.up_proj.weight"
-    assert wrappers_in(["model.modules.0.weight", "encoder.module.weight", "model.base_layers.weight"]) == []
+    assert wrappers_in(["model.modules.0.weight", "encoder.module.weight", "model.base_layers.weight"], {}) == []
 
 
 @pytest.mark.parametrize("depth", [BLOCKS - 1, BLOCKS + 1])
@@ -186,3 +192,44 @@ def test_a_wrong_depth_is_one_finding(depth: int, tmp_path: Path) -> None:
         assert [one[:2] for one in bad(folder, deep=deep)] == [("SA304", "num_hidden_layers")]
     set_config(layer_types=["full_attention"] * BLOCKS)(folder)
     assert [one[:2] for one in bad(folder)] == [("SA304", "num_hidden_layers")]
+
+
+def test_adapters_that_are_the_architectures_own_are_no_leftovers(tmp_path: Path) -> None:
+    """Phi-4-multimodal keeps a base layer and two adapters in every matrix; its config has their settings."""
+    folder = write_clean(tmp_path / "model")
+
+    def adapt(tensors: Tensors) -> None:
+        renamed("q_proj.weight", "q_proj.base_layer.weight")(tensors)
+        for index in range(BLOCKS):
+            tensors[f"model.layers.{index}.self_attn.q_proj.lora_A.speech.weight"] = np.ones((2, 64), "<f4")
+
+    set_tensors(adapt)(folder)
+    assert [rule for rule, _, _ in bad(folder)] == ["SA302", "SA315"]
+    set_config(speech_lora={"r": 2})(folder)
+    assert bad(folder) == []
+
+
+@pytest.mark.parametrize(
+    ("name", "what"),
+    [
+        ("model.layers.0.self_attn.q_proj.lora_A.default.weight", "is adapter matrices that were not merged"),
+        ("v_head.summary.weight", "is a head of reinforcement learning"),
+        ("optimizer.state.exp_avg", "is state of training"),
+    ],
+)
+def test_what_training_left_is_named(name: str, what: str, tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    set_tensors(lambda tensors: tensors.update({name: np.ones((2, 64), "<f4")}))(folder)
+    assert ("SA302", name, f"{name} {what}") in bad(folder)
+
+
+def test_the_last_norm_is_missed(tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    set_tensors(lambda tensors: tensors.pop("model.norm.weight"))(folder)
+    assert bad(folder) == [("SA301", "norm", "no norm after the last block is stored")]
+
+
+def test_like_tensors_of_one_module_are_one_group() -> None:
+    names = [f"model.layers.{i}.attn.{part}.{what}" for i in range(3) for part in "qk" for what in ("weight", "bias")]
+    lost = [name for name in names if name.endswith("bias")]
+    assert [str(one) for one in grouped(lost, among=names)] == ["model.layers.{0-2}.attn.{k, q}.bias (6 tensors)"]

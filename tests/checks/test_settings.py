@@ -23,6 +23,9 @@ def bad(folder: Path) -> list[tuple[str, str]]:
         ({"top_k": 20}, "do_sample is not set, so top_k = 20 has no effect"),
         ({"num_beams": 1, "length_penalty": 0.8}, "num_beams is 1, so length_penalty = 0.8 has no effect"),
         ({"do_sample": True, "temperature": 0.0}, "do_sample is true with temperature = 0, which sampling refuses"),
+        ({"do_sample": True, "temperature": -0.5}, "temperature = -0.5, which samplers refuse"),
+        ({"do_sample": True, "top_p": 1.5}, "top_p = 1.5, which samplers refuse"),
+        ({"repetition_penalty": 0}, "repetition_penalty = 0, which samplers refuse"),
         ({"num_return_sequences": 3}, "num_return_sequences = 3 without sampling, but there are 1 beams"),
         ({"min_length": 9, "max_length": 5}, "min_length = 9 is more than max_length = 5"),
     ],
@@ -37,6 +40,7 @@ def test_generation_settings_that_contradict_each_other(settings: dict[str, Any]
     "settings",
     [
         {"do_sample": True, "temperature": 0.7, "top_p": 0.8, "top_k": 20, "max_length": 64},
+        {"do_sample": True, "top_k": -1, "repetition_penalty": 1.05},
         {"do_sample": False, "temperature": 1.0, "top_p": 1.0, "top_k": 50},
         {"do_sample": False, "temperature": None, "top_p": None},
         {"num_beams": 4, "early_stopping": True, "length_penalty": 2.0, "num_return_sequences": 2},

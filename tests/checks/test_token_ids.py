@@ -1,5 +1,6 @@
 """Which ids the files of a tokenizer give, and which of them have no row in the embedding."""
 
+import base64
 import json
 from pathlib import Path
 
@@ -8,7 +9,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 import shape_audit
-from shape_audit.checks.token_ids import sentencepiece_ids
+from shape_audit.checks.vocabulary_files import json_ids, sentencepiece_ids, tekken_ids, tiktoken_ids
 from tests.checks.checkpoints import VOCABULARY, write_clean
 
 
@@ -50,7 +51,41 @@ def test_sentencepiece_pieces_have_their_places_as_ids() -> None:
 
 @given(st.binary(max_size=80))
 def test_any_bytes_are_survived(content: bytes) -> None:
-    assert isinstance(sentencepiece_ids(content), dict)
+    for read in (sentencepiece_ids, tiktoken_ids, tekken_ids, json_ids):
+        assert isinstance(read(content), dict)
+
+
+def tiktoken_lines(ids: range) -> bytes:
+    return b"".join(base64.b64encode(f"t{i}".encode()) + f" {i}\n".encode() for i in ids)
+
+
+def tekken(size: int, special: int = 10) -> bytes:
+    """tekken.json of a declared size; its list of tokens is longer, as that of Mistral NeMo is."""
+    vocabulary = [{"rank": i, "token_bytes": "", "token_str": f"t{i}"} for i in range(size)]
+    settings = {"default_vocab_size": size, "default_num_special_tokens": special}
+    return json.dumps(
+        {"config": settings, "vocab": vocabulary, "special_tokens": [{"rank": 0, "token_str": "<unk>"}]}
+    ).encode()
+
+
+@pytest.mark.parametrize("more", [0, 3])
+@pytest.mark.parametrize("file", ["tekken.json", "qwen.tiktoken", "tiktoken.model", "tokenizer.model"])
+def test_ids_of_tekken_and_tiktoken_are_read(file: str, more: int, tmp_path: Path) -> None:
+    size = VOCABULARY + more
+    folder = slow(write_clean(tmp_path / "model"))
+    (folder / file).write_bytes(tekken(size) if file == "tekken.json" else tiktoken_lines(range(size)))
+    last = size - 1 if file != "tekken.json" else size - 11
+    says = f"the embedding has 256 rows, but 3 tokens have larger ids (up to {size - 1}, 't{last}')"
+    assert found(folder) == ([(file, "error", says)] if more else [])
+    (folder / "tokenizer_config.json").unlink()
+    assert "SA605" not in {one.rule for one in shape_audit.check(str(folder)).findings}
+
+
+def test_a_tekken_vocabulary_is_cut_at_its_declared_size() -> None:
+    ids = tekken_ids(tekken(20, special=15))
+    assert max(ids.values()) == 19 and ids["t0"] == 15 and ids["<unk>"] == 0
+    assert tekken_ids(b'{"config": {"default_vocab_size": 3, "default_num_special_tokens": 9}, "vocab": []}') == {}
+    assert tiktoken_ids(b"IQ== 0\nnot base64! 1\n") == {}
 
 
 @pytest.mark.parametrize("more", [0, 1, 5])

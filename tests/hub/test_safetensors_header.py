@@ -72,6 +72,7 @@ def test_damage_is_named(tmp_path: Path, header: object, data: bytes, says: str)
     [
         (b"", "too short"),
         (b"1234567", "too short"),
+        (b"version https://git-lfs.github.com/spec/v1\n", "a pointer of Git LFS in place of the file"),
         (b"\xff" * 8, "announces a header of 18,446,744,073,709,551,615 bytes"),
         ((10**6).to_bytes(8, "little") + b"{}", "truncated inside its header"),
         (b"\x02" + b"\0" * 7 + b"\xff\xfe", "not JSON"),

@@ -231,3 +231,14 @@ def test_keys_that_mean_something_else_for_their_type(config: dict[str, Any], si
     reading = describe(checkpoint(plain | config, headers(llama())))
     assert reading.shape.intermediate_size == size
     assert not any("intermediate_size" in note for note in reading.notes)
+
+
+def test_layers_of_several_attention_parts_are_told() -> None:
+    """LongCat-Flash: 28 layers of two attention parts each, which transformers counts as 56."""
+    shapes = llama()
+    for name, shape in llama().items():
+        if ".self_attn." in name:
+            del shapes[name]
+            shapes |= {name.replace("self_attn.", f"self_attn.{part}."): shape for part in (0, 1)}
+    notes = describe(checkpoint(CONFIG, headers(shapes))).notes
+    assert "each of the 4 layers holds 2 attention parts: 8 in all, which some count as layers" in notes

@@ -35,6 +35,10 @@ def mlx(bits: int) -> Pack:
     }
 
 
+def mixed_mlx(name: str, rows: int, columns: int) -> Packed:
+    return mlx(8 if "down" in name else 4)(name, rows, columns)
+
+
 def gptq(name: str, rows: int, columns: int) -> Packed:
     return {
         f"{name}.qweight": TensorHeader("I32", (columns // 8, rows)),
@@ -125,6 +129,99 @@ def int8(name: str, rows: int, columns: int) -> Packed:
     }
 
 
+def exl2(name: str, rows: int, columns: int) -> Packed:
+    return {
+        f"{name}.q_weight": TensorHeader("I32", (columns * 5 // 32, rows)),
+        f"{name}.q_scale": TensorHeader("I32", (columns // 32, rows // 8)),
+        f"{name}.q_scale_max": TensorHeader("F16", (columns // 32,)),
+        f"{name}.q_groups": TensorHeader("I16", (columns // 16,)),
+        f"{name}.q_invperm": TensorHeader("I32", (columns,)),
+    }
+
+
+def exl3(name: str, rows: int, columns: int) -> Packed:
+    return {
+        f"{name}.trellis": TensorHeader("I16", (columns // 16, rows // 16, 48)),
+        f"{name}.suh": TensorHeader("F16", (columns,)),
+        f"{name}.svh": TensorHeader("F16", (rows,)),
+        f"{name}.mcg": TensorHeader("I32", ()),
+    }
+
+
+def aqlm(name: str, rows: int, columns: int) -> Packed:
+    return {
+        f"{name}.codes": TensorHeader("I16", (rows, columns // 8, 2)),
+        f"{name}.codebooks": TensorHeader("F16", (2, 256, 1, 8)),
+        f"{name}.scales": TensorHeader("F16", (rows, 1, 1, 1)),
+    }
+
+
+def vptq(name: str, rows: int, columns: int) -> Packed:
+    return {
+        f"{name}.indices": TensorHeader("I32", (1, rows // 8, columns // 2)),
+        f"{name}.centroids.weight": TensorHeader("F16", (1, 2048)),
+        f"{name}.perm": TensorHeader("I16", (columns,)),
+        f"{name}.weight_scale": TensorHeader("F16", (columns,)),
+        f"{name}.weight_bias": TensorHeader("F16", (columns,)),
+    }
+
+
+def higgs(name: str, rows: int, columns: int) -> Packed:
+    return {
+        f"{name}.weight": TensorHeader("I16", (rows // 4, columns)),
+        f"{name}.scales": TensorHeader("F16", (rows, columns // 32)),
+        f"{name}.tables": TensorHeader("F16", (16,)),
+        f"{name}.tables2": TensorHeader("F32", (16, 16, 1)),
+    }
+
+
+def quip(name: str, rows: int, columns: int) -> Packed:
+    return {
+        f"{name}.Qidxs": TensorHeader("I16", (rows, columns // 8)),
+        f"{name}.SU": TensorHeader("F16", (columns,)),
+        f"{name}.SV": TensorHeader("F16", (rows,)),
+        f"{name}.Wscale": TensorHeader("F32", ()),
+    }
+
+
+def marlin(name: str, rows: int, columns: int) -> Packed:
+    return {
+        f"{name}.B": TensorHeader("I32", (columns // 16, rows * 2)),
+        f"{name}.s": TensorHeader("F16", (columns // 32, rows)),
+        f"{name}.workspace": TensorHeader("I32", (16,)),
+    }
+
+
+def sparse(name: str, rows: int, columns: int) -> Packed:
+    """compressed-tensors, 2:4: half of the numbers, and a bit for each that says whether it is there."""
+    return {
+        f"{name}.compressed": TensorHeader("F8_E4M3", (rows, columns // 2)),
+        f"{name}.bitmask": TensorHeader("U8", (rows, columns // 8)),
+        f"{name}.shape": TensorHeader("I64", (2,)),
+        f"{name}.weight_scale": TensorHeader("BF16", (rows, 1)),
+    }
+
+
+def nf4_in_bfloat16(name: str, rows: int, columns: int) -> Packed:
+    """bitsandbytes with bnb_4bit_quant_storage, as FSDP wants it."""
+    return bitsandbytes(name, rows, columns) | {f"{name}.weight": TensorHeader("BF16", (rows * columns // 4, 1))}
+
+
+def eight_in_attention(name: str, rows: int, columns: int) -> Packed:
+    """compressed-tensors with two groups of one packing."""
+    packed = TensorHeader("I32", (rows, columns * (8 if "attn" in name else 4) // 32))
+    return compressed_int4(name, rows, columns) | {f"{name}.weight_packed": packed}
+
+
+VPTQ_LAYERS = {
+    name.removesuffix(".weight"): {"in_features": shape[1], "out_features": shape[0], "vector_lens": [-1, 8]}
+    for name, shape in llama().items()
+    if name.endswith("_proj.weight")
+}
+TWO_GROUPS = {
+    f"group_{bits}": {"targets": [f"re:.*{part}.*"], "weights": {"num_bits": bits, "type": "int", "group_size": 32}}
+    for bits, part in ((8, "attn"), (4, "mlp"))
+}
 GROUPS = {"group_0": {"targets": ["Linear"], "weights": {"num_bits": 4, "type": "int"}}}
 MODELOPT = {"producer": {"name": "modelopt"}, "quantization": {"quant_algo": "NVFP4", "group_size": 16}}
 LAYOUTS: dict[str, tuple[Pack, dict[str, Any], dict[str, Any], str]] = {
@@ -157,6 +254,19 @@ LAYOUTS: dict[str, tuple[Pack, dict[str, Any], dict[str, Any], str]] = {
     "llm-int8": (int8, {"quantization_config": {"load_in_8bit": True}}, {}, "bitsandbytes, 8 bits"),
     "quark": (fp8_blocks, {"quantization_config": {"quant_method": "quark", "global_quant_config": {
         "weight": {"dtype": "fp8_e4m3"}}}}, {}, "quark, 8 bits"),
+    "exl2": (exl2, {"quantization_config": {"quant_method": "exl2", "bits": 4.65}}, {}, "exl2"),
+    "exl3": (exl3, {"quantization_config": {"quant_method": "exl3", "bits": 3.0}}, {}, "exl3"),
+    "aqlm": (aqlm, {"quantization_config": {"quant_method": "aqlm", "num_codebooks": 2}}, {}, "aqlm"),
+    "vptq": (vptq, {"quantization_config": {"quant_method": "vptq", "config_for_layers": VPTQ_LAYERS}}, {}, "vptq"),
+    "higgs": (higgs, {"quantization_config": {"quant_method": "higgs", "bits": 4}}, {}, "higgs, 4 bits"),
+    "quip": (quip, {"quantization_config": {"quant_method": "quip"}}, {}, "quip"),
+    "marlin": (marlin, {"quantization_config": {"quant_method": "gptq", "bits": 4}}, {}, "gptq, 4 bits"),
+    "sparse": (sparse, {"quantization_config": {
+        "quant_method": "compressed-tensors", "config_groups": {"group_0": {"weights": {"num_bits": 8}}},
+        "sparsity_config": {"format": "sparse-24-bitmask"}}}, {}, "compressed-tensors, 8 bits"),
+    "nf4-in-bfloat16": (nf4_in_bfloat16, {"quantization_config": {"load_in_4bit": True}}, {}, "bitsandbytes, 4 bits"),
+    "two-groups": (eight_in_attention, {"quantization_config": {
+        "quant_method": "compressed-tensors", "config_groups": TWO_GROUPS}}, {}, "compressed-tensors"),
 }  # fmt: skip
 
 
@@ -178,7 +288,10 @@ def test_packed_weights_count_as_the_weights_they_stand_for(layout: str) -> None
     assert quantization_disagreement(facts.quantization, stored) is None
 
 
-@pytest.mark.parametrize("layout", ["mlx", "gptq", "awq", "compressed-tensors", "modelopt", "fp8", "bitnet"])
+@pytest.mark.parametrize(
+    "layout",
+    ["mlx", "gptq", "awq", "compressed-tensors", "modelopt", "fp8", "bitnet", "exl2", "aqlm", "higgs", "marlin"],
+)
 def test_shapes_of_packed_matrices_are_told_too(layout: str) -> None:
     """So that a config which does not fit a quantised checkpoint is noticed."""
     pack, config, side_files, _ = LAYOUTS[layout]
@@ -206,7 +319,7 @@ def test_mxfp4_blocks_of_experts() -> None:
 
 def test_modules_with_bits_of_their_own() -> None:
     """MLX: mixed precision names its modules among the settings."""
-    tensors = packed_llama(lambda name, rows, columns: mlx(8 if "down" in name else 4)(name, rows, columns))
+    tensors = packed_llama(mixed_mlx)
     eight = {f"model.layers.{i}.mlp.down_proj": {"bits": 8, "group_size": 32} for i in range(4)}
     config = CONFIG | {"quantization": {"bits": 4, "group_size": 32, **eight}}
     assert describe(checkpoint(config, tensors)).shape.params_total == elements(llama())
@@ -221,6 +334,8 @@ def test_modules_with_bits_of_their_own() -> None:
         (fp8_blocks, {}, "stored quantised (F8_E4M3)"),
         (gptq, {}, "stored quantised (I32)"),
         (fp8_blocks, {"quantization_config": {"quant_method": "gptq", "bits": 4}}, "promises weights of 4 bits (gptq)"),
+        (gptq, {"quantization_config": {"quant_method": "gptq", "bits": 8}}, "8 bits (gptq), but they are stored in 4"),
+        (mixed_mlx, {"quantization": {"bits": 4, "group_size": 32}}, "4 bits (mlx), but some are stored in 8"),
     ],
 )
 def test_a_promise_of_quantisation_is_held_against_what_is_stored(pack: Any, config: dict, why: str) -> None:
@@ -229,6 +344,21 @@ def test_a_promise_of_quantisation_is_held_against_what_is_stored(pack: Any, con
     found = quantization_disagreement(facts.quantization, read_tensors(tensors, facts).stored)
     assert found is not None and why in found
     assert found in describe(checkpoint(CONFIG | config, tensors)).notes
+
+
+@pytest.mark.parametrize(
+    "entry",
+    [
+        {"quant_method": "modelopt", "quant_algo": None, "kv_cache_quant_algo": "FP8"},
+        {"quant_method": "compressed-tensors", "config_groups": {}, "kv_cache_scheme": {"num_bits": 8}},
+        {"quant_method": "bitnet", "quantization_mode": "online"},
+    ],
+)
+def test_plain_weights_are_what_some_entries_promise(entry: dict[str, Any]) -> None:
+    """Keys and values in few bits, or weights that are quantised when they are used."""
+    tensors = headers(llama()) | {"model.layers.0.self_attn.k_scale": TensorHeader("F32", ())}
+    reading = describe(checkpoint(CONFIG | {"quantization_config": entry}, tensors))
+    assert (reading.notes, reading.shape.params_total) == ((), elements(llama()))
 
 
 def test_what_a_file_beside_the_config_says_is_read(tmp_path: Path) -> None:

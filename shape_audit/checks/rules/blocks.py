@@ -7,7 +7,7 @@ are faults; many that differ are a design that nobody has declared.
 
 from __future__ import annotations
 
-from collections import Counter, defaultdict
+from collections import defaultdict
 from collections.abc import Hashable, Iterator, Mapping
 
 from shape_audit.checks.checked_model import CheckedModel
@@ -15,7 +15,7 @@ from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
 from shape_audit.checks.tensor_groups import Group, grouped, prefix_apart, ranges
 from shape_audit.checks.wrapper_names import unwrapped
-from shape_audit.shape import BlockStack
+from shape_audit.shape import BlockStack, like_blocks
 
 FEW = 4
 """Blocks that differ are faults where they are no more than a 1 / FEW of their kind, or one."""
@@ -33,6 +33,8 @@ def _parts(model: CheckedModel) -> Iterator[BlockStack]:
     """The kinds of blocks to compare, where transformers has not said what is right."""
     if not model.is_compared:
         yield from model.alike
+        for stack in model.other_stacks:
+            yield from like_blocks(None, stack)
 
 
 @rule(
@@ -47,9 +49,11 @@ def missing_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
         lacking = {index: tuple(sorted(_lacking(model, part, index))) for index in part.blocks}
         yield from _odd_blocks(model, part, lacking, "lack")
     depth = model.facts.num_hidden_layers if model.facts else None
-    if depth and model.tensors and model.stack is None and not model.empty_tensors:
+    if depth and model.tensors and model.stack is None and not model.empty_tensors and not model.almost_empty:
         seen_nothing = f"config.json promises {depth} blocks, but no tensor belongs to one"
         yield Seen(seen_nothing, file=model.anchor(""), place="blocks")
+    if not model.is_compared and not is_explained and model.lacks_final_norm:
+        yield Seen("no norm after the last block is stored", file=model.anchor(""), place="norm")
     yield from _missing_from_architecture(model)
 
 
@@ -69,9 +73,8 @@ def _lacking(model: CheckedModel, part: BlockStack, index: int) -> set[str]:
     stands_apart = model.may_mix_kinds and any(rest not in usual for rest in block)
     if len(part.blocks) < FEWEST_ALIKE or stands_apart:
         return set()
-    counts = Counter(rest for other in part.blocks.values() for rest in other)
     empty = set(model.empty_tensors)
-    lacking = {rest for rest in usual if rest not in block and len(part.blocks) - counts[rest] <= _few(part)}
+    lacking = {rest for rest in usual if rest not in block and len(part.blocks) - part.counts[rest] <= _few(part)}
     regular = {r for r in lacking if _is_regular(part, [i for i, other in part.blocks.items() if r not in other])}
     return {rest for rest in lacking - regular if part.name_of(index, rest) not in empty}
 
@@ -143,6 +146,9 @@ def unexpected_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A block has a tensor that the others lack, or (--deep) one is stored that the architecture does not have."""
     for part in _parts(model):
         yield from _odd_blocks(model, part, {index: _surplus(model, part, index) for index in part.blocks}, "have")
+    for what, names in model.leftovers if not model.is_compared else ():
+        listed = ", ".join(map(str, grouped(names, among=[*model.tensors, ""])))
+        yield Seen(f"{listed} {'is' if len(names) == 1 else 'are'} {what}", file=model.anchor(names[0]), place=names[0])
     if model.expected is not None:
         by_prefix = prefix_apart(model.expected.unexpected, model.expected.missing)
         explained = {*model.wrapped_names, *(by_prefix[2] if by_prefix else ())}
@@ -162,10 +168,11 @@ def _surplus(model: CheckedModel, part: BlockStack, index: int) -> tuple[str, ..
     block = part.blocks[index]
     if model.facts and model.facts.is_causal_lm is False and index == min(part.blocks):
         return ()
-    if len(part.blocks) < FEWEST_ALIKE or (model.may_mix_kinds and not set(part.usual) <= set(block)):
+    if len(part.blocks) < (FEWEST_ALIKE if model.may_mix_kinds else 2):
         return ()
-    counts = Counter(rest for other in part.blocks.values() for rest in other)
-    surplus = [rest for rest in block if rest not in part.usual and counts[rest] <= _few(part)]
+    if model.may_mix_kinds and not set(part.usual) <= set(block):
+        return ()
+    surplus = [rest for rest in block if rest not in part.usual and part.counts[rest] <= _few(part)]
     if model.may_mix_kinds and len(surplus) > MOST_STRAYS:
         return ()
     return tuple(r for r in sorted(surplus) if not _is_regular(part, [i for i, b in part.blocks.items() if r in b]))
@@ -209,7 +216,7 @@ def _misshapen_for_architecture(model: CheckedModel) -> Iterator[Seen]:
     for name, stored, wanted in model.expected.mismatched if model.expected else ():
         names = same.get((stored, wanted), [])
         if names and name == names[0]:
-            groups = [str(group) for group in grouped(names, among=[*names, ""])]
+            groups = [str(group) for group in grouped(names, among=model.expected.names if model.expected else names)]
             what = ", ".join(groups[:3]) + (f" and {len(groups) - 3} more" if groups[3:] else "")
             verb = "is" if len(names) == 1 else "are"
             yield Seen(f"{what} {verb} {list(stored)}, the architecture has {list(wanted)}",
@@ -222,18 +229,27 @@ def _misshapen_for_architecture(model: CheckedModel) -> Iterator[Seen]:
     fix="Run with --deep: transformers then says which of them are missing.",
 )  # fmt: skip
 def uneven_blocks(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """Several blocks lack a tensor that others of their kind have, and transformers was not asked."""
+    """Several blocks lack a tensor that others of their kind have, or have it in another shape, and transformers was
+    not asked."""
     fix = None
     if model.config.get("auto_map"):
         fix = "Compare with the training checkpoint: only the repository's own code knows which blocks have it."
-    for part in _parts(model) if not model.may_mix_kinds else ():
-        counts = Counter(rest for block in part.blocks.values() for rest in block)
+    for part in model.alike if not model.may_mix_kinds and not model.is_compared else ():
+        counts = part.counts
         uneven = [rest for rest, count in counts.items() if _few(part) < count < len(part.blocks) - _few(part)]
         if uneven:
             rest = uneven[0]
             more = f", and {len(uneven) - 1} more like it" if uneven[1:] else ""
             yield Seen(f"{rest} is in {counts[rest]} of {len(part.blocks)} blocks{more}",
                        file=model.anchor(""), place=rest, fix=fix)  # fmt: skip
+            continue
+        is_whole = model.stack is not None and len(model.stack.blocks) > max(model.stack.blocks)  # else SA304 says so
+        for rest, usual in part.usual.items() if is_whole and not model.is_quantized else ():
+            odd = [i for i, block in part.blocks.items() if rest in block and block[rest].shape != usual]
+            if len(odd) > _few(part):
+                shapes = f"{list(part.blocks[odd[0]][rest].shape)} in {len(odd)} blocks, {list(usual)} in the others"
+                yield Seen(f"{rest} is {shapes}", file=model.anchor(""), place=rest, fix=fix)
+                break
 
 
 @rule("SA313", "cannot-be-built", "error", needs="deep",

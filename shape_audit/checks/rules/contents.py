@@ -21,15 +21,22 @@ _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat
 )  # fmt: skip
 def config_disagrees(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """Depth, width, heads, feed-forward width or vocabulary in config.json are not those of the tensors."""
-    if model.facts and model.tensor_facts and not model.empty_tensors and not _may_be_encoder(model):
+    if model.facts and model.tensor_facts and not model.empty_tensors and not model.almost_empty:
         absent = _gaps(model)
         for field, promised, seen in disagreements(model.facts, model.tensor_facts):
+            if _may_be_encoder(model) and (field != "num_hidden_layers" or promised in model.stack_lengths):
+                continue
             if field != "num_hidden_layers" or not absent:
                 yield Seen(f"{field} = {promised}, but the tensors show {seen}", place=field)
         if absent and not model.is_compared:
             depth = model.facts.num_hidden_layers or max(absent) + 1
             yield Seen(f"{depth} blocks are promised, but there is no block {ranges(absent)}",
                        file=model.anchor(""), place="blocks")  # fmt: skip
+        for stack in model.other_stacks if not model.is_compared else ():
+            lost = set(range(min(stack.blocks), max(stack.blocks))) - set(stack.blocks)
+            if lost and all(block.keys() == stack.usual.keys() for block in stack.blocks.values()):
+                yield Seen(f"{stack.prefix} has blocks up to {max(stack.blocks)}, but no block {ranges(lost)}",
+                           file=model.anchor(""), place=stack.prefix)  # fmt: skip
 
 
 def _may_be_encoder(model: CheckedModel) -> bool:

@@ -15,6 +15,11 @@ SAMPLING: Mapping[str, Any] = {
     "epsilon_cutoff": 0.0, "eta_cutoff": 0.0,
 }  # fmt: skip
 """Settings of sampling, and the value that changes nothing (transformers 5.23, GenerationConfig.validate)."""
+RANGES: Mapping[str, tuple[float, float]] = {
+    "temperature": (0, float("inf")), "top_p": (0, 1), "min_p": (0, 1), "typical_p": (0, 1),
+    "repetition_penalty": (1e-9, float("inf")), "top_k": (-1, float("inf")),
+}  # fmt: skip
+"""What the samplers of transformers accept (its LogitsWarper classes); a top_k of -1 or 0 is none."""
 BEAMS: Mapping[str, Any] = {"length_penalty": 1.0, "early_stopping": False}
 """The same of beam search."""
 
@@ -39,6 +44,10 @@ def generation_contradicts_itself(model: CheckedModel, policy: Policy) -> Iterat
         yield Seen(
             "do_sample is true with temperature = 0, which sampling refuses", file=GENERATION, place="temperature"
         )
+    for key, (least, most) in RANGES.items():
+        value = _number(settings, key, most)
+        if (value < least or value > most) and (samples or key not in SAMPLING):
+            yield Seen(f"{key} = {value:g}, which samplers refuse", file=GENERATION, place=key)
     sequences = _number(settings, "num_return_sequences", 1)
     if sequences > beams and not samples:
         yield Seen(f"num_return_sequences = {sequences:g} without sampling, but there are {beams:g} beams",

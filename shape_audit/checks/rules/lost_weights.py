@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections import defaultdict
 from collections.abc import Iterator
 
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
 from shape_audit.checks.tensor_groups import grouped
+from shape_audit.checks.wrapper_names import Wrapper
 
 
 @rule(
@@ -17,12 +19,16 @@ from shape_audit.checks.tensor_groups import grouped
 )  # fmt: skip
 def wrapper_prefix(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """Tensor names have parts that a training wrapper added."""
+    together: dict[tuple[str, ...], list[Wrapper]] = defaultdict(list)
     for wrapper in model.wrappers:
-        count, every = len(wrapper.names), len(model.tensors) + len(model.empty_tensors)
+        together[wrapper.names].append(wrapper)
+    for names, wrappers in together.items():
+        count, every = len(names), len(model.tensors) + len(model.empty_tensors)
         how_many = f"all {count:,} names" if count == every else f"{count:,} of {every:,} names"
-        how = "begin with" if wrapper.is_first else "contain"
-        yield Seen(f"{how_many} {how} `{wrapper.name}.`, which {wrapper.adds} adds (the first: {wrapper.names[0]})",
-                   file=model.anchor(wrapper.names[0]), place=wrapper.name)  # fmt: skip
+        how = "begin with" if wrappers[0].is_first else "contain"
+        what = ", and ".join(f"`{wrapper.name}.`, which {wrapper.adds} adds" for wrapper in wrappers)
+        yield Seen(f"{how_many} {how} {what} (the first: {names[0]})",
+                   file=model.anchor(names[0]), place=wrappers[0].name)  # fmt: skip
     twice = [name for name in model.tensors if name.startswith("model.model.")]
     if twice and not any(name.startswith("model.model.model.") for name in twice):
         yield Seen(f"{len(twice):,} names begin with `model.` twice; transformers drops one, other loaders may not",
@@ -55,5 +61,8 @@ def almost_empty(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """Far fewer parameters are stored than the sizes in config.json call for."""
     if model.almost_empty is not None:
         stored, least = model.almost_empty
-        yield Seen(f"{stored:,} parameters are stored; the sizes in config.json call for at least {least:,}",
+        wanted = (
+            "none of them in a matrix" if least is None else f"the sizes in config.json call for at least {least:,}"
+        )
+        yield Seen(f"{stored:,} parameters are stored; {wanted}",
                    file=model.anchor(""), place="parameters")  # fmt: skip

@@ -10,7 +10,7 @@ from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
 from shape_audit.hub import CONFIG_FILE
 
-_SHARDS = (".distcp", "_model_states.pt")
+_SHARDS = (".distcp", "_model_states.pt", "model_optim_rng.pt")
 _MERGE = (
     "Merge them: accelerate merge-weights FOLDER OUTPUT (FSDP), or zero_to_fp32.py (DeepSpeed), and save the model."
 )
@@ -75,10 +75,12 @@ def no_weights(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     is_listed = model.files.index_file in names
     lacking = "no model.safetensors" if is_listed else f"no model.safetensors and no {model.files.index_file}"
     shards = [name for name in names if name.endswith(_SHARDS)]
-    others = [name for name in names if name.endswith((".bin", ".gguf", ".safetensors"))]
+    others = [name for name in names if name.endswith((".bin", ".gguf", ".safetensors", ".npz", ".msgpack", ".h5"))]
     if shards:
-        seen = f"{lacking}; there are shards of a distributed checkpoint (FSDP, DCP or DeepSpeed): {_some(shards)}"
-        yield Seen(seen, file=CONFIG_FILE, place="weights", fix=_MERGE)
+        of = "a distributed checkpoint (FSDP, DCP, DeepSpeed or Megatron)"
+        yield Seen(
+            f"{lacking}; there are shards of {of}: {_some(shards)}", file=CONFIG_FILE, place="weights", fix=_MERGE
+        )
     else:
         only = f"; only {_some(others)}" if others else ""
         yield Seen(f"{lacking}{only}", file=CONFIG_FILE, place="weights")

@@ -10,6 +10,7 @@ from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
 from shape_audit.checks.token_ids import TOKENIZER, TOKENIZER_CONFIG
+from shape_audit.checks.vocabulary_files import reader_of
 
 _MEDIA = re.compile("image|audio|video|vision|speech", re.IGNORECASE)
 """Placeholders that a text model shares with its multimodal kin and is never given (gemma-3-1b: <image_soft_token>)."""
@@ -132,6 +133,5 @@ def _is_number(value: Any) -> TypeGuard[float]:
 def no_tokenizer(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """There is no tokenizer beside the weights."""
     names = set(model.files.files)
-    known = {TOKENIZER, TOKENIZER_CONFIG, "tokenizer.model", "vocab.json", "spiece.model", "tekken.json"}
-    if model.files.weight_files and not names & known and not any(name.endswith(".tiktoken") for name in names):
+    if model.files.weight_files and not names & {TOKENIZER, TOKENIZER_CONFIG} and not any(map(reader_of, names)):
         yield Seen("no tokenizer file lies beside the weights", place="tokenizer")
