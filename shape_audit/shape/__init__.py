@@ -36,7 +36,7 @@ from shape_audit.shape.packed_weights import UnpackedTensors, quantization_disag
 from shape_audit.shape.parameter_budget import parse_budget
 from shape_audit.shape.placement import place
 from shape_audit.shape.quantization import Quantization
-from shape_audit.shape.tensor_facts import TensorFacts, read_tensors
+from shape_audit.shape.tensor_facts import TensorFacts, TokenMatrices, read_tensors, token_matrices
 from shape_audit.shape.tying import STORED_TWICE, UNTIED_WHEN_LOADED, Tying, tying
 
 __all__ = [
@@ -58,6 +58,7 @@ __all__ = [
     "ShapeReading",
     "Sizes",
     "TensorFacts",
+    "TokenMatrices",
     "Tying",
     "UnpackedTensors",
     "describe",
@@ -78,6 +79,7 @@ __all__ = [
     "shape_of",
     "suggest",
     "text_part",
+    "token_matrices",
     "tying",
     "unsplit",
     "untied_shape",
