@@ -11,49 +11,56 @@ IntervalDerivation           what `shape-audit interval` derives from a sweep ta
 sealed, write_record, read_record      hash, write atomically, read and verify
 """
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from shape_audit.lazy import lazy_names
 from shape_audit.records.atomic import write_bytes_atomically, write_text_atomically
-from shape_audit.records.audit_record import (
-    SCHEMA_VERSION,
-    AuditRecord,
-    Calibration,
-    Environment,
-    Interaction,
-    Loss,
-    ModelIdentity,
-    SiteInteraction,
-    WallSeconds,
-    WeightInteraction,
-)
-from shape_audit.records.board import Board, BoardMeasurement, BoardRow, Order, RowSource
-from shape_audit.records.check_report import SEVERITIES, Accepted, CheckReport, Finding, Severity
-from shape_audit.records.files import check_writable, read_record, record_file_name, safe_file_name, write_record
 from shape_audit.records.folder_lock import FolderLock
-from shape_audit.records.frozen import Frozen
-from shape_audit.records.hashing import canonical_json, sealed, sha256_of
-from shape_audit.records.interval_derivation import (
-    BestShape,
-    BudgetRange,
-    Edge,
-    FittedBest,
-    IntervalDerivation,
-    LossFit,
-    SeedBootstrap,
-    ToleranceRow,
-)
-from shape_audit.records.link_evidence import Association, Contrast, LinkEvidence, Optimum, Predictor
 from shape_audit.records.model_ref import ModelRef, Source
 from shape_audit.records.reading import MAX_SMALL_FILE, read_small_file
-from shape_audit.records.score_record import AmongSize, Provider, ScoreRecord
-from shape_audit.records.shape_facts import Interval, Ledger, ModelShape, Placement, Side
-from shape_audit.records.shape_suggestion import (
-    Counted,
-    ExistingModel,
-    ShapeSuggestion,
-    SizeNeighbours,
-    SuggestedShape,
-)
-from shape_audit.records.sweep_plan import LeftOutShape, PlannedShape, Precision, SweepPlan
-from shape_audit.records.sweep_row import SweepRow
+
+if TYPE_CHECKING:
+    from shape_audit.records.audit_record import (
+        SCHEMA_VERSION,
+        AuditRecord,
+        Calibration,
+        Environment,
+        Interaction,
+        Loss,
+        ModelIdentity,
+        SiteInteraction,
+        WallSeconds,
+        WeightInteraction,
+    )
+    from shape_audit.records.board import Board, BoardMeasurement, BoardRow, Order, RowSource
+    from shape_audit.records.check_report import SEVERITIES, Accepted, CheckReport, Finding, Severity
+    from shape_audit.records.files import check_writable, read_record, record_file_name, safe_file_name, write_record
+    from shape_audit.records.frozen import Frozen
+    from shape_audit.records.hashing import canonical_json, sealed, sha256_of
+    from shape_audit.records.interval_derivation import (
+        BestShape,
+        BudgetRange,
+        Edge,
+        FittedBest,
+        IntervalDerivation,
+        LossFit,
+        SeedBootstrap,
+        ToleranceRow,
+    )
+    from shape_audit.records.link_evidence import Association, Contrast, LinkEvidence, Optimum, Predictor
+    from shape_audit.records.score_record import AmongSize, Provider, ScoreRecord
+    from shape_audit.records.shape_facts import Interval, Ledger, ModelShape, Placement, Side
+    from shape_audit.records.shape_suggestion import (
+        Counted,
+        ExistingModel,
+        ShapeSuggestion,
+        SizeNeighbours,
+        SuggestedShape,
+    )
+    from shape_audit.records.sweep_plan import LeftOutShape, PlannedShape, Precision, SweepPlan
+    from shape_audit.records.sweep_row import SweepRow
 
 __all__ = [
     "MAX_SMALL_FILE",
@@ -124,3 +131,69 @@ __all__ = [
     "write_record",
     "write_text_atomically",
 ]
+
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "Accepted": "check_report",
+        "AmongSize": "score_record",
+        "Association": "link_evidence",
+        "AuditRecord": "audit_record",
+        "BestShape": "interval_derivation",
+        "Board": "board",
+        "BoardMeasurement": "board",
+        "BoardRow": "board",
+        "BudgetRange": "interval_derivation",
+        "Calibration": "audit_record",
+        "CheckReport": "check_report",
+        "Contrast": "link_evidence",
+        "Counted": "shape_suggestion",
+        "Edge": "interval_derivation",
+        "Environment": "audit_record",
+        "ExistingModel": "shape_suggestion",
+        "Finding": "check_report",
+        "FittedBest": "interval_derivation",
+        "Frozen": "frozen",
+        "Interaction": "audit_record",
+        "Interval": "shape_facts",
+        "IntervalDerivation": "interval_derivation",
+        "Ledger": "shape_facts",
+        "LeftOutShape": "sweep_plan",
+        "LinkEvidence": "link_evidence",
+        "Loss": "audit_record",
+        "LossFit": "interval_derivation",
+        "ModelIdentity": "audit_record",
+        "ModelShape": "shape_facts",
+        "Optimum": "link_evidence",
+        "Order": "board",
+        "Placement": "shape_facts",
+        "PlannedShape": "sweep_plan",
+        "Precision": "sweep_plan",
+        "Predictor": "link_evidence",
+        "Provider": "score_record",
+        "RowSource": "board",
+        "SCHEMA_VERSION": "audit_record",
+        "SEVERITIES": "check_report",
+        "ScoreRecord": "score_record",
+        "SeedBootstrap": "interval_derivation",
+        "Severity": "check_report",
+        "ShapeSuggestion": "shape_suggestion",
+        "Side": "shape_facts",
+        "SiteInteraction": "audit_record",
+        "SizeNeighbours": "shape_suggestion",
+        "SuggestedShape": "shape_suggestion",
+        "SweepPlan": "sweep_plan",
+        "SweepRow": "sweep_row",
+        "ToleranceRow": "interval_derivation",
+        "WallSeconds": "audit_record",
+        "WeightInteraction": "audit_record",
+        "canonical_json": "hashing",
+        "check_writable": "files",
+        "read_record": "files",
+        "record_file_name": "files",
+        "safe_file_name": "files",
+        "sealed": "hashing",
+        "sha256_of": "hashing",
+        "write_record": "files",
+    },
+)
