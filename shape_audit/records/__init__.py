@@ -59,6 +59,7 @@ if TYPE_CHECKING:
         SizeNeighbours,
         SuggestedShape,
     )
+    from shape_audit.records.superposition import MatrixSuperposition, Superposition
     from shape_audit.records.sweep_plan import LeftOutShape, PlannedShape, Precision, SweepPlan
     from shape_audit.records.sweep_row import SweepRow
 
@@ -94,6 +95,7 @@ __all__ = [
     "LinkEvidence",
     "Loss",
     "LossFit",
+    "MatrixSuperposition",
     "ModelIdentity",
     "ModelRef",
     "ModelShape",
@@ -114,6 +116,7 @@ __all__ = [
     "SizeNeighbours",
     "Source",
     "SuggestedShape",
+    "Superposition",
     "SweepPlan",
     "SweepRow",
     "ToleranceRow",
@@ -183,6 +186,8 @@ __getattr__ = lazy_names(
         "SizeNeighbours": "shape_suggestion",
         "SuggestedShape": "shape_suggestion",
         "SweepPlan": "sweep_plan",
+        "MatrixSuperposition": "superposition",
+        "Superposition": "superposition",
         "SweepRow": "sweep_row",
         "ToleranceRow": "interval_derivation",
         "WallSeconds": "audit_record",

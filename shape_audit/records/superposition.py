@@ -6,7 +6,7 @@ from shape_audit.records.frozen import Frozen
 
 
 class MatrixSuperposition(Frozen):
-    """Cosines between the rows of an embedding or unembedding matrix; see `superposition.pairwise_cosines`."""
+    """Cosines between the rows of an embedding or unembedding matrix; see `embeddings.pairwise_cosines`."""
 
     tensor: str
     """Its name in the checkpoint."""

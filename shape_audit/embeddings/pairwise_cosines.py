@@ -21,8 +21,8 @@ import math
 
 import numpy as np
 
+from shape_audit.embeddings.matrices import ArrayMatrix, StoredMatrix
 from shape_audit.records import MatrixSuperposition
-from shape_audit.superposition.matrices import ArrayMatrix, StoredMatrix
 
 INDETERMINATE = 0.1
 _C, _A, _B, _D_POWER = 0.45809143, 1.0668005, 1.44738666, 0.97197234

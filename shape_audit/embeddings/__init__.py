@@ -12,9 +12,9 @@ from typing import TYPE_CHECKING
 from shape_audit.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from shape_audit.superposition.pairwise_cosines import capacity, crowding
-    from shape_audit.superposition.matrices import ArrayMatrix, StoredMatrix
-    from shape_audit.superposition.of_checkpoint import superposition
+    from shape_audit.embeddings.matrices import ArrayMatrix, StoredMatrix
+    from shape_audit.embeddings.of_checkpoint import superposition
+    from shape_audit.embeddings.pairwise_cosines import capacity, crowding
 
 __all__ = ["ArrayMatrix", "StoredMatrix", "capacity", "crowding", "superposition"]
 

@@ -4,12 +4,12 @@ from __future__ import annotations
 
 from pathlib import Path
 
+from shape_audit.embeddings.matrices import STORED, StoredMatrix
+from shape_audit.embeddings.pairwise_cosines import crowding
 from shape_audit.errors import CorruptFileError, first_line
 from shape_audit.hub import Checkpoint, tensor_offsets, weights_folder
 from shape_audit.records import MatrixSuperposition, Superposition
 from shape_audit.shape import read_config, token_matrices
-from shape_audit.superposition.matrices import STORED, StoredMatrix
-from shape_audit.superposition.pairwise_cosines import crowding
 
 
 def superposition(checkpoint: Checkpoint) -> Superposition:
