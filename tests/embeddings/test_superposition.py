@@ -107,7 +107,7 @@ def test_what_cannot_be_said_is_null_and_damage_is_one_line(tmp_path: Path) -> N
     weights = load_file(folder / "model.safetensors")
     name = "model.embed_tokens.weight"
     checkpoint, content = read_checkpoint(folder), (folder / "model.safetensors").read_bytes()
-    (folder / "model.safetensors").write_bytes(content[:-200])
+    (folder / "model.safetensors").write_bytes(content[: len(content) // 9])  # the embedding comes first
     with pytest.raises(CorruptFileError, match="damaged weights"):
         superposition(checkpoint)
     save_file(weights | {name: torch.full_like(weights[name], math.nan)}, folder / "model.safetensors")
