@@ -50,6 +50,7 @@ if TYPE_CHECKING:
         ToleranceRow,
     )
     from shape_audit.records.link_evidence import Association, Contrast, LinkEvidence, Optimum, Predictor
+    from shape_audit.records.model_use import BlockNumbers, BlockUse, ModelUse
     from shape_audit.records.score_record import AmongSize, Provider, ScoreRecord
     from shape_audit.records.shape_facts import Interval, Ledger, ModelShape, Placement, Side
     from shape_audit.records.shape_suggestion import (
@@ -72,6 +73,8 @@ __all__ = [
     "Association",
     "AuditRecord",
     "BestShape",
+    "BlockNumbers",
+    "BlockUse",
     "Board",
     "BoardMeasurement",
     "BoardRow",
@@ -99,6 +102,7 @@ __all__ = [
     "ModelIdentity",
     "ModelRef",
     "ModelShape",
+    "ModelUse",
     "Optimum",
     "Order",
     "Placement",
@@ -143,6 +147,8 @@ __getattr__ = lazy_names(
         "Association": "link_evidence",
         "AuditRecord": "audit_record",
         "BestShape": "interval_derivation",
+        "BlockNumbers": "model_use",
+        "BlockUse": "model_use",
         "Board": "board",
         "BoardMeasurement": "board",
         "BoardRow": "board",
@@ -167,6 +173,7 @@ __getattr__ = lazy_names(
         "LossFit": "interval_derivation",
         "ModelIdentity": "audit_record",
         "ModelShape": "shape_facts",
+        "ModelUse": "model_use",
         "Optimum": "link_evidence",
         "Order": "board",
         "Placement": "shape_facts",
