@@ -250,7 +250,7 @@ def _partial_results(
     # a run with a tolerance stops where its own checkpoints are
     tolerance = f"__t{options.text.tolerance:g}" if options.text.tolerance is not None else ""
     name = f"{safe_file_name(subject.name)}__{subject.stored.revision[:12]}__{hashed[:12]}{tolerance}"
-    return PartialResults(options.keep.partial / name, facts)
+    return PartialResults(options.keep.partial / name, facts, processes.rank)
 
 
 def _micro_batch(run: _Run, partial: PartialResults | None, options: AuditOptions) -> int | None:

@@ -95,13 +95,24 @@ class ResumablePass:
         is_due = is_power or done - self._saved_at >= self._options.keep.save_every
         if partial is None or not is_due or done < partial.smallest:
             return
-        state = self._pass.state()
-        if self._pass.processes.is_first:
-            try:
-                partial.save(state, self._pass.micro_batch)
-            except IncompleteError as error:  # a full disk: what is measured is not lost for that
-                self._notes = [f"{error}; the run itself went on"]
+        problem = self._saved(partial)
+        if problem is None:
+            partial.forget_all_but(done)
+        else:  # a full disk: what is measured is not lost for that
+            self._notes = [f"{problem}; the run itself went on"]
         self._saved_at = done
+
+    def _saved(self, partial: PartialResults) -> str | None:
+        """Save what each process has, the first one last; returns on every process what kept one of them from it."""
+        processes, problem = self._pass.processes, None
+        for firsts_turn in (False, True):
+            if problem is None and processes.is_first == firsts_turn:
+                try:
+                    partial.save(self._pass.state(), self._pass.micro_batch)
+                except IncompleteError as error:
+                    problem = str(error)
+            problem = next(filter(None, processes.gathered(problem)), None)
+        return problem
 
     def _lock(self, partial: PartialResults) -> None:
         """The first process takes the lock; what keeps it from that ends all of them with the same line."""
@@ -117,15 +128,18 @@ class ResumablePass:
 
     def _restored(self, partial: PartialResults) -> list[str]:
         """Put the pass where the saved state is, if that is of use; returns notes on it."""
-        state, note = None, None
-        if self._pass.processes.is_first and self._options.keep.resume:
-            state, note = partial.load(list(self._pass.sums))
-        state, note = self._pass.processes.from_first((state, note))
+        processes, state, note = self._pass.processes, None, None
+        saved = processes.from_first(partial.saved_windows())
+        if self._options.keep.resume and (saved is not None or processes.is_first):
+            state, note = partial.load(list(self._pass.sums), saved)
+        found = processes.gathered((state is not None, note))
+        if state is not None and not all(has_state for has_state, _ in found):
+            state = None  # all go on, or all start over
         if state is not None and state.windows <= self._source.counts[-1]:
             self._pass.restore(state, self._source.first(state.windows).windows)
         elif state is not None:
             partial.smallest = state.windows + 1  # this run wants fewer windows; do not throw more away
-        return [note] if note else []
+        return [note for _, note in found if note][:1]
 
 
 def _is_converged(profile: Profile, tolerance: float | None) -> bool:

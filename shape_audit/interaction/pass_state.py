@@ -16,12 +16,12 @@ _ROWS = ("index", "tokens", "diagonal", "energy", "inner", "inner_diagonal", "in
 
 @dataclass(frozen=True)
 class PassState:
-    """Sums over all processes after a whole number of rounds.
+    """What one process has found after a whole number of rounds: sums over its own windows.
 
     Attributes:
-        windows: how many windows are in.
+        windows: how many windows are in, over all processes.
         frozen_at: how many were in when S_ref was last frozen.
-        losses_K: of each window in nats, summed over its tokens.
+        losses_K: of each of its windows in nats, summed over its tokens, in the audit's order.
     """
 
     windows: int

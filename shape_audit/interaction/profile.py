@@ -85,7 +85,7 @@ class ProfilePass:
             for site, width in plan.protocol.widths(plan.sites, shape).items()
         }
         self.windows: list[Window] = []
-        self.losses: list[tuple[int, Tensor]] = []
+        self.losses: list[tuple[Tensor, Tensor]] = []
         self.seconds = 0.0
         self._frozen_at = 0
         self._free_pages = FreePages()
@@ -141,7 +141,7 @@ class ProfilePass:
                 if self.loaded.is_checkpointed and not self.windows:
                     few = self.micro_batch  # fewer than there are where these did not fit
                     check_same_losses(model, self.blocks, ids_BL[:few], losses_B[:few])
-                self.losses.append((done + begin, losses_B.cpu().double()))
+                self.losses.append((torch.arange(done + begin, done + end), losses_B.cpu().double()))
             self.windows += this_round
             del todo[: len(this_round)]
             progress(len(self.windows))
@@ -176,25 +176,22 @@ class ProfilePass:
         )
 
     def state(self) -> PassState:
-        """What all processes have found so far, to be saved."""
-        sums, losses_K = self.reduced()
-        return PassState(len(self.windows), self._frozen_at, losses_K, sums)
+        """What this process has found so far, to be saved."""
+        return PassState(len(self.windows), self._frozen_at, _in_order(self.losses), self.sums)
 
     def restore(self, state: PassState, windows: Sequence[Window]) -> None:
-        """Go on from a saved state; on every process the same.
+        """Go on from what this process has saved; every process from the same number of windows.
 
         Args:
             windows: the windows of the audit, at least as many as the state has seen.
         """
-        is_first = self.processes.is_first
         for site, saved in state.sums.items():
             sums = self.sums[site]
             sums.reference_tokens = saved.reference_tokens
             if saved.reference_P is not None:
                 sums.reference_P = saved.reference_P.to(sums.upper_P.device)
-            if is_first:  # the sums of the windows seen count once
-                sums.merge(saved)
-        self.losses = [(0, state.losses_K)] if is_first else []
+            sums.merge(saved)
+        self.losses = [(next(iter(state.sums.values())).rows().index_K, state.losses_K)]
         self.windows = list(windows[: state.windows])
         self._frozen_at = state.frozen_at
 
@@ -257,11 +254,12 @@ class ProfilePass:
         )
 
 
-def _in_order(parts: Sequence[tuple[int, Tensor]]) -> Tensor:
-    """Losses of all windows, from (number of the first, losses) of each micro-batch."""
+def _in_order(parts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
+    """Losses in the audit's order, from (numbers of windows, their losses)."""
     if not parts:
         return torch.zeros(0, dtype=torch.float64)
-    return torch.cat([losses for _, losses in sorted(parts, key=lambda part: part[0])])
+    index_K, losses_K = (torch.cat(column) for column in zip(*parts, strict=True))
+    return losses_K[index_K.argsort()]
 
 
 def _next_reference_point(done: int) -> int:

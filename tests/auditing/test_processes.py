@@ -34,15 +34,20 @@ def jobs(tiny_llama: Path) -> list[dict[str, object]]:
 
 
 def sharded(jobs: list[dict[str, object]], processes: int, folder: Path) -> list[dict]:
-    """The records of a run with so many processes, started as torchrun starts them."""
+    """The records of a run with so many processes."""
+    done = started(jobs, processes, folder)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: list[dict] = json.loads((folder / "found.json").read_text())
+    return found
+
+
+def started(jobs: list[dict[str, object]], processes: int, folder: Path) -> subprocess.CompletedProcess[str]:
+    """A run with so many processes, started as torchrun starts them."""
     (folder / "jobs.json").write_text(json.dumps(jobs))
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes), "--standalone"]
     worker = ["-m", "tests.auditing.sharded_worker", str(folder / "jobs.json"), str(folder / "found.json")]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    done = subprocess.run([*torchrun, *worker], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
-    assert done.returncode == 0, done.stderr[-3000:]
-    found: list[dict] = json.loads((folder / "found.json").read_text())
-    return found
+    return subprocess.run([*torchrun, *worker], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
 
 
 def numbers(value: object, path: str = "") -> dict[str, float]:
@@ -68,6 +73,21 @@ def test_every_number_is_that_of_one_process(processes: int, jobs: list[dict[str
                 near = 1e-6 if "aofe" in place or "cos2" in place else 0  # small differences of large sums
                 close = 1e-5 if "_ci" in place else 1e-6  # ends of wide intervals on the log scale amplify rounding
                 assert found[place] == pytest.approx(value, rel=close, abs=near), (job, place)
+
+
+def test_processes_that_were_killed_go_on_to_the_same_record_bit_for_bit(tiny_llama: Path, tmp_path: Path) -> None:
+    """And so does a run with more windows; another number of processes starts over, and says so."""
+    straight = {"model": str(tiny_llama), "seq_len": 16, "micro_batch": 2, "device": "cpu", "passage_bytes": 64,
+                "windows": 75, "save_every": 8}  # fmt: skip
+    killed, longer = ({**straight, "partial": str(tmp_path / name)} for name in ("killed", "longer"))
+    died = started([{**longer, "windows": 22}, {**killed, "kill_at": 50}], 2, tmp_path)
+    assert died.returncode != 0 and f"Signal {signal.SIGKILL}" in died.stderr
+    assert {path.name for path in (tmp_path / "killed").glob("*/state.*")} >= {"state.safetensors", "state.48.1.safetensors"}
+    records = sharded([straight, killed, longer], 2, tmp_path)
+    assert not any("partial" in note for record in records for note in record["notes"])
+    assert len({record["record_sha256"] for record in records}) == 1
+    (alone,) = sharded([killed], 1, tmp_path)
+    assert "saved partial results were not used: processes was 2, is 1" in alone["notes"]
 
 
 def test_the_plain_command_starts_them_itself(program: Program, tiny_llama: Path, tmp_path: Path) -> None:

@@ -6,7 +6,8 @@ import os
 import random
 import resource
 import signal
-import time
+from contextlib import suppress
+from multiprocessing.connection import Connection
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +15,7 @@ import pytest
 
 import shape_audit
 from shape_audit.auditing.partial_results import DAMAGED, STATE, PartialResults
+from shape_audit.auditing.progress import Silent
 from shape_audit.errors import IncompleteError
 from shape_audit.records import FolderLock
 
@@ -28,7 +30,19 @@ def numbers_of(record: shape_audit.AuditRecord) -> dict[str, Any]:
     return record.model_dump(exclude={"environment", "record_sha256", "notes"})
 
 
-def run(model: str, partial: str, output: str, limit: int | None, changes: dict[str, Any]) -> None:
+class Telling(Silent):
+    """Sends a message whenever windows are done."""
+
+    def __init__(self, listener: Connection) -> None:
+        self.listener = listener
+
+    def windows(self, done: int, total: int, tokens: int) -> None:
+        self.listener.send(done)
+
+
+def run(
+    model: str, partial: str, output: str, limit: int | None, changes: dict[str, Any], listener: Connection
+) -> None:
     """An audit in a process of its own, which may be killed."""
     import torch
 
@@ -37,22 +51,34 @@ def run(model: str, partial: str, output: str, limit: int | None, changes: dict[
         signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
         resource.setrlimit(resource.RLIMIT_FSIZE, (limit, limit))
     try:
-        record = shape_audit.audit(model, partial=Path(partial), **{**LONG, **changes})
+        record = shape_audit.audit(model, partial=Path(partial), progress=Telling(listener), **{**LONG, **changes})
         Path(output).write_text(record.model_dump_json(by_alias=True))
     except IncompleteError as error:
         os.write(2, f"{error}\n".encode())
         os._exit(2)
 
 
-def start(model: Path, folder: Path, limit: int | None = None, **changes: Any) -> Any:
-    arguments = (str(model), str(folder / "partial"), str(folder / "record.json"), limit, changes)
+def start(model: Path, folder: Path, limit: int | None = None, **changes: Any) -> tuple[Any, Connection]:
+    """The process, and what it says after every round, to be kept as long as that runs."""
+    ours, its = FORKS.Pipe(duplex=False)
+    arguments = (str(model), str(folder / "partial"), str(folder / "record.json"), limit, changes, its)
     process = FORKS.Process(target=run, args=arguments)
     process.start()
-    return process
+    its.close()
+    return process, ours
+
+
+def kill_after(rounds: int, process: Any, said: Connection) -> None:
+    """Kill a process at whatever it is doing once so many rounds are done; one that is through has ended by itself."""
+    with suppress(EOFError):
+        for _ in range(rounds):
+            said.recv()
+    process.kill()
+    process.join()
 
 
 def finished(model: Path, folder: Path, **changes: Any) -> shape_audit.AuditRecord:
-    process = start(model, folder, **changes)
+    process, _said = start(model, folder, **changes)
     process.join(120)
     assert process.exitcode == 0
     return shape_audit.AuditRecord.model_validate_json((folder / "record.json").read_text())
@@ -79,10 +105,7 @@ def test_killed_at_twenty_moments_the_run_ends_in_the_same_record_bit_for_bit(
 ) -> None:
     moments, seen = random.Random(2026), []
     for _ in range(20):
-        process = start(tiny_llama, tmp_path)
-        time.sleep(moments.uniform(0.05, 1.2))
-        process.kill()
-        process.join()
+        kill_after(moments.randrange(10), *start(tiny_llama, tmp_path))
         seen.append(saved_windows(tmp_path))
     assert seen == sorted(seen) and seen[-1] > 0  # nothing that was saved is lost again
     record = finished(tiny_llama, tmp_path)
@@ -108,7 +131,7 @@ def test_a_full_disk_while_saving_costs_nothing_that_is_measured(
     finished(tiny_llama, tmp_path, windows=64)
     size = next((tmp_path / "partial").glob(f"*/{STATE}")).stat().st_size
     before = saved_windows(tmp_path)
-    process = start(tiny_llama, tmp_path, limit=size)
+    process, _said = start(tiny_llama, tmp_path, limit=size)
     process.join(60)
     assert process.exitcode == 0 and saved_windows(tmp_path) == before
     record = shape_audit.AuditRecord.model_validate_json((tmp_path / "record.json").read_text())
@@ -161,10 +184,7 @@ def test_a_tolerance_run_resumes_its_own_checkpoints(tiny_llama: Path, tmp_path:
         (tmp_path / name).mkdir()
     straight = finished(tiny_llama, tmp_path / "a", **changes)
     for _ in range(4):
-        process = start(tiny_llama, tmp_path / "b", **changes)
-        time.sleep(0.6)
-        process.kill()
-        process.join()
+        kill_after(9, *start(tiny_llama, tmp_path / "b", **changes))
     assert numbers_of(finished(tiny_llama, tmp_path / "b", **changes)) == numbers_of(straight)
 
 
@@ -192,6 +212,34 @@ def test_restored_sums_lie_in_memory_as_fresh_ones_do(tmp_path: Path) -> None:
         tensors = [restored.upper_P, restored.reference_P, state.losses_K]
         assert [tensor.data_ptr() % 64 for tensor in tensors if tensor is not None] == [0, 0, 0]
     assert len(offsets) > 1
+
+
+def test_of_several_processes_only_sums_that_belong_together_are_used(tmp_path: Path) -> None:
+    """A kill between the saving of one process and of another leaves what both have saved before."""
+    import torch
+
+    from shape_audit.interaction import PassState, Site
+    from shape_audit.interaction.estimators.sums import SiteSums
+
+    sites = [Site(0)]
+    first, second = (PartialResults(tmp_path, {"processes": 2}, rank) for rank in range(2))
+
+    def state(windows: int) -> PassState:
+        sums = SiteSums.zeros(5, dtype=torch.float32, device=torch.device("cpu"))
+        return PassState(windows, 0, torch.zeros(0, dtype=torch.float64), {sites[0]: sums})
+
+    for process in (second, first):
+        process.save(state(4), 1)
+    second.save(state(8), 1)
+    assert first.saved_windows() == second.saved_windows() == 4
+    for process in (first, second):
+        found, note = process.load(sites, 4)
+        assert found is not None and found.windows == 4 and note is None
+    first.save(state(8), 1)
+    second.forget_all_but(8)
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["state.8.1.safetensors", STATE]
+    (tmp_path / "state.8.1.safetensors").unlink()
+    assert second.load(sites, 8) == (None, "the partial results of process 1 are missing; started over")
 
 
 def test_a_run_goes_on_though_another_micro_batch_would_fit_now(tiny_llama: Path, tmp_path: Path) -> None:
