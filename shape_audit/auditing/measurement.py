@@ -14,6 +14,7 @@ from shape_audit.auditing.partial_results import PartialResults
 from shape_audit.auditing.progress import Progress, Silent
 from shape_audit.auditing.resumable_pass import ResumablePass
 from shape_audit.auditing.subject import Subject
+from shape_audit.auditing.token_vectors import token_crowding
 from shape_audit.auditing.weights import compare_weights
 from shape_audit.auditing.window_source import WindowSource, check_positions
 from shape_audit.calibration import WindowSet, WindowTokenizer, save_windows
@@ -27,6 +28,8 @@ from shape_audit.records import (
     Interaction,
     Loss,
     ModelShape,
+    ModelUse,
+    Superposition,
     WallSeconds,
     WeightInteraction,
     safe_file_name,
@@ -52,12 +55,15 @@ class Measurement:
     loss: Loss
     interaction: Interaction
     weights: list[WeightInteraction] | None
+    use: ModelUse | None
+    superposition: Superposition | None
     notes: list[str]
     environment: Environment
 
     def added_to(self, record: AuditRecord) -> AuditRecord:
         """The record of the shape with these parts in it; not sealed."""
-        parts = {name: getattr(self, name) for name in ("calibration", "loss", "interaction", "weights", "environment")}
+        names = ("calibration", "loss", "interaction", "weights", "use", "superposition", "environment")
+        parts = {name: getattr(self, name) for name in names}
         notes = list(record.notes)
         if self.shape is not None:
             parts["shape"] = self.shape
@@ -182,6 +188,8 @@ def _measured(
         loss=profile.loss,
         interaction=interaction,
         weights=weights,
+        use=ModelUse(blocks=profile.blocks) if profile.blocks else None,
+        superposition=run.processes.from_first(token_crowding(subject, loaded) if run.processes.is_first else None),
         notes=[
             *finished.notes,
             *measurement_notes(windows, profile.loss, interaction, subject.shape, tolerance=options.text.tolerance),

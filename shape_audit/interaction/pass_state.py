@@ -7,11 +7,13 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from shape_audit.interaction.estimators.block_rows import BlockRows
 from shape_audit.interaction.estimators.sums import SiteSums
 from shape_audit.interaction.estimators.window_rows import WindowRows
 from shape_audit.interaction.stream.sites import Site
 
 _ROWS = ("index", "tokens", "diagonal", "energy", "inner", "inner_diagonal", "inner_trace", "reference_tokens")
+_BLOCKS = ("index", "tokens", "sums")
 
 
 @dataclass(frozen=True)
@@ -21,6 +23,7 @@ class PassState:
     Attributes:
         windows: how many windows are in, over all processes.
         frozen_at: how many were in when S_ref was last frozen.
+        blocks: of each of its windows; None where the protocol has no backward pass.
         losses_K: of each of its windows in nats, summed over its tokens, in the audit's order.
     """
 
@@ -28,6 +31,7 @@ class PassState:
     frozen_at: int
     losses_K: Tensor
     sums: dict[Site, SiteSums]
+    blocks: BlockRows | None = None
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors by name, on the CPU."""
@@ -39,6 +43,8 @@ class PassState:
             named[f"{site.name}/pair_products"] = sums.pair_products
             if sums.reference_P is not None:
                 named[f"{site.name}/reference"] = sums.reference_P
+        if self.blocks is not None:
+            named |= {f"blocks/{name}": column for name, column in zip(_BLOCKS, self.blocks.tensors(), strict=True)}
         return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
 
     def numbers(self) -> dict[str, int]:
@@ -69,4 +75,6 @@ class PassState:
             )
             for site in sites
         }
-        return cls(numbers["windows"], numbers["frozen_at"], tensors["losses"], sums)
+        has_blocks = any(site.position >= 0 for site in sites)
+        blocks = BlockRows(*(tensors[f"blocks/{name}"] for name in _BLOCKS)) if has_blocks else None
+        return cls(numbers["windows"], numbers["frozen_at"], tensors["losses"], sums, blocks)

@@ -8,8 +8,10 @@ from pydantic import Field
 
 from shape_audit.records.frozen import Frozen
 from shape_audit.records.model_ref import ModelRef
+from shape_audit.records.model_use import ModelUse
 from shape_audit.records.score_record import ScoreRecord
 from shape_audit.records.shape_facts import ModelShape, Placement
+from shape_audit.records.superposition import Superposition
 
 SCHEMA_VERSION: Literal[1] = 1
 
@@ -217,6 +219,10 @@ class AuditRecord(Frozen):
     interaction: Interaction | None
     weights: list[WeightInteraction] | None = None
     """The matrices that read the residual stream; null where they were not asked for, or are not known."""
+    use: ModelUse | None = None
+    """What the model does with its depth; null where no backward pass was made."""
+    superposition: Superposition | None = None
+    """How crowded the directions of its tokens are; null where nothing was measured."""
     scores: list[ScoreRecord] | None = None
     """MMLU-Pro scores known for the model, by protocol and source; null where none is."""
     environment: Environment

@@ -84,7 +84,7 @@ class BlockWatch:
 
 @contextmanager
 def watched_blocks(blocks: Sequence[nn.Module], batch: MicroBatch) -> Iterator[BlockWatch]:
-    """While open, one forward of the model and its backward are looked at."""
+    """While open, one forward of the model and its backward are looked at; without blocks, nothing is."""
     watch = BlockWatch(batch, len(blocks))
 
     def before(position: int) -> Any:
@@ -97,7 +97,7 @@ def watched_blocks(blocks: Sequence[nn.Module], batch: MicroBatch) -> Iterator[B
         watch.forward(len(blocks), output[0] if isinstance(output, tuple | list) and output else output)
 
     handles = [block.register_forward_pre_hook(before(i), with_kwargs=True) for i, block in enumerate(blocks)]
-    handles.append(blocks[-1].register_forward_hook(after_last))
+    handles += [block.register_forward_hook(after_last) for block in blocks[-1:]]
     try:
         yield watch
     finally:
