@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shape_audit.auditing.depth import model_use
 from shape_audit.auditing.environment import environment, installed_versions
 from shape_audit.auditing.measurement_notes import measurement_notes
 from shape_audit.auditing.memory import audit_memory, offload_folder, refuse_processes, refuse_what_cannot_fit
@@ -174,6 +175,7 @@ def _measured(
         weights, notes_on_weights = compare_weights(
             subject.stored, loaded, windows, run.progress, micro_batch=a_pass.micro_batch
         )
+    use, notes_on_use = model_use(profile.blocks, a_pass, windows, options.measure, run.progress)
     interaction = settings.model_copy(
         update={
             "protocol_hash": hashed,
@@ -188,11 +190,12 @@ def _measured(
         loss=profile.loss,
         interaction=interaction,
         weights=weights,
-        use=ModelUse(blocks=profile.blocks) if profile.blocks else None,
+        use=use,
         superposition=run.processes.from_first(token_crowding(subject, loaded) if run.processes.is_first else None),
         notes=[
             *finished.notes,
             *measurement_notes(windows, profile.loss, interaction, subject.shape, tolerance=options.text.tolerance),
+            *notes_on_use,
             *notes_on_weights,
         ],
         environment=_environment(loaded, profile, a_pass, windows.facts.tokens),

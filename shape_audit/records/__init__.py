@@ -50,7 +50,7 @@ if TYPE_CHECKING:
         ToleranceRow,
     )
     from shape_audit.records.link_evidence import Association, Contrast, LinkEvidence, Optimum, Predictor
-    from shape_audit.records.model_use import BlockNumbers, BlockUse, ModelUse
+    from shape_audit.records.model_use import BlockNumbers, BlockUse, DepthSummary, ModelUse, SpanUse
     from shape_audit.records.score_record import AmongSize, Provider, ScoreRecord
     from shape_audit.records.shape_facts import Interval, Ledger, ModelShape, Placement, Side
     from shape_audit.records.shape_suggestion import (
@@ -83,6 +83,7 @@ __all__ = [
     "CheckReport",
     "Contrast",
     "Counted",
+    "DepthSummary",
     "Edge",
     "Environment",
     "ExistingModel",
@@ -119,6 +120,7 @@ __all__ = [
     "SiteInteraction",
     "SizeNeighbours",
     "Source",
+    "SpanUse",
     "SuggestedShape",
     "Superposition",
     "SweepPlan",
@@ -157,6 +159,7 @@ __getattr__ = lazy_names(
         "CheckReport": "check_report",
         "Contrast": "link_evidence",
         "Counted": "shape_suggestion",
+        "DepthSummary": "model_use",
         "Edge": "interval_derivation",
         "Environment": "audit_record",
         "ExistingModel": "shape_suggestion",
@@ -194,6 +197,7 @@ __getattr__ = lazy_names(
         "SuggestedShape": "shape_suggestion",
         "SweepPlan": "sweep_plan",
         "MatrixSuperposition": "superposition",
+        "SpanUse": "model_use",
         "Superposition": "superposition",
         "SweepRow": "sweep_row",
         "ToleranceRow": "interval_derivation",

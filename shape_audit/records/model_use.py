@@ -41,7 +41,34 @@ class BlockUse(BlockNumbers):
     skip_loss_ci: CI = None
 
 
+class SpanUse(Frozen):
+    """Contiguous blocks that were left out together: the cheapest ones of that length, of those that were tried."""
+
+    first: str
+    last: str
+    skip_loss: float
+    """Nats per token."""
+    skip_loss_ci: CI = None
+
+
+class DepthSummary(Frozen):
+    """What leaving out blocks says about the depth. That a block can be left out is no proof that it is a waste: the
+    others were trained with it, and what is lost may lie elsewhere than in this text."""
+
+    windows: int
+    """On which blocks were left out."""
+    nats_per_token: float
+    """Loss of the whole model there."""
+    cheap_blocks: list[str]
+    """Those that raise it by less than 1 % each."""
+    spans: list[SpanUse]
+    rank_correlations: dict[str, float | None]
+    """Number of a block -> Spearman correlation over blocks with what leaving it out costs; null of equal numbers."""
+
+
 class ModelUse(Frozen):
     """What a model does with its depth."""
 
     blocks: list[BlockUse]
+    summary: DepthSummary | None = None
+    """Null where no block was left out."""
