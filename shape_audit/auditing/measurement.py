@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
+from shape_audit.auditing.depth import model_use
 from shape_audit.auditing.environment import environment, installed_versions
 from shape_audit.auditing.measurement_notes import measurement_notes
 from shape_audit.auditing.memory import audit_memory, offload_folder, refuse_processes, refuse_what_cannot_fit
@@ -15,6 +16,7 @@ from shape_audit.auditing.phases import Phases
 from shape_audit.auditing.progress import Progress
 from shape_audit.auditing.resumable_pass import ResumablePass
 from shape_audit.auditing.subject import Subject
+from shape_audit.auditing.token_vectors import token_crowding
 from shape_audit.auditing.weights import compare_weights
 from shape_audit.auditing.window_source import WindowSource, check_positions
 from shape_audit.calibration import WindowSet, WindowTokenizer, save_windows
@@ -29,6 +31,8 @@ from shape_audit.records import (
     Interaction,
     Loss,
     ModelShape,
+    ModelUse,
+    Superposition,
     WeightInteraction,
     ref_file_name,
     sha256_of,
@@ -53,12 +57,15 @@ class Measurement:
     loss: Loss
     interaction: Interaction
     weights: list[WeightInteraction] | None
+    use: ModelUse | None
+    superposition: Superposition | None
     notes: list[str]
     environment: Environment
 
     def added_to(self, record: AuditRecord) -> AuditRecord:
         """The record of the shape with these parts in it; not sealed."""
-        parts = {name: getattr(self, name) for name in ("calibration", "loss", "interaction", "weights", "environment")}
+        names = ("calibration", "loss", "interaction", "weights", "use", "superposition", "environment")
+        parts = {name: getattr(self, name) for name in names}
         notes = list(record.notes)
         if self.shape is not None:
             parts["shape"] = self.shape
@@ -167,6 +174,9 @@ def _measured(
     windows, profile = finished.windows, finished.profile
     if options.text.tolerance is not None and run.processes.is_first:
         _save(windows, options)
+    run.phases.begin("use")
+    crowded = run.processes.from_first(token_crowding(subject, loaded) if run.processes.is_first else None)
+    use, notes_on_use = model_use(profile.blocks, a_pass, windows, options.measure, run.phases)
     weights: list[WeightInteraction] | None = None
     notes_on_weights: list[str] = []
     if options.measure.nfa:
@@ -188,9 +198,12 @@ def _measured(
         loss=profile.loss,
         interaction=interaction,
         weights=weights,
+        use=use,
+        superposition=crowded,
         notes=[
             *finished.notes,
             *measurement_notes(windows, profile.loss, interaction, subject.shape, tolerance=options.text.tolerance),
+            *notes_on_use,
             *notes_on_weights,
         ],
         environment=_environment(loaded, profile, a_pass, windows.facts.tokens, run.phases),

@@ -79,11 +79,12 @@ class AuditOptions(Spec):
             self.text.tolerance,
             self.measure.spectrum,
             self.measure.nfa,
+            self.measure.skip,
             self.measure.sites != "all",
             self.load.device_map,
         )
         if self.shape_only and any(measured):
             raise UsageError(
                 "--shape-only measures nothing; leave out --windows-file, --save-windows, --tolerance, --spectrum, "
-                "--nfa, --sites and --device-map"
+                "--nfa, --skip, --sites and --device-map"
             )

@@ -8,7 +8,7 @@ from typing import Literal, get_args
 from shape_audit.auditing.progress import Progress, Silent
 from shape_audit.records import WallSeconds
 
-Phase = Literal["start", "read", "scores", "imports", "text", "load", "warm_up", "pass", "reduce", "weights"]
+Phase = Literal["start", "read", "scores", "imports", "text", "load", "warm_up", "pass", "reduce", "use", "weights"]
 """See `records.WallSeconds`."""
 
 

@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from shape_audit.interaction.pass_state import PassState
     from shape_audit.interaction.profile import PassPlan, Profile, ProfilePass
     from shape_audit.interaction.protocols.registry import MeasurementProtocol, protocol_of
+    from shape_audit.interaction.skip_report import BlockSkipping, SkippedLoss
     from shape_audit.interaction.stream.backward import add_gradients
     from shape_audit.interaction.stream.micro_batch import MicroBatch
 
@@ -47,6 +48,7 @@ __all__ = [
     "MIN_WINDOWS",
     "PROTOCOL_NAMES",
     "RELIABLE_WINDOWS",
+    "BlockSkipping",
     "MeasureOptions",
     "MeasurementProtocol",
     "MicroBatch",
@@ -56,6 +58,7 @@ __all__ = [
     "ProfilePass",
     "Site",
     "SiteSums",
+    "SkippedLoss",
     "WeightEnergies",
     "add_gradients",
     "nfa_correlations",
@@ -70,6 +73,7 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
+        "BlockSkipping": "skip_report",
         "MeasurementProtocol": "protocols.registry",
         "MicroBatch": "stream.micro_batch",
         "PassPlan": "profile",
@@ -77,6 +81,7 @@ __getattr__ = lazy_names(
         "Profile": "profile",
         "ProfilePass": "profile",
         "SiteSums": "estimators.sums",
+        "SkippedLoss": "skip_report",
         "WeightEnergies": "ansatz.weight_gram",
         "add_gradients": "stream.backward",
         "nfa_correlations": "ansatz.neural_feature_ansatz",

@@ -31,6 +31,22 @@ class MeasureOptions(Spec):
         int | None,
         Option("Also report the K largest eigenvalues of each AGOP.", metavar="K", at_least=1, panel="Measurement"),
     ] = None
+    skip: Annotated[
+        bool,
+        Option("Also measure what each block is worth, by leaving it out.", panel="Measurement"),
+    ] = False
+    skip_windows: Annotated[
+        int, Option("Windows to leave blocks out on.", metavar="N", at_least=6, panel="Measurement")
+    ] = 16
+    skip_spans: Annotated[
+        int | None,
+        Option(
+            "With --skip, also find which N contiguous blocks can be left out at the lowest cost.",
+            metavar="N",
+            at_least=2,
+            panel="Measurement",
+        ),
+    ] = None
     nfa: Annotated[
         bool,
         Option(
@@ -42,5 +58,9 @@ class MeasureOptions(Spec):
     def check(self) -> None:
         if self.protocol not in PROTOCOL_NAMES and self.protocol not in protocol_names():
             raise UsageError(f"--protocol must be one of {', '.join(protocol_names())}, not {self.protocol}")
+        if self.skip_spans is not None and not self.skip:
+            raise UsageError("--skip-spans goes with --skip")
+        if self.protocol == "projected-output" and self.skip:
+            raise UsageError("--skip belongs to a protocol with a backward pass, not to projected-output")
         if self.protocol == "projected-output" and self.sites != "all":
             raise UsageError("--protocol projected-output measures the output; leave out --sites")

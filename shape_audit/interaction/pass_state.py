@@ -8,6 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
+from shape_audit.interaction.estimators.block_rows import AMOUNTS, BlockRows
 from shape_audit.interaction.estimators.sums import SiteSums
 from shape_audit.interaction.estimators.upper_triangle import packed_size
 from shape_audit.interaction.estimators.window_rows import WindowRows
@@ -15,6 +16,7 @@ from shape_audit.interaction.stream.sites import Site
 
 _ROWS = ("index", "tokens", "diagonal", "energy", "inner", "inner_diagonal", "inner_trace", "reference_tokens")
 _COUNTS = ("index", "tokens", "reference_tokens")
+_BLOCKS = ("index", "tokens", "sums")
 
 
 @dataclass(frozen=True)
@@ -24,6 +26,7 @@ class PassState:
     Attributes:
         windows: how many windows are in, over all processes.
         frozen_at: how many were in when S_ref was last frozen.
+        blocks: of each of its windows; None where the protocol has no backward pass.
         losses_K: of each of its windows in nats, summed over its tokens, in the audit's order.
     """
 
@@ -31,6 +34,7 @@ class PassState:
     frozen_at: int
     losses_K: Tensor
     sums: dict[Site, SiteSums]
+    blocks: BlockRows | None = None
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors by name, on the CPU."""
@@ -42,6 +46,8 @@ class PassState:
             named[f"{site.name}/pair_products"] = sums.pair_products
             if sums.reference_P is not None:
                 named[f"{site.name}/reference"] = sums.reference_P
+        if self.blocks is not None:
+            named |= {f"blocks/{name}": column for name, column in zip(_BLOCKS, self.blocks.tensors(), strict=True)}
         return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
 
     def numbers(self) -> dict[str, int]:
@@ -63,7 +69,10 @@ class PassState:
             KeyError: one of them is missing.
             ValueError: one of them has not the shape or the dtype that so many windows give.
         """
-        for name, (shape, dtype) in _expected(tensors, numbers["windows"], widths).items():
+        own = len(tensors["losses"])
+        if own > numbers["windows"]:
+            raise ValueError(f"{own} windows of {numbers['windows']}")
+        for name, (shape, dtype) in _expected(tensors, own, widths).items():
             if tuple(tensors[name].shape) != shape or tensors[name].dtype != dtype:
                 raise ValueError(f"{name} is {tensors[name].dtype} {list(tensors[name].shape)}")
         tensors = {name: tensor.clone() for name, tensor in tensors.items()}
@@ -79,13 +88,15 @@ class PassState:
             )
             for site in widths
         }
-        return cls(numbers["windows"], numbers["frozen_at"], tensors["losses"], sums)
+        has_blocks = any(site.position >= 0 for site in widths)
+        blocks = BlockRows(*(tensors[f"blocks/{name}"] for name in _BLOCKS)) if has_blocks else None
+        return cls(numbers["windows"], numbers["frozen_at"], tensors["losses"], sums, blocks)
 
 
 def _expected(
     there: Mapping[str, Tensor], windows: int, widths: Mapping[Site, int]
 ) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
-    """Shape and dtype of every tensor of a state of so many windows."""
+    """Shape and dtype of every tensor of a state of so many windows of one process."""
     expected: dict[str, tuple[tuple[int, ...], torch.dtype]] = {"losses": ((windows,), torch.float64)}
     for site, width in widths.items():
         for row in _ROWS:
@@ -95,4 +106,8 @@ def _expected(
         expected[f"{site.name}/pair_products"] = ((), torch.float64)
         if f"{site.name}/reference" in there:
             expected[f"{site.name}/reference"] = ((packed_size(width),), torch.float64)
+    if any(site.position >= 0 for site in widths):
+        blocks = there["blocks/sums"].shape[1:2]
+        expected |= {"blocks/index": ((windows,), torch.long), "blocks/tokens": ((windows,), torch.long)}
+        expected["blocks/sums"] = ((windows, *blocks, 2, AMOUNTS), torch.float64)
     return expected

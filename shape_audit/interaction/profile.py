@@ -12,6 +12,8 @@ from torch import Tensor
 
 from shape_audit.calibration import Window
 from shape_audit.errors import NonFiniteError
+from shape_audit.interaction.block_report import block_use
+from shape_audit.interaction.estimators.block_rows import BlockRows
 from shape_audit.interaction.estimators.error_bars import is_reference_point, mean_interval
 from shape_audit.interaction.estimators.gradient_noise import GradientNoise
 from shape_audit.interaction.estimators.sums import SiteSums
@@ -20,6 +22,7 @@ from shape_audit.interaction.estimators.window_rows import RepeatedWindows
 from shape_audit.interaction.pass_state import PassState
 from shape_audit.interaction.protocols.registry import MeasurementProtocol
 from shape_audit.interaction.site_report import site_interaction
+from shape_audit.interaction.stream.block_watch import watched_blocks
 from shape_audit.interaction.stream.causality import check_causal
 from shape_audit.interaction.stream.embedding_paths import check_embedding_paths
 from shape_audit.interaction.stream.micro_batch import MicroBatch
@@ -27,7 +30,7 @@ from shape_audit.interaction.stream.rounding_probe import gradient_noise
 from shape_audit.interaction.stream.sites import Site
 from shape_audit.models import ForwardPass, FreePages, LoadedModel, check_same_losses, find_blocks
 from shape_audit.parallel import SingleProcess
-from shape_audit.records import Loss, ModelShape, SiteInteraction
+from shape_audit.records import BlockUse, Loss, ModelShape, SiteInteraction
 
 
 @dataclass(frozen=True)
@@ -35,11 +38,13 @@ class Profile:
     """What the windows so far have shown.
 
     Attributes:
+        blocks: what each block does to the stream; None where the protocol has no backward pass.
         pass_seconds: time of the pass, without that of turning sums into numbers.
     """
 
     loss: Loss
     sites: list[SiteInteraction]
+    blocks: list[BlockUse] | None
     micro_batch: int
     pass_seconds: float
 
@@ -85,6 +90,7 @@ class ProfilePass:
         }
         self.windows: list[Window] = []
         self.losses: list[tuple[Tensor, Tensor]] = []
+        self.block_rows: list[BlockRows] = []
         self.seconds = 0.0
         self._frozen_at = 0
         self._free_pages = FreePages()
@@ -176,7 +182,8 @@ class ProfilePass:
 
     def state(self) -> PassState:
         """What this process has found so far, to be saved."""
-        return PassState(len(self.windows), self._frozen_at, _in_order(self.losses), self.sums)
+        blocks = BlockRows.joined(self.block_rows) if self.block_rows else None
+        return PassState(len(self.windows), self._frozen_at, _in_order(self.losses), self.sums, blocks)
 
     def restore(self, state: PassState, windows: Sequence[Window]) -> None:
         """Go on from what this process has saved; every process from the same number of windows.
@@ -191,6 +198,7 @@ class ProfilePass:
                 sums.reference_P = saved.reference_P.to(sums.upper_P.device)
             sums.merge(saved)
         self.losses = [(next(iter(state.sums.values())).rows().index_K, state.losses_K)]
+        self.block_rows = [] if state.blocks is None else [state.blocks]
         self.windows = list(windows[: state.windows])
         self._frozen_at = state.frozen_at
 
@@ -205,8 +213,10 @@ class ProfilePass:
         """
         before = {site: len(of_site.kept) for site, of_site in sums.items()}
         try:
-            losses_B = self.protocol.add_micro_batch(self.loaded.model, self.blocks, batch, sums)
+            with watched_blocks(self.blocks if self._has_backward else (), batch) as watch:
+                losses_B = self.protocol.add_micro_batch(self.loaded.model, self.blocks, batch, sums)
             check_finite(sums)
+            self.block_rows += [watch.rows()] if self._has_backward else []
             return losses_B
         except torch.OutOfMemoryError:
             left = {site: of_site for site, of_site in sums.items() if len(of_site.kept) == before[site]}
@@ -217,6 +227,11 @@ class ProfilePass:
         check_finite({site: of_site for site, of_site in sums.items() if site not in left})
         self.micro_batch = min(self.micro_batch, len(batch) // 2)
         return torch.cat([self._add(half, left) for half in batch.halves()])
+
+    @property
+    def _has_backward(self) -> bool:
+        """Whether gradients run back through the stream: not where logits are differentiated forwards."""
+        return any(site.position >= 0 for site in self.sums)
 
     def _gradient_noise(self) -> dict[Site, GradientNoise]:
         """How well each site's gradients are known, from the first window; measured once."""
@@ -243,9 +258,11 @@ class ProfilePass:
             site_interaction(site.name, sums, spectrum=spectrum, repeated=repeated, noise=self._gradient_noise()[site])
             for site, sums in whole.items()
         ]
+        rows = [part for parts in self.processes.gathered(self.block_rows) for part in parts]
         return Profile(
             loss=_loss(losses_K, self.windows, repeated),
             sites=sites,
+            blocks=block_use(BlockRows.joined(rows), repeated) if rows else None,
             micro_batch=min(self.micro_batch, len(self.windows)),
             pass_seconds=self.seconds,
         )

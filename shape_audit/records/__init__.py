@@ -9,6 +9,7 @@ SweepPlan, SweepRow          what a sweep trains, and a line of its table
 ShapeSuggestion              shapes that `shape-audit suggest` found for a number of parameters
 IntervalDerivation           what `shape-audit interval` derives from a sweep table
 ShapeCost, Serving           what a shape costs in loss, and when the model is served
+ModelUse, Superposition      what a model does with its depth, and how crowded its tokens' directions are
 YardstickReport              what a fixed-budget sweep says of the best shape
 sealed, write_record, read_record      hash, write atomically, read and verify
 """
@@ -76,6 +77,7 @@ if TYPE_CHECKING:
         ToleranceRow,
     )
     from shape_audit.records.link_evidence import Association, Contrast, LinkEvidence, Optimum, Predictor
+    from shape_audit.records.model_use import BlockNumbers, BlockUse, DepthSummary, ModelUse, SpanUse
     from shape_audit.records.reading import parse_toml
     from shape_audit.records.score_record import AmongSize, Provider, ScoreRecord
     from shape_audit.records.shape_cost import Basis, Price, Serving, ShapeCost
@@ -88,6 +90,7 @@ if TYPE_CHECKING:
         SizeNeighbours,
         SuggestedShape,
     )
+    from shape_audit.records.superposition import MatrixSuperposition, Superposition
     from shape_audit.records.sweep_plan import LeftOutShape, PlannedShape, Precision, SweepPlan
     from shape_audit.records.sweep_row import SweepRow
     from shape_audit.records.yardstick_report import (
@@ -114,6 +117,8 @@ __all__ = [
     "BestAt",
     "BestAtEqualSize",
     "BestShape",
+    "BlockNumbers",
+    "BlockUse",
     "Board",
     "BoardMeasurement",
     "BoardRow",
@@ -124,6 +129,7 @@ __all__ = [
     "Contrast",
     "ControlledEvidence",
     "Counted",
+    "DepthSummary",
     "Edge",
     "Effect",
     "Environment",
@@ -145,9 +151,11 @@ __all__ = [
     "Loss",
     "LossCorrelation",
     "LossFit",
+    "MatrixSuperposition",
     "ModelIdentity",
     "ModelRef",
     "ModelShape",
+    "ModelUse",
     "OpenModelsAndLoss",
     "Optimum",
     "Order",
@@ -173,9 +181,11 @@ __all__ = [
     "SiteInteraction",
     "SizeNeighbours",
     "Source",
+    "SpanUse",
     "SuggestedShape",
     "SuiteBudget",
     "SuiteShape",
+    "Superposition",
     "SweepPlan",
     "SweepRow",
     "ToleranceRow",
@@ -212,6 +222,8 @@ __getattr__ = lazy_names(
         "BestAt": "yardstick_report",
         "BestAtEqualSize": "controlled_evidence",
         "BestShape": "interval_derivation",
+        "BlockNumbers": "model_use",
+        "BlockUse": "model_use",
         "Board": "board",
         "BoardMeasurement": "board",
         "BoardRow": "board",
@@ -222,6 +234,7 @@ __getattr__ = lazy_names(
         "Contrast": "link_evidence",
         "ControlledEvidence": "controlled_evidence",
         "Counted": "shape_suggestion",
+        "DepthSummary": "model_use",
         "Edge": "interval_derivation",
         "Effect": "controlled_evidence",
         "Environment": "audit_record",
@@ -243,8 +256,10 @@ __getattr__ = lazy_names(
         "Loss": "audit_record",
         "LossCorrelation": "interaction_loss",
         "LossFit": "interval_derivation",
+        "MatrixSuperposition": "superposition",
         "ModelIdentity": "audit_record",
         "ModelShape": "shape_facts",
+        "ModelUse": "model_use",
         "OpenModelsAndLoss": "interaction_loss",
         "Optimum": "link_evidence",
         "Order": "board",
@@ -271,9 +286,11 @@ __getattr__ = lazy_names(
         "Side": "shape_facts",
         "SiteInteraction": "audit_record",
         "SizeNeighbours": "shape_suggestion",
+        "SpanUse": "model_use",
         "SuggestedShape": "shape_suggestion",
         "SuiteBudget": "controlled_evidence",
         "SuiteShape": "controlled_evidence",
+        "Superposition": "superposition",
         "SweepPlan": "sweep_plan",
         "SweepRow": "sweep_row",
         "ToleranceRow": "interval_derivation",

@@ -8,9 +8,11 @@ from pydantic import Field
 
 from shape_audit.records.frozen import Frozen
 from shape_audit.records.model_ref import ModelRef
+from shape_audit.records.model_use import ModelUse
 from shape_audit.records.score_record import ScoreRecord
 from shape_audit.records.shape_cost import Serving, ShapeCost
 from shape_audit.records.shape_facts import ModelShape, Placement
+from shape_audit.records.superposition import Superposition
 
 SCHEMA_VERSION: Literal[2] = 2
 
@@ -226,6 +228,8 @@ class WallSeconds(Frozen):
     """The windows after those; all windows in older records."""
     reduce: float
     """Turning sums into numbers."""
+    use: float | None = None
+    """Token vectors, and leaving out blocks."""
     weights: float | None = None
     """Comparing weights with gradients."""
 
@@ -265,6 +269,10 @@ class AuditRecord(Frozen):
     interaction: Interaction | None
     weights: list[WeightInteraction] | None = None
     """The matrices that read the residual stream; null where they were not asked for, or are not known."""
+    use: ModelUse | None = None
+    """What the model does with its depth; null where no backward pass was made."""
+    superposition: Superposition | None = None
+    """How crowded the directions of its tokens are; null where nothing was measured."""
     scores: list[ScoreRecord] | None = None
     """MMLU-Pro scores known for the model, by protocol and source; null where none is."""
     environment: Environment

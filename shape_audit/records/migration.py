@@ -1,9 +1,9 @@
 """Records of earlier schema versions, read as records of today.
 
-Schema 2 adds what a shape costs, which a record of schema 1 lacks, and to every site how its AOFE-ratio compares with
-chance. All of the latter follows from what schema 1 has, but for
-two intervals: those of the excess and of the alignment hang on how two numbers vary together, and are null. (The
-alignment is the quotient of two numbers without bias, which has a bias of second order of its own: the fourth digit.)
+Schema 2 adds what a shape costs and what the model does with its depth, which a record of schema 1 lacks, and to every
+site how its AOFE-ratio compares with chance. All of the latter follows from what schema 1 has, but for two intervals:
+those of the excess and of the alignment hang on how two numbers vary together, and are null. (The alignment is the
+quotient of two numbers without bias, which has a bias of second order of its own: the fourth digit.)
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 AGAINST_CHANCE = ("aofe_ratio_random_basis", "aofe_ratio_excess", "channel_alignment")
-ADDED = ("shape_cost", "serving")
+ADDED = ("shape_cost", "serving", "use", "superposition")
 ADDED_TO_SITES = tuple(f"{name}{form}" for name in AGAINST_CHANCE for form in ("", "_raw", "_plugin", "_ci"))
 
 

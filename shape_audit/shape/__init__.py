@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from shape_audit.shape.parameter_budget import parse_budget
     from shape_audit.shape.placement import place
     from shape_audit.shape.quantization import Quantization
-    from shape_audit.shape.tensor_facts import TensorFacts, read_tensors, role_of
+    from shape_audit.shape.tensor_facts import TensorFacts, TokenMatrices, read_tensors, role_of, token_matrices
 
 __all__ = [
     "DEFAULT_FAMILY",
@@ -66,6 +66,7 @@ __all__ = [
     "ShapeReading",
     "Sizes",
     "TensorFacts",
+    "TokenMatrices",
     "Tying",
     "UnpackedTensors",
     "block_kinds",
@@ -89,6 +90,7 @@ __all__ = [
     "shape_of",
     "suggest",
     "text_part",
+    "token_matrices",
     "tying",
     "unsplit",
     "untied_shape",
@@ -113,6 +115,7 @@ __getattr__ = lazy_names(
         "TENSOR_PARALLEL": "hardware_sizes",
         "TILE": "hardware_sizes",
         "TensorFacts": "tensor_facts",
+        "TokenMatrices": "tensor_facts",
         "UnpackedTensors": "packed_weights",
         "block_kinds": "layer_kinds",
         "describe": "model_shape",
@@ -132,6 +135,7 @@ __getattr__ = lazy_names(
         "shape_of": "model_shape",
         "suggest": "advisor",
         "text_part": "config_keys",
+        "token_matrices": "tensor_facts",
         "unsplit": "hardware_sizes",
         "untied_shape": "model_shape",
         "write_config": "config_file",

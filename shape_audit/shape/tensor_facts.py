@@ -197,6 +197,24 @@ def _token_embedding(parameters: Mapping[str, TensorHeader], config: ConfigFacts
     return next((shape for shape in shapes if shape[0] == rows), shapes[0] if shapes else None)
 
 
+@dataclass(frozen=True)
+class TokenMatrices:
+    """Names of the tensors that hold a vector for each token; the unembedding's where one is stored beside."""
+
+    embedding: str | None
+    unembedding: str | None
+
+
+def token_matrices(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None = None) -> TokenMatrices:
+    """Which of a checkpoint's tensors are its token embedding and its output matrix."""
+    text = {n: h for n, h in tensors.items() if len(h.shape) == 2 and not _is_other_modality(n)}
+    shape = _token_embedding(text, config)
+    return TokenMatrices(
+        embedding=next((n for n, h in text.items() if _is_token_embedding(n) and h.shape == shape), None),
+        unembedding=next((n for n in text if role_of(n) == "unembedding"), None),
+    )
+
+
 def _output_shape(parameters: Mapping[str, TensorHeader]) -> tuple[int, ...] | None:
     shapes = (header.shape for name, header in parameters.items() if role_of(name) == "unembedding")
     return next((shape for shape in shapes if len(shape) == 2), None)
