@@ -8,7 +8,7 @@ from torch import Tensor
 
 from shape_audit.interaction.estimators.error_bars import ErrorBars, is_reference_point
 from shape_audit.interaction.estimators.rounding import Rounding
-from shape_audit.interaction.estimators.statistics import QUOTIENTS, plugin_energies, unbiased
+from shape_audit.interaction.estimators.statistics import QUOTIENTS, plugin_energies, quotients, unbiased
 from shape_audit.interaction.site_report import largest_eigenvalues, site_interaction
 from tests.interaction.hard_gradients import GRADIENTS, massive_channel, one_heavy_window, sums_of, truth_of
 
@@ -58,12 +58,13 @@ def corrected_truth(exact_KTD: Tensor) -> dict[str, float]:
             influences.append(2 * (against - tokens * energies) / tokens)
     covariance = torch.stack(influences).T.cov() / count
     found = {}
-    for name, forms in QUOTIENTS.items():
+    for name, quotient in quotients(exact_KTD.shape[-1]).items():
+        forms = quotient.numerator, quotient.denominator
         by_parts = [(total, total + diagonal + trace2, trace2) for total, diagonal, trace2 in forms]
         numerator, denominator = (torch.tensor(form, dtype=torch.float64) for form in by_parts)
         a, b = numerator @ energies, denominator @ energies
         mixed, own = numerator @ covariance @ denominator, denominator @ covariance @ denominator
-        found[name] = float(a / b + mixed / b**2 - a * own / b**3)
+        found[name] = quotient.constant + float(a / b + mixed / b**2 - a * own / b**3)
     return found
 
 
