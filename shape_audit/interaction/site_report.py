@@ -103,6 +103,9 @@ def _limited(numbers: Mapping[str, Any], bounds: Bounds, plugin: Energies, energ
         else:
             totals = {"aofe": abs(energies.total), "aofe_plugin": plugin.total, "spectrum": numbers["trace"]}
             largest = totals.get(name, 1.0)
-        if is_limited_by_rounding(value, bound, half_width, largest=largest):
+        # these two are 0 where channels are as any basis would be: what they are of says how many digits matter
+        ratio = numbers["aofe_ratio_plugin" if name.endswith("_plugin") else "aofe_ratio"]
+        whole = {"aofe_ratio_excess": ratio, "channel_alignment": 1.0}.get(quantity, value)
+        if is_limited_by_rounding(whole, bound, half_width, largest=largest):
             found.append(name)
     return found

@@ -19,6 +19,7 @@ from shape_audit.interaction import PROTOCOL_NAMES
 from shape_audit.parallel.launched import LOST_CONTACT
 from shape_audit.parallel.launcher import exit_code_of
 from tests.conftest import Program
+from tests.findings import findings
 from tests.parallel.test_processes_of_run import launched
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -85,7 +86,7 @@ def test_processes_that_were_killed_go_on_to_the_same_record_bit_for_bit(tiny_ll
     assert list((tmp_path / "killed").glob("*/state.48.1.safetensors"))
     records = sharded([straight, killed, longer], 2, tmp_path)
     assert not any("partial" in note for record in records for note in record["notes"])
-    assert len({record["record_sha256"] for record in records}) == 1
+    assert len({findings(json.dumps(record)) for record in records}) == 1
     alone = shape_audit.audit(**{**killed, "partial": tmp_path / "killed"})
     assert "saved partial results were not used: processes was 2, is 1" in alone.notes
 

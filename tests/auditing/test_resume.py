@@ -189,6 +189,16 @@ def test_a_tolerance_run_resumes_its_own_checkpoints(tiny_llama: Path, tmp_path:
     assert numbers_of(finished(tiny_llama, tmp_path / "b", **changes)) == numbers_of(straight)
 
 
+def block_rows(windows: int) -> Any:
+    """Of one block."""
+    import torch
+
+    from shape_audit.interaction.estimators.block_rows import AMOUNTS, BlockRows
+
+    index_K = torch.arange(windows)
+    return BlockRows(index_K, torch.full_like(index_K, 3), torch.zeros(windows, 1, 2, AMOUNTS, dtype=torch.float64))
+
+
 def test_restored_sums_lie_in_memory_as_fresh_ones_do(tmp_path: Path) -> None:
     """Or a matrix-vector product rounds another way, and a resumed run differs in the last bit."""
     import torch
@@ -204,7 +214,7 @@ def test_restored_sums_lie_in_memory_as_fresh_ones_do(tmp_path: Path) -> None:
     for length in range(1, 65, 8):  # the header's length decides where tensors lie
         partial = PartialResults(tmp_path / str(length), {"padding": "x" * length})
         partial.folder.mkdir()
-        partial.save(PassState(4, 4, torch.zeros(4, dtype=torch.float64), {site: sums}), 4)
+        partial.save(PassState(4, 4, torch.zeros(4, dtype=torch.float64), {site: sums}, block_rows(4)), 4)
         size = int.from_bytes((partial.folder / STATE).read_bytes()[:8], "little")
         offsets.add((size + 8) % 64)
         state, note = partial.load({site: 5})
@@ -222,25 +232,24 @@ def test_of_several_processes_only_sums_that_belong_together_are_used(tmp_path: 
     from shape_audit.interaction import PassState, Site
     from shape_audit.interaction.estimators.sums import SiteSums
 
-    sites = [Site(0)]
     first, second = (PartialResults(tmp_path, {"processes": 2}, rank) for rank in range(2))
 
     def state(windows: int) -> PassState:
         sums = SiteSums.zeros(5, dtype=torch.float32, device=torch.device("cpu"))
-        return PassState(windows, 0, torch.zeros(0, dtype=torch.float64), {sites[0]: sums})
+        return PassState(windows, 0, torch.zeros(0, dtype=torch.float64), {Site(0): sums}, block_rows(0))
 
     for process in (second, first):
         process.save(state(4), 1)
     second.save(state(8), 1)
     assert first.saved_windows() == second.saved_windows() == 4
     for process in (first, second):
-        found, note = process.load(sites, 4)
+        found, note = process.load({Site(0): 5}, 4)
         assert found is not None and found.windows == 4 and note is None
     first.save(state(8), 1)
     second.forget_all_but(8)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["state.8.1.safetensors", STATE]
     (tmp_path / "state.8.1.safetensors").unlink()
-    assert second.load(sites, 8) == (None, "the partial results of process 1 are missing; started over")
+    assert second.load({Site(0): 5}, 8) == (None, "the partial results of process 1 are missing; started over")
 
 
 def test_a_run_goes_on_though_another_micro_batch_would_fit_now(tiny_llama: Path, tmp_path: Path) -> None:

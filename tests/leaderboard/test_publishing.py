@@ -329,7 +329,7 @@ def test_what_is_no_rendered_board_is_refused(folder: Path, name: str, content: 
     [
         (b"# Board\n", "no metadata"),
         (b"---\n---\n# Board\n", "no metadata"),
-        (b"---\na: [\n---\n", "cannot be read"),
+        (b"---\na: [\n---\n", "not valid YAML"),
         (b"---\n- a\n---\n", "cannot be read"),
         (b"---\n1: 2\n---\n", "cannot be read"),
         (b"\xff\xfe", "cannot be read"),

@@ -35,8 +35,8 @@ def test_the_schema_describes_the_record(record: AuditRecord) -> None:
 def test_promised_keys(record: AuditRecord) -> None:
     content = json.loads(record.model_dump_json(by_alias=True))
     assert set(content) == {"schema_version", "record_sha256", "notes", "model", "shape", "placement", "shape_cost",
-                            "serving", "calibration", "loss", "interaction", "weights", "scores",
-                            "environment"}  # fmt: skip
+                            "serving", "calibration", "loss", "interaction", "weights", "use",
+                            "superposition", "scores", "environment"}  # fmt: skip
     promised = {
         "model": "repo_id revision source architecture model_type family",
         "shape": "num_hidden_layers hidden_size r_dw intermediate_size num_attention_heads num_key_value_heads "
@@ -53,6 +53,10 @@ def test_promised_keys(record: AuditRecord) -> None:
         assert set(keys.split()) <= set(content[part]), part
     site = "name width aofe aofe_ratio aofe_normalized mean_cos2 effective_rank trace spectrum"
     assert set(site.split()) <= set(content["interaction"]["sites"][0])
+    block = "name block_influence update_size gradient_influence first_order_saving skip_loss"
+    assert set(block.split()) <= set(content["use"]["blocks"][0])
+    assert {"mean_cosine", "epsilon", "capacity"} <= set(content["superposition"]["embedding"])
+    assert set(content["superposition"]) == {"embedding", "unembedding"}
     cost = "yardstick basis price loss_excess loss_excess_ci best_r_dw best_r_dw_ci extrapolates"
     assert {*cost.split(), "equivalent_params_fraction"} <= set(content["shape_cost"][0])
     assert {"kv_cache_bytes_per_token", "forward_flops_per_token", "sequential_blocks"} <= set(content["serving"])
