@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from shape_audit.records import AuditRecord
 from shape_audit.reports.cost import cost_table
+from shape_audit.reports.depth import depth_table, token_table
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.scores import MIND, score_sources, scores_table
 from shape_audit.reports.tables import (
@@ -21,8 +22,9 @@ from shape_audit.reports.weights_table import WEIGHTS_CAVEAT, weights_table
 def audit_markdown(record: AuditRecord) -> str:
     """Markdown with a final line end."""
     parts = [f"# {escaped(headline(record))}", *(escaped(sentence) for sentence in sentences(record))]
-    tables = (cost_table, shape_table, ledger_table, interaction_table, energy_table, spectrum_table)
-    parts += [markdown_table(made) for table in tables if (made := table(record)) is not None]
+    made = [cost_table(record), shape_table(record), ledger_table(record), interaction_table(record)]
+    made += [depth_table(record), token_table(record), energy_table(record), spectrum_table(record)]
+    parts += [markdown_table(table) for table in made if table is not None]
     if (weights := weights_table(record)) is not None:
         parts += [markdown_table(weights), escaped(WEIGHTS_CAVEAT)]
     if record.scores:

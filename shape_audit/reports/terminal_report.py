@@ -8,6 +8,7 @@ from rich.text import Text
 
 from shape_audit.records import AuditRecord
 from shape_audit.reports.cost import cost_table
+from shape_audit.reports.depth import DEPTH_LEGEND, depth_table, token_table
 from shape_audit.reports.rich_tables import plain, rich_table
 from shape_audit.reports.scores import MIND, score_sources, scores_table
 from shape_audit.reports.tables import (
@@ -46,6 +47,10 @@ def audit_text(record: AuditRecord) -> RenderableType:
     parts += [Text(), rich_table(shape_table(record)), Text(), rich_table(ledger_table(record))]
     if (table := interaction_table(record)) is not None:
         parts += [Text(), rich_table(table), plain(LEGEND, style="dim")]
+    if (table := depth_table(record)) is not None:
+        parts += [Text(), rich_table(table), plain(DEPTH_LEGEND, style="dim")]
+    if (table := token_table(record)) is not None:
+        parts += [Text(), rich_table(table)]
     if (table := energy_table(record)) is not None:
         parts += [Text(), rich_table(table)]
     if (table := spectrum_table(record)) is not None:

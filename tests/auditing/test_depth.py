@@ -1,0 +1,85 @@
+"""What an audit says of a model's depth: by every way in, the same."""
+
+from pathlib import Path
+
+import pytest
+import torch
+from transformers import AutoModelForCausalLM, AutoTokenizer
+
+import shape_audit
+from shape_audit.errors import UsageError
+from shape_audit.records import AuditRecord
+from tests.tiny_models import save_tiny
+
+FEW = {"windows": 8, "seq_len": 16, "micro_batch": 3}
+SKIP = {"skip": True, "skip_windows": 7, "skip_spans": 2}
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return save_tiny(tmp_path_factory.mktemp("models") / "tiny", "llama-tied")
+
+
+@pytest.fixture(scope="module")
+def plain(folder: Path) -> AuditRecord:
+    return shape_audit.audit(str(folder), **FEW, **SKIP)
+
+
+def assert_same(record: AuditRecord, other: AuditRecord) -> None:
+    assert record.use is not None and other.use is not None
+    assert record.superposition == other.superposition or record.model.source == "memory"
+    for one, two in zip(record.use.blocks, other.use.blocks, strict=True):
+        numbers, others = (block.model_dump(exclude={"name", "with_first_position"}) for block in (one, two))
+        for name, value in numbers.items():
+            assert value == pytest.approx(others[name], rel=1e-4, abs=1e-6), name
+
+
+def test_streamed_from_the_disk(folder: Path, plain: AuditRecord) -> None:
+    assert_same(shape_audit.audit(str(folder), device_map="disk", **FEW, **SKIP), plain)
+
+
+def test_of_a_model_in_memory(folder: Path, plain: AuditRecord) -> None:
+    model, tokenizer = AutoModelForCausalLM.from_pretrained(folder), AutoTokenizer.from_pretrained(folder)
+    live = shape_audit.audit(model, tokenizer=tokenizer, **FEW, **SKIP)
+    assert_same(live, plain)
+    assert live.superposition is not None and plain.superposition is not None
+    assert live.superposition.embedding is not None and plain.superposition.embedding is not None
+    of_file = plain.superposition.embedding.mean_cosine
+    assert live.superposition.embedding.mean_cosine == pytest.approx(of_file, rel=1e-6)
+    assert live.superposition.unembedding is None
+    assert all("forward" not in vars(block) for block in model.model.layers)
+
+
+def test_the_micro_batch_changes_nothing(folder: Path, plain: AuditRecord) -> None:
+    assert_same(shape_audit.audit(str(folder), **{**FEW, "micro_batch": 8}, **SKIP), plain)
+
+
+def test_without_a_backward_pass_there_is_nothing_to_say(folder: Path) -> None:
+    record = shape_audit.audit(str(folder), protocol="projected-output", **FEW)
+    assert record.use is None and record.superposition is not None
+
+
+@pytest.mark.parametrize(
+    ("options", "said"),
+    [
+        ({"skip_spans": 2}, "--skip-spans goes with --skip"),
+        ({"skip": True, "skip_spans": 3}, "--skip-spans 3: the model has 2 blocks"),
+        ({"skip": True, "protocol": "projected-output"}, "a protocol with a backward pass"),
+        ({"skip": True, "shape_only": True}, "--shape-only measures nothing"),
+        ({"skip": True, "skip_windows": 5}, "--skip-windows must be at least 6"),
+    ],
+)
+def test_what_cannot_be_left_out(folder: Path, options: dict[str, object], said: str) -> None:
+    with pytest.raises(UsageError, match=said):
+        shape_audit.audit(str(folder), **(FEW if "shape_only" not in options else {}), **options)
+
+
+def test_bfloat16_differences_are_taken_in_float32(tmp_path: Path) -> None:
+    folder = save_tiny(tmp_path / "tiny", "llama")
+    model = AutoModelForCausalLM.from_pretrained(folder, dtype=torch.bfloat16)
+    model.save_pretrained(folder)
+    half, exact = (shape_audit.audit(str(folder), dtype=dtype, **FEW) for dtype in ("bfloat16", "float64"))
+    assert half.use is not None and exact.use is not None
+    for one, two in zip(half.use.blocks, exact.use.blocks, strict=True):
+        assert one.block_influence == pytest.approx(two.block_influence, rel=0.05)
+        assert one.update_size == pytest.approx(two.update_size, rel=0.02)
