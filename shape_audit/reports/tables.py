@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shape_audit.records import AuditRecord, FittedBest, IntervalDerivation, SiteInteraction
@@ -154,40 +153,6 @@ def _with_interval(value: float | None, interval: tuple[float, float] | None) ->
 def _stacked(value: str, interval: str) -> Cell:
     """A number with its half-width below it."""
     return (value, interval) if interval else value
-
-
-def comparison_table(records: Sequence[AuditRecord]) -> Table:
-    """One row a model; of its interaction the first and the last site measured."""
-    rows = tuple(
-        (
-            record.model.repo_id,
-            (
-                f"{record.shape.num_hidden_layers} × {record.shape.hidden_size:,}",
-                rounded_count(record.shape.params_total),
-            ),
-            (
-                f"{record.shape.r_dw:.4f}",
-                record.placement.side if record.shape.is_dense and record.placement.side else "not dense",
-            ),
-            *_ends_of_profile(record),
-            significant(record.loss.bits_per_byte) if record.loss else "–",
-        )
-        for record in records
-    )
-    columns = ("model", "shape", "R_D/W", "used", "alignment", "AOFE-ratio", "bits/byte")
-    return Table("Side by side; share of the width that gradients use, first and last site", columns, rows)
-
-
-def _ends_of_profile(record: AuditRecord) -> tuple[Cell, Cell, Cell]:
-    if record.interaction is None:
-        return "–", "–", "–"
-    sites = record.interaction.sites
-    ends = [sites[0], sites[-1]] if len(sites) > 1 else sites
-    return (
-        tuple(percent(site.share_of_width) for site in ends),
-        tuple(ratio(site.channel_alignment) for site in ends),
-        tuple(ratio(site.aofe_ratio) for site in ends),
-    )
 
 
 def provenance_table(record: AuditRecord) -> Table:

@@ -244,6 +244,7 @@ def uneven_blocks(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
                        file=model.anchor(""), place=rest, fix=fix)  # fmt: skip
             continue
         is_whole = model.stack is not None and len(model.stack.blocks) > max(model.stack.blocks)  # else SA304 says so
+        is_whole = is_whole and not (model.tensor_facts and len(set(model.tensor_facts.widths)) > 1)  # that SA102 says
         for rest, usual in part.usual.items() if is_whole and not model.is_quantized else ():
             odd = [i for i, block in part.blocks.items() if rest in block and block[rest].shape != usual]
             if len(odd) > _few(part):
