@@ -116,7 +116,7 @@ def not_in_effect(settings: Settings, left: list[str]) -> str:
 
 
 def _options(table: dict[str, Any], command: Any, where: str) -> dict[str, Any]:
-    names = {parameter.name.replace("_", "-"): parameter.name for parameter in command.params}
+    names = {flag.lstrip("-"): p.name for p in command.params for flag in (p.name.replace("_", "-"), *p.opts)}
     options = {}
     for key, value in table.items():
         if key in TABLES and isinstance(value, dict):

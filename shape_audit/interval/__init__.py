@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING
 
 from shape_audit.interval.derivation import derive_interval, interval_of, shipped_interval
 from shape_audit.interval.interval_file import read_interval
+from shape_audit.interval.options import IntervalOptions
 from shape_audit.lazy import lazy_names
 
 if TYPE_CHECKING:
@@ -24,6 +25,7 @@ if TYPE_CHECKING:
 __all__ = [
     "SHIPPED_MIN_PARAMS",
     "Budgets",
+    "IntervalOptions",
     "derive_interval",
     "interaction_and_loss",
     "interval_of",

@@ -7,28 +7,23 @@ from __future__ import annotations
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
 from shape_audit.errors import UsageError
+from shape_audit.interval.options import IntervalOptions
 from shape_audit.interval.ranges import at_tolerance, budget_range, edges, intersection, is_empty
 from shape_audit.interval.sweep_table import SHIPPED_TABLE, Budgets, read_budgets
 from shape_audit.records import Interval, IntervalDerivation
 
 SHIPPED_SOURCE = "sweep of arXiv 2605.27989 (github.com/wenjie1835/Interaction_Law, commit 853f922)"
-DEFAULT_TOLERANCE = 0.02
 SHIPPED_MIN_PARAMS = 1e6
-DEFAULT_DRAWS = 2000
 MOST_DRAWN = 50_000_000
 """Resamples times shapes: numbers that are held at once."""
 SENSITIVITY = (0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.05)
 
 
 def derive_interval(
-    table: str | Path | None = None,
-    *,
-    tolerance: float = DEFAULT_TOLERANCE,
-    min_params: float | None = None,
-    draws: int = DEFAULT_DRAWS,
-    seed: int = 0,
+    table: str | Path | None = None, options: IntervalOptions | None = None, **changes: Any
 ) -> IntervalDerivation:
     """Derive the interval of R_D/W from a sweep table.
 
@@ -36,22 +31,15 @@ def derive_interval(
         table: CSV file with the columns target_params, num_hidden_layers, hidden_size, test_ce (any unit); None for
             the shipped sweep. Several rows of one shape and budget (seeds) count as one, with their mean loss, and
             are resampled for the bootstrap.
-        tolerance: how much worse than the budget's best a shape may be, as a fraction of the best loss.
-        min_params: budgets below it are left out; None for 1e6 in the shipped sweep, and for none in another table.
-        draws: resamples for the bootstrap over seeds and for the intervals of the fit; 0 leaves both out.
-        seed: of the resamples.
+        options: or single options by name, see `IntervalOptions`.
 
     Raises:
         UsageError: a column is missing, the tolerance is not a fraction, or no budget is left.
         CorruptFileError: a cell is not a number.
         IncompleteError: the file cannot be read.
     """
-    if not 0 < tolerance < 1:
-        raise UsageError(f"the tolerance must be a fraction between 0 and 1 (0.02 for 2 %), not {tolerance}")
-    if draws < 0 or 0 < draws < 100:
-        raise UsageError(f"--draws {draws}: take at least 100, or 0 for neither bootstrap nor fit")
-    if seed < 0:
-        raise UsageError(f"--seed must be 0 or more, not {seed}")
+    options = IntervalOptions.given(options, changes, "derive_interval()")
+    tolerance, min_params, draws, seed = options.tolerance, options.min_params, options.draws, options.seed
     of_interaction = min_params or 0.0
     if min_params is None and table is None:
         min_params = SHIPPED_MIN_PARAMS

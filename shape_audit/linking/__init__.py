@@ -18,10 +18,11 @@ from shape_audit.lazy import lazy_names
 from shape_audit.linking.among_size import among_size
 
 if TYPE_CHECKING:
-    from shape_audit.linking.all_evidence import link, link_points
+    from shape_audit.linking.all_evidence import chosen_points, link, link_points
     from shape_audit.linking.controlled import controlled_evidence
     from shape_audit.linking.evidence import link_evidence
     from shape_audit.linking.figures import write_figures
+    from shape_audit.linking.options import LinkOptions
     from shape_audit.linking.points import (
         DEFAULT_PARAMS,
         ModelFacts,
@@ -35,9 +36,11 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_PARAMS",
+    "LinkOptions",
     "ModelFacts",
     "Point",
     "among_size",
+    "chosen_points",
     "controlled_evidence",
     "facts_of_records",
     "family_of",
@@ -60,7 +63,9 @@ __getattr__ = lazy_names(
         "facts_of_records": "points",
         "family_of": "points",
         "link": "all_evidence",
+        "LinkOptions": "options",
         "link_evidence": "evidence",
+        "chosen_points": "all_evidence",
         "link_points": "all_evidence",
         "make_points": "points",
         "measured_of": "points",

@@ -2,27 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
 
-from shape_audit.errors import UsageError
-from shape_audit.interval import shipped_interval
+from shape_audit.interval import read_interval, shipped_interval
 from shape_audit.linking.controlled import controlled_evidence
 from shape_audit.linking.evidence import Progress, link_evidence
-from shape_audit.linking.points import Point, facts_of_records, make_points, parse_params
+from shape_audit.linking.options import LinkOptions
+from shape_audit.linking.points import ModelFacts, Point, facts_of_records, make_points, parse_params
 from shape_audit.records import AuditRecord, Interval, LinkEvidence, ScoreRecord
-from shape_audit.scores import LM_EVAL_LETTERS, published_scores
+from shape_audit.scores import published_scores
 
 
 def link(
     scores: Sequence[ScoreRecord] | None = None,
+    options: LinkOptions | None = None,
     *,
     records: Sequence[AuditRecord] = (),
-    protocol: str = LM_EVAL_LETTERS,
-    params: str = "1e8:1.5e10",
-    base_only: bool = True,
-    interval: Interval | None = None,
-    draws: int = 10_000,
-    seed: int = 0,
+    **changes: Any,
 ) -> list[LinkEvidence]:
     """What the shapes of models have to do with their MMLU-Pro scores.
 
@@ -32,9 +29,8 @@ def link(
     Args:
         scores: None for those that ship.
         records: audits: their scores, their shapes where the shipped table has none, and what they measured.
-        params: LOW:HIGH, of the models.
-        base_only: without models tuned on instructions.
-        interval: None for the shipped one.
+        options: or single options by name, see `LinkOptions`. Its interval may be one, or a file that `shape-audit
+            interval -f json` wrote.
 
     Returns:
         The evidence of all models, and, where some score at the chance floor, that without them.
@@ -42,39 +38,49 @@ def link(
     Raises:
         UsageError: too few models, or records that cannot be compared.
     """
-    against = interval or shipped_interval()
+    options = LinkOptions.given(options, changes, "link()")
     own = [score for record in records for score in record.scores or ()]
-    points, left_out = make_points(
-        [*(published_scores() if scores is None else scores), *own], against, protocol=protocol,
-        params=parse_params(params), base_only=base_only, facts=facts_of_records(records),
+    points, left_out = chosen_points(
+        [*(published_scores() if scores is None else scores), *own], options, facts_of_records(records)
+    )
+    return link_points(points, options, left_out=left_out)
+
+
+def chosen_points(
+    scores: Sequence[ScoreRecord], options: LinkOptions, facts: Mapping[str, ModelFacts] | None = None
+) -> tuple[list[Point], list[str]]:
+    """See `make_points`."""
+    return make_points(
+        scores, against(options), protocol=options.protocol, params=parse_params(options.params),
+        base_only=options.base_only, facts=facts,
     )  # fmt: skip
-    return link_points(points, protocol=protocol, interval=against, left_out=left_out, draws=draws, seed=seed)
+
+
+def against(options: LinkOptions) -> Interval:
+    """The interval that is linked with."""
+    given = options.interval
+    return shipped_interval() if given is None else given if isinstance(given, Interval) else read_interval(given)
 
 
 def link_points(
     points: Sequence[Point],
+    options: LinkOptions,
     *,
-    protocol: str,
-    interval: Interval,
     left_out: Sequence[str] = (),
-    draws: int = 10_000,
-    seed: int = 0,
     progress: Progress = lambda what, done, total: None,
 ) -> list[LinkEvidence]:
     """The same of points; see `link_evidence`. The first set brings what models trained alike say.
 
     Raises:
-        UsageError: fewer than two models, or no sensible number of draws.
+        UsageError: fewer than two models.
     """
-    if not 100 <= draws <= 1_000_000:
-        raise UsageError(f"--draws must be between 100 and 1,000,000, not {draws}")
     sets = [True]
     if any(point.is_at_floor for point in points) and sum(not point.is_at_floor for point in points) >= 2:
         sets.append(False)
     found = [
         link_evidence(
-            points, protocol=protocol, interval=interval, left_out=left_out, with_floor=with_floor, draws=draws,
-            seed=seed, progress=progress,
+            points, protocol=options.protocol, interval=against(options), left_out=left_out, with_floor=with_floor,
+            draws=options.draws, seed=options.seed, progress=progress,
         )
         for with_floor in sets
     ]  # fmt: skip

@@ -21,7 +21,7 @@ from shape_audit.shape.known_models import KnownModel, known_models
 from shape_audit.shape.tying import STORED_TWICE, UNTIED_WHEN_LOADED, Tying, tying
 
 if TYPE_CHECKING:
-    from shape_audit.shape.advisor import DEFAULT_FAMILY, DEFAULT_TOP, suggest
+    from shape_audit.shape.advisor import suggest
     from shape_audit.shape.attention_rows import AttentionRows
     from shape_audit.shape.block_stacks import BlockStack, largest_stack
     from shape_audit.shape.config_facts import ConfigFacts, read_config
@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from shape_audit.shape.layer_kinds import block_kinds, like_blocks
     from shape_audit.shape.model_families import Family, Sizes, families, family_named
     from shape_audit.shape.model_shape import ShapeReading, describe, shape_of, untied_shape
+    from shape_audit.shape.options import SuggestOptions
     from shape_audit.shape.packed_weights import UnpackedTensors, quantization_disagreement
     from shape_audit.shape.parameter_budget import parse_budget
     from shape_audit.shape.placement import place
@@ -48,8 +49,6 @@ if TYPE_CHECKING:
     from shape_audit.shape.tensor_facts import TensorFacts, TokenMatrices, read_tensors, role_of, token_matrices
 
 __all__ = [
-    "DEFAULT_FAMILY",
-    "DEFAULT_TOP",
     "LARGEST_HEAD",
     "LARGE_TILE",
     "NEEDED",
@@ -65,6 +64,7 @@ __all__ = [
     "Quantization",
     "ShapeReading",
     "Sizes",
+    "SuggestOptions",
     "TensorFacts",
     "TokenMatrices",
     "Tying",
@@ -103,8 +103,7 @@ __getattr__ = lazy_names(
         "AttentionRows": "attention_rows",
         "BlockStack": "block_stacks",
         "ConfigFacts": "config_facts",
-        "DEFAULT_FAMILY": "advisor",
-        "DEFAULT_TOP": "advisor",
+        "SuggestOptions": "options",
         "Family": "model_families",
         "LARGEST_HEAD": "hardware_sizes",
         "LARGE_TILE": "hardware_sizes",

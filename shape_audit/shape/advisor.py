@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict
-from pathlib import Path
-from typing import get_args
+from typing import Any
 
 from shape_audit.errors import UsageError
 from shape_audit.interval import read_interval
@@ -18,18 +17,14 @@ from shape_audit.shape.candidate_costs import (
     searched_caveat,
     searched_interval,
 )
-from shape_audit.shape.hardware_sizes import LARGEST_HEAD, NEEDED, TILE, is_fused_head, next_multiple
+from shape_audit.shape.hardware_sizes import TILE, next_multiple
 from shape_audit.shape.model_families import Family, family_named
 from shape_audit.shape.nearest_models import nearest_in_params, nearest_in_shape, size_neighbours
+from shape_audit.shape.options import SuggestOptions
 from shape_audit.shape.parameter_budget import parse_budget
 from shape_audit.shape.placement import place
 from shape_audit.shape.shape_search import DEEPEST, WIDEST, Candidate, Request, search
 
-DEFAULT_FAMILY = "llama"
-DEFAULT_TOLERANCE = 0.03
-DEFAULT_TOP = 5
-MOST_SHOWN = 1000
-LARGEST_VOCABULARY = 10_000_000
 EXISTING = 4
 """Reference models of each kind."""
 BY_GOAL = {
@@ -43,19 +38,7 @@ RANKING = (
 BASES: dict[Counted, Basis] = {"total": "total", "non-embedding": "non-embedding"}
 
 
-def suggest(
-    params: str | int | float,
-    *,
-    non_embedding: bool = False,
-    family: str = DEFAULT_FAMILY,
-    vocab_size: int | None = None,
-    head_dim: int | None = None,
-    tied: bool | None = None,
-    interval: Interval | str | Path | None = None,
-    tolerance: float = DEFAULT_TOLERANCE,
-    top: int = DEFAULT_TOP,
-    goal: Goal = "tokens",
-) -> ShapeSuggestion:
+def suggest(params: str | int | float, options: SuggestOptions | None = None, **changes: Any) -> ShapeSuggestion:
     """Shapes of a family that have so many parameters, ranked by what they cost.
 
         suggestion = shape_audit.suggest("1.2B")
@@ -66,16 +49,8 @@ def suggest(
 
     Args:
         params: the budget: 300k, 1.2B, 1e9, or a number.
-        non_embedding: the budget leaves token and position embeddings and the unembedding out.
-        family: llama, mistral, qwen2 ..., see `data/model_families.json`.
-        vocab_size: padded to a multiple of 64; None for the family's.
-        head_dim: None for the family's, whichever fits.
-        tied: whether the output matrix is the embedding; None as the family does at this size.
-        interval: of R_D/W, to search, or a file that `shape-audit interval -f json` wrote; None for the shapes that
-            cost at most 1 % of loss by the shipped yardstick.
-        tolerance: how far a shape may miss the budget, as a fraction of it.
-        top: how many shapes at most.
-        goal: what they are ordered by: loss at equal `tokens` or equal `training-time`, or `decoding`: fewest blocks.
+        options: or single options by name, see `SuggestOptions`. Its interval may be one, or a file that `shape-audit
+            interval -f json` wrote.
 
     Raises:
         UsageError: arguments that are not a valid combination, or no shape inside the interval hits the budget; the
@@ -83,18 +58,9 @@ def suggest(
         CorruptFileError: the interval's file is not JSON.
         IncompleteError: it cannot be read.
     """
-    known = family_named(family)
-    budget = parse_budget(params)
-    if not 0 < tolerance < 1:
-        raise UsageError(f"--tolerance must be a fraction between 0 and 1 (0.03 for 3 %), not {tolerance}")
-    if not 1 <= top <= MOST_SHOWN:
-        raise UsageError(f"--top must be between 1 and {MOST_SHOWN}, not {top}")
-    if vocab_size is not None and not 1 <= vocab_size <= LARGEST_VOCABULARY:
-        raise UsageError(f"--vocab must be between 1 and {LARGEST_VOCABULARY:,}, not {vocab_size}")
-    if head_dim is not None and not is_fused_head(head_dim):
-        raise UsageError(f"--head-dim must be a multiple of {NEEDED} up to {LARGEST_HEAD} (64 or 128), not {head_dim}")
-    if goal not in get_args(Goal):
-        raise UsageError(f"--for {goal}: expected one of {', '.join(get_args(Goal))}")
+    options = SuggestOptions.given(options, changes, "suggest()")
+    known, budget = family_named(options.family), parse_budget(params)
+    interval = options.interval
     if interval is None:
         interval = searched_interval()
     elif not isinstance(interval, Interval):
@@ -102,17 +68,17 @@ def suggest(
     request = Request(
         family=known,
         budget=budget,
-        non_embedding=non_embedding,
+        non_embedding=options.non_embedding,
         interval=interval,
-        vocab_size=next_multiple(known.vocab_size if vocab_size is None else vocab_size),
-        tied=known.ties(budget) if tied is None else tied,
-        head_dims=known.head_dims if head_dim is None else (head_dim,),
-        tolerance=tolerance,
+        vocab_size=next_multiple(known.vocab_size if options.vocab_size is None else options.vocab_size),
+        tied=known.ties(budget) if options.tied is None else options.tied,
+        head_dims=known.head_dims if options.head_dim is None else (options.head_dim,),
+        tolerance=options.tolerance,
     )
     found = search(request)
-    if not found or abs(found[0].miss) > tolerance:
+    if not found or abs(found[0].miss) > options.tolerance:
         raise UsageError(_nothing(request, found))
-    return _suggestion(request, found, (top, goal), vocab_size)
+    return _suggestion(request, found, (options.top, options.goal), options.vocab_size)
 
 
 def _suggestion(

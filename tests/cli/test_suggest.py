@@ -126,7 +126,7 @@ def test_every_family_is_named_in_the_help(capsys: pytest.CaptureFixture[str]) -
         (("--params", "1B", "--head-dim", "7"), 4, "--head-dim must be"),
         (("--params", "1B", "--family", "lama"), 4, "did you mean llama?"),
         (("--params", "1B", "--top", "0"), 4, "--top must be between 1"),
-        (("--params", "1B", "--tolerance", "nan"), 4, "--tolerance must be a fraction"),
+        (("--params", "1B", "--tolerance", "nan"), 4, "--tolerance must be a number"),
         (("--params", "1B", "--choose", "1"), 4, "--choose says which config to write: it needs --write-config"),
         (("--params", "1B", "--write-config", "new", "--choose", "9", "--top", "3"), 4, "there are shapes 1 to 3"),
         (("--params", "1B", "--write-config", "new", "--choose", "0"), 4, "--choose 0"),

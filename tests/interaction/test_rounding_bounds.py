@@ -96,7 +96,9 @@ def test_bounds_are_small_where_nothing_is_hard(name: str) -> None:
     for number in QUOTIENTS:
         bound, of_plugin = site.rounding_error[number], site.rounding_error[f"{number}_plugin"]
         low, high = getattr(site, f"{number}_ci")
-        assert bound is not None and 0 < bound < 1e-2 * (high - low) / 2, number
+        # of isotropic gradients a random basis has a ratio of 0, and alignment is a quotient by nearly nothing
+        share = 1e-1 if number == "channel_alignment" else 1e-2
+        assert bound is not None and 0 < bound < share * (high - low) / 2, number
         is_difference = number in ("aofe_ratio_excess", "channel_alignment")  # of shares of the energy, 0 by design
         size = 1.0 if is_difference else getattr(site, f"{number}_plugin")
         assert of_plugin is not None and 0 < of_plugin < 1e-3 * size, number

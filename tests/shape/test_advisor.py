@@ -163,7 +163,7 @@ def test_shapes_are_ordered_by_what_they_cost() -> None:
     layers = [one.shape.num_hidden_layers for one in found["decoding"].shapes]
     assert layers == sorted(layers)
     assert found["training-time"].shapes[0].shape.r_dw < found["tokens"].shapes[0].shape.r_dw
-    with pytest.raises(UsageError, match="--for speed: expected one of tokens, training-time, decoding"):
+    with pytest.raises(UsageError, match="--for must be one of tokens, training-time, decoding"):
         suggest("1.2B", goal="speed")  # type: ignore[arg-type]
 
 

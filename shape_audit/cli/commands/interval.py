@@ -10,7 +10,7 @@ import typer
 from shape_audit.cli.declaring import Format, Output, command, flag
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode
-from shape_audit.interval import derive_interval
+from shape_audit.interval import IntervalOptions, derive_interval
 from shape_audit.records import check_writable, read_record_folder
 from shape_audit.reports import as_json, interval_markdown, interval_text, yardstick_markdown, yardstick_text
 from shape_audit.yardsticks import shipped_yardsticks
@@ -18,6 +18,7 @@ from shape_audit.yardsticks import shipped_yardsticks
 
 @command("shape-audit interval")
 def interval(
+    options: IntervalOptions,
     table: Annotated[
         str | None,
         typer.Argument(
@@ -26,17 +27,6 @@ def interval(
             "byte-sweep.  [default: the shipped sweep]",
         ),
     ] = None,
-    tolerance: Annotated[
-        float, flag(help="How much worse than the budget's best a shape may be, as a fraction.")
-    ] = 0.02,
-    min_params: Annotated[
-        float | None,
-        flag(help="Leave out smaller parameter budgets.  [default: 1e6 in the shipped sweep, else none]"),
-    ] = None,
-    draws: Annotated[
-        int, flag(help="Resamples of seeds, and of shapes for the fit's intervals; 0 leaves out both.")
-    ] = 2000,
-    seed: Annotated[int, flag(help="Random seed for resampling.")] = 0,
     figures: Annotated[
         Path | None,
         flag(metavar="DIR", help="Write loss, interaction by protocol, and best shape, against R_D/W and budget: "
@@ -57,11 +47,13 @@ def interval(
     if table in shipped_yardsticks():
         _show_yardstick(table, figures, format, output)
         return ExitCode.CLEAN
-    derivation = derive_interval(table, tolerance=tolerance, min_params=min_params, draws=draws, seed=seed)
+    derivation = derive_interval(table, options)
     if records is not None:
         from shape_audit.interval import with_open_models  # it brings numpy: not into every start
 
-        derivation = with_open_models(derivation, read_record_folder(records), draws=draws or 2000, seed=seed)
+        derivation = with_open_models(
+            derivation, read_record_folder(records), draws=options.draws or 2000, seed=options.seed
+        )
     forms = {"text": interval_text, "json": as_json, "markdown": interval_markdown}
     emit(forms[format](derivation), output)
     if figures is not None:

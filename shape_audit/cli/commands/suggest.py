@@ -8,40 +8,15 @@ from typing import Annotated
 from shape_audit.cli.declaring import Format, Output, command, flag
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, UsageError
-from shape_audit.records import Goal, ShapeSuggestion
+from shape_audit.records import ShapeSuggestion
 from shape_audit.reports import as_json, suggestion_markdown, suggestion_text
-from shape_audit.shape import DEFAULT_FAMILY, DEFAULT_TOP, suggest, write_config
+from shape_audit.shape import SuggestOptions, suggest, write_config
 
 
 @command("shape-audit suggest")
 def suggest_shapes(
     params: Annotated[str, flag(metavar="N", help="The budget: 300k, 1.2B, 1e9.")],
-    non_embedding: Annotated[
-        bool, flag("--non-embedding", help="The budget is without embedding and unembedding.")
-    ] = False,
-    family: Annotated[
-        str, flag(help="llama, mistral, qwen2, qwen3, gemma, gemma3_text, gpt2 or gpt_neox.")
-    ] = DEFAULT_FAMILY,
-    vocab: Annotated[
-        int | None, flag(help="Tokens, padded to a multiple of 64.  [default: the family's]")
-    ] = None,
-    head_dim: Annotated[
-        int | None, flag(help="A multiple of 8.  [default: 128 or 64, whichever fits; gemma: 256 or 128]")
-    ] = None,
-    tied: Annotated[
-        bool | None,
-        flag("--tied/--untied", help="Embedding and output matrix are one.  [default: as the family at this size]"),
-    ] = None,
-    interval: Annotated[
-        Path | None,
-        flag(metavar="FILE", help="Interval JSON of R_D/W to search.  [default: shapes that cost at most 1 %]"),
-    ] = None,
-    goal: Annotated[
-        Goal,
-        flag("--for", help="Order by loss at equal tokens, by loss at equal training time, or by blocks in a row."),
-    ] = "tokens",
-    tolerance: Annotated[float, flag(help="How far a shape may miss the budget, as a fraction.")] = 0.03,
-    top: Annotated[int, flag(help="Shapes to show.")] = DEFAULT_TOP,
+    options: SuggestOptions,
     config_folder: Annotated[
         Path | None, flag("--write-config", metavar="DIR", help="Directory for the config.json of the first shape.")
     ] = None,
@@ -56,10 +31,7 @@ def suggest_shapes(
     """
     if choose is not None and config_folder is None:
         raise UsageError("--choose says which config to write: it needs --write-config")
-    suggestion = suggest(
-        params, non_embedding=non_embedding, family=family, vocab_size=vocab, head_dim=head_dim, tied=tied,
-        interval=interval, tolerance=tolerance, top=top, goal=goal,
-    )  # fmt: skip
+    suggestion = suggest(params, options)
     if config_folder is not None:
         chosen = 1 if choose is None else choose
         note(f"config of shape {chosen}: {_written(suggestion, chosen, config_folder)}")

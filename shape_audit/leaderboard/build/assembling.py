@@ -139,9 +139,9 @@ def _ordered(rows: Sequence[BoardRow], order: Order, protocol: str) -> list[Boar
 
 
 def _evidence(rows: Sequence[BoardRow], interval: Interval, protocol: str, draws: int) -> list[LinkEvidence]:
-    from shape_audit.linking import link_points  # brings numpy: not into every start of the program
+    from shape_audit.linking import LinkOptions, link_points  # brings numpy: not into every start of the program
 
     points, left_out = points_of(rows, interval, protocol)
     if len(points) < 2:
         return []
-    return link_points(points, protocol=protocol, interval=interval, left_out=left_out, draws=draws)
+    return link_points(points, LinkOptions(protocol=protocol, interval=interval, draws=draws), left_out=left_out)
