@@ -92,6 +92,7 @@ def _check(ref: ModelRef, options: CheckOptions) -> CheckReport:
         accepted=left,
         fail_on=options.fail_on,
         settings=[_one_line(line) for line in _settings(options, policy)],
+        read_as=[_one_line(note) for note in files.ref.notes],
         rules_off={id: _one_line(why) for id, why in off.items()},
         severities={id: level for id, level in policy.severity.items() if level != "off"}
         | {id: f"at least {level}" for id, level in policy.at_least.items()},

@@ -57,6 +57,8 @@ class CheckReport(Frozen):
     fail_on: Severity
     settings: list[str] = Field(default_factory=list)
     """What it was judged by beside the defaults: each file, where it came from, and what was chosen."""
+    read_as: list[str] = Field(default_factory=list)
+    """What the model's name was read as, where that is not plain: a folder of that name, another name on the Hub."""
     rules_off: dict[str, str] = Field(default_factory=dict)
     """Id -> what switched a rule off: `--ignore`, `--select`, or a policy."""
     severities: dict[str, str] = Field(default_factory=dict)

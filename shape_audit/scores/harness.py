@@ -13,6 +13,7 @@ from shape_audit.errors import IncompleteError, NotAuditableError, UsageError, e
 from shape_audit.hub import quiet_datasets, quiet_transformers
 from shape_audit.loader import KeptAnswers, in_empty_folder, tokenizer_in, without_hub_kernels
 from shape_audit.parallel import processes_of_run
+from shape_audit.scores.options import ScoreOptions
 from shape_audit.scores.questions import DATASET
 
 REPETITIVE = ("exceeds model's maximum length", "Left truncation applied", "specified through cli")
@@ -51,27 +52,16 @@ class HarnessRun:
 
 
 def run_harness(
-    task: str,
-    model: HarnessModelFiles,
-    *,
-    device: str,
-    batch_size: str,
-    limit: int | None,
-    max_gen_toks: int | None,
-    output: Path,
-    answers: Path | None,
-    questions: Path | None,
+    task: str, model: HarnessModelFiles, options: ScoreOptions, *, output: Path, answers: Path | None
 ) -> HarnessRun | None:
     """Run one stock task or group with the `hf` backend, as `lm-eval run` does.
 
     Args:
         model: where it lies, and what lm-eval is told of it.
-        limit: questions a task, the first ones; None for all.
-        max_gen_toks: of tasks that generate; None for the task's own.
+        options: with the device and the batch size that auto comes to.
         output: folder the tracker will save to.
         answers: beginning of the names of files that keep answers as they come, one a process, so that a killed run
             goes on; None keeps none. They must be of this model and these settings alone.
-        questions: folder of the questions; None for the Hub's.
 
     Paths are absolute: lm-eval works in an empty folder.
 
@@ -89,11 +79,12 @@ def run_harness(
 
     _check_world()
     tracker = EvaluationTracker(output_path=str(output))
-    links = {} if questions is None else {DATASET: questions}
+    links = {} if options.questions is None else {DATASET: options.questions}
+    batch_size, max_gen_toks = options.batch_size, options.max_gen_toks
     with _with_progress_of_questions_alone(), without_hub_kernels(), in_empty_folder(links), ExitStack() as opened:
         try:
             loaded = HarnessModel(
-                model.weights, model.tokenizer, **model.model_args, device=device, batch_size=batch_size
+                model.weights, model.tokenizer, **model.model_args, device=options.device, batch_size=batch_size
             )
             if answers is not None:
                 file = Path(f"{answers}_rank{loaded.rank}{ANSWERS}")
@@ -103,8 +94,8 @@ def run_harness(
                 model_args=dict(model.model_args),
                 tasks=[task],
                 batch_size=batch_size,
-                device=device,
-                limit=limit,
+                device=options.device,
+                limit=options.limit,
                 gen_kwargs={"max_gen_toks": max_gen_toks} if max_gen_toks is not None else None,
                 evaluation_tracker=tracker,
                 log_samples=True,

@@ -88,17 +88,13 @@ def score(model: str | Path | ModelRef, options: ScoreOptions | None = None, **c
                 checkpoint, (weights, tokenizer), options, harness.special_tokens(tokenizer, checkpoint.repo_id)
             ),
         ),
-        device=device,
-        batch_size=options.batch_size or ("1" if device == "cpu" else "auto"),
-        limit=options.limit,
-        max_gen_toks=options.max_gen_toks,
+        options.but(device=device, batch_size=options.batch_size or ("1" if device == "cpu" else "auto")),
         output=output,
         answers=answers,
-        questions=options.questions,
     )
     if run is None:
         return None
-    notes = [questions.source, *_notes(run, tokenizer, options)]
+    notes = [questions.source, *_notes(run, tokenizer, options), *checkpoint.ref.notes]
     run.results[MADE_BY] = {
         "model": checkpoint.repo_id, "revision": checkpoint.revision, "subfolder": checkpoint.ref.subfolder or None,
         "variant": checkpoint.variant, "notes": notes,

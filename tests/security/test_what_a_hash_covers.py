@@ -210,3 +210,11 @@ def test_a_hub_that_answers_for_another_name_is_told(hub: LoopbackHub, program: 
     record = json.loads(done.stdout)
     assert record["model"]["repo_id"] == "new/name"
     assert any("old/name was asked for, and the Hub answered with new/name" in note for note in record["notes"])
+
+
+@pytest.mark.parametrize("form", ["text", "json", "markdown", "github", "sarif", "junit"])
+def test_and_check_tells_it_in_every_form(form: str, hub: LoopbackHub, program: Program, tiny_llama: Path) -> None:
+    hub.add_model("new/name", tiny_llama)
+    hub.fault(Redirect("/api/models/new/name?blobs=true", hub_headers=False), on="GET /api/models/old/name")
+    done = program("check", "old/name", "-f", form, HF_ENDPOINT=hub.endpoint)
+    assert "old/name was asked for, and the Hub answered with new/name" in " ".join(done.stdout.split())

@@ -46,8 +46,10 @@ def rules_run(report: CheckReport) -> str:
 
 
 def judged_by(report: CheckReport) -> list[str]:
-    """A line on where the settings are from, then on each way in which a rule counts for less or more: none hidden."""
-    lines = [f"settings: {'; '.join(report.settings) or 'the defaults'}"]
+    """Lines on how the name was read and where the settings are from, then on each way in which a rule counts for less
+    or more: none hidden."""
+    lines = [f"model: {note}" for note in report.read_as]
+    lines.append(f"settings: {'; '.join(report.settings) or 'the defaults'}")
     off: dict[str, list[str]] = {}
     for rule, why in report.rules_off.items():
         off.setdefault(why, []).append(rule)
