@@ -1,5 +1,6 @@
 """Models larger than memory: the same numbers as in memory, and nothing left behind."""
 
+import gc
 import json
 import shutil
 import tempfile
@@ -95,6 +96,7 @@ def test_from_the_disk_the_numbers_are_those_in_memory(
     assert sorted(added) == [0, 0, 0, 2, 2, 2]  # every site once for each of the two micro-batches
     assert streamed.environment.device == "disk, cpu" and in_memory.environment.device == "cpu"
     assert len(progress.seen[-1]) == 1  # the checkpoint's own files are read: nothing was written into the folder
+    gc.collect()  # the view of the folder goes with the model, which is part of a circle
     assert not any(temporary.glob("shape-audit-*"))
 
 
@@ -154,7 +156,7 @@ def test_the_folder_is_gone_after_an_error(error: BaseException, tiny_llama: Pat
     progress = Looking(temporary, error)
     with pytest.raises(type(error)):
         shape_audit.audit(str(tiny_llama), device_map="disk", progress=progress, **FEW, micro_batch=2)
-    assert len(progress.seen[-1]) == 1 and not any(temporary.glob("shape-audit-*"))
+    assert len(progress.seen[-1]) == 1 and not offloaded(temporary)
 
 
 @pytest.mark.parametrize("name", ["opt", "falcon"])

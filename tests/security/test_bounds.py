@@ -151,7 +151,7 @@ def test_yaml_is_what_its_text_shows(kind: str) -> None:
     text, says = YAML[kind]
     with pytest.raises(CorruptFileError, match=says):
         parse_yaml(text, file="README.md")
-    for name, content in ((".eval_results/a.yaml", text), ("README.md", f"---\n{text}\n---\n")):
+    for name, content in ((".eval_results/a.yaml", text), ("README.md", f"---\n# model-index\n{text}\n---\n")):
         found, passed_over = posted_scores("org/name", None, {name: content})
         assert found == [] and len(passed_over) == 1 and says in passed_over[0]
     with pytest.raises(CorruptFileError):

@@ -34,7 +34,7 @@ def test_a_planted_pickle_of_an_old_cache_is_never_read(
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
     write_questions(tmp_path)
     mark = tmp_path / "mark"
-    options = ScoreOptions(results=tmp_path / "runs", limit=1)
+    options = ScoreOptions(results=tmp_path / "runs", limit=1, questions=tmp_path / "TIGER-Lab" / "MMLU-Pro")
     start = _answers(read_checkpoint(str(tiny_llama)), options)
     start.parent.mkdir(parents=True)
     planted = pickle.dumps(Payload(mark))

@@ -62,7 +62,11 @@ def run_with_yes(arguments: list[str], where: Path, environment: dict[str, str])
 
 @pytest.mark.parametrize(
     "arguments",
-    [(3, "score", "--limit", "1"), (3, "audit", "--windows", "2", "--seq-len", "16"), (0, "check", "--deep")],
+    [
+        (3, "score", "--limit", "1", "--questions", "TIGER-Lab/MMLU-Pro"),
+        (3, "audit", "--windows", "2", "--seq-len", "16"),
+        (0, "check", "--deep"),
+    ],
     ids=lambda arguments: arguments[1],
 )
 def test_a_y_on_stdin_runs_nothing(
@@ -201,7 +205,7 @@ def test_scores_are_of_the_model_without_its_adapter(
     write_questions(tmp_path)
     monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
     (model / "adapter_config.json").write_text(json.dumps({"peft_type": "LORA", "base_model_name_or_path": "org/x"}))
-    done = program("score", model, "--results", "runs", "-f", "json", **OFFLINE)
+    done = program("score", model, "--questions", "TIGER-Lab/MMLU-Pro", "--results", "runs", "-f", "json", **OFFLINE)
     assert done.returncode == 0, done.stderr
 
 

@@ -36,6 +36,8 @@ SECONDS = 120.0
 SHARE = 4
 """A file may take so great a part of bytes and seconds: one made to take all of them does not hide the others."""
 MOST_FILES = 10_000
+MOST_ON_THE_HUB = 400
+"""Each takes two requests or more."""
 DEEPEST = 5
 PARALLEL = 8
 _WITHOUT_CODE = (b"GGUF",)
@@ -77,13 +79,14 @@ def executables_in(files: Inspection) -> Executables:
     total = TOTAL if files.folder else HUB_TOTAL
     whole = Budget(total, SECONDS)
     names = [name for name in sorted(sizes) if name not in files.headers]
-    reports = [_File(name, files, whole, (total // SHARE, SECONDS / SHARE)) for name in names[:MOST_FILES]]
+    most = MOST_FILES if files.folder else MOST_ON_THE_HUB
+    reports = [_File(name, files, whole, (total // SHARE, SECONDS / SHARE)) for name in names[:most]]
     with warnings.catch_warnings(), ThreadPoolExecutor(1 if files.folder else PARALLEL) as pool:
         warnings.simplefilter("ignore")  # numbers taken for a pickle's texts have odd escapes
         list(pool.map(_File.look, reports))
     unread = {report.name: report.unread for report in reports if report.unread}
-    if names[MOST_FILES:]:
-        unread[names[MOST_FILES]] = f"this and {len(names) - MOST_FILES - 1:,} more files: there are too many"
+    if names[most:]:
+        unread[names[most]] = f"this and {len(names) - most - 1:,} more files: there are too many"
     return Executables(tuple(one for report in reports for one in report.found), unread)
 
 
