@@ -17,11 +17,14 @@ AGAIN_SECONDS = 0.02
 """How long after a signal met an import it is tried again; an import of torch takes a second or two."""
 
 _received: list[int] = []
+_raised: list[int] = []
+"""Of the signals received those that have ended something; one that waited for an import need not come again then."""
 
 
 def listen() -> None:
     """Have both signals raise KeyboardInterrupt from now on, and forget those of before."""
     _received.clear()
+    _raised.clear()
     sys.unraisablehook = _unraisable
     with suppress(ValueError):  # only a main thread may set handlers
         signal.signal(signal.SIGINT, _interrupt)
@@ -39,6 +42,7 @@ def stop_if_interrupted() -> None:
     """Raise what a signal has raised before, if somebody has swallowed it: an exception that meets a finaliser or a
     weak reference's callback is printed or dropped, and the program would go on. Progress asks at every step."""
     if _received:
+        _raised.append(_received[-1])
         raise KeyboardInterrupt
 
 
@@ -53,10 +57,13 @@ class Interruptible:
 
 
 def _interrupt(number: int, frame: FrameType | None) -> None:
+    if _raised and number == signal.SIGALRM:
+        return
     _received.append(number)
     if hasattr(signal, "setitimer") and _is_importing(frame):
         signal.setitimer(signal.ITIMER_REAL, AGAIN_SECONDS)
         return
+    _raised.append(number)
     raise KeyboardInterrupt
 
 

@@ -19,7 +19,6 @@ from shape_audit.interaction import PROTOCOL_NAMES
 from shape_audit.parallel.launched import LOST_CONTACT
 from shape_audit.parallel.launcher import exit_code_of
 from tests.conftest import Program
-from tests.findings import findings
 from tests.parallel.test_processes_of_run import launched
 
 ROOT = Path(__file__).resolve().parents[2]
@@ -86,7 +85,8 @@ def test_processes_that_were_killed_go_on_to_the_same_record_bit_for_bit(tiny_ll
     assert list((tmp_path / "killed").glob("*/state.48.1.safetensors"))
     records = sharded([straight, killed, longer], 2, tmp_path)
     assert not any("partial" in note for record in records for note in record["notes"])
-    assert len({findings(json.dumps(record)) for record in records}) == 1
+    found = [{k: v for k, v in record.items() if k not in ("record_sha256", "environment")} for record in records]
+    assert found[0] == found[1] == found[2]
     alone = shape_audit.audit(**{**killed, "partial": tmp_path / "killed"})
     assert "saved partial results were not used: processes was 2, is 1" in alone.notes
 
