@@ -36,8 +36,8 @@ SECONDS = 120.0
 SHARE = 4
 """A file may take so great a part of bytes and seconds: one made to take all of them does not hide the others."""
 MOST_FILES = 10_000
-MOST_ON_THE_HUB = 400
-"""Each takes two requests or more."""
+MOST_SHARDS = 40
+"""On the Hub, of those without a sound header: each takes two requests or more."""
 DEEPEST = 5
 PARALLEL = 8
 _WITHOUT_CODE = (b"GGUF",)
@@ -79,14 +79,19 @@ def executables_in(files: Inspection) -> Executables:
     total = TOTAL if files.folder else HUB_TOTAL
     whole = Budget(total, SECONDS)
     names = [name for name in sorted(sizes) if name not in files.headers]
-    most = MOST_FILES if files.folder else MOST_ON_THE_HUB
-    reports = [_File(name, files, whole, (total // SHARE, SECONDS / SHARE)) for name in names[:most]]
+    shards: list[str] = []
+    if not files.folder:  # thousands of shards are not asked for; that they have no sound header is a fault already
+        shards = [name for name in names if name.endswith(".safetensors")]
+        names = [name for name in names if not name.endswith(".safetensors")] + shards[:MOST_SHARDS]
+    reports = [_File(name, files, whole, (total // SHARE, SECONDS / SHARE)) for name in names[:MOST_FILES]]
     with warnings.catch_warnings(), ThreadPoolExecutor(1 if files.folder else PARALLEL) as pool:
         warnings.simplefilter("ignore")  # numbers taken for a pickle's texts have odd escapes
         list(pool.map(_File.look, reports))
     unread = {report.name: report.unread for report in reports if report.unread}
-    if names[most:]:
-        unread[names[most]] = f"this and {len(names) - most - 1:,} more files: there are too many"
+    if names[MOST_FILES:]:
+        unread[names[MOST_FILES]] = f"this and {len(names) - MOST_FILES - 1:,} more files: there are too many"
+    if shards[MOST_SHARDS:]:
+        unread[shards[MOST_SHARDS]] = f"this and {len(shards) - MOST_SHARDS - 1:,} more shards: there are too many"
     return Executables(tuple(one for report in reports for one in report.found), unread)
 
 
