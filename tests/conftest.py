@@ -1,10 +1,12 @@
 """What tests of several rooms use: materials where they are, and the program in a process of its own."""
 
 import os
+import shutil
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import settings
@@ -13,6 +15,7 @@ from tests.loopback_hub import LoopbackHub
 from tests.tiny_models import save_tiny
 
 MATERIALS = Path(__file__).resolve().parents[2] / "shared" / "materials"
+BROWSERS = ("chromium", "chromium-browser", "google-chrome")
 CLIENT_SETTINGS = ("HF_", "HUGGING", "TRANSFORMERS_", "SHAPE_AUDIT_")
 
 settings.register_profile("ours", deadline=None, derandomize=True)
@@ -35,6 +38,20 @@ def materials() -> Path:
 def tiny_llama(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A Hub-style folder with a two-layer byte-level Llama of random weights."""
     return save_tiny(tmp_path_factory.mktemp("models") / "tiny-llama", "llama")
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator[Any]:
+    """Chromium, as the machine has it: one for the whole worker, since a thread can hold one session only."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: no browser tests")
+    found = next((path for path in map(shutil.which, BROWSERS) if path), None)
+    if found is None:
+        pytest.skip("no Chromium is installed (scripts/browser installs one): no browser tests")
+    sandbox = [] if hasattr(os, "geteuid") and os.geteuid() else ["--no-sandbox"]  # root's Chromium refuses to have one
+    with playwright.sync_playwright() as session:
+        started = session.chromium.launch(executable_path=found, args=[*sandbox, "--disable-dev-shm-usage"])
+        yield started
+        started.close()
 
 
 @pytest.fixture

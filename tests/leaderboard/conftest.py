@@ -1,7 +1,5 @@
-"""A real browser, without a network; where there is none, the tests that need it say so and are skipped."""
+"""Boards, and their page open in the real browser, without a network."""
 
-import os
-import shutil
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,23 +10,7 @@ from shape_audit.leaderboard import page_html
 from shape_audit.records import Board
 from tests.leaderboard.boards import real_board, small_board
 
-BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-
 OpenPage = Callable[..., Any]
-
-
-@pytest.fixture(scope="session")
-def browser() -> Iterator[Any]:
-    """Chromium, as the machine has it."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is not installed: no browser tests")
-    found = next((path for path in map(shutil.which, BROWSERS) if path), None)
-    if found is None:
-        pytest.skip("no Chromium is installed (scripts/browser installs one): no browser tests")
-    sandbox = [] if hasattr(os, "geteuid") and os.geteuid() else ["--no-sandbox"]  # root's Chromium refuses to have one
-    with playwright.sync_playwright() as session:
-        started = session.chromium.launch(executable_path=found, args=[*sandbox, "--disable-dev-shm-usage"])
-        yield started
-        started.close()
 
 
 @pytest.fixture(scope="session")

@@ -45,10 +45,8 @@ from shape_audit.reports import (
 )
 from tests.checks.checkpoints import set_config, write_clean
 from tests.leaderboard.boards import real_board, score, small_board
-from tests.leaderboard.conftest import browser
 from tests.security.hostile_records import HOSTILE, SCRIPT, hostile, texts_of
 
-__all__ = ["browser"]
 PLAIN_TAGS = {
     "h1",
     "h2",
