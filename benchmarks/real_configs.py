@@ -2,7 +2,7 @@
 
 For each causal-LM and image-text-to-text type a model is built on the meta device from its default config, and from one
 with fewer layers, and saved with its own `save_pretrained` (see `meta_checkpoints.py`). It is then read, checked, and
-checked with --deep: errors and warnings would be false alarms. Into the smaller one ten kinds of damage are planted,
+checked with --deep: errors and warnings would be false alarms. Into the smaller one, kinds of damage are planted,
 one at a time (see `planted_damage.py`): each should be found, by one finding that names it, without --deep where
 block neighbours or the config can tell, with it otherwise.
 
@@ -66,7 +66,7 @@ def survey(model_type: str, class_name: str) -> dict[str, Any]:
         with TemporaryDirectory(prefix="real-configs-") as name:
             folder = Path(name) / "model"
             try:
-                save(build(model_type, class_name, reduced=size == "reduced"), folder)
+                save(build(model_type, class_name, is_reduced=size == "reduced"), folder)
             except Exception as error:  # a default config that its own class cannot build
                 reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
                 result[size] = {"cannot be built": reason[:160]}
@@ -92,8 +92,8 @@ def _planted(kind: str, folder: Path, copy: Path, sound_report: CheckReport) -> 
     copy.mkdir()
     for file in folder.glob("*.json"):
         shutil.copy(file, copy)
-    stack = CheckedModel(inspect_model(str(folder))).stack
-    planted = DAMAGES[kind](Sound(copy, headers_of(folder), stack)) if stack else None
+    model = CheckedModel(inspect_model(str(folder)))
+    planted = DAMAGES[kind](Sound(copy, headers_of(folder), model.stack, model.alike)) if model.stack else None
     if planted is None:
         return "-"
     headers, named = planted

@@ -15,6 +15,7 @@ from shape_audit.checks.all_rules import all_rules
 from shape_audit.checks.architecture import CannotLookError, Expected, compare_with_architecture
 from shape_audit.checks.baseline import read_baseline
 from shape_audit.checks.checked_model import CheckedModel
+from shape_audit.checks.consequences import Told, causes
 from shape_audit.checks.options import CheckOptions
 from shape_audit.checks.policy import Ignored, Policy, read_policy
 from shape_audit.checks.rule import Need, Rule, Seen
@@ -74,12 +75,11 @@ def _check(ref: ModelRef, options: CheckOptions) -> CheckReport:
     not_run |= {
         id: f"{OPTIONS[rule.needs]}: {unable[rule.needs]}" for id, rule in all_rules().items() if rule.needs in unable
     }
-    findings = [finding for rule in rules for finding in _findings(rule, checked, policy)]
     counted, left = [], []
-    for finding in findings:
+    for finding, subjects in (told for rule in rules for told in _findings(rule, checked, policy)):
         reason = _reason(finding, policy.ignore) or accepted.get(finding.fingerprint)
         if reason is None:
-            counted.append(_reminding(finding, policy.ignore))
+            counted.append((_reminding(finding, policy.ignore), subjects))
         else:
             left.append(Accepted(finding=finding, reason=_one_line(reason)))
     return CheckReport(
@@ -88,7 +88,7 @@ def _check(ref: ModelRef, options: CheckOptions) -> CheckReport:
         tool_version=__version__,
         rules_run=[rule.id for rule in rules],
         rules_not_run=not_run,
-        findings=counted,
+        findings=causes(counted, all_rules()),
         accepted=left,
         fail_on=options.fail_on,
         settings=[_one_line(line) for line in _settings(options, policy)],
@@ -241,14 +241,14 @@ def _fitting_record(files: Inspection, path: Path) -> AuditRecord:
     return record
 
 
-def _findings(rule: Rule, model: CheckedModel, policy: Policy) -> Iterator[Finding]:
+def _findings(rule: Rule, model: CheckedModel, policy: Policy) -> Iterator[Told]:
     """What a rule sees, as findings; beyond the first few, as one that counts the others."""
     seen = list(rule.look(model, policy))
     counts: Counter[tuple[str, str]] = Counter()
     for one in _bounded(seen):
         counts[one.file, one.place] += 1
         key = f"{rule.id}\0{one.file}\0{one.place}\0{counts[one.file, one.place]}"
-        yield Finding(
+        finding = Finding(
             rule=rule.id,
             name=rule.name,
             severity=policy.judged(rule.id, one.severity or rule.severity),
@@ -258,6 +258,7 @@ def _findings(rule: Rule, model: CheckedModel, policy: Policy) -> Iterator[Findi
             fix=one.fix or rule.fix,
             fingerprint=hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16],
         )
+        yield finding, one.subjects
 
 
 def _bounded(seen: Sequence[Seen]) -> Iterator[Seen]:

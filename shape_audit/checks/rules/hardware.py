@@ -84,6 +84,7 @@ def head_dim_not_fused(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     "SA205", "key-value-heads", "error",
     why="Grouped-query attention gives each key/value head the same number of query heads; otherwise it cannot run.",
     fix="Make num_key_value_heads a divisor of num_attention_heads.",
+    explains=("SA313",),
 )  # fmt: skip
 def key_value_heads(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """num_key_value_heads does not divide num_attention_heads."""

@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
+from shape_audit.checks.subjects import key_of
 from shape_audit.hub import CONFIG_FILE, FaultKind
 
 _AGAIN = "Save or upload the file again; compare its size and sha256 with the original."
@@ -15,43 +16,45 @@ _AGAIN = "Save or upload the file again; compare its size and sha256 with the or
 def _faults(model: CheckedModel, kind: FaultKind) -> Iterator[Seen]:
     for fault in model.files.faults:
         if fault.kind == kind:
-            yield Seen(fault.message, file=fault.file)
+            yield Seen(fault.message, file=fault.file, about=tuple(key_of(fault.file, key) for key in fault.keys))
 
 
 @rule("SA401", "not-safetensors", "error", why="No client can load it; some take minutes or all memory to say so.",
-      fix=_AGAIN)  # fmt: skip
+      fix=_AGAIN, explains=("SA408",))  # fmt: skip
 def not_safetensors(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A file named .safetensors does not begin with a sound header."""
     yield from _faults(model, "not-safetensors")
 
 
-@rule("SA402", "wrong-file-size", "error", why="Tensors at its end are lost, or something was appended.", fix=_AGAIN)
+@rule("SA402", "wrong-file-size", "error", why="Tensors at its end are lost, or something was appended.", fix=_AGAIN,
+      explains=("SA408",))  # fmt: skip
 def wrong_file_size(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A file is shorter or longer than its header says."""
     yield from _faults(model, "size")
 
 
 @rule("SA403", "bad-offsets", "error", why="Two tensors share bytes, or one has more or fewer than its shape needs.",
-      fix=_AGAIN)  # fmt: skip
+      fix=_AGAIN, explains=("SA408",))  # fmt: skip
 def bad_offsets(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """Tensors overlap, or their offsets do not fit their shape."""
     yield from _faults(model, "offsets")
 
 
 @rule("SA404", "hole-in-data", "error", why="The format forbids bytes that belong to no tensor: they can hide things.",
-      fix=_AGAIN)  # fmt: skip
+      fix=_AGAIN, explains=("SA408",))  # fmt: skip
 def hole_in_data(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """There are bytes between tensors that belong to none."""
     yield from _faults(model, "hole")
 
 
-@rule("SA405", "duplicate-key", "error", why="Which of the two entries counts depends on the reader.", fix=_AGAIN)
+@rule("SA405", "duplicate-key", "error", why="Which of the two entries counts depends on the reader.", fix=_AGAIN,
+      explains=("SA1", "SA2", "SA3", "SA408", "SA6"))  # fmt: skip
 def duplicate_key(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A header or a JSON file names a key twice."""
     yield from _faults(model, "duplicate-key")
 
 
-@rule("SA406", "malformed-entry", "error", why="No client can load it.", fix=_AGAIN)
+@rule("SA406", "malformed-entry", "error", why="No client can load it.", fix=_AGAIN, explains=("SA408",))
 def malformed_entry(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A header's entry has an impossible dtype, shape, offset or name."""
     yield from _faults(model, "entry")
@@ -74,7 +77,8 @@ def _kind(value: object) -> str:
 
 
 @rule("SA407", "damaged-json", "error", why="transformers stops at it, or goes on without what it should have said.",
-      fix="Write the file again; `python -m json.tool FILE` shows where it breaks.")  # fmt: skip
+      fix="Write the file again; `python -m json.tool FILE` shows where it breaks.",
+      explains=("SA313", "SA408"))  # fmt: skip
 def damaged_json(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A JSON file cannot be read as one, or config.json has a value of an impossible kind, or names no model type."""
     yield from _faults(model, "json")

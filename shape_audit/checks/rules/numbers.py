@@ -48,7 +48,7 @@ def infinity(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 
 @rule("SA503", "all-zero", "warning", needs="weights",
       why="A matrix of zeros does nothing: it was never trained, or lost on the way. (Zero biases are usual.)",
-      fix="Compare with the training checkpoint.")  # fmt: skip
+      fix="Compare with the training checkpoint.", explains=("SA505",))  # fmt: skip
 def all_zero(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A matrix is all zeros."""
     for file, name, numbers in _numbers(model):

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
+from shape_audit.checks.subjects import key_of, tensor
 from shape_audit.hub import element_bits
+
+TOTAL = "total_size"
 
 
 def _some(names: list[str], most: int = 3) -> str:
@@ -44,6 +47,7 @@ def shard_absent(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     "SA306", "index-does-not-match", "error",
     why="Readers that trust the index (vLLM, TGI, mmap loaders) miss the tensor or look in the wrong file.",
     fix="Write the index again: save the model, or use huggingface_hub.save_torch_state_dict.",
+    explains=("SA301", "SA307", "SA310"),
 )  # fmt: skip
 def index_does_not_match(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """The index lists tensors in a file that lacks them, or does not list some that are stored."""
@@ -56,13 +60,16 @@ def index_does_not_match(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     for (shard, other), names in astray.items():
         are, they = ("is", "it is") if len(names) == 1 else (f"(and {len(names) - 1} more) are", "they are")
         where = f"{they} in {other}" if other else f"{they} in none"
-        yield Seen(f"{names[0]} {are} listed in {shard}; {where}", file=model.files.index_file, place=names[0])
+        lost = () if other else (*names, *map(tensor, names))
+        yield Seen(f"{names[0]} {are} listed in {shard}; {where}", file=model.files.index_file, place=names[0],
+                   about=(*lost, key_of(model.files.index_file, TOTAL)))  # fmt: skip
     for shard in sorted(set(listed.values()) & set(headers)):
         names = [name for name in headers[shard] if name not in listed]
         if names:
             are = "is" if len(names) == 1 else f"(and {len(names) - 1} more) are"
             yield Seen(f"{names[0]} {are} stored in {shard}, but not listed",
-                       file=model.files.index_file, place=names[0])  # fmt: skip
+                       file=model.files.index_file, place=names[0],
+                       about=(key_of(model.files.index_file, TOTAL),))  # fmt: skip
 
 
 @rule(
@@ -84,7 +91,7 @@ def index_total(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
         seen = f"total_size is {total}, the tensors take {stored:,} bytes"
     else:
         return
-    yield Seen(seen, file=model.files.index_file, place="total_size")
+    yield Seen(seen, file=model.files.index_file, place=TOTAL)
 
 
 @rule("SA308", "tensor-in-two-shards", "error", why="Which of the two is loaded depends on the reader.",
