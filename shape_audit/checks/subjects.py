@@ -9,6 +9,9 @@ from shape_audit.shape import role_of
 
 EMBEDDING, OUTPUT_MATRIX = "the embedding", "the output matrix"
 SPECIAL_TOKENS = "ids of special tokens"
+BUILDING = "what transformers builds from config.json"
+STORED_SIZES = "how large the tensors are, all together"
+LOST_FILES = "what stands in weight files that are absent or damaged"
 _BY_ROLE = {"embedding": EMBEDDING, "unembedding": OUTPUT_MATRIX}
 
 

@@ -31,7 +31,8 @@ def disagreements(config: ConfigFacts, tensors: TensorFacts) -> list[Disagreemen
         found.append(("intermediate_size", feed_forward, f"a feed-forward width of {widths_in_words(sizes)}"))
     if config.num_experts and tensors.experts and config.num_experts not in tensors.experts:
         found.append(("num_experts", config.num_experts, f"{widths_in_words(tensors.experts)} experts a block"))
-    return [*found, *_heads(config, tensors)]
+    follows = "head_dim" in config.defaults and any(field == "hidden_size" for field, *_ in found)
+    return found if follows else [*found, *_heads(config, tensors)]
 
 
 def widths_in_words(widths: tuple[int, ...]) -> str:

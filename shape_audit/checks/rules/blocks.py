@@ -16,7 +16,7 @@ from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.odd_sizes import odd_sizes
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
-from shape_audit.checks.subjects import key_of
+from shape_audit.checks.subjects import BUILDING, STORED_SIZES, key_of
 from shape_audit.checks.tensor_groups import grouped, ranges
 from shape_audit.checks.unlike_architecture import (
     misshapen_for_architecture,
@@ -62,9 +62,10 @@ def missing_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     depth = model.facts.num_hidden_layers if model.facts else None
     if depth and model.tensors and model.stack is None and not model.empty_tensors and not model.almost_empty:
         seen_nothing = f"config.json promises {depth} blocks, but no tensor belongs to one"
-        yield Seen(seen_nothing, file=model.anchor(""), place="blocks")
+        yield Seen(seen_nothing, file=model.anchor(""), place="blocks", about=model.lost_with_files)
     if not model.is_compared and not is_explained and model.lacks_final_norm:
-        yield Seen("no norm after the last block is stored", file=model.anchor(""), place="norm")
+        seen = "no norm after the last block is stored"
+        yield Seen(seen, file=model.anchor(""), place="norm", about=model.lost_with_files)
     yield from missing_from_architecture(model)
 
 
@@ -77,7 +78,7 @@ def _incomplete_blocks(model: CheckedModel) -> Iterator[Seen]:
         seen = f"{which} {listed}, which every {model.facts.text_model_type} of transformers has beside the rest"
         names = tuple(model.stack.name_of(index, rest) for index in indices for rest in rests)
         place = names[0] if len(indices) == 1 else f"{model.stack.prefix}.{ranges(indices)}.{rests[0]}"
-        yield Seen(seen, file=model.anchor(""), place=place, about=names)
+        yield Seen(seen, file=model.anchor(""), place=place, about=(*names, *model.lost_with_files))
 
 
 def _is_regular(part: BlockStack, odd: list[int]) -> bool:
@@ -133,7 +134,12 @@ def _odd_blocks(model: CheckedModel, part: BlockStack, odd: Mapping[int, tuple[s
         places = (f"{part.prefix}.{index} {list(shape)}" for index in indices for shape in shapes.values())
         concerned = indices if verb == "lack" else part.blocks  # or is it the others that lack it?
         names = (part.name_of(index, rest) for index in concerned for rest in rests)
-        yield Seen(f"{which} {what}, {end}", file=model.anchor(name), place=place, about=(*names, *places))
+        yield Seen(
+            f"{which} {what}, {end}",
+            file=model.anchor(name),
+            place=place,
+            about=(*names, *places, *model.lost_with_files),
+        )
 
 
 @rule(
@@ -173,14 +179,14 @@ def _surplus(model: CheckedModel, part: BlockStack, index: int) -> tuple[str, ..
     "SA303", "misshapen-tensor", "error",
     why="transformers refuses to load it, or replaces it by random numbers where sizes may differ.",
     fix="Save the model again from the training checkpoint; look for a merge or resize that missed this tensor.",
-    explains=("SA102",),
+    explains=("SA102", "SA307"),
 )  # fmt: skip
 def misshapen_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A tensor has another shape than in other blocks of its kind, or (--deep) than the architecture gives it."""
     alone = {name: (shape, number) for name, shape, number in odd_sizes(model)}
     for name, (shape, number) in alone.items():
         seen = f"{name} is {list(shape)}: no other tensor has a size of {number}, and config.json does not speak of it"
-        yield Seen(seen, file=model.anchor(name), place=name, about=_WIDTHS * (len(shape) == 1))
+        yield Seen(seen, file=model.anchor(name), place=name, about=(STORED_SIZES, *_WIDTHS * (len(shape) == 1)))
     for part in _parts(model) if not model.is_quantized else ():
         if any(part.name_of(index, rest) in alone for index, block in part.blocks.items() for rest in block):
             continue
@@ -193,8 +199,9 @@ def misshapen_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
                 more = f"; so are {len(rests) - 1} more of its tensors" if rests[1:] else ""
                 seen = f"{list(part.blocks[index][rest].shape)}, in the other blocks {list(part.usual[rest])}"
                 name = part.name_of(index, rest)
-                about = _WIDTHS * any(len(part.blocks[index][rest].shape) == 1 for rest in rests)
-                yield Seen(f"block {index}: {rest} is {seen}{more}", file=model.anchor(name), place=name, about=about)
+                widths = _WIDTHS * any(len(part.blocks[index][rest].shape) == 1 for rest in rests)
+                yield Seen(f"block {index}: {rest} is {seen}{more}", file=model.anchor(name), place=name,
+                           about=(STORED_SIZES, *widths))  # fmt: skip
     yield from misshapen_for_architecture(model)
 
 
@@ -238,7 +245,8 @@ def uneven_blocks(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 
 @rule("SA313", "cannot-be-built", "error", needs="deep",
       why="What transformers cannot build from config.json, nobody can load by its name.",
-      fix="Compare config.json with one that works; check model_type and architectures.")  # fmt: skip
+      fix="Compare config.json with one that works; check model_type and architectures.",
+      explains=("SA204", "SA312"))  # fmt: skip
 def cannot_be_built(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """transformers cannot build the architecture that config.json describes."""
     if model.expected is None or model.expected.refusal is None:
@@ -248,6 +256,7 @@ def cannot_be_built(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     )
     if not is_explained:
         named = {*re.findall(r"\w+", model.expected.refusal)}
-        keys = (key for part in (model.config, model.text_config) for key in part if key in named)
+        settings = {**model.config, **model.text_config}
+        keys = (key for key, value in settings.items() if key in named or (isinstance(value, str) and value in named))
         yield Seen(f"transformers cannot load it: {model.expected.refusal}", place="architecture",
-                   about=tuple(key_of(CONFIG_FILE, key) for key in keys))  # fmt: skip
+                   about=(BUILDING, *(key_of(CONFIG_FILE, key) for key in keys)))  # fmt: skip

@@ -8,7 +8,7 @@ from typing import Any
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
-from shape_audit.checks.subjects import key_of
+from shape_audit.checks.subjects import BUILDING, key_of
 from shape_audit.hub import CONFIG_FILE
 
 DEPTH = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_transformer_layers")
@@ -36,10 +36,10 @@ def list_length(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     if not isinstance(rope, dict):
         return
     wanted = _rotated_pairs(model, text, rope)
-    for key in FACTORS:
-        factors = rope.get(key)
-        if wanted and isinstance(factors, list) and len(factors) != wanted:
-            yield Seen(f"{key} of rope has {len(factors)} factors; the head dimension takes {wanted}", place=key)
+    counts = {key: len(rope[key]) for key in FACTORS if isinstance(rope.get(key), list)}
+    if odd := {key: count for key, count in counts.items() if wanted and count != wanted}:
+        have = " and ".join(f"{key} has {count}" for key, count in odd.items())
+        yield Seen(f"{have} factors of rope; the head dimension takes {wanted}", place=min(odd), about=(BUILDING,))
 
 
 def _by_layer(part: Mapping[str, Any], more: set[int], stored: int | None) -> Iterator[Seen]:
@@ -51,7 +51,7 @@ def _by_layer(part: Mapping[str, Any], more: set[int], stored: int | None) -> It
         is_list = isinstance(entries, list) or (key == "hybrid_override_pattern" and isinstance(entries, str))
         if is_list and depth and len(entries) - depth not in more and len(entries) != stored:
             yield Seen(f"{key} has {len(entries)} entries, but there are {depth} layers", place=key,
-                       about=(key_of(CONFIG_FILE, depth_key),))  # fmt: skip
+                       about=(BUILDING, key_of(CONFIG_FILE, depth_key)))  # fmt: skip
 
 
 def _rotated_pairs(model: CheckedModel, text: Mapping[str, Any], rope: Mapping[str, Any]) -> int | None:

@@ -8,8 +8,9 @@ from collections.abc import Iterator
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
-from shape_audit.checks.subjects import EMBEDDING, OUTPUT_MATRIX, SPECIAL_TOKENS, size
+from shape_audit.checks.subjects import BUILDING, EMBEDDING, OUTPUT_MATRIX, SPECIAL_TOKENS, key_of, size
 from shape_audit.checks.tensor_groups import ranges
+from shape_audit.hub import CONFIG_FILE
 from shape_audit.shape import ConfigFacts, disagreements, quantization_disagreement, tying
 
 _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
@@ -30,16 +31,20 @@ def config_disagrees(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
                 continue
             if field != "num_hidden_layers" or not absent:
                 yield Seen(f"{field} = {promised}, but the tensors show {seen}", place=field,
-                           about=tuple(_following(model.facts, field, promised)))  # fmt: skip
+                           about=(*_following(model.facts, field, promised), *model.lost_with_files))  # fmt: skip
         if absent and not model.is_compared:
             depth = model.facts.num_hidden_layers or max(absent) + 1
             yield Seen(f"{depth} blocks are promised, but there is no block {ranges(absent)}",
-                       file=model.anchor(""), place="blocks")  # fmt: skip
+                       file=model.anchor(""), place="blocks", about=model.lost_with_files)  # fmt: skip
         for stack in model.other_stacks if not model.is_compared else ():
             lost = set(range(min(stack.blocks), max(stack.blocks))) - set(stack.blocks)
             if lost and all(block.keys() == stack.usual.keys() for block in stack.blocks.values()):
                 yield Seen(f"{stack.prefix} has blocks up to {max(stack.blocks)}, but no block {ranges(lost)}",
-                           file=model.anchor(""), place=stack.prefix)  # fmt: skip
+                           file=model.anchor(""), place=stack.prefix, about=model.lost_with_files)  # fmt: skip
+
+
+_HEADS = ("num_attention_heads", "num_key_value_heads", "head_dim")
+"""Of which any may be the wrong one where they do not go with the matrices."""
 
 
 def _following(facts: ConfigFacts, field: str, promised: int) -> Iterator[str]:
@@ -51,6 +56,9 @@ def _following(facts: ConfigFacts, field: str, promised: int) -> Iterator[str]:
     if field in ("hidden_size", "intermediate_size"):
         sizes |= {2 * promised, 3 * promised, 4 * promised}
     yield from map(size, sorted(sizes))
+    yield BUILDING
+    if field in _HEADS:
+        yield from (key_of(CONFIG_FILE, key) for key in _HEADS)
     if field == "vocab_size":
         yield from (EMBEDDING, OUTPUT_MATRIX, SPECIAL_TOKENS)
 
@@ -100,11 +108,11 @@ def output_matrix_missing(model: CheckedModel, policy: Policy) -> Iterator[Seen]
     tie = tying(facts, tensors)
     if tie.fault is not None and not (tie.stored == "output" and _may_be_embedding(model)):
         lost = OUTPUT_MATRIX if tie.stored == "embedding" else EMBEDDING
-        yield Seen(tie.fault, place="tie_word_embeddings", about=(lost,))
+        yield Seen(tie.fault, place="tie_word_embeddings", about=(lost, *model.lost_with_files))
     elif tie.stored == "neither" and not _may_be_embedding(model):
         seen = "there are blocks, but no tensor that is known as a token embedding"
         yield Seen(seen, file=model.anchor(""), place="embedding", severity="warning",
-                   about=(EMBEDDING,))  # fmt: skip
+                   about=(EMBEDDING, *model.lost_with_files))  # fmt: skip
 
 
 def _may_be_embedding(model: CheckedModel) -> bool:

@@ -25,7 +25,8 @@ def _count(number: int, of: int) -> str:
     return f"{number:,} of {of:,} numbers"
 
 
-@rule("SA501", "nan", "error", needs="weights", why="One NaN in a weight makes every output a NaN.", fix=_LOOK_BACK)
+@rule("SA501", "nan", "error", needs="weights", why="One NaN in a weight makes every output a NaN.", fix=_LOOK_BACK,
+      explains=("SA502", "SA504", "SA506"))  # fmt: skip
 def nan(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A tensor holds NaN."""
     for file, name, numbers in _numbers(model):
@@ -37,7 +38,7 @@ def nan(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 
 
 @rule("SA502", "infinity", "error", needs="weights", why="Infinity times zero is NaN, and norms of it are infinite.",
-      fix=_LOOK_BACK)  # fmt: skip
+      fix=_LOOK_BACK, explains=("SA504", "SA506"))  # fmt: skip
 def infinity(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A tensor holds infinity."""
     for file, name, numbers in _numbers(model):

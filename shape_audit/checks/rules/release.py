@@ -10,7 +10,7 @@ from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
 from shape_audit.hub import CONFIG_FILE
 
-_WEIGHTS = (".bin", ".gguf", ".safetensors", ".npz", ".msgpack", ".h5")
+_WEIGHTS = (".bin", ".pt", ".pth", ".ckpt", ".gguf", ".safetensors", ".npz", ".msgpack", ".h5")
 _OF_TRAINING = re.compile(r"(.*/)?(training_args|optimizer|scheduler|rng_state|scaler)[^/]*", re.DOTALL)
 _SHARDS = (".distcp", "_model_states.pt", "model_optim_rng.pt")
 _MERGE = (

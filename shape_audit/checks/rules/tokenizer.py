@@ -10,7 +10,7 @@ from typing import Any, TypeGuard
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
-from shape_audit.checks.subjects import EMBEDDING, SPECIAL_TOKENS, key_of
+from shape_audit.checks.subjects import BUILDING, EMBEDDING, SPECIAL_TOKENS, key_of
 from shape_audit.checks.token_ids import TOKENIZER, TOKENIZER_CONFIG
 from shape_audit.checks.vocabulary_files import reader_of
 from shape_audit.hub import CONFIG_FILE
@@ -80,21 +80,25 @@ def _keys_naming(model: CheckedModel, ids: set[int]) -> Iterator[str]:
 @rule(
     "SA602", "special-token-out-of-range", "error", why="Generation that starts or pads with this id ends in an error.",
     fix="Set the id the tokenizer has for this token, or null.",
-    explains=("SA603",),
+    explains=("SA313", "SA603"),
 )  # fmt: skip
 def special_token_out_of_range(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """A special-token id in config.json or generation_config.json has no row in the embedding."""
+    """Special-token ids in config.json or generation_config.json have no row in the embedding."""
     rows = _rows(model)
+    files: dict[tuple[str, int], list[str]] = defaultdict(list)
     for key in SPECIAL if rows else ():
-        files: dict[int, list[str]] = defaultdict(list)
         for file, config in ((CONFIG_FILE, model.config), (GENERATION, model.generation_config)):
             for number in _ids(config, key):
                 if rows and not 0 <= number < rows and not (key == "pad_token_id" and number == -1):
-                    files[number].append(file)
-        for number, named in files.items():
-            also, keys = f" (and in {named[1]})" if named[1:] else "", (key_of(file, key) for file in named)
-            yield Seen(f"{key} = {number}{also}, but the embedding has {rows:,} rows", file=named[0], place=key,
-                       about=(*_if_promised(model, number, SPECIAL_TOKENS), *keys))  # fmt: skip
+                    files[key, number].append(file)
+    if files:
+        said = ", ".join(f"{key} = {number}" + f" (and in {GENERATION})" * (len(named) > 1)
+                         for (key, number), named in files.items())  # fmt: skip
+        largest, named = max(number for _, number in files), next(iter(files.values()))
+        keys = [key_of(file, key) for (key, _), all_named in files.items() for file in all_named]
+        builds = (BUILDING,) * any(key == "pad_token_id" for key, _ in files)
+        yield Seen(f"{said}, but the embedding has {rows:,} rows", file=named[0], place=next(iter(files))[0],
+                   about=(*_if_promised(model, largest, SPECIAL_TOKENS), *keys, *builds))  # fmt: skip
 
 
 @rule(
