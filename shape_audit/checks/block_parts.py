@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import json
 from collections import defaultdict
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
 from pathlib import Path
 
@@ -74,8 +74,14 @@ def _missing(names: set[str], model_type: str | None) -> Iterator[str]:
         larger = [one for one in wholes if inside < one] or [one for one in others if inside < one]
         if larger and inside not in wholes:
             lost = min(larger, key=lambda whole: (len(whole), sorted(whole))) - inside
-            has_weights = any(f"{part}.{other}.weight".removeprefix(".") in names for other in inside)
-            yield from (f"{part}.{one}".removeprefix(".") + ".weight" * has_weights for one in sorted(lost))
+            yield from (_full_name(f"{part}.{one}".removeprefix("."), names, known) for one in sorted(lost))
+
+
+def _full_name(name: str, names: set[str], known: Mapping[str, object]) -> str:
+    """With `.weight` at its end, unless it is a module, or parameters stand bare in its place (`A_log`, `D`)."""
+    beside = f"{name.rpartition('.')[0]}.".removeprefix(".")
+    is_bare = any(n.startswith(beside) and "." not in n.removeprefix(beside) for n in names)
+    return name if any_number(name) in known or is_bare else f"{name}.weight"
 
 
 def any_number(part: str) -> str:

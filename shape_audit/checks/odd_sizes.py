@@ -36,14 +36,14 @@ class Sizes:
 
     @cached_property
     def _promised(self) -> set[int]:
-        numbers = {*_numbers(self._model.config), 2, 3}
+        numbers = {*_numbers(self._model.config)}
         if facts := self._model.facts:
             heads, shared = facts.num_attention_heads or 0, facts.num_key_value_heads or 0
             numbers |= {facts.head_dim or 0, heads, shared, heads + 2 * shared, facts.intermediate_size or 0}
         if len(numbers) > MOST_NUMBERS:
             return numbers
         pairs = {one * two for one, two in combinations_with_replacement(numbers, 2)}
-        return numbers | pairs | {2 * pair for pair in pairs}
+        return numbers | pairs | {times * size for times in (2, 3) for size in (*numbers, *pairs)}
 
 
 def _numbers(value: Any) -> Iterator[int]:
