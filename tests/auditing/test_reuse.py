@@ -6,7 +6,7 @@ import pytest
 
 import shape_audit
 from shape_audit.auditing import AuditOptions, TextNow, satisfies
-from shape_audit.auditing.measurement import protocol_hash
+from shape_audit.auditing.protocol_identity import protocol_hash
 from shape_audit.calibration import DEFAULT_MAX_WINDOWS
 from shape_audit.records import AuditRecord
 
@@ -42,6 +42,17 @@ def test_a_site_that_no_gradient_reaches_keeps_no_record_from_being_settled(unse
     first, *others = unsettled.interaction.sites
     silent = first.model_copy(update={"trace": 0.0, "aofe_ratio": None, "aofe_ratio_ci": None})
     assert satisfies(changed(unsettled, sites=[silent, *others], converged=True), wide)
+
+
+def test_what_is_measured_besides_must_be_there(unsettled: AuditRecord) -> None:
+    asked = {"max_windows": 20, **OPTIONS}
+    for extra in ("use", "skip", "nfa"):
+        assert not satisfies(unsettled, AuditOptions.of(**asked, **{extra: True}))
+    assert unsettled.use is not None
+    used = unsettled.model_copy(update={"use": unsettled.use.model_copy(update={"sites": []})})
+    assert satisfies(used, AuditOptions.of(**asked, use=True)) and not satisfies(
+        used, AuditOptions.of(**asked, skip=True)
+    )
 
 
 def on(record: AuditRecord, **text: object) -> AuditRecord:
