@@ -34,8 +34,9 @@ def parts_of(names: Iterable[str]) -> Parts:
 def missing_parts(model: CheckedModel) -> Iterator[tuple[list[int], tuple[str, ...]]]:
     """Blocks and what they lack, where their neighbours cannot tell.
 
-    A block that is alone of its kind should have what its type gives it. One of two, or one that stands apart from its
-    kind, should have it if the others do: else the kind may be meant to be without. And all together should.
+    A block that is alone of its kind should have what its type gives it: in its parts, and of parts those that others
+    have. One of two, or one that stands apart from its kind, should have it if the others do: else the kind may be
+    meant to be without. And all together should have what no switch of the config takes from any of them.
     """
     facts = model.facts
     if facts is None or not facts.is_known_type or model.config.get("auto_map") or model.is_quantized:
@@ -44,15 +45,16 @@ def missing_parts(model: CheckedModel) -> Iterator[tuple[list[int], tuple[str, .
         return
     same: dict[tuple[str, ...], list[int]] = defaultdict(list)
     every = {name for part in model.alike for block in part.blocks.values() for name in block}
-    if lost := tuple(_missing(every, facts.text_model_type)):
+    if lost := tuple(_missing(every, facts.text_model_type, only_fixed=True)):
         same[lost] = [index for part in model.alike for index in part.blocks]
     for part in model.alike if not lost else ():
         for index, block in part.blocks.items():
             if len(part.blocks) < FEWEST_ALIKE or stands_apart(model, part, index):
-                others = [f"{name}." for i, other in part.blocks.items() if i != index for name in other]
+                others = {name for i, other in part.blocks.items() if i != index for name in other}
+                missing = _missing({*block}, facts.text_model_type)
                 lost = tuple(
-                    one for one in _missing({*block}, facts.text_model_type)
-                    if not others or any(name.startswith(f"{one}.") for name in others)
+                    one for one in missing
+                    if _has(others or every, one) or (not others and "." in one.removesuffix(".weight"))
                 )  # fmt: skip
                 same[lost] += [index] * bool(lost)
     yield from ((sorted(indices), names) for names, indices in same.items() if names)
@@ -63,13 +65,23 @@ def stands_apart(model: CheckedModel, part: BlockStack, index: int) -> bool:
     return model.may_mix_kinds and any(rest not in part.usual for rest in part.blocks[index])
 
 
-def _missing(names: set[str], model_type: str | None) -> Iterator[str]:
+def _has(names: set[str], part: str) -> bool:
+    return any(f"{name}.".startswith(f"{part}.") for name in names)
+
+
+def _missing(names: set[str], model_type: str | None, *, only_fixed: bool = False) -> Iterator[str]:
     """What parts lack that hold less than they do in any model of this type (or, where this part is never so, than
     other parts: a dense `mlp` than one of the experts). Nothing of those that hold something that transformers does not
-    give them: they are of a layout of their own."""
+    give them: they are of a layout of their own.
+
+    Args:
+        only_fixed: ask only for what parts always hold, whatever the config says.
+    """
     known = _known_parts(model_type)
     for part, inside in parts_of(names).items():
         wholes = known.get(any_number(part), [])
+        if only_fixed and (not part or len(wholes) != 1):
+            continue
         others = [whole for other in known.values() for whole in other] if wholes else []
         larger = [one for one in wholes if inside < one] or [one for one in others if inside < one]
         if larger and inside not in wholes:

@@ -31,8 +31,10 @@ class Sizes:
         self._shared = Counter(size for header in model.tensors.values() for size in {*header.shape})
 
     def is_odd(self, size: int) -> bool:
-        """Whether one tensor alone has it, and nothing in the config gives it."""
-        return size > 1 and self._shared[size] == 1 and size not in self._promised
+        """Whether one tensor alone has it, none has half or twice of it, and nothing in the config gives it."""
+        half = self._shared[size // 2] if size % 2 == 0 else 0
+        alone = self._shared[size] == 1 and not half and not self._shared[2 * size]
+        return size > 1 and alone and size not in self._promised
 
     @cached_property
     def _promised(self) -> set[int]:
@@ -63,6 +65,8 @@ def odd_sizes(model: CheckedModel) -> Iterator[tuple[str, tuple[int, ...], int]]
     if model.is_compared or model.is_quantized:
         return
     alone = [part for part in model.alike if len(part.blocks) < FEWEST_ALIKE]
+    if model.stack is None or 2 * sum(len(part.blocks) for part in alone) > len(model.stack.blocks):
+        return  # most blocks are of a kind of their own: sizes that change from layer to layer are the design (OpenELM)
     sizes = Sizes(model) if alone else None
     for part in alone:
         for index, block in part.blocks.items():
