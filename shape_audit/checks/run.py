@@ -75,20 +75,21 @@ def _check(ref: ModelRef, options: CheckOptions) -> CheckReport:
     not_run |= {
         id: f"{OPTIONS[rule.needs]}: {unable[rule.needs]}" for id, rule in all_rules().items() if rule.needs in unable
     }
-    counted, left = [], []
-    for finding, subjects in (told for rule in rules for told in _findings(rule, checked, policy)):
-        reason = _reason(finding, policy.ignore) or accepted.get(finding.fingerprint)
-        if reason is None:
-            counted.append((_reminding(finding, policy.ignore), subjects))
+    told, left = [], []
+    for finding, subjects in (one for rule in rules for one in _findings(rule, checked, policy)):
+        if (reason := _reason(finding, policy.ignore)) is None:
+            told.append((_reminding(finding, policy.ignore), subjects))
         else:
             left.append(Accepted(finding=finding, reason=_one_line(reason)))
+    found = causes(told, all_rules())  # with those of the baseline: what follows from them is not written there
+    left += [Accepted(finding=one, reason=accepted[one.fingerprint]) for one in found if one.fingerprint in accepted]
     return CheckReport(
         repo_id=_one_line(files.repo_id),
         revision=files.revision,
         tool_version=__version__,
         rules_run=[rule.id for rule in rules],
         rules_not_run=not_run,
-        findings=causes(counted, all_rules()),
+        findings=[finding for finding in found if finding.fingerprint not in accepted],
         accepted=left,
         fail_on=options.fail_on,
         settings=[_one_line(line) for line in _settings(options, policy)],
