@@ -165,7 +165,7 @@ def _given_the_loss(of_large: Effect, of_all: Effect) -> str:
         return f"{tested}: deeper models answer fewer right than their loss tells."
     return (
         f"{tested}. Neither differs from 0 by more than chance: no effect of shape is seen beyond that on the loss. So "
-        f"few models cannot exclude one of up to {max(of_large.ci[1], of_all.ci[1]):.1f} points."
+        f"few models cannot rule out an effect of up to {max(of_large.ci[1], of_all.ci[1]):.1f} points."
     )
 
 

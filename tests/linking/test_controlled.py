@@ -41,7 +41,7 @@ def test_the_sentence_claims_no_more_than_the_intervals() -> None:
     assert "+0.20 ± 0.13 points (95 %: -0.13 to +0.52) over those 10" in BENCHMARKS.summary
     assert "+0.02 ± 0.08 points (95 %: -0.16 to +0.19) over all 22 models" in BENCHMARKS.summary
     assert "Neither differs from 0 by more than chance" in BENCHMARKS.summary
-    assert BENCHMARKS.summary.endswith("cannot exclude one of up to 0.5 points.")
+    assert BENCHMARKS.summary.endswith("cannot rule out an effect of up to 0.5 points.")
 
     def said(of_large: Effect) -> str:
         return benchmarks_in_words(BENCHMARKS.budgets, [at_size, at_size, of_large, of_all], tasks=9)
