@@ -1,9 +1,10 @@
-"""Do small models use their depth? Blocks left out one by one, in shapes from 1 to 16 blocks of one size.
+"""Do small models use their depth and width? In shapes from 1 to 16 blocks of one size.
 
 The built-in models (six shapes of the zoo, 0.3M parameters each and trained alike, and bytes-1m) and, where ../shared
 is there, tiny-stories-260k, on the text that ships, which none of them was trained on. Of each: the loss, what each
 block is worth, how many are worth less than 1 % of the loss, which cheap number ranks the blocks as leaving them out
-does, and how crowded the token embedding is. `--model` takes names on the Hub too, where there is a network.
+does, how many directions of the width are active, how many matter, and how crowded the token embedding is. `--model`
+takes names on the Hub too, where there is a network.
 
     .venv/bin/python benchmarks/depth_and_width_use.py [--windows 64] [--model NAME ...] [--save]
 """
@@ -32,7 +33,7 @@ MEASURES = {
 
 def audited(model: str, windows: int) -> AuditRecord:
     """The model on the text that ships."""
-    return audit(model, windows=windows, seq_len=128, skip=True, skip_windows=windows, posted=False)
+    return audit(model, windows=windows, seq_len=128, use=True, skip=True, skip_windows=windows, posted=False)
 
 
 def line(record: AuditRecord) -> str:
@@ -51,6 +52,22 @@ def line(record: AuditRecord) -> str:
 
 def _number(value: float | None) -> str:
     return "–" if value is None else f"{value:+.2f}"
+
+
+def width_line(record: AuditRecord) -> str:
+    use = record.use
+    assert use is not None and use.sites is not None and use.functional_share is not None
+    sites = [use.sites[i] for i in (0, len(use.sites) // 2, -1)]
+    stream = " | ".join(_with_ends(site.activation_effective_rank, site.activation_effective_rank_ci) for site in sites)
+    matter = " | ".join(_with_ends(site.functional_rank, site.functional_rank_ci) for site in sites)
+    return (
+        f"| {record.model.repo_id.removeprefix('builtin:')} | {record.shape.hidden_size} | {stream} | {matter} | "
+        f"{use.functional_share:.1%} |"
+    )
+
+
+def _with_ends(value: float | None, ends: tuple[float, float] | None) -> str:
+    return "–" if value is None or ends is None else f"{value:.1f} [{ends[0]:.1f}, {ends[1]:.1f}]"
 
 
 def blocks_table(record: AuditRecord) -> str:
@@ -86,12 +103,17 @@ def main() -> None:
     head += " | ".join(f"ρ {name}" for name in MEASURES.values()) + " | mean cosine | epsilon |"
     text = "\n".join(
         [
-            heading("What blocks are worth, and which cheap number knows it"),
+            heading("What blocks and directions are worth, and which cheap number knows it"),
             f"\n{options.windows} windows of 128 tokens a model. Costs in per cent of the loss; ρ is Spearman's "
             "correlation over blocks with what leaving them out costs.\n",
             head,
             "| --- " * (head.count("|") - 1) + "|",
             *map(line, records),
+            "\nDirections of the width, without each window's first position: effective rank of the stream, and "
+            "functional rank (active and matter), at the embedding, the middle and the last block.\n",
+            "| model | width | stream, first | middle | last | matter, first | middle | last | of the width, median |",
+            "| --- " * 9 + "|",
+            *map(width_line, records),
             *map(blocks_table, records),
         ]
     )

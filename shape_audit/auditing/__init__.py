@@ -3,6 +3,7 @@
 audit("org/name", windows=64)         -> AuditRecord
 plan_memory("org/name", windows=64)   -> MemoryPlan: what that would take
 shape_cost("org/name")                -> [ShapeCost]: what its depth and width cost in loss; no weights are read
+write_use_figure(record, folder)      -> paths: what blocks do, over how much of the width is used
 satisfies(record, options)            -> whether that record is what such an audit would give
 """
 
@@ -18,6 +19,7 @@ from shape_audit.auditing.run import MeasurementNotInstalledError, RecordNotWrit
 from shape_audit.lazy import lazy_names
 
 if TYPE_CHECKING:
+    from shape_audit.auditing.figures import write_use_figure
     from shape_audit.auditing.reuse import TextNow, satisfies
 
 __all__ = [
@@ -33,6 +35,7 @@ __all__ = [
     "plan_memory",
     "satisfies",
     "shape_cost",
+    "write_use_figure",
 ]
 
-__getattr__ = lazy_names(__name__, {"TextNow": "reuse", "satisfies": "reuse"})
+__getattr__ = lazy_names(__name__, {"TextNow": "reuse", "satisfies": "reuse", "write_use_figure": "figures"})

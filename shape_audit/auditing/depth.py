@@ -1,4 +1,4 @@
-"""The part of an audit that says what a model does with its depth, and what leaving blocks out costs."""
+"""The part of an audit that says what a model does with its depth and width, and what leaving blocks out costs."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from shape_audit.records import BlockUse, DepthSummary, ModelUse, SpanUse
 
 if TYPE_CHECKING:
     from shape_audit.auditing.progress import Progress
-    from shape_audit.interaction import ProfilePass, SkippedLoss
+    from shape_audit.interaction import Profile, ProfilePass, SkippedLoss
 
 CHEAP_SHARE = 0.01
 """Of the loss: a block that raises it by less is called cheap."""
@@ -20,7 +20,7 @@ CHEAP_MEASURES = ("block_influence", "update_size", "gradient_influence", "first
 
 
 def model_use(
-    blocks: list[BlockUse] | None,
+    profile: Profile,
     a_pass: ProfilePass,
     windows: WindowSet,
     options: MeasureOptions,
@@ -29,13 +29,17 @@ def model_use(
     """What each block does, and if asked for what it is worth, with notes on what could not be said.
 
     Args:
-        blocks: of the pass; None of a protocol that has no backward pass.
+        profile: of the pass.
 
     Raises:
         UsageError: more blocks are to be left out than there are.
     """
-    if blocks is None or not options.skip:
-        return None if blocks is None else ModelUse(blocks=blocks), []
+    if profile.blocks is None:
+        return None, []
+    use = ModelUse(blocks=profile.blocks, sites=profile.widths)
+    if not options.skip:
+        return use, []
+    blocks = use.blocks
     if options.skip_spans is not None and options.skip_spans > len(blocks):
         raise UsageError(f"--skip-spans {options.skip_spans}: the model has {len(blocks)} blocks")
     from shape_audit.interaction import BlockSkipping
@@ -54,22 +58,20 @@ def model_use(
         singles = skipping.singles(lambda done: progress.windows(done, total, done * some.seq_len))
         span = skipping.cheapest_span(options.skip_spans, singles) if options.skip_spans else None
     except (NotAuditableError, NonFiniteError) as error:
-        return ModelUse(blocks=blocks), [f"--skip: {error}"]
+        return use, [f"--skip: {error}"]
     measured = [
         block.model_copy(update={"skip_loss": one.rise, "skip_loss_ci": one.interval})
         for block, one in zip(blocks, singles, strict=True)
     ]
     loss = skipping.nats_per_token
-    return ModelUse(
-        blocks=measured,
-        summary=DepthSummary(
-            windows=total,
-            nats_per_token=loss,
-            cheap_blocks=[block.name for block in measured if (block.skip_loss or 0.0) < CHEAP_SHARE * loss],
-            spans=[_span(span, measured)] if span else [],
-            rank_correlations={name: _rank_correlation(name, measured) for name in CHEAP_MEASURES},
-        ),
-    ), []
+    summary = DepthSummary(
+        windows=total,
+        nats_per_token=loss,
+        cheap_blocks=[block.name for block in measured if (block.skip_loss or 0.0) < CHEAP_SHARE * loss],
+        spans=[_span(span, measured)] if span else [],
+        rank_correlations={name: _rank_correlation(name, measured) for name in CHEAP_MEASURES},
+    )
+    return use.model_copy(update={"blocks": measured, "summary": summary}), []
 
 
 def _span(found: SkippedLoss, blocks: Sequence[BlockUse]) -> SpanUse:

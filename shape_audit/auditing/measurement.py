@@ -167,7 +167,13 @@ def _measured(
     a_pass = ProfilePass(
         loaded,
         subject.shape,
-        PassPlan(run.protocol, subject.sites, seq_len=source.seq_len, micro_batch=micro_batch),
+        PassPlan(
+            run.protocol,
+            subject.sites,
+            seq_len=source.seq_len,
+            micro_batch=micro_batch,
+            use=options.measure.use,
+        ),
         run.processes,
     )
     finished = ResumablePass(a_pass, source, options, run.phases, partial).run()
@@ -176,7 +182,7 @@ def _measured(
         _save(windows, options)
     run.phases.begin("use")
     crowded = run.processes.from_first(token_crowding(subject, loaded) if run.processes.is_first else None)
-    use, notes_on_use = model_use(profile.blocks, a_pass, windows, options.measure, run.phases)
+    use, notes_on_use = model_use(profile, a_pass, windows, options.measure, run.phases)
     weights: list[WeightInteraction] | None = None
     notes_on_weights: list[str] = []
     if options.measure.nfa:
@@ -267,6 +273,7 @@ def _partial_results(
     facts = {
         "micro-batch": options.load.micro_batch or "chosen by memory",
         "processes": processes.size,
+        "--use": options.measure.use,
         "device": loaded.device_name,
         "threads": torch.get_num_threads(),
         "shape-audit": __version__,

@@ -38,7 +38,9 @@ def audit_memory(
     from shape_audit.models import PassSize, plan_weights
 
     widths = {site.position: width for site, width in protocol.widths(subject.sites, subject.shape).items()}
-    planned = plan_weights(subject.stored, subject.shape, PassSize(*size, widths), options.load, device)
+    planned = plan_weights(
+        subject.stored, subject.shape, PassSize(*size, widths, options.measure.use), options.load, device
+    )
     advice = memory_advice(planned.plan, device_map=options.load.device_map, sites=options.measure.sites)
     return replace(planned, plan=replace(planned.plan, advice=advice))
 

@@ -80,11 +80,12 @@ class AuditOptions(Spec):
             self.measure.spectrum,
             self.measure.nfa,
             self.measure.skip,
+            self.measure.use,
             self.measure.sites != "all",
             self.load.device_map,
         )
         if self.shape_only and any(measured):
             raise UsageError(
                 "--shape-only measures nothing; leave out --windows-file, --save-windows, --tolerance, --spectrum, "
-                "--nfa, --skip, --sites and --device-map"
+                "--nfa, --skip, --use, --sites and --device-map"
             )

@@ -8,7 +8,7 @@ from shape_audit.auditing.measurement import protocol_hash
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.calibration import WindowOptions, names_text
 from shape_audit.errors import UsageError
-from shape_audit.interaction import parse_sites
+from shape_audit.interaction import MeasureOptions, parse_sites
 from shape_audit.records import AuditRecord, Calibration, Interaction
 
 
@@ -48,6 +48,8 @@ def satisfies(record: AuditRecord, options: AuditOptions, now: TextNow | None = 
     measured = [site.name for site in profile.sites]
     if options.measure.protocol != "projected-output" and measured != _sites(record, options):
         return False
+    if not _has_parts(record, options.measure):
+        return False
     settings = profile.model_copy(
         update={
             "dtype": profile.dtype if options.load.dtype == "auto" else options.load.dtype,
@@ -56,6 +58,17 @@ def satisfies(record: AuditRecord, options: AuditOptions, now: TextNow | None = 
     )
     requested = protocol_hash(settings, measured, _requested_text(text, options.text))
     return requested == profile.protocol_hash and _has_windows(profile, options.text, now.available)
+
+
+def _has_parts(record: AuditRecord, wanted: MeasureOptions) -> bool:
+    """Whether what is measured besides is in the record, where it is wanted."""
+    has_skipped = record.use is not None and record.use.summary is not None
+    has_width = record.use is not None and record.use.sites is not None
+    return (
+        (has_skipped or not wanted.skip)
+        and (has_width or not wanted.use)
+        and (record.weights is not None or not wanted.nfa)
+    )
 
 
 def _sites(record: AuditRecord, options: AuditOptions) -> list[str] | None:

@@ -8,6 +8,8 @@ SA203 = "error"                      # or "off"
 
 [bounds]
 aofe-ratio = [0.5, 0.95]             # a site whose whole interval lies beyond is an error
+functional-share = 0.02              # of the width at the median site, of a record with --use: less is an error
+cheap-blocks = 4                     # that cost less than 1 % of loss left out, of one with --skip: more is an error
 feed-forward-ratio = [2.0, 6.0]
 shape-cost = 0.005                   # of loss, .5 %; where the whole interval of the cost lies beyond, an error
 tensor-parallel = [2, 4]
@@ -38,7 +40,7 @@ from shape_audit.records import SEVERITIES, Finding, Interval, Severity, parse_t
 from shape_audit.shape import TENSOR_PARALLEL
 
 _KEYS = ("interval", "severity", "bounds", "ignore")
-_BOUNDS = ("aofe-ratio", "feed-forward-ratio", "shape-cost", "tensor-parallel")
+_BOUNDS = ("aofe-ratio", "cheap-blocks", "feed-forward-ratio", "functional-share", "shape-cost", "tensor-parallel")
 _IGNORE = ("rule", "place", "file", "reason", "expires")
 
 
@@ -73,6 +75,8 @@ class Policy:
         interval: of R_D/W, where the policy names one.
         severity: rule id -> severity other than the rule's own; `off` switches a rule off.
         aofe_ratio, feed_forward_ratio: lowest and highest; None asks for nothing.
+        functional_share: the least share of the width whose directions matter; None asks for nothing.
+        cheap_blocks: the most blocks that may be left out each for less than 1 % of the loss; None asks for nothing.
         shape_cost: the most loss that a shape may cost, as a fraction; None for a note above 1 %.
         tensor_parallel: degrees that sizes should divide by.
         at_least: rule id -> severity that its findings never fall below.
@@ -83,6 +87,8 @@ class Policy:
     severity: Mapping[str, Severity | Literal["off"]] = field(default_factory=dict)
     aofe_ratio: tuple[float, float] | None = None
     feed_forward_ratio: tuple[float, float] | None = None
+    functional_share: float | None = None
+    cheap_blocks: float | None = None
     shape_cost: float | None = None
     tensor_parallel: tuple[int, ...] = TENSOR_PARALLEL
     ignore: tuple[Ignored, ...] = ()
@@ -145,6 +151,8 @@ def only_stricter(table: Mapping[str, Any], path: Path, rules: Collection[str]) 
         left.append("policy.bounds.feed-forward-ratio")
     return Policy(
         aofe_ratio=read.aofe_ratio,
+        functional_share=read.functional_share,
+        cheap_blocks=read.cheap_blocks,
         tensor_parallel=tuple(sorted({*TENSOR_PARALLEL, *read.tensor_parallel})),
         at_least={rule: level for rule, level in read.severity.items() if level != "off"},
         source=f"{path} (found, not named: only what is stricter)",
@@ -176,6 +184,8 @@ class _Reader:
             severity=severity,
             aofe_ratio=self._pair(bounds, "aofe-ratio"),
             feed_forward_ratio=self._pair(bounds, "feed-forward-ratio"),
+            functional_share=self._at_least_0(bounds, "functional-share", 1),
+            cheap_blocks=self._at_least_0(bounds, "cheap-blocks", math.inf),
             shape_cost=self._cost(bounds),
             tensor_parallel=self._degrees(bounds.get("tensor-parallel", list(TENSOR_PARALLEL))),
             ignore=tuple(self._ignored(entry) for entry in ignore),
@@ -222,6 +232,15 @@ class _Reader:
         if cost is not None and not (is_number and 0 <= cost < 1):
             raise self._wrong(f"shape-cost must be a fraction of the loss (0.005 for .5 %), not {cost!r}")
         return None if cost is None else float(cost)
+
+    def _at_least_0(self, bounds: Mapping[str, Any], name: str, most: float) -> float | None:
+        value = bounds.get(name)
+        is_number = isinstance(value, int | float) and not isinstance(value, bool)
+        if value is not None and not (is_number and 0 <= value <= most and math.isfinite(value)):
+            raise self._wrong(
+                f"{name} must be a number from 0{' on' if most == math.inf else f' to {most:g}'}, not {value!r}"
+            )
+        return None if value is None else float(value)
 
     def _degrees(self, value: Any) -> tuple[int, ...]:
         if not isinstance(value, list) or any(type(n) is not int or not 2 <= n <= 4096 for n in value):

@@ -69,7 +69,7 @@ def _check(ref: ModelRef, options: CheckOptions) -> CheckReport:
     rules, not_run, off = _chosen_rules(options, policy)
     accepted = read_baseline(options.baseline) if options.baseline else {}
     files = inspect_model(ref, retries=options.read.retries)
-    checked, unable = _looked_at(files, options)
+    checked, unable = _looked_at(files, options, policy)
     rules = [rule for rule in rules if rule.needs not in unable]
     not_run |= {
         id: f"{OPTIONS[rule.needs]}: {unable[rule.needs]}" for id, rule in all_rules().items() if rule.needs in unable
@@ -155,7 +155,7 @@ def _chosen_rules(options: CheckOptions, policy: Policy) -> tuple[list[Rule], di
     return rules, not_run, dict(sorted(off.items()))
 
 
-def _looked_at(files: Inspection, options: CheckOptions) -> tuple[CheckedModel, dict[Need, str]]:
+def _looked_at(files: Inspection, options: CheckOptions, policy: Policy) -> tuple[CheckedModel, dict[Need, str]]:
     """The model with all that the options ask to have looked at; and what could not be, with the reason."""
     unable: dict[Need, str] = {}
     expected = None
@@ -171,7 +171,7 @@ def _looked_at(files: Inspection, options: CheckOptions) -> tuple[CheckedModel, 
         from shape_audit.auditing import audit
 
         try:
-            record = audit(files.ref, _measurement(files))
+            record = audit(files.ref, _measurement(files, policy))
         except NonFiniteError as error:
             not_finite = str(error)
     checked = CheckedModel(
@@ -185,13 +185,17 @@ def _looked_at(files: Inspection, options: CheckOptions) -> tuple[CheckedModel, 
     return checked, unable
 
 
-def _measurement(files: Inspection) -> AuditOptions:
-    """The audit's defaults, in windows that the model has positions for."""
+def _measurement(files: Inspection, policy: Policy) -> AuditOptions:
+    """The audit's defaults, in windows that the model has positions for, and what the policy has bounds on."""
     from shape_audit.auditing import AuditOptions
 
     facts = CheckedModel(files).facts
     positions = (facts and facts.max_position_embeddings) or DEFAULT_SEQ_LEN
-    return AuditOptions.of(seq_len=min(DEFAULT_SEQ_LEN, positions))
+    return AuditOptions.of(
+        seq_len=min(DEFAULT_SEQ_LEN, positions),
+        use=policy.functional_share is not None,
+        skip=policy.cheap_blocks is not None,
+    )
 
 
 def _expected(files: Inspection) -> Expected | None:

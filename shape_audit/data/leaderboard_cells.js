@@ -61,7 +61,7 @@ function sizeCell(row, protocol) {
 function measuredCell(row, written) {
   if (!row.measured) return DASH;
   const other = row.measured.comparable ? "" : ' <span class="mark">† other protocol</span>';
-  return written(row.measured) + other;
+  return written(row.measured, row) + other;
 }
 const ranked = (row, name) => (row.measured?.comparable ? (row.measured[name] ?? null) : null);
 

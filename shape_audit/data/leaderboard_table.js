@@ -58,6 +58,14 @@ function columns() {
           (m.noise ? ' <span class="mark">≈ noise</span>' : "")),
     );
   }
+  if (data.rows.some((row) => row.measured && isKnown(row.measured.functional))) {
+    found.push(measured('<span class="line">Width that matters, %</span><small>functional rank</small>', "functional",
+      (m) => significant(isKnown(m.functional) ? 100 * m.functional : null)));
+  }
+  if (data.rows.some((row) => row.measured && isKnown(row.measured.cheap))) {
+    found.push(measured('<span class="line">Blocks under 1 %</span><small>of loss, left out</small>', "cheap",
+      (m, row) => isKnown(m.cheap) ? `${m.cheap} of ${row.layers}` : DASH));
+  }
   return found;
 }
 

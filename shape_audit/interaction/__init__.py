@@ -11,6 +11,7 @@ nfa_correlations(model, windows), random_correlations(loaded, windows), weight_i
 stream/      where gradients are read, and one backward pass to all of those places
 protocols/   which scalar of the output is differentiated: one file a protocol
 estimators/  gradients -> SiteSums -> Energies -> ErrorBars
+width/       stream and gradients -> WidthSums -> how many directions are used
 ansatz/      weight matrices beside the gradients that feed them
 twins/       the same numbers the long way, in float64
 """

@@ -31,9 +31,17 @@ class MeasureOptions(Spec):
         int | None,
         Option("Also report the K largest eigenvalues of each AGOP.", metavar="K", at_least=1, panel="Measurement"),
     ] = None
+    use: Annotated[
+        bool,
+        Option(
+            "Also measure how many directions of the width are active, and how many matter.",
+            panel="Measurement",
+            manifest=True,
+        ),
+    ] = False
     skip: Annotated[
         bool,
-        Option("Also measure what each block is worth, by leaving it out.", panel="Measurement"),
+        Option("Also measure what each block is worth, by leaving it out.", panel="Measurement", manifest=True),
     ] = False
     skip_windows: Annotated[
         int, Option("Windows to leave blocks out on.", metavar="N", at_least=6, panel="Measurement")
@@ -60,7 +68,8 @@ class MeasureOptions(Spec):
             raise UsageError(f"--protocol must be one of {', '.join(protocol_names())}, not {self.protocol}")
         if self.skip_spans is not None and not self.skip:
             raise UsageError("--skip-spans goes with --skip")
-        if self.protocol == "projected-output" and self.skip:
-            raise UsageError("--skip belongs to a protocol with a backward pass, not to projected-output")
+        for name in ("use", "skip"):
+            if self.protocol == "projected-output" and getattr(self, name):
+                raise UsageError(f"--{name} belongs to a protocol with a backward pass, not to projected-output")
         if self.protocol == "projected-output" and self.sites != "all":
             raise UsageError("--protocol projected-output measures the output; leave out --sites")

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 import torch
 from torch import Tensor
@@ -13,10 +13,12 @@ from shape_audit.interaction.estimators.sums import SiteSums
 from shape_audit.interaction.estimators.upper_triangle import packed_size
 from shape_audit.interaction.estimators.window_rows import WindowRows
 from shape_audit.interaction.stream.sites import Site
+from shape_audit.interaction.width import WidthSums
 
 _ROWS = ("index", "tokens", "diagonal", "energy", "inner", "inner_diagonal", "inner_trace", "reference_tokens")
 _COUNTS = ("index", "tokens", "reference_tokens")
 _BLOCKS = ("index", "tokens", "sums")
+_USE = "/use/"
 
 
 @dataclass(frozen=True)
@@ -27,6 +29,7 @@ class PassState:
         windows: how many windows are in, over all processes.
         frozen_at: how many were in when S_ref was last frozen.
         blocks: of each of its windows; None where the protocol has no backward pass.
+        widths: of each site, where the use of the width is measured.
         losses_K: of each of its windows in nats, summed over its tokens, in the audit's order.
     """
 
@@ -35,6 +38,7 @@ class PassState:
     losses_K: Tensor
     sums: dict[Site, SiteSums]
     blocks: BlockRows | None = None
+    widths: dict[Site, WidthSums] = field(default_factory=dict)
 
     def tensors(self) -> dict[str, Tensor]:
         """All tensors by name, on the CPU."""
@@ -48,6 +52,8 @@ class PassState:
                 named[f"{site.name}/reference"] = sums.reference_P
         if self.blocks is not None:
             named |= {f"blocks/{name}": column for name, column in zip(_BLOCKS, self.blocks.tensors(), strict=True)}
+        for site, of_site in self.widths.items():
+            named |= {f"{site.name}{_USE}{name}": tensor for name, tensor in of_site.tensors().items()}
         return {name: tensor.detach().cpu().contiguous() for name, tensor in named.items()}
 
     def numbers(self) -> dict[str, int]:
@@ -90,7 +96,13 @@ class PassState:
         }
         has_blocks = any(site.position >= 0 for site in widths)
         blocks = BlockRows(*(tensors[f"blocks/{name}"] for name in _BLOCKS)) if has_blocks else None
-        return cls(numbers["windows"], numbers["frozen_at"], tensors["losses"], sums, blocks)
+        saved_use = {site: _after(f"{site.name}{_USE}", tensors) for site in widths}
+        of_widths = {site: WidthSums.of_tensors(saved) for site, saved in saved_use.items() if saved}
+        return cls(numbers["windows"], numbers["frozen_at"], tensors["losses"], sums, blocks, of_widths)
+
+
+def _after(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
+    return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
 def _expected(
@@ -106,6 +118,10 @@ def _expected(
         expected[f"{site.name}/pair_products"] = ((), torch.float64)
         if f"{site.name}/reference" in there:
             expected[f"{site.name}/reference"] = ((packed_size(width),), torch.float64)
+    for site, width in widths.items():
+        if _after(f"{site.name}{_USE}", there):
+            shapes = WidthSums.shapes(width)
+            expected |= {f"{site.name}{_USE}{name}": (shape, torch.float64) for name, shape in shapes.items()}
     if any(site.position >= 0 for site in widths):
         blocks = there["blocks/sums"].shape[1:2]
         expected |= {"blocks/index": ((windows,), torch.long), "blocks/tokens": ((windows,), torch.long)}

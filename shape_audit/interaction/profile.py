@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import math
 import time
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -14,11 +13,12 @@ from shape_audit.calibration import Window
 from shape_audit.errors import NonFiniteError
 from shape_audit.interaction.block_report import block_use
 from shape_audit.interaction.estimators.block_rows import BlockRows
-from shape_audit.interaction.estimators.error_bars import is_reference_point, mean_interval
+from shape_audit.interaction.estimators.error_bars import is_reference_point
 from shape_audit.interaction.estimators.gradient_noise import GradientNoise
 from shape_audit.interaction.estimators.sums import SiteSums
 from shape_audit.interaction.estimators.upper_triangle import inner_product
 from shape_audit.interaction.estimators.window_rows import RepeatedWindows
+from shape_audit.interaction.loss_report import in_order, loss_report
 from shape_audit.interaction.pass_state import PassState
 from shape_audit.interaction.protocols.registry import MeasurementProtocol
 from shape_audit.interaction.site_report import site_interaction
@@ -28,9 +28,10 @@ from shape_audit.interaction.stream.embedding_paths import check_embedding_paths
 from shape_audit.interaction.stream.micro_batch import MicroBatch
 from shape_audit.interaction.stream.rounding_probe import gradient_noise
 from shape_audit.interaction.stream.sites import Site
+from shape_audit.interaction.width import WidthSums, site_use
 from shape_audit.models import ForwardPass, FreePages, LoadedModel, check_same_losses, find_blocks
 from shape_audit.parallel import SingleProcess
-from shape_audit.records import BlockUse, Loss, ModelShape, SiteInteraction
+from shape_audit.records import BlockUse, Loss, ModelShape, SiteInteraction, SiteUse
 
 
 @dataclass(frozen=True)
@@ -39,12 +40,14 @@ class Profile:
 
     Attributes:
         blocks: what each block does to the stream; None where the protocol has no backward pass.
+        widths: how much of the width each site uses; None where that was not asked for.
         pass_seconds: time of the pass, without that of turning sums into numbers.
     """
 
     loss: Loss
     sites: list[SiteInteraction]
     blocks: list[BlockUse] | None
+    widths: list[SiteUse] | None
     micro_batch: int
     pass_seconds: float
 
@@ -56,12 +59,14 @@ class PassPlan:
     Attributes:
         sites: where to measure.
         micro_batch: windows per forward pass; None chooses by memory. Sums do not depend on it but for rounding.
+        use: whether the use of the width is measured as well.
     """
 
     protocol: MeasurementProtocol
     sites: tuple[Site, ...]
     seq_len: int
     micro_batch: int | None = None
+    use: bool = False
 
 
 class ProfilePass:
@@ -87,6 +92,11 @@ class ProfilePass:
         self.sums = {
             site: SiteSums.zeros(width, dtype=loaded.dtype, device=_device_of(site, loaded))
             for site, width in plan.protocol.widths(plan.sites, shape).items()
+        }
+        self.widths = {
+            site: WidthSums.zeros(sums.width, sums.upper_P.device)
+            for site, sums in self.sums.items()
+            if plan.use and site.position >= 0
         }
         self.windows: list[Window] = []
         self.losses: list[tuple[Tensor, Tensor]] = []
@@ -158,10 +168,10 @@ class ProfilePass:
     def reduced(self) -> tuple[dict[Site, SiteSums], Tensor]:
         """Sums and losses over all processes, on each of them."""
         if self.processes.size == 1:
-            return self.sums, _in_order(self.losses)
+            return self.sums, in_order(self.losses)
         whole = {site: self._over_processes(sums) for site, sums in self.sums.items()}
         losses = [part for parts in self.processes.gathered(self.losses) for part in parts]
-        return whole, _in_order(losses)
+        return whole, in_order(losses)
 
     def _over_processes(self, sums: SiteSums) -> SiteSums:
         """The sums of all processes as one, each process's windows multiplied with those of the ones before it."""
@@ -183,7 +193,7 @@ class ProfilePass:
     def state(self) -> PassState:
         """What this process has found so far, to be saved."""
         blocks = BlockRows.joined(self.block_rows) if self.block_rows else None
-        return PassState(len(self.windows), self._frozen_at, _in_order(self.losses), self.sums, blocks)
+        return PassState(len(self.windows), self._frozen_at, in_order(self.losses), self.sums, blocks, self.widths)
 
     def restore(self, state: PassState, windows: Sequence[Window]) -> None:
         """Go on from what this process has saved; every process from the same number of windows.
@@ -199,6 +209,8 @@ class ProfilePass:
             sums.merge(saved)
         self.losses = [(next(iter(state.sums.values())).rows().index_K, state.losses_K)]
         self.block_rows = [] if state.blocks is None else [state.blocks]
+        for site, saved_widths in state.widths.items():
+            self.widths[site].restore(saved_widths)
         self.windows = list(windows[: state.windows])
         self._frozen_at = state.frozen_at
 
@@ -213,7 +225,8 @@ class ProfilePass:
         """
         before = {site: len(of_site.kept) for site, of_site in sums.items()}
         try:
-            with watched_blocks(self.blocks if self._has_backward else (), batch) as watch:
+            widths = {site.position: of_site for site, of_site in self.widths.items()}
+            with watched_blocks(self.blocks if self._has_backward else (), batch, widths) as watch:
                 losses_B = self.protocol.add_micro_batch(self.loaded.model, self.blocks, batch, sums)
             check_finite(sums)
             self.block_rows += [watch.rows()] if self._has_backward else []
@@ -259,21 +272,17 @@ class ProfilePass:
             for site, sums in whole.items()
         ]
         rows = [part for parts in self.processes.gathered(self.block_rows) for part in parts]
+        widths = [
+            site_use(site.name, sums.merged(self.processes), spectrum=spectrum) for site, sums in self.widths.items()
+        ]
         return Profile(
-            loss=_loss(losses_K, self.windows, repeated),
+            loss=loss_report(losses_K, self.windows, repeated),
             sites=sites,
             blocks=block_use(BlockRows.joined(rows), repeated) if rows else None,
+            widths=widths or None,
             micro_batch=min(self.micro_batch, len(self.windows)),
             pass_seconds=self.seconds,
         )
-
-
-def _in_order(parts: Sequence[tuple[Tensor, Tensor]]) -> Tensor:
-    """Losses in the audit's order, from (numbers of windows, their losses)."""
-    if not parts:
-        return torch.zeros(0, dtype=torch.float64)
-    index_K, losses_K = (torch.cat(column) for column in zip(*parts, strict=True))
-    return losses_K[index_K.argsort()]
 
 
 def _next_reference_point(done: int) -> int:
@@ -282,22 +291,6 @@ def _next_reference_point(done: int) -> int:
     while not is_reference_point(point):
         point += 1
     return point
-
-
-def _loss(losses_K: Tensor, windows: Sequence[Window], repeated: RepeatedWindows) -> Loss:
-    """Cross-entropy over all windows, per token and per byte, with their intervals."""
-    once = repeated.once
-    tokens_K = torch.tensor([len(window.input_ids) - 1 for window in windows])
-    spans = [window.byte_offsets for window in windows]
-    bytes_K = torch.tensor([span[1] - span[0] if span else 0 for span in spans])
-    bits_K = losses_K / math.log(2)
-    knows_bytes = all(spans) and int(bytes_K.sum()) > 0
-    return Loss(
-        nats_per_token=float(losses_K.sum()) / int(tokens_K.sum()),
-        nats_per_token_ci=mean_interval(once(losses_K), once(tokens_K)),
-        bits_per_byte=float(bits_K.sum()) / int(bytes_K.sum()) if knows_bytes else None,
-        bits_per_byte_ci=mean_interval(once(bits_K), once(bytes_K)) if knows_bytes else None,
-    )
 
 
 def _device_of(site: Site, loaded: LoadedModel) -> torch.device:

@@ -24,6 +24,8 @@ STREAMED_AT_ONCE = 3
 """Blocks: the one at work, what it was read as, and its forerunner, which the allocator still holds."""
 FROZEN_FROM = 4
 """Windows after which a copy of the sums is kept, see `error_bars`."""
+WIDTH_MATRICES = 24
+"""More of them where the use of the width is measured: three kinds, of eight folds, see `interaction.width`."""
 TRIANGLE_ROWS = 256
 """An upper triangle is kept in strips of so many rows, see `interaction.estimators.upper_triangle`."""
 
@@ -188,9 +190,13 @@ class MemoryPlan:
         return all(memory.lasting_fits for memory in self.devices)
 
 
-def sums_memory(width: int, windows: int) -> int:
-    """The sums of a site, float64: the upper triangle of a matrix, of another from the fifth window on, and rows."""
-    matrices = 2 if windows > FROZEN_FROM else 1
+def sums_memory(width: int, windows: int, *, use: bool = False) -> int:
+    """The sums of a site, float64: the upper triangle of a matrix, of another from the fifth window on, and rows.
+
+    Args:
+        use: whether the use of the width is measured as well; position 0 of the stream and above.
+    """
+    matrices = (2 if windows > FROZEN_FROM else 1) + (WIDTH_MATRICES if use else 0)
     entries = sum(min(TRIANGLE_ROWS, width - begin) * (width - begin) for begin in range(0, width, TRIANGLE_ROWS))
     return 8 * (matrices * entries + windows * (width + ROW_NUMBERS))
 

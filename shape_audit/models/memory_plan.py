@@ -50,11 +50,13 @@ class PassSize:
         windows: how many there may be in all: each leaves a row at every site.
         site_widths: position in the residual stream (0 the input of block 0, k + 1 the output of block k, -1 the
             logits) -> width of the gradients that are read there.
+        use: whether the use of the width is measured as well.
     """
 
     seq_len: int
     windows: int
     site_widths: Mapping[int, int]
+    use: bool = False
 
 
 def plan_weights(
@@ -77,7 +79,9 @@ def plan_weights(
     held, available = held_ram(), available_memory(computing)
     torch_dtype = DTYPES[dtype_of_pass(checkpoint, load.dtype)]
     item = torch_dtype.itemsize
-    of_sites = {at: sums_memory(width, size.windows) for at, width in size.site_widths.items()}
+    of_sites = {
+        at: sums_memory(width, size.windows, use=size.use and at >= 0) for at, width in size.site_widths.items()
+    }
     forward = ForwardPass(
         shape,
         size.seq_len,

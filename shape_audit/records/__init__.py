@@ -78,7 +78,7 @@ if TYPE_CHECKING:
         ToleranceRow,
     )
     from shape_audit.records.link_evidence import Association, Contrast, LinkEvidence, Optimum, Predictor
-    from shape_audit.records.model_use import BlockNumbers, BlockUse, DepthSummary, ModelUse, SpanUse
+    from shape_audit.records.model_use import BlockNumbers, BlockUse, DepthSummary, ModelUse, RankStep, SiteUse, SpanUse
     from shape_audit.records.reading import parse_toml
     from shape_audit.records.score_record import AmongSize, Provider, ScoreRecord
     from shape_audit.records.shape_cost import Basis, Price, Serving, ShapeCost
@@ -174,6 +174,7 @@ __all__ = [
     "Price",
     "Provider",
     "QuantityAndLoss",
+    "RankStep",
     "RowSource",
     "ScoreRecord",
     "SeedBootstrap",
@@ -185,6 +186,7 @@ __all__ = [
     "ShapeSuggestion",
     "Side",
     "SiteInteraction",
+    "SiteUse",
     "SizeNeighbours",
     "Source",
     "SpanUse",
@@ -295,6 +297,8 @@ __getattr__ = lazy_names(
         "Side": "shape_facts",
         "SiteInteraction": "audit_record",
         "SizeNeighbours": "shape_suggestion",
+        "RankStep": "model_use",
+        "SiteUse": "model_use",
         "SpanUse": "model_use",
         "SuggestedShape": "shape_suggestion",
         "SuiteBudget": "controlled_evidence",

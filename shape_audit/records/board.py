@@ -40,6 +40,10 @@ class BoardMeasurement(Frozen):
     bits_per_byte_ci: CI = None
     sites: list[SiteInteraction]
     """In order of depth: `embedding`, `block.0` ... as many as were asked for."""
+    cheap_blocks: int | None = None
+    """That raise the loss by less than 1 % when left out alone; null where none was left out."""
+    functional_share: float | None = None
+    """Functional rank of the width, at the median site; null where it was not measured."""
 
 
 class BoardRow(Frozen):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from statistics import median
+
 from shape_audit.records.frozen import Frozen
 
 CI = tuple[float, float] | None
@@ -41,6 +43,44 @@ class BlockUse(BlockNumbers):
     skip_loss_ci: CI = None
 
 
+class RankStep(Frozen):
+    """How many directions of the stream stand above a level of noise."""
+
+    noise: float
+    """Per channel, of the stream's root mean square over channels."""
+    directions: float | None
+    """Whose second moment is larger; the mean of two counts, each on windows that did not choose the directions."""
+    directions_ci: CI = None
+
+
+class SiteUse(Frozen):
+    """How much of its width a site of the stream uses, without each window's position 0.
+
+    With C the second moment of the stream there and G that of the gradients. `_ci` values are 95 % intervals, from 6
+    windows on; numbers are null of fewer than 4 windows, and where no gradient was read.
+    """
+
+    name: str
+    width: int
+    """Channels, the most that any number here can be but for its error."""
+    activation_effective_rank: float | None
+    """tr(C)^2 / tr(C C)."""
+    activation_effective_rank_ci: CI = None
+    activation_effective_rank_unit: float | None
+    """The same of the stream at length 1 at every token."""
+    activation_effective_rank_unit_ci: CI = None
+    activation_effective_rank_centred: float | None
+    """The same of the stream without its mean."""
+    activation_effective_rank_centred_ci: CI = None
+    functional_rank: float | None
+    """tr(C G)^2 / tr(C G C G): directions that are both active and matter. Equal in every basis of the stream."""
+    functional_rank_ci: CI = None
+    rank_staircase: list[RankStep]
+    """From much noise to little."""
+    activation_spectrum: list[float] | None = None
+    """The largest eigenvalues of C, per token; null unless asked for."""
+
+
 class SpanUse(Frozen):
     """Contiguous blocks that were left out together: the cheapest ones of that length, of those that were tried."""
 
@@ -67,8 +107,16 @@ class DepthSummary(Frozen):
 
 
 class ModelUse(Frozen):
-    """What a model does with its depth."""
+    """What a model does with its depth and its width."""
 
     blocks: list[BlockUse]
+    sites: list[SiteUse] | None = None
+    """Null where the width was not asked for."""
     summary: DepthSummary | None = None
     """Null where no block was left out."""
+
+    @property
+    def functional_share(self) -> float | None:
+        """Functional rank of the width, at the median site; None where it is not known."""
+        shares = [site.functional_rank / site.width for site in self.sites or () if site.functional_rank is not None]
+        return median(shares) if shares else None

@@ -14,18 +14,22 @@ from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import percent, ratio, rounded_count, significant
 from shape_audit.reports.rich_tables import plain, rich_table
 from shape_audit.reports.tables import Cell, Table
+from shape_audit.reports.width import depth_comparison
 
 
 def comparison_text(records: Sequence[AuditRecord]) -> RenderableType:
     """A table of all, then what is to be minded about them."""
     parts: list[RenderableType] = [rich_table(comparison_table(records)), Text()]
+    if (table := depth_comparison(records)) is not None:
+        parts += [rich_table(table), Text()]
     return Group(*parts, *(Padding(plain(f"- {line}"), (0, 0, 0, 2)) for line in _warnings(records)))
 
 
 def comparison_markdown(records: Sequence[AuditRecord]) -> str:
     """Markdown with a final line end."""
     lines = "\n".join(f"- {escaped(line)}" for line in _warnings(records))
-    return f"{markdown_table(comparison_table(records))}\n\n{lines}\n"
+    tables = [comparison_table(records), depth_comparison(records)]
+    return "\n\n".join([*(markdown_table(table) for table in tables if table is not None), lines]) + "\n"
 
 
 def _warnings(records: Sequence[AuditRecord]) -> list[str]:

@@ -17,13 +17,20 @@ from shape_audit.reports.tables import (
 )
 from shape_audit.reports.verdict import headline, sentences
 from shape_audit.reports.weights_table import WEIGHTS_CAVEAT, weights_table
+from shape_audit.reports.width import width_table
 
 
 def audit_markdown(record: AuditRecord) -> str:
     """Markdown with a final line end."""
     parts = [f"# {escaped(headline(record))}", *(escaped(sentence) for sentence in sentences(record))]
     made = [cost_table(record), shape_table(record), ledger_table(record), interaction_table(record)]
-    made += [depth_table(record), token_table(record), energy_table(record), spectrum_table(record)]
+    made += [
+        depth_table(record),
+        width_table(record),
+        token_table(record),
+        energy_table(record),
+        spectrum_table(record),
+    ]
     parts += [markdown_table(table) for table in made if table is not None]
     if (weights := weights_table(record)) is not None:
         parts += [markdown_table(weights), escaped(WEIGHTS_CAVEAT)]

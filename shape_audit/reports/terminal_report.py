@@ -21,6 +21,7 @@ from shape_audit.reports.tables import (
 )
 from shape_audit.reports.verdict import headline, sentences
 from shape_audit.reports.weights_table import WEIGHTS_CAVEAT, weights_table
+from shape_audit.reports.width import WIDTH_LEGEND, width_table
 
 LEGEND = (
     "± half of the 95 % interval. eff. rank: directions that gradients use. alignment: 0 where channels are as any "
@@ -49,6 +50,8 @@ def audit_text(record: AuditRecord) -> RenderableType:
         parts += [Text(), rich_table(table), plain(LEGEND, style="dim")]
     if (table := depth_table(record)) is not None:
         parts += [Text(), rich_table(table), plain(DEPTH_LEGEND, style="dim")]
+    if (table := width_table(record)) is not None:
+        parts += [Text(), rich_table(table), plain(WIDTH_LEGEND, style="dim")]
     if (table := token_table(record)) is not None:
         parts += [Text(), rich_table(table)]
     if (table := energy_table(record)) is not None:

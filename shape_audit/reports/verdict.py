@@ -9,6 +9,7 @@ from shape_audit.records import AuditRecord, SiteInteraction
 from shape_audit.reports.cost import cost_headline, serving_sentence
 from shape_audit.reports.depth import skip_sentence
 from shape_audit.reports.numbers import half_width, interval_ends, percent, ratio, significant
+from shape_audit.reports.width import width_sentence
 
 FEW_WINDOWS = 32
 """Below so many windows, repeated audits with other seeds differ in the second digit."""
@@ -136,7 +137,7 @@ def _spaced(interval: tuple[float, float] | None) -> str:
 def sentences(record: AuditRecord) -> list[str]:
     """All of it but the headline, in order, the caveat last."""
     serving = serving_sentence(record.serving) if record.serving else None
-    measured = [*interaction_sentences(record), skip_sentence(record), loss_sentence(record)]
+    measured = [*interaction_sentences(record), skip_sentence(record), width_sentence(record), loss_sentence(record)]
     found = [shape_sentence(record), *measured, serving]
     caveat = [f"A coordinate, not a grade: {record.placement.caveat}."] if record.shape.is_dense else []
     return [s for s in found if s] + caveat

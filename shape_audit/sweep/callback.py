@@ -51,13 +51,14 @@ class ShapeAuditCallback(TrainerCallback):  # type: ignore[misc]
         protocol: str = "loss-gradient",
         sites: str = "all",
         micro_batch: int | None = None,
+        use: bool = False,
     ) -> None:
         """Prepare to look.
 
         Args:
             windows: of `fixed_windows`; 16 to 64 of them show the trend.
             every: steps of the optimizer between two looks.
-            protocol, sites, micro_batch: as for `watch`.
+            protocol, sites, micro_batch, use: as for `watch`.
 
         Raises:
             UsageError: `every` is less than 1.
@@ -66,7 +67,7 @@ class ShapeAuditCallback(TrainerCallback):  # type: ignore[misc]
             raise UsageError(f"every must be at least 1, not {every}")
         self.observations: dict[int, Observation] = {}
         self._windows, self._every = windows, every
-        self._settings = {"protocol": protocol, "sites": sites, "micro_batch": micro_batch}
+        self._settings = {"protocol": protocol, "sites": sites, "micro_batch": micro_batch, "use": use}
         self._log: Callable[[dict[str, float]], None] | None = None
         self._started: float | None = None
         self._spent = 0.0

@@ -13,11 +13,17 @@ from shape_audit.calibration import Window, WindowCutter, WindowSet, read_text, 
 from shape_audit.errors import UsageError
 from shape_audit.interaction import PassPlan, ProfilePass, parse_sites, protocol_of
 from shape_audit.models import as_loaded, bare_model, headers_of
-from shape_audit.records import ModelShape, SiteInteraction
+from shape_audit.records import BlockUse, ModelShape, SiteInteraction, SiteUse
 from shape_audit.shape import read_config, shape_of
 
 PROTOCOLS = ("loss-gradient", "output-gradient")
 """That can be watched; projected outputs need eager attention, which a model in training need not have."""
+
+LOGGED = {
+    "sites": ("aofe", "aofe_ratio", "effective_rank", "channel_alignment"),
+    "blocks": ("block_influence", "gradient_influence"),
+    "widths": ("activation_effective_rank", "functional_rank"),
+}
 
 
 @dataclass(frozen=True)
@@ -28,31 +34,32 @@ class Observation:
         r_dw: layers / width.
         nats_per_token: mean cross-entropy of the windows.
         sites: as in an audit's record, with their intervals.
+        blocks: what each block does to the stream.
+        widths: how much of the width each site uses; empty unless asked for.
         seconds: what looking took.
     """
 
     r_dw: float
     nats_per_token: float
     sites: tuple[SiteInteraction, ...]
+    blocks: tuple[BlockUse, ...]
+    widths: tuple[SiteUse, ...]
     protocol: str
     windows: int
     seconds: float
 
     def numbers(self) -> dict[str, float]:
-        """What a logger takes: r_dw, nats_per_token, seconds; of each site aofe, aofe_ratio, effective_rank and
-        channel_alignment, with _low and _high."""
+        """What a logger takes: r_dw, nats_per_token, seconds; of each site and block the numbers of `LOGGED`, with _low
+        and _high."""
         found = {"r_dw": self.r_dw, "nats_per_token": self.nats_per_token, "seconds": self.seconds}
-        for site in self.sites:
-            for name, value, ends in (
-                ("aofe", site.aofe, site.aofe_ci),
-                ("aofe_ratio", site.aofe_ratio, site.aofe_ratio_ci),
-                ("effective_rank", site.effective_rank, site.effective_rank_ci),
-                ("channel_alignment", site.channel_alignment, site.channel_alignment_ci),
-            ):
-                if value is not None:
-                    found[f"{site.name}/{name}"] = value
-                if ends is not None:
-                    found[f"{site.name}/{name}_low"], found[f"{site.name}/{name}_high"] = ends
+        for part, names in LOGGED.items():
+            for place in getattr(self, part):
+                for name in names:
+                    value, ends = getattr(place, name), getattr(place, f"{name}_ci")
+                    if value is not None:
+                        found[f"{place.name}/{name}"] = value
+                    if ends is not None:
+                        found[f"{place.name}/{name}_low"], found[f"{place.name}/{name}_high"] = ends
         return found
 
 
@@ -86,6 +93,7 @@ def watch(
     protocol: str = "loss-gradient",
     sites: str = "all",
     micro_batch: int | None = None,
+    use: bool = False,
 ) -> Observation:
     """Look at a model between two steps of its training; it is left exactly as it was.
 
@@ -103,6 +111,7 @@ def watch(
         protocol: loss-gradient or output-gradient.
         sites: all, embedding, or a list with commas.
         micro_batch: windows per forward pass; None chooses by memory.
+        use: whether to look at the use of the width as well, see `audit`.
 
     Raises:
         UsageError: a protocol that cannot be watched, a site that is not there, or a sharded model.
@@ -123,6 +132,7 @@ def watch(
             parse_sites(sites, shape.num_hidden_layers),
             seq_len=len(chosen[0].input_ids) - 1,
             micro_batch=micro_batch,
+            use=use,
         )
         a_pass = ProfilePass(loaded, shape, plan)
         a_pass.extend(chosen)
@@ -131,6 +141,8 @@ def watch(
         r_dw=shape.r_dw,
         nats_per_token=profile.loss.nats_per_token,
         sites=tuple(profile.sites),
+        blocks=tuple(profile.blocks or ()),
+        widths=tuple(profile.widths or ()),
         protocol=protocol,
         windows=len(chosen),
         seconds=time.perf_counter() - started,

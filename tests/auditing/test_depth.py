@@ -1,4 +1,4 @@
-"""What an audit says of a model's depth: by every way in, the same."""
+"""What an audit says of a model's depth and width: by every way in, the same."""
 
 from pathlib import Path
 
@@ -12,7 +12,7 @@ from shape_audit.records import AuditRecord
 from tests.tiny_models import save_tiny
 
 FEW = {"windows": 8, "seq_len": 16, "micro_batch": 3}
-SKIP = {"skip": True, "skip_windows": 7, "skip_spans": 2}
+SKIP = {"use": True, "spectrum": 3, "skip": True, "skip_windows": 7, "skip_spans": 2}
 
 
 @pytest.fixture(scope="module")
@@ -32,6 +32,13 @@ def assert_same(record: AuditRecord, other: AuditRecord) -> None:
         numbers, others = (block.model_dump(exclude={"name", "with_first_position"}) for block in (one, two))
         for name, value in numbers.items():
             assert value == pytest.approx(others[name], rel=1e-4, abs=1e-6), name
+    assert record.use.sites is not None and other.use.sites is not None
+    for site, same in zip(record.use.sites, other.use.sites, strict=True):
+        of_width, others = (each.model_dump(exclude={"name", "rank_staircase"}) for each in (site, same))
+        assert of_width["functional_rank"] is not None
+        for name, value in of_width.items():
+            assert value == pytest.approx(others[name], rel=1e-4, abs=1e-6), name
+        assert [step.directions for step in site.rank_staircase] == [step.directions for step in same.rank_staircase]
 
 
 def test_streamed_from_the_disk(folder: Path, plain: AuditRecord) -> None:

@@ -30,7 +30,12 @@ def jobs(tiny_llama: Path) -> list[dict[str, object]]:
     """All protocols, numbers of windows that two or three processes do and do not divide, one with fewer windows."""
     same = {"model": str(tiny_llama), "seq_len": 16, "micro_batch": 2, "device": "cpu"}
     counted = [{**same, "protocol": name, "windows": windows} for name in PROTOCOL_NAMES for windows in (7, 8)]
-    return [*counted, {**same, "windows": 2}, {**same, "windows": 21}, {**same, "tolerance": 1e-4, "max_windows": 33}]
+    return [
+        *counted,
+        {**same, "windows": 2},
+        {**same, "windows": 21, "use": True},
+        {**same, "tolerance": 1e-4, "max_windows": 33},
+    ]
 
 
 def sharded(jobs: list[dict[str, object]], processes: int, folder: Path) -> list[dict]:
@@ -66,7 +71,7 @@ def test_every_number_is_that_of_one_process(processes: int, jobs: list[dict[str
         alone = shape_audit.audit(str(job["model"]), **options).model_dump(mode="json")
         assert record["environment"]["world_size"] == processes
         assert record["calibration"] == alone["calibration"] and record["notes"] == alone["notes"]
-        for part in ("loss", "interaction"):
+        for part in ("loss", "interaction", "use"):
             expected, found = numbers(alone[part]), numbers(record[part])
             assert expected.keys() == found.keys()
             for place, value in expected.items():
@@ -78,7 +83,7 @@ def test_every_number_is_that_of_one_process(processes: int, jobs: list[dict[str
 def test_processes_that_were_killed_go_on_to_the_same_record_bit_for_bit(tiny_llama: Path, tmp_path: Path) -> None:
     """And so does a run with more windows; another number of processes starts over, and says so."""
     straight = {"model": str(tiny_llama), "seq_len": 16, "micro_batch": 2, "device": "cpu", "passage_bytes": 64,
-                "windows": 75, "save_every": 8}  # fmt: skip
+                "windows": 75, "save_every": 8, "use": True}  # fmt: skip
     killed, longer = ({**straight, "partial": str(tmp_path / name)} for name in ("killed", "longer"))
     died = started([{**longer, "windows": 22}, {**killed, "kill_at": 50}], 2, tmp_path)
     assert died.returncode != 0 and f"Signal {signal.SIGKILL}" in died.stderr

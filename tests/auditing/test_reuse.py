@@ -44,6 +44,17 @@ def test_a_site_that_no_gradient_reaches_keeps_no_record_from_being_settled(unse
     assert satisfies(changed(unsettled, sites=[silent, *others], converged=True), wide)
 
 
+def test_what_is_measured_besides_must_be_there(unsettled: AuditRecord) -> None:
+    asked = {"max_windows": 20, **OPTIONS}
+    for extra in ("use", "skip", "nfa"):
+        assert not satisfies(unsettled, AuditOptions.of(**asked, **{extra: True}))
+    assert unsettled.use is not None
+    used = unsettled.model_copy(update={"use": unsettled.use.model_copy(update={"sites": []})})
+    assert satisfies(used, AuditOptions.of(**asked, use=True)) and not satisfies(
+        used, AuditOptions.of(**asked, skip=True)
+    )
+
+
 def on(record: AuditRecord, **text: object) -> AuditRecord:
     """The record, had it been measured on another text."""
     assert record.calibration is not None and record.interaction is not None

@@ -255,7 +255,7 @@ CASES: dict[str, tuple[Spoil, str, str]] = {
     "SA712": (write("model.onnx", onnx("../weights")), "model.onnx", ""),
     "SA713": (write("data.bin", b"7z\xbc\xaf\x27\x1c"), "data.bin", ""),
 }  # fmt: skip
-ELSEWHERE = {"SA313": "test_deep.py", "SA408": "test_hub.py", "SA801": "below", "SA802": "below"}
+ELSEWHERE = {"SA313": "test_deep.py", "SA408": "test_hub.py", "SA801": "below", "SA802": "below", "SA803": "below"}
 """Rules that need more than a spoiled folder: tested there, with their clean twin."""
 
 
@@ -308,10 +308,30 @@ def test_a_record_is_judged_by_the_policys_bounds(
     path = write_record(record, tmp_path)
     for bounds, expected in (((0.0, 1.0), 0), ((0.999, 1.0), 3)):
         report = shape_audit.check(str(folder), record=path, select=("SA8",), policy=Policy(aofe_ratio=bounds))
-        assert report.rules_run == ["SA801", "SA802"]
+        assert report.rules_run == ["SA801", "SA802", "SA803"]
         assert [finding.rule for finding in report.findings] == ["SA802"] * expected
     assert {finding.place for finding in report.findings} == {"embedding", "block.0", "block.1"}
     assert all(finding.severity == "error" and " to 1" in finding.message for finding in report.findings)
+
+
+def test_depth_and_width_are_judged_by_the_policys_bounds(
+    measured: tuple[Path, shape_audit.AuditRecord], tmp_path: Path
+) -> None:
+    used = shape_audit.audit(str(measured[0]), windows=16, seq_len=16, device="cpu", use=True, skip=True)
+    assert used.use is not None and used.use.functional_share is not None and used.use.summary is not None
+    share, cheap = used.use.functional_share, len(used.use.summary.cheap_blocks)
+    path = write_record(used, tmp_path)
+    for policy, places in (
+        (Policy(functional_share=share - 0.01, cheap_blocks=cheap), set()),
+        (Policy(functional_share=share + 0.01, cheap_blocks=cheap), {"width"}),
+        (Policy(cheap_blocks=cheap - 0.5), {"depth"} if cheap else set()),
+    ):
+        report = shape_audit.check(str(measured[0]), record=path, select=("SA803",), policy=policy)
+        assert {finding.place for finding in report.findings} == places
+    plain = write_record(measured[1], tmp_path)  # says nothing of the width: nothing to judge
+    assert not shape_audit.check(
+        str(measured[0]), record=plain, select=("SA803",), policy=Policy(functional_share=1)
+    ).findings
 
 
 def test_a_record_of_another_model_is_refused(
@@ -363,7 +383,8 @@ def test_what_was_not_asked_for_is_not_among_the_rules_run(clean: Path) -> None:
         shape_audit.check(str(clean), ignore=("SA",))
     assert shape_audit.check(str(clean)).rules_not_run == {
         **dict.fromkeys(("SA313",), "--deep"), "SA408": "--verify-hashes",
-        **{f"SA50{i}": "--weights" for i in range(1, 7)}, "SA801": "--measure", "SA802": "--measure"}  # fmt: skip
+        **{f"SA50{i}": "--weights" for i in range(1, 7)}, "SA801": "--measure", "SA802": "--measure",
+        "SA803": "--measure"}  # fmt: skip
 
 
 def test_a_bound_of_the_policy_on_the_cost(clean: Path) -> None:

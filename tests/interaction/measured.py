@@ -32,12 +32,13 @@ def tiny_pass(
     batch: int = 7,
     dtype: torch.dtype = torch.float64,
     width: int = WIDTH,
+    use: bool = False,
 ) -> ProfilePass:
     """A pass over a tiny model that has seen no window yet."""
     built = tiny_model(model, dtype) if isinstance(model, str) else model
     loaded = LoadedModel(built, dtype, torch.device("cpu"), "sdpa")
     shape: Any = SimpleNamespace(num_hidden_layers=DEPTH, hidden_size=width)
-    plan = PassPlan(protocol or LossGradient(), parse_sites(sites, DEPTH), seq_len=1, micro_batch=batch)
+    plan = PassPlan(protocol or LossGradient(), parse_sites(sites, DEPTH), seq_len=1, micro_batch=batch, use=use)
     return ProfilePass(loaded, shape, plan)
 
 

@@ -36,7 +36,7 @@ def watched(model: Any, windows: list[list[int]], size: int = 4) -> BlockRows:
     for first in range(0, len(windows), size):
         batch = MicroBatch(torch.tensor(windows[first : first + size]), first)
         blocks = find_blocks(model, 2)
-        with watched_blocks(blocks, batch) as watch:
+        with watched_blocks(blocks, batch, {}) as watch:
             LossGradient().add_micro_batch(model, blocks, batch, dict.fromkeys(SITES, Nowhere()))  # type: ignore[arg-type]
         parts.append(watch.rows())
     return BlockRows.joined(parts[::-1])
@@ -131,7 +131,7 @@ def test_a_tiny_turn_is_seen_in_float32() -> None:
 def test_gradients_are_null_before_the_first_site_that_is_measured() -> None:
     model, batch = tiny_model("llama"), MicroBatch(torch.tensor(WINDOWS))
     blocks, sites = find_blocks(model, 2), parse_sites("block.0", 2)
-    with watched_blocks(blocks, batch) as watch:
+    with watched_blocks(blocks, batch, {}) as watch:
         LossGradient().add_micro_batch(model, blocks, batch, dict.fromkeys(sites, Nowhere()))  # type: ignore[arg-type]
     first, second = block_use(watch.rows(), RepeatedWindows.of([tuple(window) for window in WINDOWS]))
     assert first.gradient_influence is None and first.block_influence > 0

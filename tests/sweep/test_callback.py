@@ -108,6 +108,15 @@ def test_watching_leaves_the_model_as_it_was() -> None:
     assert [site.name for site in watch(model, windows, sites="block.1").sites] == ["block.1"]
 
 
+def test_depth_and_width_are_watched() -> None:
+    windows = fixed_windows(byte_tokenizer(32), **SETTINGS)
+    seen = watch(fresh(), windows, use=True)
+    numbers = seen.numbers()
+    assert numbers["block.0/block_influence"] == seen.blocks[0].block_influence
+    assert numbers["block.1/functional_rank_low"] < numbers["block.1/functional_rank"]
+    assert not watch(fresh(), windows).widths
+
+
 def test_what_cannot_be_watched_is_said(tmp_path: Path) -> None:
     windows = fixed_windows(byte_tokenizer(32), **SETTINGS)
     with pytest.raises(UsageError, match="audit a checkpoint"):

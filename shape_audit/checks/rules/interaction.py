@@ -39,3 +39,30 @@ def interaction_out_of_bounds(model: CheckedModel, policy: Policy) -> Iterator[S
                 file=next(iter(model.files.weight_files), "config.json"),
                 place=site.name,
             )
+
+
+@rule(
+    "SA803", "depth-or-width-unused", "error", needs="record",
+    why="The policy says how much of a healthy model's depth and width is used; what is not used was paid for.",
+    fix="Compare with earlier checkpoints and with a shallower or narrower model (`suggest`) on the same data.",
+)  # fmt: skip
+def depth_or_width_unused(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+    """More blocks can be left out, or a smaller share of the width matters, than the policy's bounds allow."""
+    use = model.record.use if model.record is not None else None
+    if use is None:
+        return
+    file, share = next(iter(model.files.weight_files), "config.json"), use.functional_share
+    if policy.functional_share is not None and share is not None and share < policy.functional_share:
+        yield Seen(
+            f"at the median site {share:.1%} of the width is active and matters, less than "
+            f"{policy.functional_share:.1%}",
+            file=file, place="width",
+        )  # fmt: skip
+    if policy.cheap_blocks is not None and use.summary is not None:
+        cheap = use.summary.cheap_blocks
+        if len(cheap) > policy.cheap_blocks:
+            yield Seen(
+                f"{len(cheap)} of {len(use.blocks)} blocks raise the loss by less than 1 % when left out, more than "
+                f"{policy.cheap_blocks:g}: {', '.join(cheap)}",
+                file=file, place="depth",
+            )  # fmt: skip

@@ -25,7 +25,7 @@ from shape_audit.cli.sink import emit, is_watched, note
 from shape_audit.errors import ExitCode, UsageError
 from shape_audit.escaping import json_text
 from shape_audit.parallel import SingleProcess, processes_of_run
-from shape_audit.records import AuditRecord, record_file_name
+from shape_audit.records import AuditRecord, check_writable, record_file_name
 from shape_audit.scores import ScoreOptions
 
 
@@ -56,6 +56,11 @@ def audit_models(
         flag("--score", help="Also run MMLU-Pro (letters) with lm-eval; see shape-audit score.",
              rich_help_panel="Scores"),
     ] = False,
+    figures: Annotated[
+        Path | None,
+        flag(metavar="DIR", help="Draw what blocks do and how much of the width is used: PNG and SVG.",
+             rich_help_panel="Output"),
+    ] = None,
     format: Format = "text",
     output: Output = None,
     debug: Annotated[bool, flag("--debug", help="Show tracebacks.")] = False,
@@ -66,6 +71,10 @@ def audit_models(
     """
     if options.text.save_windows is not None and len(models) > 1:
         raise UsageError("--save-windows is for one model at a time: windows are of its tokenizer")
+    if figures is not None:
+        if options.shape_only:
+            raise UsageError("--shape-only measures nothing to draw; leave out --figures")
+        check_writable(figures, what="figures", option="--figures")
     processes = processes_of_run()
     if processes.note:
         note(f"shape-audit: {processes.note}")
@@ -85,7 +94,15 @@ def audit_models(
         from shape_audit.cli.commands.dry_run import dry_run
 
         return exit_code(dry_run(models, options, (format, output), debug))
-    return exit_code(_Audits(options, processes, debug).of(models, format, output))
+    audits = _Audits(options, processes, debug)
+    codes = audits.of(models, format, output)
+    if figures is not None and processes.is_first:
+        from shape_audit.auditing import write_use_figure
+
+        for record in audits.measured:
+            for path in write_use_figure(record, figures):
+                note(f"figure: {path}")
+    return exit_code(codes)
 
 
 def _with_folders(options: AuditOptions, runs_mmlu_pro: bool) -> AuditOptions:
@@ -103,6 +120,11 @@ class _Audits:
         self._before = process_seconds()
         self._found: list[AuditRecord] = []
         self._written: list[AuditRecord] = []
+
+    @property
+    def measured(self) -> list[AuditRecord]:
+        """What was found, without models of which only the shape is known."""
+        return [record for record in self._found if record.interaction is not None]
 
     def of(self, models: list[str], format: Literal["text", "json", "markdown"], output: Path | None) -> set[ExitCode]:
         """Audit them one by one and show what was found; the exit codes that occurred."""

@@ -108,7 +108,7 @@ class SiteSums:
 
         Where memory ends, nothing has been added yet: what is large is allocated before the sum is changed.
         """
-        scaled_BTD, factor_B = _scaled(grad_BTD.to(self.upper_P.device, self.dtype))
+        scaled_BTD, factor_B = scaled(grad_BTD.to(self.upper_P.device, self.dtype))
         batch, tokens, width = scaled_BTD.shape
         largest = max(tile.size for tile in tiles(width))
         at_once = max(1, min(ENTRIES_AT_ONCE // largest, WINDOWS_AT_ONCE, batch))
@@ -166,7 +166,7 @@ class SiteSums:
         self.kept += [rows.to(self.upper_P.device) for rows in other.kept]
 
 
-def _scaled(grad_BTD: Tensor) -> tuple[Tensor, Tensor]:
+def scaled(grad_BTD: Tensor) -> tuple[Tensor, Tensor]:
     """Gradients of each window divided by a power of two, its largest below 1; and what that makes of g g^T (B,)."""
     largest_B = torch.maximum(grad_BTD.amax((1, 2)), -grad_BTD.amin((1, 2)))
     smallest_normal = torch.finfo(grad_BTD.dtype).tiny

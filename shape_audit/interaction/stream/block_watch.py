@@ -6,7 +6,7 @@ pass has gone by, which autograd holds anyway, and one gradient until the next o
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import Any
 
@@ -25,13 +25,18 @@ from shape_audit.interaction.estimators.block_rows import (
     BlockRows,
 )
 from shape_audit.interaction.stream.micro_batch import MicroBatch
+from shape_audit.interaction.width import WidthSums
 
 
 class BlockWatch:
     """The blocks during one forward and its backward, of one micro-batch."""
 
-    def __init__(self, batch: MicroBatch, blocks: int) -> None:
-        self._batch = batch
+    def __init__(self, batch: MicroBatch, blocks: int, widths: Mapping[int, WidthSums]) -> None:
+        """
+        Args:
+            widths: position in the stream -> sums that what is seen there is added to.
+        """
+        self._batch, self._widths = batch, widths
         self._stream: dict[int, Tensor] = {}
         self._gradient: tuple[int, Tensor] | None = None
         self._sums_BLPA = torch.full((len(batch), blocks, 2, AMOUNTS), torch.nan, dtype=torch.float64)
@@ -49,6 +54,8 @@ class BlockWatch:
         if hidden_BTD.requires_grad:
             hidden_BTD.register_hook(lambda grad_BTD: self._backward(position, grad_BTD.detach()))  # type: ignore[no-untyped-call]
         self._stream[position] = hidden_BTD.detach()
+        if position in self._widths:
+            self._widths[position].add_activations(hidden_BTD.detach(), self._batch.first)
         if position - 1 not in self._stream:
             return
         before_BTD, update_BTD = self._update(position)
@@ -59,6 +66,8 @@ class BlockWatch:
     def _backward(self, position: int, grad_BTD: Tensor) -> None:
         """The gradient at a position; they come from the last to the first."""
         exact_BTD = grad_BTD.to(_exact(grad_BTD))
+        if position in self._widths:
+            self._widths[position].add_gradients(grad_BTD, self._batch.first)
         if self._gradient is not None and self._gradient[0] == position + 1:
             change_BTD = exact_BTD - self._gradient[1].to(exact_BTD.device)
             self._keep(position + 1, GRADIENT_CHANGE, _dot(change_BTD, change_BTD))
@@ -83,9 +92,11 @@ class BlockWatch:
 
 
 @contextmanager
-def watched_blocks(blocks: Sequence[nn.Module], batch: MicroBatch) -> Iterator[BlockWatch]:
+def watched_blocks(
+    blocks: Sequence[nn.Module], batch: MicroBatch, widths: Mapping[int, WidthSums]
+) -> Iterator[BlockWatch]:
     """While open, one forward of the model and its backward are looked at; without blocks, nothing is."""
-    watch = BlockWatch(batch, len(blocks))
+    watch = BlockWatch(batch, len(blocks), widths)
 
     def before(position: int) -> Any:
         def hook(module: nn.Module, args: tuple[Any, ...], kwargs: dict[str, Any]) -> None:

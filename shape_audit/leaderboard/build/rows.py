@@ -114,4 +114,6 @@ def _measured(record: AuditRecord) -> BoardMeasurement | None:
         bits_per_byte=record.loss.bits_per_byte if record.loss else None,
         bits_per_byte_ci=record.loss.bits_per_byte_ci if record.loss else None,
         sites=profile.sites,
+        cheap_blocks=len(record.use.summary.cheap_blocks) if record.use and record.use.summary else None,
+        functional_share=record.use.functional_share if record.use else None,
     )

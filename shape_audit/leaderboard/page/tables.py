@@ -139,6 +139,7 @@ def _measured_columns() -> dict[str, tuple[str, Value]]:
         for name, kind in (
             ("protocol", "text"), ("protocol_hash", "text"), ("dataset", "text"), ("text_sha256", "text"),
             ("seq_len", "integer"), ("windows", "integer"), ("bits_per_byte", "number"),
+            ("cheap_blocks", "integer"), ("functional_share", "number"),
         )
     }  # fmt: skip
     for which, word in enumerate(("low", "high")):
