@@ -53,9 +53,7 @@ def build(
     options: BuildOptions,
     manifest: Annotated[
         Path | None,
-        typer.Argument(
-            metavar="[MANIFEST]", help="Manifest (TOML).  [default: the shipped one]"
-        ),
+        typer.Argument(metavar="[MANIFEST]", help="Manifest (TOML).  [default: the shipped one]"),
     ] = None,
     folder: Annotated[Path, flag("--output", "-o", metavar="DIR", help="Folder for records and board.")] = FOLDER,
 ) -> int:
