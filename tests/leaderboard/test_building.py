@@ -2,13 +2,9 @@
 
 import json
 import os
-import random
 import re
 import shutil
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +19,7 @@ from shape_audit.scores import LM_EVAL_LETTERS
 from tests.conftest import Program
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.faults import StatusFor
+from tests.moments import stopping_at
 from tests.scores.test_lm_eval_files import letters
 from tests.tiny_models import save_tiny
 
@@ -189,23 +186,24 @@ def test_shares_that_cannot_be() -> None:
         BuildOptions(jobs=0)
 
 
-def test_a_build_killed_at_any_moment_ends_in_the_same_table(tmp_path: Path, folders: list[Path]) -> None:
+def test_a_build_killed_at_any_moment_ends_in_the_same_table(
+    tmp_path: Path, folders: list[Path], clean_environment: dict[str, str]
+) -> None:
+    """While the first record is being written, the one after it, the reasons of failures, and the board."""
     whole, _ = built(manifest(folders), tmp_path / "whole", measure=True)
     names = ", ".join(f"'{folder}'" for folder in folders)
     (tmp_path / "m.toml").write_text(f"[[models]]\nnames = [{names}]\n[measure]\nwindows = 4\nseq_len = 16\n")
     command = [sys.executable, "-m", "shape_audit", "leaderboard", "build", "m.toml", "-o", "killed", "--measure"]
-    moments = random.Random(0)
-    for _ in range(10):
-        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        records = len(list((tmp_path / "killed" / "records").glob("*.json")))
-        deadline = time.monotonic() + 20
-        while process.poll() is None and time.monotonic() < deadline:  # until it has begun, then a moment more
-            if len(list((tmp_path / "killed").glob("*"))) > 0 and (records or moments.random() < 0.3):
-                break
-            time.sleep(0.05)
-        time.sleep(moments.uniform(0, 3))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    kept = tmp_path / "killed" / "records"
+    record = "os.rename __w4.json"
+    for records, moments in ((0, [record]), (1, [record, record]), (5, ["os.rename board.json"])):
+        with stopping_at(moments, command, tmp_path, clean_environment, cwd=tmp_path) as run:
+            for _ in moments[:-1]:
+                assert run.next_moment(), run.process.communicate()
+                run.go_on()
+            assert run.next_moment(), run.process.communicate()
+            run.process.kill()
+        assert len(list(kept.glob("*.json"))) == records
     ended, _ = built(read_manifest(tmp_path / "m.toml"), tmp_path / "killed", measure=True)
     ended, whole = of_no_day(ended), of_no_day(whole)
     assert parquet_bytes(ended) == parquet_bytes(whole) and csv_text(ended) == csv_text(whole)
