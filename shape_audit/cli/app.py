@@ -120,7 +120,7 @@ def run(arguments: list[str]) -> int:
         if type(error).__name__ == "NoArgsIsHelpError":
             note(message)
         else:
-            note(f"{PROGRAM}: {' '.join(message.split())}; see {PROGRAM} --help")
+            note(f"{PROGRAM}: {' '.join(message.split()).removesuffix('.')}; see {PROGRAM} --help")
         return ExitCode.WRONG_USAGE
     except ShapeAuditError as error:
         return failed(error, subject=PROGRAM, debug=False)

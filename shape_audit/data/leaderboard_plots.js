@@ -72,7 +72,7 @@ function drawCost() {
   const rows = data.rows.filter((row) => row.r && row.cost !== null);
   const { layout: axes, curve } = data.plots.cost;
   note("cost", rows.length
-    ? `${rows.length} models on the curve of ${curve.by}, at equal parameters without embeddings and equal tokens; band: 95 %.`
+    ? `${rows.length} models on the law of ${curve.by}, at equal non-embedding parameters and equal tokens; band: its 95 % interval.`
     : "No model of this board has a cost.");
   plot("cost").hidden = !rows.length;
   if (!rows.length) return;

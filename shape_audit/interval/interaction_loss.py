@@ -16,6 +16,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shape_audit.errors import UsageError
+from shape_audit.interval.random_basis import records_against_random_basis, tiny_gpts_against_random_basis
 from shape_audit.interval.sweep_table import SHIPPED_TABLE, number_in, read_rows
 from shape_audit.records import (
     AuditRecord,
@@ -62,7 +63,12 @@ def interaction_and_loss(
     quantities = [one for one in found if one.budgets]
     if not quantities:
         return None
-    return InteractionAndLoss(quantities=quantities, open_models=[], worth=_worth(quantities))
+    return InteractionAndLoss(
+        quantities=quantities,
+        open_models=[],
+        against_random_basis=[tiny_gpts_against_random_basis()] if table is None else [],
+        worth=_worth(quantities),
+    )
 
 
 def with_open_models(
@@ -79,8 +85,13 @@ def with_open_models(
     """
     found = _open_models(records, draws, np.random.default_rng(seed))
     before = derivation.interaction or InteractionAndLoss(quantities=[], open_models=[], worth=[])
-    interaction = before.model_copy(update={"open_models": found, "worth": [*before.worth, OF_OPEN_MODELS]})
-    return derivation.model_copy(update={"interaction": interaction})
+    against = records_against_random_basis(records)
+    found_too = {
+        "open_models": found,
+        "against_random_basis": [*before.against_random_basis, *([against] if against else [])],
+        "worth": [*before.worth, OF_OPEN_MODELS],
+    }
+    return derivation.model_copy(update={"interaction": before.model_copy(update=found_too)})
 
 
 def _quantity(

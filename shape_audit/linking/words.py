@@ -14,7 +14,6 @@ not supported: everything else.
 
 from __future__ import annotations
 
-import math
 from collections.abc import Sequence
 
 from shape_audit.records import (
@@ -129,11 +128,11 @@ def loss_in_words(best: BestAtEqualSize, *, n_models: int, tokens: float) -> str
     """One paragraph: the grade, and where the lowest loss lies."""
     ends = f" ({best.r_dw_ci[0]:.4f} to {best.r_dw_ci[1]:.4f})" if best.r_dw_ci else ""
     return (
-        f"That shape moves the loss of models of one size is {loss_verdict(best)}, by {n_models} models trained alike "
-        f"on {tokens / 1e9:.0f}B tokens, one run a shape. At equal non-embedding parameters ln loss rises by "
-        f"{best.curvature:.4f} ({best.curvature_ci[0]:.4f} to {best.curvature_ci[1]:.4f}) times the squared distance "
-        f"in ln R_D/W from its lowest point, at {best.r_dw:.4f}{ends}; shapes from {best.scanned[0]:.4f} to "
-        f"{best.scanned[1]:.4f} were trained."
+        f"That shape changes the loss of models of one size is {loss_verdict(best)}: {n_models} models trained alike "
+        f"on {tokens / 1e9:.0f}B tokens, one run per shape, with R_D/W from {best.scanned[0]:.4f} to "
+        f"{best.scanned[1]:.4f}. At equal non-embedding parameters the loss is lowest at {best.r_dw:.4f}{ends}, and "
+        f"ln loss rises by {best.curvature:.4f} ({best.curvature_ci[0]:.4f} to {best.curvature_ci[1]:.4f}) times the "
+        "squared distance from there in ln R_D/W."
     )
 
 
@@ -146,12 +145,30 @@ def benchmarks_in_words(budgets: Sequence[SuiteBudget], effects: Sequence[Effect
     """One paragraph: the grade, what depth is worth at equal size, and what is left of it given the loss."""
     at_size, _, of_large, of_all = effects
     deepest = ", ".join(f"{max(shape.r_dw for shape in budget.shapes):.3f} at {budget.name}" for budget in budgets[-3:])
-    points, low, high = (math.log(2) * number for number in (at_size.points, *at_size.ci))
     return (
-        f"That deeper models of one size answer more right is {benchmark_verdict(at_size)}, up to the deepest that "
-        f"were trained ({deepest}). Over {at_size.n} models from 500M up, accuracy above guessing (mean of {tasks} "
-        f"benchmarks) rises by {points:.2f} points ({low:+.2f} to {high:+.2f}) for each doubling of R_D/W at equal "
-        f"size. Given the loss, shape adds {of_all.points:+.2f} ± {of_all.stderr:.2f} points a unit of ln R_D/W over "
-        f"all {of_all.n} models ({of_large.points:+.2f} ± {of_large.stderr:.2f} over the {of_large.n} large ones): "
-        "beyond the loss, no effect of shape is seen."
+        f"That deeper models of one size answer more questions right is {benchmark_verdict(at_size)}, up to the "
+        f"deepest that were trained ({deepest}). At equal size, over the {at_size.n} models from 500M up, accuracy "
+        f"above guessing (mean of {tasks} benchmarks) changes by {_points(at_size)} for each unit of ln R_D/W, a "
+        f"factor of 2.7. {_given_the_loss(of_large, of_all)}"
     )
+
+
+def _given_the_loss(of_large: Effect, of_all: Effect) -> str:
+    """What a test of shape at equal loss shows, and what it cannot: no effect seen is not the same as no effect."""
+    tested = (
+        f"At equal loss it changes by {_points(of_large)} over those {of_large.n}, and by {_points(of_all)} over all "
+        f"{of_all.n} models, the small ones near guessing included"
+    )
+    if of_large.ci[0] > 0 or of_all.ci[0] > 0:
+        return f"{tested}: shape adds to what the loss tells."
+    if of_large.ci[1] < 0 or of_all.ci[1] < 0:
+        return f"{tested}: deeper models answer fewer right than their loss tells."
+    return (
+        f"{tested}. Neither differs from 0 by more than chance: no effect of shape is seen beyond that on the loss. So "
+        f"few models cannot rule out an effect of up to {max(of_large.ci[1], of_all.ci[1]):.1f} points."
+    )
+
+
+def _points(effect: Effect) -> str:
+    """Points with their standard error and interval."""
+    return f"{effect.points:+.2f} ± {effect.stderr:.2f} points (95 %: {effect.ci[0]:+.2f} to {effect.ci[1]:+.2f})"

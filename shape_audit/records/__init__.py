@@ -59,6 +59,7 @@ if TYPE_CHECKING:
     from shape_audit.records.frozen import Frozen
     from shape_audit.records.hashing import canonical_json, findings_sha256, sealed, sha256_of
     from shape_audit.records.interaction_loss import (
+        AgainstRandomBasis,
         BudgetCorrelation,
         InteractionAndLoss,
         LossCorrelation,
@@ -96,6 +97,8 @@ if TYPE_CHECKING:
     from shape_audit.records.yardstick_report import (
         Band,
         BestAt,
+        ComparedShape,
+        Comparison,
         GroupShape,
         LawVariant,
         OtherLaw,
@@ -109,6 +112,7 @@ __all__ = [
     "SCHEMA_VERSION",
     "SEVERITIES",
     "Accepted",
+    "AgainstRandomBasis",
     "AmongSize",
     "Association",
     "AuditRecord",
@@ -126,6 +130,8 @@ __all__ = [
     "BudgetRange",
     "Calibration",
     "CheckReport",
+    "ComparedShape",
+    "Comparison",
     "Contrast",
     "ControlledEvidence",
     "Counted",
@@ -216,6 +222,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "Accepted": "check_report",
+        "AgainstRandomBasis": "interaction_loss",
         "AmongSize": "score_record",
         "Association": "link_evidence",
         "AuditRecord": "audit_record",
@@ -233,6 +240,8 @@ __getattr__ = lazy_names(
         "BudgetRange": "interval_derivation",
         "Calibration": "audit_record",
         "CheckReport": "check_report",
+        "ComparedShape": "yardstick_report",
+        "Comparison": "yardstick_report",
         "Contrast": "link_evidence",
         "ControlledEvidence": "controlled_evidence",
         "Counted": "shape_suggestion",

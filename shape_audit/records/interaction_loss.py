@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pydantic import Field
+
 from shape_audit.records.frozen import Frozen
 
 
@@ -55,11 +57,25 @@ class OpenModelsAndLoss(Frozen):
     fit: PowerFit | None
 
 
+class AgainstRandomBasis(Frozen):
+    """The AOFE-ratio of several models against its average over all bases, R0."""
+
+    models: str
+    """Whose they are, in words."""
+    n: int
+    pearson: float
+    """Of ratio and R0: near 1, the ratio restates effective rank over width."""
+    alignment: tuple[float, float]
+    """Least and greatest channel alignment, 1 - ratio / R0."""
+
+
 class InteractionAndLoss(Frozen):
     """All of it for one table."""
 
     quantities: list[QuantityAndLoss]
     open_models: list[OpenModelsAndLoss]
     """Empty where no records were given."""
+    against_random_basis: list[AgainstRandomBasis] = Field(default=[])
+    """Beside the shipped table, of the paper's tiny GPTs; with records, of these."""
     worth: list[str]
     """What it can and cannot say, a sentence each."""

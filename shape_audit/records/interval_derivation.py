@@ -8,6 +8,7 @@ from pydantic import Field
 
 from shape_audit.records.frozen import Frozen
 from shape_audit.records.interaction_loss import InteractionAndLoss
+from shape_audit.records.yardstick_report import YardstickReport
 
 Edge = Literal["low", "high"]
 Ends = tuple[float, float]
@@ -137,4 +138,6 @@ class IntervalDerivation(Frozen):
     """Null where the table is too small for it, or bends downwards."""
     interaction: InteractionAndLoss | None = None
     """Interaction held against loss; null where the table has measured none, and where no resamples were asked for."""
+    yardstick: YardstickReport | None = None
+    """What shapes cost by a law fitted to the same table; null where nobody asked, or no law fits."""
     notes: list[str] = Field(default=[])

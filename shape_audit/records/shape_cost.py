@@ -47,4 +47,4 @@ class Serving(Frozen):
     forward_flops_per_token: int
     """Two for each weight of a matrix that a token passes, the output matrix included, the scores of attention not."""
     sequential_blocks: int
-    """Blocks that a token goes through one after another."""
+    """Blocks that a token goes through in sequence."""

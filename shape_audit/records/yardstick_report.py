@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from shape_audit.records.frozen import Frozen
-from shape_audit.records.shape_cost import Basis
+from shape_audit.records.shape_cost import Basis, Price
 
 Ends = tuple[float, float]
 
@@ -72,6 +72,28 @@ class ShapeGroup(Frozen):
     """Whether the best is the shallowest or deepest tested: a better one may lie beyond."""
 
 
+class ComparedShape(Frozen):
+    """One shape of a budget as it was trained, at one number of tokens."""
+
+    budget: str
+    num_hidden_layers: int
+    hidden_size: int
+    loss: float
+    """Nats per token; at equal total parameters, moved to the mean size of its budget."""
+    loss_excess: float
+    """Over the best of its budget, as a fraction."""
+
+
+class Comparison(Frozen):
+    """The shapes of every budget against each other with no law between them, by what is held equal."""
+
+    price: Price
+    """Equal tokens are at equal total parameters; equal training time is as the shapes were trained."""
+    tokens: float
+    """That every shape has seen; at equal training time, that the fastest shape of each budget has seen."""
+    shapes: list[ComparedShape]
+
+
 class BestAt(Frozen):
     """The best shape for another question: at so many parameters or tokens."""
 
@@ -102,6 +124,7 @@ class YardstickReport(Frozen):
     law: ShapeLaw
     bands: list[Band]
     groups: list[ShapeGroup]
+    comparisons: list[Comparison]
     sensitivity: list[LawVariant]
     best_at_total_params: list[BestAt]
     """At equal total parameters, with the yardstick's own vocabulary."""

@@ -36,7 +36,7 @@ if TYPE_CHECKING:
     from shape_audit.reports.tables import Table
     from shape_audit.reports.terminal_report import audit_text
     from shape_audit.reports.verdict import SIDE_WORDS
-    from shape_audit.reports.yardstick import yardstick_markdown, yardstick_text
+    from shape_audit.reports.yardstick import yardstick_markdown, yardstick_sentence, yardstick_text
 
 __all__ = [
     "SIDE_WORDS",
@@ -79,6 +79,7 @@ __all__ = [
     "sweep_text",
     "with_interval",
     "yardstick_markdown",
+    "yardstick_sentence",
     "yardstick_text",
 ]
 
@@ -125,6 +126,7 @@ __getattr__ = lazy_names(
         "sweep_text": "sweep",
         "with_interval": "cost",
         "yardstick_markdown": "yardstick",
+        "yardstick_sentence": "yardstick",
         "yardstick_text": "yardstick",
     },
 )

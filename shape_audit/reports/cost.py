@@ -14,7 +14,8 @@ BEYOND = {"params": "its size", "r_dw": "its R_D/W", "tokens": "its training tok
 
 def cost_percent(excess: float) -> str:
     """A cost as people read it: 0.03 %, 1.3 %; below a hundredth of a per cent, 0 %."""
-    return f"{significant(100 * excess, 2 if excess >= 0.001 else 1)} %" if excess >= 0.00005 else "0 %"
+    percent = round(100 * excess, 2)
+    return f"{significant(percent, 2 if percent >= 0.1 else 1)} %" if percent else "0 %"
 
 
 def with_interval(cost: ShapeCost) -> str:
@@ -72,7 +73,7 @@ def cost_table(record: AuditRecord) -> Table | None:
         )
         for cost in record.shape_cost
     )
-    columns = ("yardstick", "at equal", "loss", "best R_D/W", "as fewer", "extrapolated")
+    columns = ("yardstick", "at equal", "loss", "best R_D/W", "worth (params)", "extrapolated")
     return Table("Cost of the shape", columns, rows, numeric=False)
 
 
@@ -89,11 +90,11 @@ def serving_sentence(serving: Serving) -> str:
     """What depth and width cost when the model is run."""
     cache = "a KV cache that the config does not tell"
     if serving.kv_cache_bytes_per_token is not None:
-        cache = f"{byte_size(serving.kv_cache_bytes_per_token)} of KV cache a token ({serving.kv_cache_dtype})"
+        cache = f"{byte_size(serving.kv_cache_bytes_per_token)} of KV cache per token ({serving.kv_cache_dtype})"
         beyond = serving.kv_cache_bytes_per_token_beyond_windows
         if beyond is not None and beyond != serving.kv_cache_bytes_per_token:
             cache += f", {byte_size(beyond)} once its sliding windows are full"
     return (
-        f"Serving: {cache}; {rounded_count(serving.forward_flops_per_token)} floating-point operations a token and "
-        f"what attention adds with the context; {serving.sequential_blocks} blocks one after another."
+        f"Serving: {cache}; {rounded_count(serving.forward_flops_per_token)} floating-point operations per token, plus "
+        f"attention, which grows with the context; {serving.sequential_blocks} blocks in sequence."
     )

@@ -10,7 +10,7 @@ from rich.text import Text
 
 from shape_audit.records import ControlledEvidence, LinkEvidence
 from shape_audit.reports.markdown_tables import escaped, markdown_table
-from shape_audit.reports.numbers import interval_ends
+from shape_audit.reports.numbers import interval_ends, p_value
 from shape_audit.reports.rich_tables import plain, rich_table
 from shape_audit.reports.tables import Table
 
@@ -76,7 +76,7 @@ def _table(evidence: LinkEvidence) -> Table:
             str(one.n),
             "–" if one.rho is None else f"{one.rho:+.2f}",
             *(_ends(ends) for ends in (one.ci_models, one.ci_families, one.ci_shapes, one.without_a_family)),
-            f"{one.p_permutation:.3f}",
+            p_value(one.p_permutation),
         )
         for predictor in evidence.predictors
         for number, one in enumerate(predictor.associations)

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from shape_audit.records import InteractionAndLoss, LossCorrelation, PowerFit, QuantityAndLoss
-from shape_audit.reports.numbers import rounded_count, significant
+from shape_audit.records import AgainstRandomBasis, InteractionAndLoss, LossCorrelation, PowerFit, QuantityAndLoss
+from shape_audit.reports.numbers import p_value, rounded_count, significant
 from shape_audit.reports.tables import Table
 
 _NAMES = {
@@ -42,7 +42,17 @@ def interaction_loss_lines(found: InteractionAndLoss) -> list[str]:
         for one in found.open_models
         if one.fit
     ]
-    return [*laws, *(f"{line[0].upper()}{line[1:]}." for line in found.worth)]
+    against = map(_against_random_basis, found.against_random_basis)
+    return [*laws, *against, *(f"{line[0].upper()}{line[1:]}." for line in found.worth)]
+
+
+def _against_random_basis(one: AgainstRandomBasis) -> str:
+    low, high = one.alignment
+    return (
+        f"Over {one.n} {one.models}, the AOFE-ratio and its value R0 in a random basis correlate at {one.pearson:.3f}: "
+        "the nearer to 1, the less the ratio says beyond the share of the width that gradients use. What is left over, "
+        f"channel alignment, is {low:.3f} to {high:.3f} (0: channels as any basis, 1: every channel alone)."
+    )
 
 
 def name_of(quantity: str) -> str:
@@ -57,7 +67,7 @@ def _by_budget(one: QuantityAndLoss) -> Table:
 
 def _cells(found: LossCorrelation) -> tuple[str, ...]:
     given = "–" if found.given_r_dw is None else f"{found.given_r_dw:+.2f}"
-    return str(found.n), f"{found.pearson:+.2f}", f"{found.spearman:+.2f}", f"{found.p_permutation:.3f}", given
+    return str(found.n), f"{found.pearson:+.2f}", f"{found.spearman:+.2f}", p_value(found.p_permutation), given
 
 
 def _law(fit: PowerFit, name: str) -> str:

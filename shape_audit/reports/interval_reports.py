@@ -11,6 +11,7 @@ from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import count, interval_ends, rounded_count, significant
 from shape_audit.reports.rich_tables import plain, rich_table
 from shape_audit.reports.tables import Table, budget_table, sensitivity_table
+from shape_audit.reports.yardstick import yardstick_markdown, yardstick_text
 
 
 def interval_sentence(derivation: IntervalDerivation) -> str:
@@ -101,7 +102,7 @@ def _interaction_lines(derivation: IntervalDerivation) -> list[str]:
 
 
 def interval_text(derivation: IntervalDerivation) -> RenderableType:
-    """The sentence, the budgets, what they follow from, the sensitivity."""
+    """The sentence, the budgets, what they follow from, the sensitivity, what shapes cost, interaction and loss."""
     return Group(
         plain(interval_sentence(derivation), style="bold"),
         plain(f"Source: {derivation.source}"),
@@ -111,6 +112,7 @@ def interval_text(derivation: IntervalDerivation) -> RenderableType:
         *(Group(Text(), plain(line)) for line in interval_sureness(derivation)),
         Text(),
         rich_table(sensitivity_table(derivation)),
+        *((Text(), yardstick_text(derivation.yardstick)) if derivation.yardstick else ()),
         *(part for table in _interaction_tables(derivation) for part in (Text(), rich_table(table))),
         *(Group(Text(), plain(line)) for line in _interaction_lines(derivation)),
     )
@@ -125,6 +127,7 @@ def interval_markdown(derivation: IntervalDerivation) -> str:
         _edges(derivation),
         *(escaped(line) for line in interval_sureness(derivation)),
         markdown_table(sensitivity_table(derivation)),
+        *([yardstick_markdown(derivation.yardstick).rstrip()] if derivation.yardstick else []),
         *map(markdown_table, _interaction_tables(derivation)),
         *map(escaped, _interaction_lines(derivation)),
     ]

@@ -22,6 +22,11 @@ def ratio(value: float | None) -> str:
     return "–" if value is None else f"{value:.3f}"
 
 
+def p_value(value: float) -> str:
+    """A probability to three decimals; one that these would round to nothing says so."""
+    return f"{value:.3f}" if value >= 0.001 else "<0.001"
+
+
 def percent(share: float | None) -> str:
     """A share in percent, to two significant digits; a dash for None."""
     return "–" if share is None else f"{significant(100 * share, 2)} %"

@@ -30,7 +30,7 @@ EXISTING = 4
 BY_GOAL = {
     "tokens": "by what they cost in loss at equal training tokens, in steps of 0.1 %",
     "training-time": "by what they cost in loss at equal training time, in steps of 0.1 %",
-    "decoding": "by the blocks that a token goes through one after another, fewest first",
+    "decoding": "by the blocks that a token goes through in sequence, fewest first",
 }
 RANKING = (
     "ranked {goal}, then by the sizes that hardware dislikes, fewest first, then by the smallest miss of the budget"

@@ -1,4 +1,4 @@
-"""What a sweep comes to: the interval its table gives, as a file for `check` and `audit`, and the figures."""
+"""What a sweep comes to: the interval and the law its table gives, as a file for `check` and `audit`, and figures."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from shape_audit.interval import derive_interval
 from shape_audit.records import IntervalDerivation, SweepRow, write_text_atomically
 from shape_audit.sweep.output_folder import OutputFolder
 from shape_audit.sweep.table import read_table
+from shape_audit.yardsticks import with_yardstick, write_yardstick_figures
 
 
 def conclude_sweep(folder: str | Path) -> tuple[IntervalDerivation, list[Path]]:
@@ -33,13 +34,15 @@ def conclude_sweep(folder: str | Path) -> tuple[IntervalDerivation, list[Path]]:
     rows = read_table(home.table)
     if not rows:
         raise IncompleteError(f"{home.table}: no model has been finished yet")
-    found = derive_interval(home.table)
+    found = with_yardstick(derive_interval(home.table), home.table)
     name = home.path.resolve().name
     names = {"name": f"sweep {name}, {found.tolerance * 100:g} %", "source": f"sweep {name} ({_extent(rows)})"}
     derivation = found.model_copy(update=names)
     try:
         write_text_atomically(home.interval, derivation.model_dump_json(indent=2) + "\n")
         figures = write_figures(derivation, home.table, home.figures)
+        if derivation.yardstick is not None:
+            figures += write_yardstick_figures(derivation.yardstick, home.figures)
     except MissingExtraError:
         figures = []
     except OSError as error:

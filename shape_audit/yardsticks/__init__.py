@@ -3,6 +3,8 @@
 shipped_yardstick(name), read_yardstick(name or file)   -> Yardstick
 shape_costs(yardstick, shape)                            -> [ShapeCost]: each basis at each price
 yardstick_report(name or file)                           -> YardstickReport: groups, law, bands, how sure they are
+with_yardstick(derivation, table)                        -> IntervalDerivation, with the same of its own table
+table_of(name)                                           -> the table of a sweep that a user means
 write_yardstick_figures(report, folder)                  loss and time against R_D/W (the extra `board`)
 
 To use a yardstick needs no numpy: the laws ship fitted.
@@ -26,7 +28,8 @@ from shape_audit.yardsticks.yardstick import DEFAULT_YARDSTICK, Yardstick, shipp
 
 if TYPE_CHECKING:
     from shape_audit.yardsticks.figures import write_yardstick_figures
-    from shape_audit.yardsticks.report import yardstick_report
+    from shape_audit.yardsticks.own_sweep import table_of
+    from shape_audit.yardsticks.report import with_yardstick, yardstick_report
 
 __all__ = [
     "DEFAULT_YARDSTICK",
@@ -41,6 +44,8 @@ __all__ = [
     "shape_costs",
     "shipped_yardstick",
     "shipped_yardsticks",
+    "table_of",
+    "with_yardstick",
     "write_yardstick_figures",
     "yardstick_report",
 ]
@@ -63,4 +68,12 @@ def read_yardstick(name: str) -> Yardstick:
     return own_yardstick(name)
 
 
-__getattr__ = lazy_names(__name__, {"write_yardstick_figures": "figures", "yardstick_report": "report"})
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "table_of": "own_sweep",
+        "with_yardstick": "report",
+        "write_yardstick_figures": "figures",
+        "yardstick_report": "report",
+    },
+)

@@ -11,6 +11,7 @@ from shape_audit.errors import MissingExtraError
 from shape_audit.records import YardstickReport
 
 if TYPE_CHECKING:
+    from matplotlib.axis import Axis
     from matplotlib.figure import Figure
 
 R_DW = "R_D/W = layers / hidden size"
@@ -48,6 +49,15 @@ def _figure() -> Figure:
     return Figure(figsize=(7.5, 5), layout="constrained")
 
 
+def _plain_ticks(axis: Axis) -> None:
+    """Plain numbers at 1, 2 and 5 on a logarithmic axis: a scan is too narrow for powers of ten alone."""
+    from matplotlib.ticker import LogLocator, NullFormatter
+
+    axis.set_major_locator(LogLocator(subs=(1, 2, 5)))
+    axis.set_major_formatter("{x:g}")
+    axis.set_minor_formatter(NullFormatter())
+
+
 def _cost(report: YardstickReport) -> Figure:
     """Each budget's shapes over its best by the law, the law itself, the first of its bands."""
     figure, law = _figure(), report.law
@@ -65,8 +75,9 @@ def _cost(report: YardstickReport) -> Figure:
         label = group.name if len(report.groups) <= MOST_NAMED else None
         axes.plot(ratios, 100 * np.expm1(above), "o", color=f"C{number % 10}", markersize=5, label=label)
     axes.set_xscale("log")
+    _plain_ticks(axes.xaxis)
     axes.set_xlabel(R_DW)
-    axes.set_ylabel("loss over the best shape's, %")
+    axes.set_ylabel("loss above the best shape's, %")
     axes.set_title(f"{report.name}: at equal {report.basis} parameters", fontsize=10, parse_math=False)
     axes.legend(fontsize=8)
     return figure
@@ -80,8 +91,10 @@ def _time(report: YardstickReport) -> Figure:
         axes.plot(*zip(*timed, strict=True), "o-", markersize=5, label=group.name)
     axes.set_xscale("log")
     axes.set_yscale("log")
+    _plain_ticks(axes.xaxis)
+    _plain_ticks(axes.yaxis)
     axes.set_xlabel(R_DW)
-    axes.set_ylabel("device-seconds for a million training tokens")
+    axes.set_ylabel("device-seconds per million training tokens")
     axes.set_title(f"{report.name}: what training takes", fontsize=10, parse_math=False)
     axes.legend(fontsize=8)
     return figure

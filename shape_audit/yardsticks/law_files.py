@@ -25,12 +25,13 @@ ABOUT: dict[str, dict[str, Any]] = {
         "basis": "non-embedding",
         "tokens_range": [LEAST_TOKENS, 350e9],
         "doubts": [
-            "one run a shape and one rule for the learning rate: noise between runs, and what a search for each shape "
-            "would gain, are not known",
-            "from 500M parameters up nothing deeper than R_D/W 0.059 was trained, and at 1B and 2B the deepest is best",
-            "narrow shapes also have few heads: what depth does cannot be told from that",
-            "training times are those of one code base on MI250X accelerators, with node counts that differ within a "
-            "budget: which of the 2B shapes is best at equal time is not safe",
+            "one run per shape and one learning-rate rule for all: run-to-run noise is unknown, and so is what tuning "
+            "each shape would gain",
+            "from 500M parameters up nothing deeper than R_D/W 0.059 was trained, and at 1B and 2B the deepest shape "
+            "trained is the best",
+            "narrow shapes also have few heads: the two effects cannot be separated",
+            "training times come from one code base on MI250X accelerators, with node counts that differ within a "
+            "budget: at 2B, which shape is best at equal time is uncertain",
         ],
     },
     "morph": {
@@ -40,8 +41,8 @@ ABOUT: dict[str, dict[str, Any]] = {
         "tokens_range": [1.6e9, 49.4e9],
         "doubts": [
             "its losses are training losses averaged over the whole run, which favours shapes that learn early",
-            "tokens go with size, so the two cannot be told apart",
-            "the shapes of a budget have equal total parameters; a slope moves them to equal non-embedding ones",
+            "tokens grow with size, so the two effects cannot be separated",
+            "the shapes of a budget have equal total parameters; a fitted slope moves them to equal non-embedding ones",
         ],
     },
     "byte-sweep": {
@@ -49,7 +50,7 @@ ABOUT: dict[str, dict[str, Any]] = {
         "source": "sweep of arXiv 2605.27989 (github.com/wenjie1835/Interaction_Law, commit 853f922)",
         "basis": "total",
         "tokens_range": None,
-        "doubts": ["byte-level models of 1M-10M parameters, one run a shape: a long way from language models"],
+        "doubts": ["byte-level models of 1M-10M parameters, one run per shape: a long way from language models"],
     },
 }
 LEVELS: dict[str, Levels] = {"gemstones": "size curve", "morph": "budgets and size", "byte-sweep": "budgets"}

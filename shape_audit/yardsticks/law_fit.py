@@ -80,11 +80,11 @@ def fit_law(shapes: Sequence[TrainedShape], levels: Levels, *, draws: int = 4000
     level_SP = _levels(levels, n_S, budget_S)
     design_SP = np.column_stack([level_SP, x_S, x_S**2])
     if len(shapes) <= design_SP.shape[1]:
-        raise UsageError(f"a yardstick needs more than {design_SP.shape[1]} shapes in its budgets, not {len(shapes)}")
+        raise UsageError(f"a law needs more than {design_SP.shape[1]} shapes in its budgets, not {len(shapes)}")
     one_1S = np.ones((1, len(shapes)))
     fitted_P = _solve(design_SP, y_S, one_1S)[0]
     if not np.isfinite(fitted_P).all() or fitted_P[-1] <= 0:
-        raise UsageError("no yardstick: over ln R_D/W the losses of this sweep have no lowest point")
+        raise UsageError("over ln R_D/W the losses of this sweep have no lowest point")
     strata_S = np.zeros_like(budget_S) if levels == "size curve" else budget_S
     drawn_DS = _resamples(strata_S, draws, seed)
     fits_DP = _solve(design_SP, y_S, drawn_DS)

@@ -50,7 +50,7 @@ def table_of(name: str) -> Path:
         path = path.parent / TABLE  # interval.json of a sweep: the losses are in the table beside it
     if not path.is_file():
         names = ", ".join(shipped_yardsticks())
-        raise UsageError(f"--yardstick {name}: neither {names} nor the table or folder of a sweep")
+        raise UsageError(f"{name}: neither {names} nor the table or folder of a sweep")
     return path
 
 

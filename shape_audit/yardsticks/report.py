@@ -1,19 +1,22 @@
-"""Everything a yardstick says, fitted anew from its sweep: groups, law, bands, how far it hangs on single choices."""
+"""Everything a yardstick says, fitted anew from its sweep: groups, law, bands, how much hangs on single choices."""
 
 from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from pathlib import Path
 
 from shape_audit.errors import UsageError
 from shape_audit.records import (
     BestAt,
     GroupShape,
+    IntervalDerivation,
     LawVariant,
     OtherLaw,
     ShapeGroup,
     YardstickReport,
 )
+from shape_audit.yardsticks.comparisons import gemstones_comparisons
 from shape_audit.yardsticks.cost import best_r_dw_at_total, cost_band, shape_costs
 from shape_audit.yardsticks.law_files import LEVELS
 from shape_audit.yardsticks.law_fit import Levels, TrainedShape, fit_law
@@ -35,7 +38,7 @@ GEMSTONES: dict[str, Checkpoints] = {
     "FineWeb (4 checkpoints)": Checkpoints(eval_set="fineweb"),
     "half the learning rate": Checkpoints(run="lr_half"),
     "cooldown to rate 0, 44B-99B tokens": Checkpoints(run="cooldown", tokens=(40e9, 100e9)),
-    "the same without its two suspect models": Checkpoints(
+    "cooldown without its two suspect models": Checkpoints(
         run="cooldown", tokens=(40e9, 100e9), without=("Gemstone-2560x8", "Gemstone-3072x12")
     ),
     "at 10B tokens": Checkpoints(tokens=(9.9e9, 10.1e9)),
@@ -72,7 +75,8 @@ def yardstick_report(name: str) -> YardstickReport:
         law=yardstick.law,
         bands=[cost_band(yardstick, excess) for excess in BANDS],
         groups=_groups(yardstick, shapes),
-        sensitivity=_sensitivity(name, shapes, levels) if is_shipped else [],
+        comparisons=gemstones_comparisons() if name == "gemstones" else [],
+        sensitivity=_sensitivity(name, shapes, levels),
         best_at_total_params=[
             BestAt(at=total, r_dw=best_r_dw_at_total(yardstick, total, EMBEDDING, BLOCK)) for total in TOTALS if size
         ],
@@ -82,6 +86,20 @@ def yardstick_report(name: str) -> YardstickReport:
         other_laws=_others() if name == "gemstones" else [],
         doubts=[*yardstick.doubts, *_contradictions(yardstick)],
     )
+
+
+def with_yardstick(derivation: IntervalDerivation, table: str | Path) -> IntervalDerivation:
+    """The derivation of an interval, with what a shape costs by a law fitted to the same table beside it.
+
+    Where the losses have no law, a note says why.
+
+    Args:
+        table: the derivation's; all of its budgets count, as they do for `--yardstick`.
+    """
+    try:
+        return derivation.model_copy(update={"yardstick": yardstick_report(str(table))})
+    except UsageError as error:
+        return derivation.model_copy(update={"notes": [*derivation.notes, f"no cost of a shape: {error}"]})
 
 
 def _groups(yardstick: Yardstick, shapes: Sequence[TrainedShape]) -> list[ShapeGroup]:
@@ -180,7 +198,7 @@ def _contradictions(yardstick: Yardstick) -> list[str]:
         mine, theirs = yardstick.law.a_star_ci, other.law.a_star_ci
         if mine and theirs and (mine[1] < theirs[0] or theirs[1] < mine[0]):
             lines.append(
-                f"{name} contradicts it: there the best R_D/W is {other.law.a_star:.4f} [{theirs[0]:.4f}, "
+                f"{name} contradicts it: by {name} the best R_D/W is {other.law.a_star:.4f} [{theirs[0]:.4f}, "
                 f"{theirs[1]:.4f}], here {yardstick.law.a_star:.4f} [{mine[0]:.4f}, {mine[1]:.4f}]"
             )
     return lines

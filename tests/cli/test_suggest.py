@@ -31,7 +31,7 @@ def test_the_report_says_what_the_order_means(capsys: pytest.CaptureFixture[str]
     text = " ".join(out.split())
     assert code == 0 and err == ""
     assert text.startswith("26 llama shapes of 1.20B parameters (±3 %) inside [0.0038, 0.1055] (costs at most 1 %")
-    assert "Ranked by what they cost in loss at equal training tokens" in text and "Keep in mind: one run a" in text
+    assert "Ranked by what they cost in loss at equal training tokens" in text and "Keep in mind: one run per" in text
     assert "interval: costs at most 1 % of loss by gemstones; Gemstones, McLeish et al." in text
     row = next(line for line in out.splitlines() if line.startswith("1 "))
     assert row.split()[1:5] == ["40", "×", "1,536", "0.0260"] and row.endswith("+0.3 %")

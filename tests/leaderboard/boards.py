@@ -4,7 +4,7 @@ import math
 from collections.abc import Sequence
 
 from shape_audit.interval import shipped_interval
-from shape_audit.linking import among_size, link_evidence, make_points
+from shape_audit.linking import LinkOptions, among_size, link_points, make_points
 from shape_audit.records import AmongSize, Board, BoardMeasurement, BoardRow, ScoreRecord, SiteInteraction
 from shape_audit.scores import LM_EVAL_LETTERS, OFFICIAL_COT, published_scores
 from shape_audit.shape import known_models, place
@@ -157,10 +157,6 @@ def real_board() -> Board:
         protocols=[LM_EVAL_LETTERS, OFFICIAL_COT],
         order="-score",
         rows=rows,
-        evidence=[
-            link_evidence(points, protocol=LM_EVAL_LETTERS, interval=interval, left_out=left_out, draws=200,
-                          with_floor=with_floor)
-            for with_floor in (True, False)
-        ],
+        evidence=link_points(points, LinkOptions(protocol=LM_EVAL_LETTERS, draws=200), left_out=left_out),
         notes=[],
     )  # fmt: skip

@@ -308,3 +308,18 @@ def test_the_real_board_shows_its_evidence_and_every_model(open_page: OpenPage, 
     assert cells(page, "score")[at].startswith(f"{100 * known.scores[0].value:.1f}")
     page.get_by_label(f"Details of {known.model}", exact=True).click()
     assert known.scores[0].source in page.inner_text(".details")
+
+
+def test_claims_of_models_trained_alike_stand_first(open_page: OpenPage, real: Board) -> None:
+    page = open_page(real)
+    claims = page.locator("#evidence .controlled")
+    told = real.evidence[0].controlled
+    assert [one.claim for one in told] == ["loss", "benchmarks"]
+    shown = [" ".join(text.split()) for text in claims.all_inner_texts()]
+    assert shown == [f"{one.verdict.capitalize()}. {one.summary}" for one in told]
+    heads = page.locator("#evidence h3").all_inner_texts()
+    assert [head.partition(":")[0] for head in heads] == [
+        "Loss at equal size", "Benchmarks at equal size", "MMLU-Pro across families",
+    ]  # fmt: skip
+    last = claims.last.bounding_box()
+    assert last["y"] + last["height"] < page.locator("#verdict").bounding_box()["y"]

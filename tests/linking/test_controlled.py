@@ -7,8 +7,8 @@ from statsmodels.api import OLS, add_constant
 from shape_audit.linking import controlled_evidence
 from shape_audit.linking.controlled_suite import suite_models
 from shape_audit.linking.regression import least_squares
-from shape_audit.linking.words import NOT_SUPPORTED, SUPPORTED, benchmark_verdict, loss_verdict
-from shape_audit.records import ControlledEvidence
+from shape_audit.linking.words import NOT_SUPPORTED, SUPPORTED, benchmark_verdict, benchmarks_in_words, loss_verdict
+from shape_audit.records import ControlledEvidence, Effect
 
 LOSS, BENCHMARKS = controlled_evidence()
 
@@ -33,6 +33,21 @@ def test_accuracy_rises_with_depth_up_to_the_deepest(budget: str, published: tup
 def test_small_models_differ_less() -> None:
     lowest, *others = accuracies("100M")
     assert lowest == pytest.approx(5.3, abs=0.05) and min(others) > 6.2 - 0.05 and max(others) < 6.7 + 0.05
+
+
+def test_the_sentence_claims_no_more_than_the_intervals() -> None:
+    at_size, _, of_large, of_all = BENCHMARKS.effects
+    assert (of_large.n, of_all.n) == (10, 22) and of_large.ci[0] < 0 < of_large.ci[1]
+    assert "+0.20 ± 0.13 points (95 %: -0.13 to +0.52) over those 10" in BENCHMARKS.summary
+    assert "+0.02 ± 0.08 points (95 %: -0.16 to +0.19) over all 22 models" in BENCHMARKS.summary
+    assert "Neither differs from 0 by more than chance" in BENCHMARKS.summary
+    assert BENCHMARKS.summary.endswith("cannot rule out an effect of up to 0.5 points.")
+
+    def said(of_large: Effect) -> str:
+        return benchmarks_in_words(BENCHMARKS.budgets, [at_size, at_size, of_large, of_all], tasks=9)
+
+    assert said(of_large.model_copy(update={"ci": (0.01, 0.5)})).endswith("shape adds to what the loss tells.")
+    assert said(of_large.model_copy(update={"ci": (-0.5, -0.01)})).endswith("fewer right than their loss tells.")
 
 
 def test_given_the_loss_shape_adds_nothing() -> None:

@@ -190,7 +190,7 @@ def test_reference_points_and_words() -> None:
     assert all(known_models()[model.repo_id].is_base for model in found.nearest_in_params + found.nearest_in_shape)
     shapes = [(model.num_hidden_layers, model.hidden_size) for model in found.nearest_in_shape]
     assert len(set(shapes)) == len(shapes)
-    assert "in loss at equal training tokens" in found.ranking and "one run a shape" in found.caveat
+    assert "in loss at equal training tokens" in found.ranking and "one run per shape" in found.caveat
     own = suggest("1.2B", interval=Interval(name="own", low=0.01, high=0.02, source="mine"))
     assert own.caveat == "the interval comes from mine"
     assert all(0.01 <= one.shape.r_dw <= 0.02 for one in own.shapes)

@@ -16,6 +16,7 @@ from shape_audit.yardsticks import DEFAULT_YARDSTICK, shape_costs, shipped_yards
 NOTED = 0.01
 """Cost in loss above which a shape gets a note where the policy says nothing."""
 _SHAPE = (key_of(CONFIG_FILE, "num_hidden_layers"), key_of(CONFIG_FILE, "hidden_size"))
+BEYOND = {"params": "size", "r_dw": "R_D/W", "tokens": "training tokens"}
 FEWEST_KNOWN = 3
 """Known models of a type below which nothing is called unusual for it."""
 
@@ -40,11 +41,12 @@ def shape_cost(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
         low, high = cost.loss_excess_ci or (cost.loss_excess, cost.loss_excess)
         is_sure = low > most
         severity: Severity = "note" if policy.shape_cost is None else "error" if is_sure else "warning"
-        beyond = f", extrapolated in {', '.join(cost.extrapolates)}" if cost.extrapolates else ""
+        beyond = " and ".join(BEYOND[name] for name in cost.extrapolates)
+        beyond = f"; extrapolated from them in {beyond}" if beyond else ""
         yield Seen(
             f"R_D/W = {model.shape.shape.r_dw:.4g} costs {100 * cost.loss_excess:.2g} % [{100 * low:.2g}, "
-            f"{100 * high:.2g}] of loss against {cost.best_r_dw:.4g}, more than {100 * most:g} %, at equal "
-            f"{cost.basis} parameters and tokens (by {cost.description}{beyond})",
+            f"{100 * high:.2g}] of loss, more than {100 * most:g} %: against the best, {cost.best_r_dw:.4g}, at equal "
+            f"{cost.basis} parameters and tokens, by {cost.description}{beyond}",
             place="shape_cost",
             severity=severity,
             about=_SHAPE,

@@ -23,8 +23,8 @@ def interval(
         str | None,
         typer.Argument(
             metavar="TABLE|NAME",
-            help="CSV with target_params, num_hidden_layers, hidden_size, test_ce, or a yardstick: gemstones, morph, "
-            "byte-sweep.  [default: the shipped sweep]",
+            help="Folder of a sweep run, a CSV with target_params, num_hidden_layers, hidden_size, test_ce, or a "
+            "yardstick: gemstones, morph, byte-sweep.  [default: the shipped sweep]",
         ),
     ] = None,
     figures: Annotated[
@@ -40,16 +40,23 @@ def interval(
 ) -> int:  # fmt: skip
     """Derive the efficient interaction interval from a sweep table, and show how it moves with the tolerance.
 
-    Of a yardstick, show what a shape costs by it: groups, law, bands, and how far they hang on single choices.
+    Of a yardstick, and of a table of your own, show what a shape costs by it: shapes by budget, law, bands, and how
+    much they depend on single choices.
     """
     if figures is not None:
         check_writable(figures, what="figures", option="--figures")
     if table in shipped_yardsticks():
         _show_yardstick(table, figures, format, output)
         return ExitCode.CLEAN
-    derivation = derive_interval(table, options)
+    if table is None:
+        derivation = derive_interval(None, options)
+    else:
+        from shape_audit.yardsticks import table_of, with_yardstick  # they bring numpy: not into every start
+
+        table = str(table_of(table))
+        derivation = with_yardstick(derive_interval(table, options), table)
     if records is not None:
-        from shape_audit.interval import with_open_models  # it brings numpy: not into every start
+        from shape_audit.interval import with_open_models  # it brings numpy, too
 
         derivation = with_open_models(
             derivation, read_record_folder(records), draws=options.draws or 2000, seed=options.seed
@@ -57,9 +64,13 @@ def interval(
     forms = {"text": interval_text, "json": as_json, "markdown": interval_markdown}
     emit(forms[format](derivation), output)
     if figures is not None:
-        from shape_audit.interval import write_figures  # it brings numpy: not into every start
+        from shape_audit.interval import write_figures  # these, too
+        from shape_audit.yardsticks import write_yardstick_figures
 
-        for path in write_figures(derivation, table, figures):
+        written = write_figures(derivation, table, figures)
+        if derivation.yardstick is not None:
+            written += write_yardstick_figures(derivation.yardstick, figures)
+        for path in written:
             note(f"figure: {path}")
     return ExitCode.CLEAN
 

@@ -22,6 +22,7 @@ from shape_audit.reports import (
     sweep_plan_markdown,
     sweep_plan_text,
     sweep_text,
+    yardstick_sentence,
 )
 from shape_audit.sweep import SilentSweep, SweepOptions, plan_shapes, plan_sweep, run_sweep
 
@@ -97,7 +98,10 @@ def _conclude(folder: str | Path) -> None:
     derivation, files = conclude_sweep(folder)
     for line in (interval_sentence(derivation), *interval_sureness(derivation)):
         note(line)
-    note(f"table: {OutputFolder(folder).table}")
+    if derivation.yardstick is not None:
+        note(yardstick_sentence(derivation.yardstick))
+    table = OutputFolder(folder).table
+    note(f"table: {table} (shape-audit audit MODEL --shape-only --yardstick {table})")
     if not derivation.is_empty and len(derivation.open_edges) < 2:
         note(f"interval: {files[0]} (shape-audit check MODEL --interval {files[0]})")
     else:

@@ -62,7 +62,7 @@ def _cost_layout(board: Board) -> Json:
     return {
         "xaxis": {"title": {"text": "R_D/W = layers / hidden size"}, "type": "log", "tickvals": ticks,
                   "ticktext": [f"{tick:g}" for tick in ticks]},
-        "yaxis": {"title": {"text": "loss over the best shape's, %"}, "rangemode": "tozero"},
+        "yaxis": {"title": {"text": "loss above the best shape's, %"}, "rangemode": "tozero"},
     }  # fmt: skip
 
 

@@ -32,10 +32,11 @@ def evidence_html(board: Board) -> str:
     first, others = board.evidence[0], board.evidence[1:]
     parts = [
         *(
-            f'<p class="controlled"><strong>{html(_CLAIMS[one.claim])}: {html(one.verdict)}</strong> '
-            f"({html(one.suite)}). {html(one.summary)}</p>"
+            f"<h3>{html(_CLAIMS[one.claim])}: {one.n_models} models trained alike ({html(one.suite)})</h3>"
+            f'<p class="verdict controlled"><strong>{html(one.verdict.capitalize())}.</strong> {html(one.summary)}</p>'
             for one in first.controlled
         ),
+        f"<h3>MMLU-Pro across families: {first.n_models} published models</h3>" if first.controlled else "",
         f'<p class="verdict"><strong id="verdict">{html(first.verdict.capitalize())}.</strong> '
         f'<span id="summary">{html(first.summary)}</span></p>',
         '<div class="across" tabindex="0" role="region" aria-label="What the evidence rests on">'
