@@ -83,7 +83,7 @@ def _keys_naming(model: CheckedModel, ids: set[int]) -> Iterator[str]:
     explains=("SA313", "SA603"),
 )  # fmt: skip
 def special_token_out_of_range(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """Special-token ids in config.json or generation_config.json have no row in the embedding."""
+    """A special-token id in config.json or generation_config.json has no row in the embedding."""
     rows = _rows(model)
     files: dict[tuple[str, int], list[str]] = defaultdict(list)
     for key in SPECIAL if rows else ():
