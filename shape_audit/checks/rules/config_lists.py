@@ -38,8 +38,8 @@ def list_length(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     wanted = _rotated_pairs(model, text, rope)
     counts = {key: len(rope[key]) for key in FACTORS if isinstance(rope.get(key), list)}
     if odd := {key: count for key, count in counts.items() if wanted and count != wanted}:
-        have = " and ".join(f"{key} has {count}" for key, count in odd.items())
-        yield Seen(f"{have} factors of rope; the head dimension takes {wanted}", place=min(odd), about=(BUILDING,))
+        have = " and ".join(f"{key} of rope has {count} factors" for key, count in odd.items())
+        yield Seen(f"{have}; the head dimension takes {wanted}", place=next(iter(odd)), about=(BUILDING,))
 
 
 def _by_layer(part: Mapping[str, Any], more: set[int], stored: int | None) -> Iterator[Seen]:
