@@ -47,7 +47,7 @@ if TYPE_CHECKING:
     )
     from shape_audit.yardsticks import yardstick_report
 
-__version__ = "0.1.0"
+__version__ = "0.2.0"
 
 _HOME = {
     "AuditOptions": "auditing",

@@ -1,9 +1,12 @@
 """What tests of several rooms use: materials where they are, and the program in a process of its own."""
 
+import json
 import os
+import select
 import shutil
 import subprocess
 import sys
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
@@ -12,6 +15,7 @@ import pytest
 from hypothesis import settings
 
 from tests.loopback_hub import LoopbackHub
+from tests.processes import ends_with_parent
 from tests.tiny_models import save_tiny
 
 MATERIALS = Path(__file__).resolve().parents[2] / "shared" / "materials"
@@ -73,18 +77,39 @@ def clean_environment(tmp_path: Path) -> dict[str, str]:
     }
 
 
+@pytest.fixture(scope="session")
+def warm_program() -> Iterator[Callable[[dict[str, Any]], int]]:
+    """Runs shape-audit in a process forked from one that has imported torch: its exit code."""
+    command = [sys.executable, "-m", "tests.warm_program"]
+    root = Path(__file__).resolve().parent.parent
+    pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
+    with subprocess.Popen(command, cwd=root, preexec_fn=ends_with_parent, **pipes) as forks:
+        assert forks.stdin and forks.stdout  # each answer is one line, so nothing is left in a buffer
+
+        def run(asked: dict[str, Any]) -> int:
+            forks.stdin.write(json.dumps(asked) + "\n")
+            forks.stdin.flush()
+            ready, _, _ = select.select([forks.stdout], [], [], 300)
+            assert ready, f"it does not end: {asked['arguments']}"
+            return int(forks.stdout.readline())
+
+        yield run
+        forks.kill()
+
+
 @pytest.fixture
-def program(clean_environment: dict[str, str], tmp_path: Path) -> Program:
+def program(
+    warm_program: Callable[[dict[str, Any]], int], clean_environment: dict[str, str], tmp_path: Path
+) -> Program:
     """Runs shape-audit as a user does: `program("audit", "org/name", HF_ENDPOINT=...)`."""
 
     def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
-        return subprocess.run(
-            [sys.executable, "-m", "shape_audit", *map(str, arguments)],
-            env=clean_environment | environment,
-            cwd=tmp_path,
-            capture_output=True,
-            text=True,
-            timeout=300,
-        )
+        words = [str(argument) for argument in arguments]
+        with tempfile.TemporaryDirectory() as folder:
+            out, err = Path(folder, "out"), Path(folder, "err")
+            asked = {"arguments": words, "environment": clean_environment | environment, "folder": str(tmp_path)}
+            code = warm_program(asked | {"out": str(out), "err": str(err)})
+            said = [file.read_text(encoding="utf-8") for file in (out, err)]
+        return subprocess.CompletedProcess(words, code, *said)
 
     return run

@@ -44,6 +44,9 @@ from tests.loopback_hub.faults import (
     WrongRepoCommit,
 )
 
+pytestmark = pytest.mark.long
+"""Of the hub and its clients, not of the program; that the hub works is shown by every test that uses it."""
+
 WEIGHTS = bytes(range(256)) * 800  # more than the hub reads at once
 FILE = "/org/name/resolve/main/model.safetensors"
 API = "/api/models/org/name"

@@ -19,6 +19,9 @@ import pytest
 
 from tests.loopback_hub import LoopbackHub, Request
 
+pytestmark = pytest.mark.long
+"""Of the hub and its clients, not of the program; that the hub works is shown by every test that uses it."""
+
 CONFIG = b'{"model_type": "llama", "architectures": ["LlamaForCausalLM"]}'
 
 Client = Callable[..., Any]

@@ -16,6 +16,9 @@ import pytest
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.faults import Close, Lost, StatusFor
 
+pytestmark = pytest.mark.long
+"""Of the hub and its clients, not of the program; that the hub works is shown by every test that uses it."""
+
 PARQUET = bytes(range(256)) * 8
 
 Client = Callable[..., Any]

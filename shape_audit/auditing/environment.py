@@ -7,8 +7,14 @@ import resource
 import sys
 from datetime import UTC, datetime
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shape_audit.records import Environment
+
+if TYPE_CHECKING:
+    from shape_audit.auditing.phases import Phases
+    from shape_audit.interaction import Profile, ProfilePass
+    from shape_audit.models import LoadedModel
 
 PACKAGES = ("huggingface_hub", "numpy", "torch", "transformers", "accelerate", "datasets", "safetensors",
             "tokenizers")  # fmt: skip
@@ -28,6 +34,25 @@ def environment() -> Environment:
         tokens_per_second=None,
         peak_memory_bytes=peak_memory_bytes(),
         date=datetime.now(UTC).isoformat(timespec="milliseconds"),  # of two audits of a model the later one counts,
+    )
+
+
+def measured_environment(loaded: LoadedModel, profile: Profile, a_pass: ProfilePass, phases: Phases) -> Environment:
+    """The same with what a measurement has."""
+    import torch
+
+    now = environment()
+    tokens = sum(len(window.input_ids) - 1 for window in a_pass.windows)
+    return now.model_copy(
+        update={
+            "versions": now.versions | installed_versions(),
+            "device": loaded.device_name,
+            "world_size": a_pass.processes.size,
+            "threads": torch.get_num_threads(),
+            "micro_batch": profile.micro_batch,
+            "wall_seconds": phases.wall_seconds(),
+            "tokens_per_second": tokens / profile.pass_seconds,
+        }
     )
 
 

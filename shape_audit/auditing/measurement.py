@@ -2,25 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 from shape_audit.auditing.depth import model_use
-from shape_audit.auditing.environment import environment, installed_versions
+from shape_audit.auditing.environment import measured_environment
 from shape_audit.auditing.measurement_notes import measurement_notes
 from shape_audit.auditing.memory import audit_memory, offload_folder, refuse_processes, refuse_what_cannot_fit
 from shape_audit.auditing.options import AuditOptions
-from shape_audit.auditing.partial_results import PartialResults
+from shape_audit.auditing.partial_results import PartialResults, partial_results
 from shape_audit.auditing.phases import Phases
 from shape_audit.auditing.progress import Progress
+from shape_audit.auditing.protocol_identity import profile_settings, protocol_hash
 from shape_audit.auditing.resumable_pass import ResumablePass
 from shape_audit.auditing.subject import Subject
 from shape_audit.auditing.token_vectors import token_crowding
 from shape_audit.auditing.weights import compare_weights
 from shape_audit.auditing.window_source import WindowSource, check_positions
 from shape_audit.calibration import WindowSet, WindowTokenizer, save_windows
-from shape_audit.interaction import ESTIMATOR_VERSION
 from shape_audit.loader import without_hub_kernels
 from shape_audit.models import MemoryPlan
 from shape_audit.parallel import SingleProcess
@@ -34,13 +33,11 @@ from shape_audit.records import (
     ModelUse,
     Superposition,
     WeightInteraction,
-    ref_file_name,
-    sha256_of,
 )
 from shape_audit.shape import STORED_TWICE, UNTIED_WHEN_LOADED, untied_shape
 
 if TYPE_CHECKING:
-    from shape_audit.interaction import MeasurementProtocol, Profile, ProfilePass
+    from shape_audit.interaction import MeasurementProtocol
     from shape_audit.models import LoadedModel
 
 
@@ -158,10 +155,10 @@ def _measured(
 ) -> Measurement:
     from shape_audit.interaction import PassPlan, ProfilePass
 
-    settings = _settings(loaded, run.protocol)
+    settings = profile_settings(loaded, run.protocol)
     names = [site.name for site in run.protocol.widths(subject.sites, subject.shape)]
     hashed = protocol_hash(settings, names, source.first(source.counts[0]).facts)
-    partial = _partial_results(subject, loaded, options, hashed, run.processes)
+    partial = partial_results(subject, loaded, options, hashed, run.processes)
     micro_batch = _micro_batch(run, partial, options)
     run.phases.begin("warm_up", "measuring gradients")
     a_pass = ProfilePass(
@@ -212,7 +209,7 @@ def _measured(
             *notes_on_use,
             *notes_on_weights,
         ],
-        environment=_environment(loaded, profile, a_pass, windows.facts.tokens, run.phases),
+        environment=measured_environment(loaded, profile, a_pass, run.phases),
     )
 
 
@@ -222,68 +219,9 @@ def _loaded_shape(subject: Subject, loaded: LoadedModel) -> ModelShape | None:
     return untied_shape(subject.shape, subject.checkpoint)
 
 
-def _environment(
-    loaded: LoadedModel, profile: Profile, a_pass: ProfilePass, tokens: int, phases: Phases
-) -> Environment:
-    import torch
-
-    now = environment()
-    return now.model_copy(
-        update={
-            "versions": now.versions | installed_versions(),
-            "device": loaded.device_name,
-            "world_size": a_pass.processes.size,
-            "threads": torch.get_num_threads(),
-            "micro_batch": profile.micro_batch,
-            "wall_seconds": phases.wall_seconds(),
-            "tokens_per_second": tokens / profile.pass_seconds,
-        }
-    )
-
-
-def _settings(loaded: LoadedModel, protocol: MeasurementProtocol) -> Interaction:
-    """The profile's settings, before there are numbers."""
-    return Interaction(
-        protocol=protocol.name,
-        parameters=dict(protocol.parameters),
-        dtype=loaded.dtype_name,
-        attn_implementation=loaded.attn_implementation,
-        protocol_hash="",
-        windows_used=0,
-        converged=None,
-        sites=[],
-    )
-
-
 def _save(windows: WindowSet, options: AuditOptions) -> None:
     if options.text.save_windows is not None:
         save_windows(options.text.save_windows, windows)
-
-
-def _partial_results(
-    subject: Subject, loaded: LoadedModel, options: AuditOptions, hashed: str, processes: SingleProcess
-) -> PartialResults | None:
-    """Where sums of this audit are saved on the way, and what must be equal for them to be used again."""
-    if options.keep.partial is None:
-        return None
-    import torch
-
-    from shape_audit import __version__
-
-    facts = {
-        "micro-batch": options.load.micro_batch or "chosen by memory",
-        "processes": processes.size,
-        "--use": options.measure.use,
-        "device": loaded.device_name,
-        "threads": torch.get_num_threads(),
-        "shape-audit": __version__,
-        **installed_versions(),
-    }
-    # a run with a tolerance stops where its own checkpoints are
-    tolerance = f"__t{options.text.tolerance:g}" if options.text.tolerance is not None else ""
-    stored = subject.stored
-    name = f"{ref_file_name(stored.ref)}__{stored.revision[:12]}__{hashed[:12]}{tolerance}"
-    return PartialResults(options.keep.partial / name, facts, processes.rank)
 
 
 def _micro_batch(run: _Run, partial: PartialResults | None, options: AuditOptions) -> int | None:
@@ -316,33 +254,3 @@ def planned_memory(subject: Subject, options: AuditOptions, progress: Progress, 
         size = source.seq_len, source.counts[-1]
     device = chosen_device(options.load.device, processes)
     return audit_memory(subject, protocol_of(options.measure.protocol), options, size, device).plan
-
-
-def protocol_hash(profile: Interaction, sites: Sequence[str], calibration: Calibration) -> str:
-    """sha256 over everything that makes two measurements comparable, the number of windows not among it.
-
-    Measurements of one model with equal hashes differ in how many windows they used and on what machine, no more.
-
-    Args:
-        profile: its settings; numbers, sites and hash in it are not looked at.
-        sites: names of the sites measured, in network order.
-    """
-    return sha256_of(
-        {
-            "protocol": profile.protocol,
-            "parameters": dict(profile.parameters),
-            "sites": list(sites),
-            "dtype": profile.dtype,
-            "attn_implementation": profile.attn_implementation,
-            "dataset": calibration.dataset,
-            "config": calibration.config,
-            "dataset_revision": calibration.revision,
-            "split": calibration.split,
-            "column": calibration.column,
-            "text_sha256": calibration.text_sha256,
-            "seq_len": calibration.seq_len,
-            "passage_bytes": calibration.passage_bytes,
-            "seed": calibration.seed,
-            "estimator_version": ESTIMATOR_VERSION,
-        }
-    )

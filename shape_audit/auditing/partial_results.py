@@ -18,13 +18,18 @@ from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from shape_audit.auditing.environment import installed_versions
+from shape_audit.auditing.options import AuditOptions
+from shape_audit.auditing.subject import Subject
 from shape_audit.errors import IncompleteError
-from shape_audit.records import FolderLock, write_bytes_atomically
+from shape_audit.parallel import SingleProcess
+from shape_audit.records import FolderLock, ref_file_name, write_bytes_atomically
 
 if TYPE_CHECKING:
     from torch import Tensor
 
     from shape_audit.interaction import PassState, Site
+    from shape_audit.models import LoadedModel
 
 STATE = "state.safetensors"
 OTHERS = "state.{windows}.{rank}.safetensors"
@@ -153,3 +158,29 @@ def _sha256(tensors: Mapping[str, Tensor], facts: Mapping[str, Any], numbers: Ma
         digest.update(f"{name} {tensor.dtype} {list(tensor.shape)}".encode())
         digest.update(tensor.contiguous().numpy().data)
     return digest.hexdigest()
+
+
+def partial_results(
+    subject: Subject, loaded: LoadedModel, options: AuditOptions, hashed: str, processes: SingleProcess
+) -> PartialResults | None:
+    """Where sums of this audit are saved on the way, and what must be equal for them to be used again."""
+    if options.keep.partial is None:
+        return None
+    import torch
+
+    from shape_audit import __version__
+
+    facts = {
+        "micro-batch": options.load.micro_batch or "chosen by memory",
+        "processes": processes.size,
+        "--use": options.measure.use,
+        "device": loaded.device_name,
+        "threads": torch.get_num_threads(),
+        "shape-audit": __version__,
+        **installed_versions(),
+    }
+    # a run with a tolerance stops where its own checkpoints are
+    tolerance = f"__t{options.text.tolerance:g}" if options.text.tolerance is not None else ""
+    stored = subject.stored
+    name = f"{ref_file_name(stored.ref)}__{stored.revision[:12]}__{hashed[:12]}{tolerance}"
+    return PartialResults(options.keep.partial / name, facts, processes.rank)

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 from dataclasses import dataclass
 
-from shape_audit.auditing.measurement import protocol_hash
 from shape_audit.auditing.options import AuditOptions
+from shape_audit.auditing.protocol_identity import protocol_hash
 from shape_audit.calibration import WindowOptions, names_text
 from shape_audit.errors import UsageError
 from shape_audit.interaction import MeasureOptions, parse_sites

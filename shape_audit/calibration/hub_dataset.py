@@ -8,15 +8,14 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from collections.abc import Iterable
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from shape_audit.calibration.local_texts import no_such_column
 from shape_audit.calibration.text import MAX_TEXT_BYTES, CalibrationText, HubDataset, row_bytes
 from shape_audit.errors import IncompleteError, ShapeAuditError, UsageError, explained
-from shape_audit.hub import quiet_datasets, watching, with_retries
+from shape_audit.hub import quiet_datasets, watched_session, watching, with_retries
 from shape_audit.loader import dataset_configs, dataset_splits, rows_of_dataset
 from shape_audit.records import write_text_atomically
 
@@ -24,6 +23,10 @@ if TYPE_CHECKING:
     from huggingface_hub.hf_api import DatasetInfo
 
 DEFAULT_REVISION = "main"
+MOST_TRAFFIC = 256 * MAX_TEXT_BYTES
+"""Bytes that may come in for a text: of a table, groups of rows come whole, and with all columns."""
+MOST_SECONDS = 3600.0
+"""Of waiting for them."""
 
 
 def read_hub_dataset(named: HubDataset, *, column: str, split: str | None, retries: int) -> CalibrationText:
@@ -65,7 +68,7 @@ def _read(named: HubDataset, column: str, split: str | None, retries: int) -> Ca
         if facts["revision"] == info.sha:
             return _text(named, facts, column, kept)
     try:
-        with quiet_datasets(), _time_limit():
+        with quiet_datasets(), watched_session(f"dataset {named.repo_id}", size=MOST_TRAFFIC, seconds=MOST_SECONDS):
             facts, content = with_retries(lambda: _stream(named, str(info.sha), column, split), retries)
     except FileNotFoundError as error:  # what `datasets` makes of a refusal
         if not info.gated:
@@ -77,20 +80,6 @@ def _read(named: HubDataset, column: str, split: str | None, retries: int) -> Ca
     write_text_atomically(kept, content.decode("utf-8"))
     write_text_atomically(facts_file, json.dumps(facts))
     return _text(named, facts, column, kept)
-
-
-@contextmanager
-def _time_limit() -> Iterator[None]:
-    """What `datasets` asks has no time limit of its own: the client's, for as long as this is open."""
-    from huggingface_hub.constants import HF_HUB_DOWNLOAD_TIMEOUT
-    from huggingface_hub.utils import get_session
-
-    session = get_session()
-    before, session.timeout = session.timeout, HF_HUB_DOWNLOAD_TIMEOUT
-    try:
-        yield
-    finally:
-        session.timeout = before
 
 
 def revision_now(named: HubDataset, retries: int) -> str | None:

@@ -8,6 +8,7 @@ parse_yaml(text, file=)              -> plain data of a card or a file of result
 weights_folder(checkpoint), tokenizer_folder(checkpoint), config_folder(checkpoint)   -> folders to load from
 tokenizer_sha256(folder)             -> the hash that says two tokenizers are the same
 watching(what, call)                 -> the same call of huggingface_hub, with bounds on what comes in and how long
+watched_session(what, size=, seconds=)   while open, the same bounds on all that libraries ask the Hub
 requested_code(config)               -> what a config asks to have fetched and run, and a loader leaves out
 """
 
@@ -37,7 +38,7 @@ from shape_audit.hub.yaml_text import parse_yaml
 from shape_audit.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from shape_audit.hub.traffic import watching
+    from shape_audit.hub.traffic import watched_session, watching
 
 __all__ = [
     "ATTENTION",
@@ -73,10 +74,11 @@ __all__ = [
     "tokenizer_file_names",
     "tokenizer_folder",
     "tokenizer_sha256",
+    "watched_session",
     "watching",
     "weights_folder",
     "with_retries",
     "without_requested_code",
 ]
 
-__getattr__ = lazy_names(__name__, {"watching": "traffic"})
+__getattr__ = lazy_names(__name__, {"watched_session": "traffic", "watching": "traffic"})

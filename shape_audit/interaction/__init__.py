@@ -41,7 +41,7 @@ if TYPE_CHECKING:
     from shape_audit.interaction.stream.backward import add_gradients
     from shape_audit.interaction.stream.micro_batch import MicroBatch
 
-ESTIMATOR_VERSION = 3
+ESTIMATOR_VERSION = 4
 """Raised whenever the same windows and weights would give other numbers; part of the protocol hash."""
 
 __all__ = [

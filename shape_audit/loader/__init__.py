@@ -6,6 +6,7 @@ model_of(config, ...)                         -> a model with random weights, or
 rows_of_dataset(name, ...), dataset_configs(name, ...), dataset_splits(name, ...)
 HarnessModel(...)                             -> lm-eval's model, loaded by the above    (imports lm_eval)
 in_empty_folder()                             while open, nothing that lies beside the user is found
+only_own_files()                              while open, a dataset is the files of its own repository
 without_hub_kernels()                         while open, transformers fetches no kernel of the Hub
 """
 
@@ -18,6 +19,7 @@ from shape_audit.loader.dataset_rows import dataset_configs, dataset_splits, row
 from shape_audit.loader.empty_folder import in_empty_folder
 from shape_audit.loader.hub_kernels import without_hub_kernels
 from shape_audit.loader.kept_answers import KeptAnswers
+from shape_audit.loader.own_files import only_own_files
 from shape_audit.loader.pretrained import config_in, model_in, model_of, tokenizer_in
 
 if TYPE_CHECKING:
@@ -32,6 +34,7 @@ __all__ = [
     "in_empty_folder",
     "model_in",
     "model_of",
+    "only_own_files",
     "rows_of_dataset",
     "tokenizer_in",
     "without_hub_kernels",

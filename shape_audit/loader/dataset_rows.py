@@ -5,13 +5,14 @@ from __future__ import annotations
 from typing import Any
 
 from shape_audit.loader.empty_folder import in_empty_folder
+from shape_audit.loader.own_files import only_own_files
 
 
 def dataset_configs(name: str, revision: str) -> list[str]:
     """The configs that a dataset has at a commit."""
     import datasets
 
-    with in_empty_folder():
+    with in_empty_folder(), only_own_files():
         return list(datasets.get_dataset_config_names(name, revision=revision))
 
 
@@ -19,7 +20,7 @@ def dataset_splits(name: str, config: str, revision: str) -> list[str]:
     """The splits that a config of a dataset has at a commit."""
     import datasets
 
-    with in_empty_folder():
+    with in_empty_folder(), only_own_files():
         return list(datasets.get_dataset_split_names(name, config, revision=revision))
 
 
@@ -35,5 +36,5 @@ def rows_of_dataset(name: str, config: str | None = None, **settings: Any) -> An
     """
     import datasets
 
-    with in_empty_folder():
+    with in_empty_folder(), only_own_files():
         return datasets.load_dataset(name, config, **settings, trust_remote_code=False)

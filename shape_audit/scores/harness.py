@@ -11,10 +11,10 @@ from typing import Any
 
 from shape_audit.errors import IncompleteError, NotAuditableError, UsageError, explained
 from shape_audit.hub import quiet_datasets, quiet_transformers
-from shape_audit.loader import KeptAnswers, in_empty_folder, tokenizer_in, without_hub_kernels
+from shape_audit.loader import KeptAnswers, in_empty_folder, only_own_files, tokenizer_in, without_hub_kernels
 from shape_audit.parallel import processes_of_run
 from shape_audit.scores.options import ScoreOptions
-from shape_audit.scores.questions import DATASET
+from shape_audit.scores.questions import DATASET, watched_questions
 
 REPETITIVE = ("exceeds model's maximum length", "Left truncation applied", "specified through cli")
 """What lm-eval says again for every answer or batch; `prompts_cut` counts, and the protocol's name says, the same."""
@@ -81,7 +81,10 @@ def run_harness(
     tracker = EvaluationTracker(output_path=str(output))
     links = {} if options.questions is None else {DATASET: options.questions}
     batch_size, max_gen_toks = options.batch_size, options.max_gen_toks
-    with _with_progress_of_questions_alone(), without_hub_kernels(), in_empty_folder(links), ExitStack() as opened:
+    with (
+        _with_progress_of_questions_alone(), without_hub_kernels(), in_empty_folder(links), only_own_files(),
+        watched_questions(), ExitStack() as opened,
+    ):  # fmt: skip
         try:
             loaded = HarnessModel(
                 model.weights, model.tokenizer, **model.model_args, device=options.device, batch_size=batch_size

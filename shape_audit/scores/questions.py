@@ -7,6 +7,7 @@ import json
 import re
 from collections import Counter
 from collections.abc import Iterable, Mapping
+from contextlib import AbstractContextManager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +18,10 @@ from shape_audit.scores.readings import tasks_data
 DATASET = "TIGER-Lab/MMLU-Pro"
 SPLITS = ("test", "validation")
 COLUMNS = ("question", "options", "answer", "category", "cot_content")
+MOST_TRAFFIC = 2**26
+"""Bytes that may come in for questions: those published are 4.2 MB."""
+MOST_SECONDS = 1800.0
+"""Of waiting for them."""
 _COMMIT = re.compile("@([0-9a-f]{40})/")
 
 
@@ -35,6 +40,13 @@ class Questions:
     set_apart: str | None
 
 
+def watched_questions() -> AbstractContextManager[None]:
+    """While open, whoever asks the Hub is sent no more than questions can be."""
+    from shape_audit.hub import watched_session
+
+    return watched_session(DATASET, size=MOST_TRAFFIC, seconds=MOST_SECONDS)
+
+
 def read_questions(folder: Path | None) -> Questions:
     """The questions of the Hub or its cache, or those of a folder that the user has named.
 
@@ -48,7 +60,8 @@ def read_questions(folder: Path | None) -> Questions:
         raise UsageError(f"--questions {folder}: no such folder")
     name = DATASET if folder is None else str(folder.absolute())
     try:
-        rows = rows_of_dataset(name)
+        with watched_questions():
+            rows = rows_of_dataset(name)
         splits = [rows[split] for split in SPLITS]
         digest = content_sha256(row for split in splits for row in split.select_columns(list(COLUMNS)))
         subjects = Counter(splits[0]["category"])

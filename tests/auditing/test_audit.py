@@ -14,7 +14,7 @@ from transformers import AutoTokenizer
 
 import shape_audit
 from shape_audit.auditing import AuditOptions
-from shape_audit.auditing.measurement import protocol_hash as hash_of_protocol
+from shape_audit.auditing.protocol_identity import protocol_hash as hash_of_protocol
 from shape_audit.errors import (
     CorruptFileError,
     IncompleteError,

@@ -5,8 +5,8 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import pytest
@@ -19,7 +19,9 @@ from shape_audit.interaction import PROTOCOL_NAMES
 from shape_audit.parallel.launched import LOST_CONTACT
 from shape_audit.parallel.launcher import exit_code_of
 from tests.conftest import Program
+from tests.moments import Stopped, stopping_at
 from tests.parallel.test_processes_of_run import launched
+from tests.processes import LONG, left_after_end
 
 ROOT = Path(__file__).resolve().parents[2]
 FEW = ("--seq-len", "16", "--micro-batch", "2")
@@ -119,9 +121,7 @@ def test_a_failing_process_ends_the_run_and_is_named(program: Program, tiny_llam
     weights = load_file(model / "model.safetensors")
     weights["model.embed_tokens.weight"][255] = torch.nan
     save_file(weights, model / "model.safetensors", metadata={"format": "pt"})
-    started = time.monotonic()
     done = program("audit", model, "--windows-file", tmp_path / "w.jsonl", "--micro-batch", "1", "--num-processes", "2")
-    assert time.monotonic() - started < 120  # a hang would last half an hour
     assert done.returncode == 2 and done.stdout == ""
     assert "process 1 of 2: " in done.stderr and "logits hold NaN or infinity, from site embedding on" in done.stderr
 
@@ -138,45 +138,62 @@ def test_another_number_of_processes_than_asked_for_is_refused(program: Program,
 
 
 @pytest.fixture
-def long_run(clean_environment: dict[str, str], tiny_llama: Path, tmp_path: Path) -> Iterator[subprocess.Popen[str]]:
-    """A launcher whose two processes are in the middle of their windows."""
+def long_run(clean_environment: dict[str, str], tiny_llama: Path, tmp_path: Path) -> Iterator[Stopped]:
+    """A launcher whose two processes are in the middle of their windows: one of them is about to save its sums."""
+    with in_the_middle(tiny_llama, tmp_path, clean_environment) as run:
+        yield run
+
+
+@contextmanager
+def in_the_middle(model: Path, folder: Path, environment: dict[str, str]) -> Iterator[Stopped]:
     long = ("--windows", "2000", *FEW, "--passage-bytes", "64", "--save-every", "8", "--num-processes", "2")
-    command = [sys.executable, "-m", "shape_audit", "audit", str(tiny_llama), *long, "--records", str(tmp_path)]
-    pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, env=clean_environment, start_new_session=True, **pipes) as launcher:
-        deadline = time.monotonic() + 60
-        while not list(tmp_path.glob("partial/*/state.safetensors")):
-            assert launcher.poll() is None and time.monotonic() < deadline
-            time.sleep(0.05)
-        yield launcher
+    command = [sys.executable, "-m", "shape_audit", "audit", str(model), *long, "--records", str(folder)]
+    with stopping_at(["os.rename state"], command, folder, environment, start_new_session=True) as run:
+        assert run.next_moment(), run.process.communicate()
+        yield run
 
 
-def children_of(launcher: subprocess.Popen[str]) -> list[str]:
-    return Path(f"/proc/{launcher.pid}/task/{launcher.pid}/children").read_text().split()
+def children_of(process: int) -> list[int]:
+    return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGKILL])
-def test_however_the_launcher_ends_its_processes_end_too(
-    long_run: subprocess.Popen[str], number: signal.Signals
-) -> None:
-    children = children_of(long_run)
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+def test_however_the_launcher_ends_its_processes_end_too(long_run: Stopped, number: signal.Signals) -> None:
+    launcher = long_run.process
+    children = children_of(launcher.pid)
     assert len(children) == 2
-    long_run.send_signal(number)
-    _, said = long_run.communicate(timeout=30)
-    deadline = time.monotonic() + 30
-    while left := [child for child in children if is_running(child)]:
-        assert time.monotonic() < deadline, left
-        time.sleep(0.05)
-    assert long_run.returncode == {signal.SIGKILL: -signal.SIGKILL}.get(number, 130)
+    launcher.send_signal(number)
+    long_run.go_on()
+    _, said = launcher.communicate(timeout=LONG)
+    assert not left_after_end(children)
+    assert launcher.returncode == {signal.SIGKILL: -signal.SIGKILL}.get(number, 130)
     assert said.count("interrupted") == (number != signal.SIGKILL) and said.count("\n") <= 1, said
 
 
-@pytest.mark.parametrize("rank", [0, 1])
-def test_a_process_that_is_killed_is_named(long_run: subprocess.Popen[str], rank: int) -> None:
-    os.kill(int(children_of(long_run)[rank]), signal.SIGKILL)
-    shown, said = long_run.communicate(timeout=60)
-    assert long_run.returncode == 128 + signal.SIGKILL and not shown
-    assert said == f"shape-audit: process {rank} of 2: ended by signal 9\n"
+def test_a_process_that_is_killed_is_named(long_run: Stopped) -> None:
+    os.kill(children_of(long_run.process.pid)[1], signal.SIGKILL)
+    long_run.go_on()
+    shown, said = long_run.process.communicate(timeout=LONG)
+    assert long_run.process.returncode == 128 + signal.SIGKILL and not shown
+    assert said == "shape-audit: process 1 of 2: ended by signal 9\n"
+
+
+def test_a_run_of_tests_that_is_killed_leaves_no_process_behind(
+    clean_environment: dict[str, str], tiny_llama: Path, tmp_path: Path
+) -> None:
+    """The launcher, started as here, ends with whoever started it, and its processes with the launcher."""
+    script = (
+        "import os, sys\nfrom pathlib import Path\n"
+        "from tests.auditing.test_processes import children_of, in_the_middle\n"
+        "with in_the_middle(Path(sys.argv[1]), Path(sys.argv[2]), dict(os.environ)) as run:\n"
+        "    print(run.process.pid, *children_of(run.process.pid), flush=True)\n    run.process.wait()\n"
+    )
+    command = [sys.executable, "-c", script, str(tiny_llama), str(tmp_path)]
+    with subprocess.Popen(command, env=clean_environment, cwd=ROOT, stdout=subprocess.PIPE, text=True) as tests:
+        assert tests.stdout
+        started = [int(process) for process in tests.stdout.readline().split()]
+        tests.kill()
+    assert len(started) == 3 and not left_after_end(started)
 
 
 @pytest.mark.parametrize(
@@ -202,10 +219,3 @@ def test_the_cause_is_the_first_that_failed_for_a_reason_of_its_own(
     assert exit_code_of(failures, 3, tmp_path) == code
     shown = capsys.readouterr().err
     assert shown.count("\n") == bool(said) and said in shown
-
-
-def is_running(process: str) -> bool:
-    try:
-        return Path(f"/proc/{process}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
-    except OSError:
-        return False

@@ -3,7 +3,6 @@
 import json
 import multiprocessing
 import os
-import random
 import resource
 import signal
 from contextlib import suppress
@@ -101,12 +100,13 @@ def straight(tiny_llama: Path, tmp_path_factory: pytest.TempPathFactory) -> shap
     return finished(tiny_llama, tmp_path_factory.mktemp("straight"))
 
 
-def test_killed_at_twenty_moments_the_run_ends_in_the_same_record_bit_for_bit(
+def test_killed_again_and_again_the_run_ends_in_the_same_record_bit_for_bit(
     tiny_llama: Path, tmp_path: Path, straight: shape_audit.AuditRecord
 ) -> None:
-    moments, seen = random.Random(2026), []
-    for _ in range(20):
-        kill_after(moments.randrange(10), *start(tiny_llama, tmp_path))
+    """After so many rounds it has told of: before any was saved, after some, and twice where nothing was added."""
+    seen = []
+    for rounds in (0, 7, 1, 9, 4):
+        kill_after(rounds, *start(tiny_llama, tmp_path))
         seen.append(saved_windows(tmp_path))
     assert seen == sorted(seen) and seen[-1] > 0  # nothing that was saved is lost again
     record = finished(tiny_llama, tmp_path)
@@ -184,7 +184,7 @@ def test_a_tolerance_run_resumes_its_own_checkpoints(tiny_llama: Path, tmp_path:
     for name in ("a", "b"):
         (tmp_path / name).mkdir()
     straight = finished(tiny_llama, tmp_path / "a", **changes)
-    for _ in range(4):
+    for _ in range(2):
         kill_after(9, *start(tiny_llama, tmp_path / "b", **changes))
     assert numbers_of(finished(tiny_llama, tmp_path / "b", **changes)) == numbers_of(straight)
 

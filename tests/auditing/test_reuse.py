@@ -6,7 +6,7 @@ import pytest
 
 import shape_audit
 from shape_audit.auditing import AuditOptions, TextNow, satisfies
-from shape_audit.auditing.measurement import protocol_hash
+from shape_audit.auditing.protocol_identity import protocol_hash
 from shape_audit.calibration import DEFAULT_MAX_WINDOWS
 from shape_audit.records import AuditRecord
 

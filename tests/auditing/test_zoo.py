@@ -72,7 +72,7 @@ def test_the_family_stands_side_by_side_and_on_a_board_and_link_says_it_has_no_s
     (tmp_path / "leaderboard.toml").write_text(
         f'order = "r_dw"\n[[models]]\nnames = [{listed}]\n[measure]\nwindows = 8\nseq_len = 64\n'
     )
-    built = program("leaderboard", "build", "--measure")
+    built = program("leaderboard", "build", "leaderboard.toml", "--measure")
     assert built.returncode == 0, built.stderr
     board = Board.model_validate(json.loads((tmp_path / "leaderboard" / "board.json").read_text()))
     assert [shape_in(row.model.removeprefix("builtin:"))[0] for row in board.rows] == [1, 2, 4, 8, 12, 16]

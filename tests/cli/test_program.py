@@ -3,13 +3,12 @@
 import importlib
 import json
 import os
-import random
 import signal
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import suppress
+from contextlib import AbstractContextManager, suppress
 from pathlib import Path
 
 import pytest
@@ -19,9 +18,11 @@ from shape_audit.cli import main
 from shape_audit.errors import ExitCode
 from shape_audit.records import record_file_name
 from tests.conftest import Program
+from tests.moments import Stopped, stopping_at
+from tests.processes import LONG
 from tests.tiny_models import save_tiny
 
-Start = Callable[[], subprocess.Popen[str]]
+Start = Callable[[str], AbstractContextManager[Stopped]]
 FEW = ("--windows", "4", "--seq-len", "16")
 
 
@@ -173,17 +174,13 @@ def test_without_the_extra_the_shape_is_shown_and_the_extra_named(
 
 
 @pytest.fixture
-def long_audit(
-    clean_environment: dict[str, str], tiny_llama: Path, tmp_path: Path
-) -> Callable[[], subprocess.Popen[str]]:
+def long_audit(clean_environment: dict[str, str], tiny_llama: Path, tmp_path: Path) -> Start:
     """Starts an audit that takes minutes; writes its windows to `started.jsonl` when it begins to measure."""
     (tmp_path / "text.txt").write_text("the shape of a model " * 400_000)
     arguments = ["--dataset", "text.txt", "--windows", "20000", "--seq-len", "32", "--micro-batch", "1", "-f", "json"]
     arguments += ["-o", "report.json", "--records", "kept", "--save-windows", "started.jsonl"]
     command = [sys.executable, "-m", "shape_audit", "audit", str(tiny_llama), *arguments]
-    return lambda: subprocess.Popen(
-        command, env=clean_environment, cwd=tmp_path, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
-    )
+    return lambda moment: stopping_at([moment], command, tmp_path, clean_environment, cwd=tmp_path)
 
 
 def leftovers(folder: Path) -> list[str]:
@@ -192,34 +189,37 @@ def leftovers(folder: Path) -> list[str]:
     return half_written + [path.name for path in (*folder.glob("report.json"), *folder.glob("kept/*.json"))]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
-def test_an_interrupted_measurement_leaves_nothing_half_written(
-    long_audit: Start, tmp_path: Path, number: signal.Signals
+@pytest.mark.parametrize(
+    ("moment", "number"),
+    [
+        ("import shape_audit.cli.app", signal.SIGINT),
+        ("import torch._C", signal.SIGTERM),
+        ("import transformers.cache_utils", signal.SIGINT),
+        ("os.rename started.jsonl", signal.SIGTERM),
+        ("os.rename state", signal.SIGINT),
+    ],
+)
+def test_an_interrupt_leaves_nothing_half_written(
+    long_audit: Start, tmp_path: Path, moment: str, number: signal.Signals
 ) -> None:
-    with long_audit() as process:
-        while not (tmp_path / "started.jsonl").exists():
-            assert process.poll() is None, process.communicate()
-            time.sleep(0.05)
-        process.send_signal(number)
-        out, err = process.communicate(timeout=60)
-    assert process.returncode == ExitCode.INTERRUPTED and out == "", err
+    """In the middle of imports, and of writing files; it comes while the program stands at that moment."""
+    with long_audit(moment) as run:
+        assert run.next_moment(), run.process.communicate()
+        run.process.send_signal(number)
+        run.go_on()
+        out, err = run.process.communicate(timeout=LONG)
+    assert run.process.returncode == ExitCode.INTERRUPTED and out == "", err
     assert err.splitlines()[-1].startswith("shape-audit: interrupted") and "Traceback" not in err
     assert leftovers(tmp_path) == []
 
 
-def test_a_signal_at_any_moment_leaves_nothing_half_written(long_audit: Start, tmp_path: Path) -> None:
-    moments = random.Random(2026)
-    for number in [signal.SIGINT, signal.SIGTERM] * 10:
-        with long_audit() as process:
-            time.sleep(moments.uniform(0, 3.5))
-            process.send_signal(number)
-            try:
-                out, err = process.communicate(timeout=60)
-            finally:
-                process.kill()  # or leaving `with` would wait for a process that goes on
-        # before its first line runs, Python itself answers: it dies of the signal
-        assert process.returncode in (ExitCode.INTERRUPTED, -number) and out == "", err
-        assert leftovers(tmp_path) == []
+def test_before_its_first_line_a_signal_is_pythons(long_audit: Start, tmp_path: Path) -> None:
+    """Which dies of it."""
+    with long_audit("import shape_audit") as run:
+        assert run.next_moment()
+        run.process.send_signal(signal.SIGTERM)
+        out, _ = run.process.communicate(timeout=LONG)
+    assert run.process.returncode == -signal.SIGTERM and out == "" and leftovers(tmp_path) == []
 
 
 @pytest.fixture

@@ -46,6 +46,8 @@ def measurement(number: int, layers: int, width: int, *, protocol: str = "loss-g
         windows=64,
         bits_per_byte=1.4 - 0.02 * number,
         bits_per_byte_ci=(1.38 - 0.02 * number, 1.42 - 0.02 * number),
+        cheap_blocks=number % 3 if number % 2 else None,
+        functional_share=0.02 + 0.001 * number if number % 2 else None,
         sites=[site(name, ratio, width) for name, ratio in zip(names, ratios, strict=True)],
     )
 

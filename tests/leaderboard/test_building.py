@@ -2,13 +2,9 @@
 
 import json
 import os
-import random
 import re
 import shutil
-import signal
-import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -23,6 +19,7 @@ from shape_audit.scores import LM_EVAL_LETTERS
 from tests.conftest import Program
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.faults import StatusFor
+from tests.moments import stopping_at
 from tests.scores.test_lm_eval_files import letters
 from tests.tiny_models import save_tiny
 
@@ -189,23 +186,24 @@ def test_shares_that_cannot_be() -> None:
         BuildOptions(jobs=0)
 
 
-def test_a_build_killed_at_any_moment_ends_in_the_same_table(tmp_path: Path, folders: list[Path]) -> None:
+def test_a_build_killed_at_any_moment_ends_in_the_same_table(
+    tmp_path: Path, folders: list[Path], clean_environment: dict[str, str]
+) -> None:
+    """While the first record is being written, the one after it, the reasons of failures, and the board."""
     whole, _ = built(manifest(folders), tmp_path / "whole", measure=True)
     names = ", ".join(f"'{folder}'" for folder in folders)
     (tmp_path / "m.toml").write_text(f"[[models]]\nnames = [{names}]\n[measure]\nwindows = 4\nseq_len = 16\n")
     command = [sys.executable, "-m", "shape_audit", "leaderboard", "build", "m.toml", "-o", "killed", "--measure"]
-    moments = random.Random(0)
-    for _ in range(10):
-        process = subprocess.Popen(command, cwd=tmp_path, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
-        records = len(list((tmp_path / "killed" / "records").glob("*.json")))
-        deadline = time.monotonic() + 20
-        while process.poll() is None and time.monotonic() < deadline:  # until it has begun, then a moment more
-            if len(list((tmp_path / "killed").glob("*"))) > 0 and (records or moments.random() < 0.3):
-                break
-            time.sleep(0.05)
-        time.sleep(moments.uniform(0, 3))
-        process.send_signal(signal.SIGKILL)
-        process.wait()
+    kept = tmp_path / "killed" / "records"
+    record = "os.rename __w4.json"
+    for records, moments in ((0, [record]), (1, [record, record]), (5, ["os.rename board.json"])):
+        with stopping_at(moments, command, tmp_path, clean_environment, cwd=tmp_path) as run:
+            for _ in moments[:-1]:
+                assert run.next_moment(), run.process.communicate()
+                run.go_on()
+            assert run.next_moment(), run.process.communicate()
+            run.process.kill()
+        assert len(list(kept.glob("*.json"))) == records
     ended, _ = built(read_manifest(tmp_path / "m.toml"), tmp_path / "killed", measure=True)
     ended, whole = of_no_day(ended), of_no_day(whole)
     assert parquet_bytes(ended) == parquet_bytes(whole) and csv_text(ended) == csv_text(whole)
@@ -287,10 +285,11 @@ def test_what_shares_could_not_measure_is_known_when_the_board_is_put_together(
     (broken / "config.json").write_text((broken / "config.json").read_text().replace("silu", "no such activation"))
     names = ", ".join(f"'{name}'" for name in [*models, broken])
     (tmp_path / "leaderboard.toml").write_text(f"[[models]]\nnames = [{names}]\n[measure]\nwindows = 4\nseq_len = 16\n")
-    shares = [program("leaderboard", "build", "--measure", "--shard", f"{share}/2") for share in (1, 2)]
+    build = ("leaderboard", "build", "leaderboard.toml")
+    shares = [program(*build, "--measure", "--shard", f"{share}/2") for share in (1, 2)]
     assert shares[1].returncode == 2
     for _ in range(2):  # the second finds what the first has left
-        done = program("leaderboard", "build")
+        done = program(*build)
         assert done.returncode == 2 and "4 models" in done.stdout and "2 measured" in done.stdout
         gone, failed = sorted(done.stderr.splitlines()[1:])
         assert gone == "shape-audit: ./gone: no such folder" and failed.startswith("shape-audit: broken: ")
@@ -299,7 +298,7 @@ def test_what_shares_could_not_measure_is_known_when_the_board_is_put_together(
     shutil.rmtree(broken)
     shutil.copytree(folders[2], broken)
     record = shape_audit.audit(str(broken), windows=4, seq_len=16, records=tmp_path / "leaderboard" / "records")
-    done = program("leaderboard", "build")
+    done = program(*build)
     assert record.interaction and "3 measured" in done.stdout and "broken" not in done.stderr
 
 
@@ -311,7 +310,7 @@ def test_a_hub_out_of_reach_of_the_shares_is_no_reason_to_forget_them(
         "[[models]]\nnames = ['org/name']\n[measure]\nwindows = 4\nseq_len = 16\n"
     )
     hub.fault(StatusFor(503), on="GET /api/models/")
-    build = ("leaderboard", "build", "--retries", "0")
+    build = ("leaderboard", "build", "leaderboard.toml", "--retries", "0")
     assert program(*build, "--measure", "--shard", "1/1", HF_ENDPOINT=hub.endpoint).returncode == 2
     hub.clear_faults()
     for _ in range(2):
@@ -346,7 +345,7 @@ def test_nor_where_the_text_is_one_of_the_hub(
     )
 
     def measured() -> list[tuple[str, int]]:
-        done = program("leaderboard", "build", "--measure", HF_ENDPOINT=hub.endpoint)
+        done = program("leaderboard", "build", "leaderboard.toml", "--measure", HF_ENDPOINT=hub.endpoint)
         assert done.returncode == 0, done.stderr
         return [(path.name, path.stat().st_mtime_ns) for path in (tmp_path / "leaderboard" / "records").iterdir()]
 
@@ -382,7 +381,7 @@ def test_a_result_file_that_cannot_be_used_ends_the_build_only_if_strict(tmp_pat
     (tmp_path / "leaderboard.toml").write_text(
         "[[models]]\nnames = ['builtin:bytes-1m']\n[scores]\nfiles = ['results_cut.json']\n"
     )
-    done = program("leaderboard", "build")
+    done = program("leaderboard", "build", "leaderboard.toml")
     assert done.returncode == 0 and "results_cut.json" in (tmp_path / "leaderboard" / "board.json").read_text()
-    strict = program("leaderboard", "build", "--strict")
+    strict = program("leaderboard", "build", "leaderboard.toml", "--strict")
     assert strict.returncode == 2 and "results_cut.json" in strict.stderr and strict.stderr.count("\n") == 1

@@ -11,7 +11,8 @@ from tests.leaderboard.conftest import OpenPage
 
 ROWS = "#board tbody tr"
 COLUMNS = {"model": 1, "family": 2, "params": 4, "layers": 5, "r": 6, "side": 7, "distance": 8, "cost": 9, "score": 10,
-           "size": 11, "official": 12, "bits": 13, "used": 14, "alignment": 15, "ratio": 16}  # fmt: skip
+           "size": 11, "official": 12, "bits": 13, "used": 14, "alignment": 15, "ratio": 16,
+           "functional": 17, "cheap": 18}  # fmt: skip
 
 
 def cells(page: Any, name: str) -> list[str]:
@@ -62,6 +63,9 @@ def test_what_the_table_shows_is_what_the_board_holds(open_page: OpenPage, small
             assert columns["alignment"][at].startswith(f"{site.channel_alignment:.3f}")
             assert site.share_of_width and columns["used"][at].startswith(f"{100 * site.share_of_width:#.3g}")
             assert f"{site.effective_rank:.1f}" in columns["used"][at]
+            share, cheap = row.measured.functional_share, row.measured.cheap_blocks
+            assert columns["functional"][at].startswith("–" if share is None else f"{100 * share:#.3g}")
+            assert columns["cheap"][at].startswith("–" if cheap is None else f"{cheap} of {row.num_hidden_layers}")
 
 
 def test_scores_disagree_are_at_the_floor_or_limited_in_plain_sight(open_page: OpenPage, small: Board) -> None:

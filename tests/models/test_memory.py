@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from shape_audit.interaction.estimators.sums import SiteSums
+from shape_audit.interaction.width import WidthSums
 from shape_audit.models.available_memory import available_ram
 from shape_audit.models.memory_estimate import (
     DeviceMemory,
@@ -122,6 +123,9 @@ def test_the_sums_are_as_large_as_they_are(width: int) -> None:
     assert sums.reference_P is not None
     tensors = [sums.upper_P, sums.reference_P, *(tensor for rows in sums.kept for tensor in rows.tensors())]
     assert sums_memory(width, 8) == sum(tensor.numel() * tensor.element_size() for tensor in tensors)
+    of_width = WidthSums.zeros(width, torch.device("cpu")).tensors()
+    matrices = sum(tensor.numel() * tensor.element_size() for name, tensor in of_width.items() if "moments" in name)
+    assert sums_memory(width, 8, use=True) == sums_memory(width, 8) + matrices
 
 
 def test_a_containers_limit_counts(tmp_path: Path) -> None:

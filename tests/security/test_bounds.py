@@ -114,6 +114,8 @@ def test_ten_thousand_shards_are_not_asked_for(hub: LoopbackHub, client: dict[st
         out, err = done.communicate(timeout=LONG)
         assert done.returncode == code and "10,000 files of weights; no model has so many" in out + err
         assert len(hub.log) < 1100
+    assert "SA713 not-looked-into" in out.replace("\n", " ") or "SA713" in out
+    assert "this and 9,959 more shards without a sound header are not looked into; 40 were" in " ".join(out.split())
 
 
 @pytest.mark.parametrize(

@@ -44,6 +44,16 @@ def step(checkout: Checkout, tmp_path: Path) -> Step:
     return run
 
 
+@pytest.fixture(scope="module")
+def index() -> list[str]:
+    """`pip install` that only says what it would do, if there is a package index to ask."""
+    pip = [sys.executable, "-I", "-m", "pip", "install", "--disable-pip-version-check", "--dry-run"]
+    done = subprocess.run([*pip, "--no-deps", "--ignore-installed", "setuptools"], capture_output=True, text=True)
+    if done.returncode:
+        pytest.skip(f"no package index can be asked: {done.stderr.strip().splitlines()[-1]}")
+    return pip
+
+
 def test_the_action_checks(step: Step, checkout: Checkout, tmp_path: Path) -> None:
     done = step("Check", model="./model")
     assert done.returncode == 0 and "passed with" in done.stdout, done.stderr
@@ -89,6 +99,49 @@ def test_the_action_takes_settings_from_a_file_that_is_named(step: Step, checkou
     assert done.returncode == 1 and "settings: --config gate.toml" in done.stdout
 
 
+@pytest.fixture
+def recorded(tmp_path: Path) -> Callable[..., tuple[int, list[str], str]]:
+    """Runs action/install with a Python that only notes what it is called with: exit code, calls, stderr."""
+    notes, python = tmp_path / "calls", tmp_path / "bin" / "python"
+    python.parent.mkdir()
+    copied = 'mkdir -p "${@: -1}/bin" && cp "$0" "${@: -1}/bin/python"'
+    python.write_text(f'#!/bin/bash\necho "$*" >>{notes}\nif [ "$3" = venv ]; then {copied}; fi\n')
+    python.chmod(0o755)
+
+    def run(*arguments: str, extras: str = "") -> tuple[int, list[str], str]:
+        notes.write_text("")
+        environment = {"PATH": f"{python.parent}:/usr/bin:/bin", "EXTRAS": extras}
+        command = ["bash", str(ROOT / "action" / "install"), *arguments]
+        done = subprocess.run(command, env=environment, cwd=tmp_path, capture_output=True, text=True)
+        return done.returncode, notes.read_text().splitlines(), done.stderr
+
+    return run
+
+
+@pytest.mark.parametrize(("extras", "lock"), [("", "requirements.txt"), ("measure", "requirements-measure.txt")])
+@pytest.mark.parametrize("folder", ["plain", "with a space"])
+def test_install_isolates_python_and_asks_for_hashes(
+    recorded: Callable[..., tuple[int, list[str], str]], tmp_path: Path, extras: str, lock: str, folder: str
+) -> None:
+    code, calls, said = recorded(str(tmp_path / folder), extras=extras)
+    assert (code, said, len(calls)) == (0, "", 3)
+    assert calls[0] == f"-I -m venv --clear {tmp_path / folder}"
+    assert all(call.startswith("-I -m pip install ") for call in calls[1:])
+    assert calls[1].endswith(f" --require-hashes --requirement {ROOT / 'action' / lock}")
+    assert calls[2].endswith(f" --no-deps --no-index --no-build-isolation {ROOT / 'action'}/..")
+
+
+@pytest.mark.parametrize(
+    ("arguments", "extras", "says"),
+    [((), "", "usage"), (("",), "", "usage"), (("a", "b"), "", "usage"), (("a",), "all", "extras: must be empty")],
+)
+def test_install_refuses_what_it_does_not_know(
+    recorded: Callable[..., tuple[int, list[str], str]], arguments: tuple[str, ...], extras: str, says: str
+) -> None:
+    code, calls, said = recorded(*arguments, extras=extras)
+    assert (code, calls) == (4, []) and says in said and said.count("\n") == 1
+
+
 def test_installing_runs_nothing_of_the_checkout(step: Step, checkout: Checkout, tmp_path: Path) -> None:
     """Without an index, so it ends where pip looks for the first package: venv and pip have run by then."""
     nowhere = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": "/dev/null"}
@@ -112,5 +165,24 @@ def test_what_is_installed_has_hashes_and_is_what_was_tested(file: str) -> None:
     assert all(locked.get(name.replace("_", "-"), version) == version for name, version in pinned.items())
     project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]["measure"] if "measure" in file else []
-    wanted = {re.match(r"[\w-]+", need)[0].replace("_", "-") for need in [*project["dependencies"], *extras]}
-    assert wanted | {"setuptools"} <= locked.keys()
+    build = tomllib.loads((ROOT / "pyproject.toml").read_text())["build-system"]["requires"]  # without isolation
+    needs = [*project["dependencies"], *extras, *build]
+    assert {re.match(r"[\w-]+", need)[0].replace("_", "-") for need in needs} <= locked.keys()
+
+
+@pytest.mark.long
+@pytest.mark.parametrize("file", ["requirements.txt", "requirements-measure.txt"])
+def test_every_package_that_the_lock_brings_has_its_hashes(index: list[str], file: str) -> None:
+    """pip resolves all of it, and refuses what a locked package needs and the lock has not; nothing is installed."""
+    needed = ["--ignore-installed", "--require-hashes", "--requirement", str(ROOT / "action" / file)]
+    done = subprocess.run([*index, *needed], capture_output=True, text=True)
+    assert done.returncode == 0 and "Would install" in done.stdout, done.stderr
+
+
+@pytest.mark.long
+def test_what_was_installed_checks_a_model(index: list[str], step: Step, checkout: Checkout) -> None:
+    done = step("Install shape-audit")
+    assert done.returncode == 0, done.stderr
+    done = step("Check", model="model")
+    assert done.returncode == 0 and "passed with" in done.stdout, done.stderr
+    assert checkout.left == []

@@ -20,6 +20,7 @@ from tests.loopback_hub import LoopbackHub
 from tests.security.planted import HARMLESS, OTHERS, PICKLES, pickled, torch_saved, zipped
 
 RULES = ("SA701", "SA702", "SA707", "SA708", "SA709", "SA71")
+SEVEN_Z = b"7z\xbc\xaf\x27\x1c" + bytes(50)
 DOUBTFUL = {"password-bit.zip", "other-local-name.zip"}
 """What a sound archive cannot be: it is looked at as it stands, and said to be."""
 
@@ -111,15 +112,31 @@ def test_what_is_known_of_an_import(imported: tuple[str, str], known: str) -> No
 @pytest.mark.parametrize(
     ("name", "content", "words"),
     [
-        ("a.7z", lambda: b"7z\xbc\xaf\x27\x1c" + bytes(50), "a 7z archive"),
+        ("a.7z", lambda: SEVEN_Z, "a 7z archive"),
+        ("a.rar", lambda: b"Rar!\x1a\x07\x01\x00" + bytes(50), "a RAR archive"),
         ("a.zst", lambda: b"\x28\xb5\x2f\xfd" + bytes(50), "packed with Zstandard"),
-        ("large.dat", lambda: bytes(2**24 + 1), "beyond its first 16,777,216 bytes"),
+        ("skipped", lambda: b"\x53\x2a\x4d\x18\1\0\0\0x\x28\xb5\x2f\xfd" + bytes(50), "Zstandard or LZ4"),
+        ("a.lz4", lambda: b"\x04\x22\x4d\x18" + bytes(50), "packed with LZ4"),
+        ("a.lz", lambda: b"LZIP\1" + bytes(50), "packed with lzip"),
+        ("a.Z", lambda: b"\x1f\x9d\x90" + bytes(50), "packed with compress"),
+        ("a.cab", lambda: b"MSCF" + bytes(50), "a cabinet"),
+        ("a.zip", lambda: zipped({"b/c.7z": SEVEN_Z}), "b/c.7z: a 7z archive"),
+        ("large.zip", lambda: zipped({"raw": bytes(2**24 + 1), "z.7z": SEVEN_Z}, zipfile.ZIP_STORED), "z.7z: a 7z"),
         ("cut.zip", lambda: zipped({"a": b"b" * 999})[:60], "it cannot be read"),
     ],
 )
-def test_what_was_not_looked_into_is_said(name: str, content: Callable[[], bytes], words: str, clean: Path) -> None:
+def test_what_was_not_looked_into_is_a_warning(
+    name: str, content: Callable[[], bytes], words: str, clean: Path
+) -> None:
+    """As a pickle is: who refuses pickles (--fail-on warning) refuses what may hide one."""
     (finding,) = planted(clean, name, content()).findings
-    assert (finding.rule, finding.severity, finding.file) == ("SA713", "note", name) and words in finding.message
+    assert (finding.rule, finding.severity, finding.file) == ("SA713", "warning", name) and words in finding.message
+
+
+def test_the_rest_of_a_large_file_of_numbers_is_a_note(clean: Path) -> None:
+    (finding,) = planted(clean, "large.dat", bytes(2**24 + 1)).findings
+    assert (finding.rule, finding.severity) == ("SA713", "note")
+    assert "beyond its first 16,777,216 bytes" in finding.message
 
 
 @pytest.mark.parametrize(

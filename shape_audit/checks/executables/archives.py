@@ -5,6 +5,7 @@ from __future__ import annotations
 import bz2
 import io
 import lzma
+import re
 import tarfile
 import zipfile
 import zlib
@@ -36,7 +37,12 @@ _OTHERS = {
     b"Rar!\x1a\x07": "a RAR archive",
     b"\x28\xb5\x2f\xfd": "packed with Zstandard",
     b"\x04\x22\x4d\x18": "packed with LZ4",
+    b"LZIP": "packed with lzip",
+    b"\x1f\x9d": "packed with compress",
+    b"MSCF\0\0\0\0": "a cabinet",
 }
+_SKIPPED = re.compile(rb"[\x50-\x5f]\x2a\x4d\x18")
+"""A frame that Zstandard and LZ4 pass over, whatever it holds."""
 XZ_MEMORY = 2**27
 
 
@@ -103,6 +109,8 @@ class Inflated(io.RawIOBase):
 
 def packing(head: bytes) -> str | None:
     """How a file that begins so is packed, in a way that is not looked into; None for all others."""
+    if _SKIPPED.match(head):
+        return "packed with Zstandard or LZ4"
     return next((what for magic, what in _OTHERS.items() if head.startswith(magic)), None)
 
 

@@ -66,11 +66,23 @@ class Executable:
 
 
 @dataclass(frozen=True)
+class Unread:
+    """Why a file, or part of it, was not looked into.
+
+    Attributes:
+        is_ordinary: whether sound repositories have such files: large ones of no format that is known to run code.
+    """
+
+    reason: str
+    is_ordinary: bool = False
+
+
+@dataclass(frozen=True)
 class Executables:
-    """What was found, and file -> why it, or part of it, was not looked into."""
+    """What was found, and what was not looked into, by file."""
 
     found: tuple[Executable, ...]
-    unread: dict[str, str]
+    unread: dict[str, Unread]
 
 
 def executables_in(files: Inspection) -> Executables:
@@ -89,9 +101,12 @@ def executables_in(files: Inspection) -> Executables:
         list(pool.map(_File.look, reports))
     unread = {report.name: report.unread for report in reports if report.unread}
     if names[MOST_FILES:]:
-        unread[names[MOST_FILES]] = f"this and {len(names) - MOST_FILES - 1:,} more files: there are too many"
+        left = len(names) - MOST_FILES
+        unread[names[MOST_FILES]] = Unread(f"this and {left - 1:,} more files are not looked into: there are too many")
     if shards[MOST_SHARDS:]:
-        unread[shards[MOST_SHARDS]] = f"this and {len(shards) - MOST_SHARDS - 1:,} more shards: there are too many"
+        left = len(shards) - MOST_SHARDS
+        reason = f"this and {left - 1:,} more shards without a sound header are not looked into; {MOST_SHARDS} were"
+        unread[shards[MOST_SHARDS]] = Unread(reason)
     return Executables(tuple(one for report in reports for one in report.found), unread)
 
 
@@ -102,7 +117,7 @@ class _File:
     Attributes:
         whole, share: the repository's budget, and how many bytes and seconds of it this file may take.
         found: what was seen so far.
-        unread: why something of it was not looked at; empty where all was.
+        unread: why something of it was not looked at; None where all was.
     """
 
     name: str
@@ -110,7 +125,7 @@ class _File:
     whole: Budget
     share: tuple[int, float]
     found: list[Executable] = field(default_factory=list)
-    unread: str = ""
+    unread: Unread | None = None
     budget: Budget = field(init=False)
 
     def look(self) -> None:
@@ -129,7 +144,7 @@ class _File:
                 stream.seek(0)
                 is_understood = self._look_into(stream, "", window)
             if not is_understood and not is_media and size > window:
-                self._leave("", f"beyond its first {window:,} bytes")
+                self._leave("", f"beyond its first {window:,} bytes", is_ordinary=True)
         except Exception as error:  # whatever the network, or a hostile archive, makes the libraries raise
             self._leave("", error)
 
@@ -137,10 +152,11 @@ class _File:
         self.budget.take(end - begin)
         return self.files.repository.part(self.name, begin, end)
 
-    def _leave(self, inside: str, error: Exception | str) -> None:
-        """Note that something was not looked at; the first reason is kept."""
+    def _leave(self, inside: str, error: Exception | str, *, is_ordinary: bool = False) -> None:
+        """Note that something was not looked at; the first reason that is not ordinary is kept, else the first."""
         words = str(error) if isinstance(error, UnreadError | str) else f"it cannot be read: {type(error).__name__}"
-        self.unread = self.unread or (f"{inside}: {words}" if inside else words)
+        if self.unread is None or (self.unread.is_ordinary and not is_ordinary):
+            self.unread = Unread(f"{inside}: {words}" if inside else words, is_ordinary)
 
     def _see(self, kind: ExecutableKind, inside: str, what: str = "", imports: tuple[Import, ...] = ()) -> None:
         self.found.append(Executable(self.name, kind, inside, what, imports))

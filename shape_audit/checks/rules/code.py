@@ -131,13 +131,17 @@ def data_outside(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 
 
 @rule(
-    "SA713", "not-looked-into", "note", why="What this check has not seen may hold anything.",
+    "SA713", "not-looked-into", "warning",
+    why="What this check has not seen may hold anything: as much as a pickle, which is a warning too (SA701).",
     fix="Unpack it and check again, or look at it with a scanner of its format.",
 )  # fmt: skip
 def not_looked_into(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """A file, or a part of one, was not looked into for code: too large, packed otherwise, damaged, not to be had."""
-    for file, reason in model.executables.unread.items():
-        yield Seen(f"{file}: {reason}", file=file)
+    """A file, or a part of one, was not looked into for code: packed otherwise, damaged, beyond a limit, not to be had.
+
+    The rest of a large file of no format that is known to run code is a note: sound repositories have such files.
+    """
+    for file, unread in model.executables.unread.items():
+        yield Seen(f"{file}: {unread.reason}", file=file, severity="note" if unread.is_ordinary else None)
 
 
 def _found(model: CheckedModel, kind: ExecutableKind, file: str | None = None) -> Iterator[Executable]:

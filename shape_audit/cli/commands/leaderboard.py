@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import shlex
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
@@ -43,7 +44,7 @@ def init(file: Annotated[Path, typer.Argument(metavar="[FILE]", help="Output fil
     if file.exists():
         raise UsageError(f"{file}: is there already; name another file")
     emit(SHIPPED_MANIFEST.read_text(encoding="utf-8"), file)
-    note(f"manifest: {file}")
+    note(f"manifest: {file}; next: shape-audit leaderboard build {shlex.quote(str(file))}")
     return ExitCode.CLEAN
 
 
@@ -52,7 +53,7 @@ def build(
     options: BuildOptions,
     manifest: Annotated[
         Path | None,
-        typer.Argument(metavar="[MANIFEST]", help="[default: leaderboard.toml if it is there, else the shipped one]"),
+        typer.Argument(metavar="[MANIFEST]", help="Manifest (TOML).  [default: the shipped one]"),
     ] = None,
     folder: Annotated[Path, flag("--output", "-o", metavar="DIR", help="Folder for records and board.")] = FOLDER,
 ) -> int:
@@ -60,11 +61,15 @@ def build(
 
     Without --measure, models of the shipped table need neither network nor torch. It may be killed and started again.
     """
-    chosen = manifest or (HERE if HERE.exists() else None)
     processes = processes_of_run()
     if processes.note:
         note(f"shape-audit: {processes.note}")
-    wanted = read_manifest(chosen)
+    if manifest is None and HERE.exists():  # to read it unasked would be to believe whoever put it here
+        raise UsageError(
+            f"there is a {HERE} here, and no manifest was named: give {HERE} to build it, or build the shipped one "
+            "from another folder"
+        )
+    wanted = read_manifest(manifest)
     if options.measure and wanted.audit_options().load.device_map is not None:
         give_back_freed_memory()
     with BuildBar() if processes.is_first else nullcontext() as progress:

@@ -52,19 +52,23 @@ class FoldSums:
         if first in self._batches or not vectors_BTD.numel():
             return
         exact = torch.float64 if vectors_BTD.dtype == torch.float64 else torch.float32
-        batch, width = len(vectors_BTD), self.width
+        batch, tokens, width = vectors_BTD.shape
         vectors_BTD = vectors_BTD.to(self.moments_JP.device, exact)
         flat_1ND, factor_1 = scaled(vectors_BTD.reshape(1, -1, width))
         scaled_BTD, factor = flat_1ND.view(vectors_BTD.shape), float(factor_1)
-        of_folds = {(first + i) % FOLDS: scaled_BTD[i::FOLDS].reshape(-1, width) for i in range(min(FOLDS, batch))}
-        product = scaled_BTD.new_empty(max(tile.size for tile in tiles(width)))
-        for fold, vectors_ND in of_folds.items():
+        product = scaled_BTD.new_empty(min(FOLDS, batch) * max(tile.size for tile in tiles(width)))
+        begin = 0
+        while begin < batch:  # windows whose folds follow each other, up to the last fold
+            fold = (first + begin) % FOLDS
+            count = min(FOLDS - fold, batch - begin)
+            part_CTD, folds = scaled_BTD[begin : begin + count], slice(fold, fold + count)
             for tile in tiles(width):
-                product_RC = product[: tile.size].view(tile.shape)
-                torch.mm(vectors_ND[:, tile.rows].T, vectors_ND[:, tile.columns], out=product_RC)
-                self.moments_JP[fold, tile.packed].add_(product[: tile.size], alpha=factor)
-            self.totals_JD[fold] += vectors_ND.sum(0, dtype=torch.float64) * factor**0.5
-            self.count_J[fold] += len(vectors_ND)
+                product_CRC = product[: count * tile.size].view(count, *tile.shape)
+                torch.bmm(part_CTD[:, :, tile.rows].mT, part_CTD[:, :, tile.columns], out=product_CRC)
+                self.moments_JP[folds, tile.packed].add_(product_CRC.flatten(1), alpha=factor)
+            self.totals_JD[folds] += part_CTD.sum(1, dtype=torch.float64) * factor**0.5
+            self.count_J[folds] += tokens
+            begin += count
         self._batches.update(range(first, first + batch))
 
     def merged(self, processes: SingleProcess) -> FoldSums:
