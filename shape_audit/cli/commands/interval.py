@@ -53,7 +53,7 @@ def interval(
     else:
         from shape_audit.yardsticks import table_of, with_yardstick  # they bring numpy: not into every start
 
-        table = str(table_of(table)) if Path(table).exists() else table  # a file that is gone is said by its reader
+        table = str(table_of(table))
         derivation = with_yardstick(derive_interval(table, options), table)
     if records is not None:
         from shape_audit.interval import with_open_models  # it brings numpy, too
