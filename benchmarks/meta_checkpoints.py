@@ -50,33 +50,39 @@ def model_types() -> dict[str, str]:
     return {model_type: name if isinstance(name, str) else name[0] for model_type, name in names.items()}
 
 
-def build(model_type: str, class_name: str, *, reduced: bool) -> Any:
+def build(model_type: str, class_name: str, *, is_reduced: bool) -> Any:
     """The model of a type's default config on the meta device, or of one with fewer layers and experts."""
-    config_class = CONFIG_MAPPING[model_type]
-    config = config_class(**SETTINGS.get(model_type, {}))
-    if reduced:
-        config = config_class.from_dict(_reduced(config.to_dict()))
+    config = CONFIG_MAPPING[model_type](**SETTINGS.get(model_type, {}))
+    return _built(class_name, CONFIG_MAPPING[model_type].from_dict(reduced(config.to_dict())) if is_reduced else config)
+
+
+def build_from(model_type: str, class_name: str, config: dict[str, Any]) -> Any:
+    """The model of a config on the meta device."""
+    return _built(class_name, CONFIG_MAPPING[model_type].from_dict(config))
+
+
+def _built(class_name: str, config: Any) -> Any:
     with torch.device("meta"):
         model = getattr(transformers, class_name)._from_config(config, dtype=torch.bfloat16)
     model.tie_weights()
     return model
 
 
-def _reduced(config: dict[str, Any]) -> dict[str, Any]:
+def reduced(config: dict[str, Any], layers: int = REDUCED_LAYERS, shared: int = REDUCED_SHARED) -> dict[str, Any]:
     """Fewer layers and experts, at every level; lists of an entry a layer get shorter with them."""
     depth = next((config[key] for key in DEPTHS if type(config.get(key)) is int), None)
     smaller: dict[str, Any] = {}
     for key, value in config.items():
         if isinstance(value, dict):
             by_layer = all(str(name).isdigit() for name in value)
-            kept = {name: entry for name, entry in value.items() if not by_layer or int(name) < REDUCED_LAYERS}
-            smaller[key] = _reduced(kept)
-        elif depth and _is_by_layer(key, value) and len(value) == depth > REDUCED_LAYERS:
-            smaller[key] = value[:REDUCED_LAYERS]
+            kept = {name: entry for name, entry in value.items() if not by_layer or int(name) < layers}
+            smaller[key] = reduced(kept, layers, shared)
+        elif depth and _is_by_layer(key, value) and len(value) == depth > layers:
+            smaller[key] = value[:layers]
         elif key in DEPTHS and type(value) is int:
-            smaller[key] = min(value, REDUCED_LAYERS)
+            smaller[key] = min(value, layers)
         elif key == "num_kv_shared_layers" and type(value) is int:
-            smaller[key] = min(value, REDUCED_SHARED)
+            smaller[key] = min(value, shared)
         elif key in EXPERTS and type(value) is int:
             smaller[key] = min(value, REDUCED_EXPERTS)
         else:

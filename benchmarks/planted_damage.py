@@ -1,4 +1,4 @@
-"""Ten kinds of damage to a sound checkpoint, planted in its headers or side files, and how a finding names each."""
+"""Kinds of damage to a sound checkpoint, planted in its headers or side files, and how a finding names each."""
 
 from __future__ import annotations
 
@@ -18,15 +18,21 @@ Headers = dict[str, TensorHeader]
 
 @dataclass(frozen=True)
 class Sound:
-    """A sound checkpoint in one file: where it lies, its headers and what is known of its decoder."""
+    """A sound checkpoint in one file: where it lies, its headers, its decoder's blocks, and these by kind."""
 
     folder: Path
     headers: Headers
     blocks: BlockStack
+    kinds: list[BlockStack]
 
 
 def _middle(sound: Sound) -> int:
     return sorted(sound.blocks.blocks)[len(sound.blocks.blocks) // 2]
+
+
+def _rare(sound: Sound) -> int:
+    """The first block of the kind with the fewest members."""
+    return min(min(sound.kinds, key=lambda kind: len(kind.blocks)).blocks)
 
 
 def _matrix(sound: Sound, index: int) -> str | None:
@@ -57,7 +63,16 @@ def not_gathered(sound: Sound) -> tuple[Headers, str]:
 
 def tensor_lost(sound: Sound) -> tuple[Headers, str] | None:
     """A matrix of the middle block is not stored."""
-    name = _matrix(sound, _middle(sound))
+    return _lost(sound, _middle(sound))
+
+
+def rare_tensor_lost(sound: Sound) -> tuple[Headers, str] | None:
+    """A matrix of a block of the rarest kind is not stored."""
+    return _lost(sound, _rare(sound))
+
+
+def _lost(sound: Sound, index: int) -> tuple[Headers, str] | None:
+    name = _matrix(sound, index)
     return None if name is None else ({n: h for n, h in sound.headers.items() if n != name}, _tail(name))
 
 
@@ -69,7 +84,25 @@ def block_lost(sound: Sound) -> tuple[Headers, str] | None:
 
 def tensor_cut(sound: Sound) -> tuple[Headers, str] | None:
     """A matrix of the middle block has fewer rows."""
+    return _cut(sound, _middle(sound))
+
+
+def rare_tensor_cut(sound: Sound) -> tuple[Headers, str] | None:
+    """A matrix of a block of the rarest kind has fewer rows."""
+    return _cut(sound, _rare(sound))
+
+
+def tensor_renamed(sound: Sound) -> tuple[Headers, str] | None:
+    """A matrix of the middle block has another name."""
     name = _matrix(sound, _middle(sound))
+    if name is None:
+        return None
+    other = f"{name.removesuffix('.weight')}_renamed.weight"
+    return {other if n == name else n: header for n, header in sound.headers.items()}, _tail(name)
+
+
+def _cut(sound: Sound, index: int) -> tuple[Headers, str] | None:
+    name = _matrix(sound, index)
     if name is None:
         return None
     header = sound.headers[name]
@@ -109,8 +142,8 @@ def token_beyond(sound: Sound) -> tuple[Headers, str]:
 
 DAMAGES: dict[str, Callable[[Sound], tuple[Headers, str] | None]] = {
     plant.__name__.replace("_", " "): plant
-    for plant in (wrapped, wrapped_blocks, not_gathered, tensor_lost, block_lost, tensor_cut, stray_tensor,
-                  only_vectors, depth_wrong, token_beyond)
+    for plant in (wrapped, wrapped_blocks, not_gathered, tensor_lost, rare_tensor_lost, block_lost, tensor_cut,
+                  rare_tensor_cut, tensor_renamed, stray_tensor, only_vectors, depth_wrong, token_beyond)
 }  # fmt: skip
 """Each gives the damaged headers, and a pattern that a finding's message or place should fit; None where this model has
 nothing that could be damaged so."""

@@ -2,7 +2,7 @@
 
 For each causal-LM and image-text-to-text type a model is built on the meta device from its default config, and from one
 with fewer layers, and saved with its own `save_pretrained` (see `meta_checkpoints.py`). It is then read, checked, and
-checked with --deep: errors and warnings would be false alarms. Into the smaller one ten kinds of damage are planted,
+checked with --deep: errors and warnings would be false alarms. Into the smaller one, kinds of damage are planted,
 one at a time (see `planted_damage.py`): each should be found, by one finding that names it, without --deep where
 block neighbours or the config can tell, with it otherwise.
 
@@ -27,9 +27,18 @@ from typing import Any
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
 import transformers
+from transformers import CONFIG_MAPPING
 
 import shape_audit
-from benchmarks.meta_checkpoints import build, model_types, save
+from benchmarks.meta_checkpoints import (
+    REDUCED_EXPERTS,
+    SETTINGS,
+    build,
+    build_from,
+    model_types,
+    reduced,
+    save,
+)
 from benchmarks.planted_damage import DAMAGES, Sound, headers_of, write_headers
 from benchmarks.reporting import ROOT, heading, publish
 from shape_audit.checks.checked_model import CheckedModel
@@ -39,8 +48,10 @@ from shape_audit.records import CheckReport
 KEPT = ROOT / "build" / f"real_configs_{transformers.__version__}"
 SIZES = ("default", "reduced")
 MOST_TENSORS = 1000
-"""Of a checkpoint that is checked with --deep: transformers takes minutes to load tens of thousands of experts. The
-smaller config of the same type has few of them."""
+"""Of a checkpoint that is checked with --deep: transformers takes minutes to load tens of thousands of experts. Where
+the default config has more, it is one of all its layers and widths, and of few experts, that is checked so."""
+MOST_WITH_FEW_EXPERTS = 6000
+"""Of such a config's checkpoint."""
 _IDS = "the default token ids are those of a tokenizer larger than the default vocabulary"
 _HEADS = "the default config asks for this head dimension; the models released with it do not"
 _LOST = "transformers 5.23 does not find the text model again that it has saved itself"
@@ -66,20 +77,35 @@ def survey(model_type: str, class_name: str) -> dict[str, Any]:
         with TemporaryDirectory(prefix="real-configs-") as name:
             folder = Path(name) / "model"
             try:
-                save(build(model_type, class_name, reduced=size == "reduced"), folder)
+                save(build(model_type, class_name, is_reduced=size == "reduced"), folder)
             except Exception as error:  # a default config that its own class cannot build
                 reason = f"{type(error).__name__}: {' '.join(str(error).split())}"
                 result[size] = {"cannot be built": reason[:160]}
                 continue
             plain = shape_audit.check(str(folder))
             result[size] = {"plain": _bad(plain)}
-            tensors = len(headers_of(folder))
-            if tensors <= MOST_TENSORS:
-                deep = shape_audit.check(str(folder), deep=True)
-                result[size] |= {"deep": _bad(deep), "not run": deep.rules_not_run.get("SA313")}
+            result[size] |= _deep(model_type, class_name, folder)
             if size == "reduced":
                 result["damage"] = {kind: _planted(kind, folder, Path(name) / "damaged", plain) for kind in DAMAGES}
     return result
+
+
+def _deep(model_type: str, class_name: str, folder: Path) -> dict[str, Any]:
+    """What --deep says of a checkpoint; of a large one, of one with fewer experts."""
+    tensors = len(headers_of(folder))
+    outcome: dict[str, Any] = {"tensors": tensors}
+    if tensors > MOST_TENSORS:
+        whole = CONFIG_MAPPING[model_type](**SETTINGS.get(model_type, {})).to_dict()
+        folder = folder.with_name("few-experts")
+        try:
+            save(build_from(model_type, class_name, reduced(whole, sys.maxsize, sys.maxsize)), folder)
+        except Exception as error:
+            return outcome | {"deep left out": f"with {REDUCED_EXPERTS} experts it cannot be built: {error!s:.100}"}
+        outcome["with few experts"] = (fewer := len(headers_of(folder)))
+        if fewer > MOST_WITH_FEW_EXPERTS:
+            return outcome | {"deep left out": f"{fewer:,} tensors with {REDUCED_EXPERTS} experts a block"}
+    deep = shape_audit.check(str(folder), deep=True)
+    return outcome | {"deep": _bad(deep), "not run": deep.rules_not_run.get("SA313")}
 
 
 def _bad(report: CheckReport) -> list[str]:
@@ -92,8 +118,8 @@ def _planted(kind: str, folder: Path, copy: Path, sound_report: CheckReport) -> 
     copy.mkdir()
     for file in folder.glob("*.json"):
         shutil.copy(file, copy)
-    stack = CheckedModel(inspect_model(str(folder))).stack
-    planted = DAMAGES[kind](Sound(copy, headers_of(folder), stack)) if stack else None
+    model = CheckedModel(inspect_model(str(folder)))
+    planted = DAMAGES[kind](Sound(copy, headers_of(folder), model.stack, model.alike)) if model.stack else None
     if planted is None:
         return "-"
     headers, named = planted
@@ -162,8 +188,17 @@ def _sound_tables(results: dict[str, dict[str, Any]]) -> list[str]:
         for name, result in results.items():
             if why := result[size].get("cannot be built"):
                 rows.append(f"| {name} | {size} | cannot be built: {why} | |")
+            elif why := result[size].get("deep left out"):
+                rows.append(f"| {name} | {size} | --deep left out: {why} | |")
             elif why := result[size].get("not run"):
                 rows.append(f"| {name} | {size} | --deep not run: {why[:160]} | |")
+    fewer = [result["default"] for result in results.values() if "with few experts" in result["default"]]
+    if fewer:
+        most = max(one["with few experts"] for one in fewer if "deep" in one)
+        largest = max(one["tensors"] for one in fewer)
+        lines += ["", f"{len(fewer)} default configs make more than {MOST_TENSORS:,} tensors (up to {largest:,}): "
+                  "these are checked --deep with all their layers and widths, "
+                  f"and {REDUCED_EXPERTS} experts a block (up to {most:,} tensors)."]  # fmt: skip
     return [*lines, "", "| type | config | what | why that is right |", "| --- | --- | --- | --- |", *rows, ""]
 
 

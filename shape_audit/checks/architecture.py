@@ -14,7 +14,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
-from tempfile import TemporaryDirectory
+from tempfile import TemporaryDirectory, gettempdir
 
 from shape_audit.checks.architecture_class import class_named, why_not_loadable
 from shape_audit.errors import CorruptFileError, NotAuditableError
@@ -31,6 +31,8 @@ _LIMITS = (
 Whole keys: `block_size`, `layer_norm_eps` or `num_experts_per_tok` count nothing that is built."""
 
 
+_PRIVATE_FOLDER = re.compile(rf"{re.escape(str(Path(gettempdir())))}[/\\]shape-audit-[\w-]+")
+"""Folders made for transformers to read from, which mean nothing to a reader."""
 MAPPED_BYTES = 2**30
 """Of a file of the empty checkpoint: a system may refuse to map one that is larger than its memory, holes or not."""
 
@@ -85,8 +87,8 @@ def compare_with_architecture(files: Inspection) -> Expected:
 def _quantization(files: Inspection) -> Quantization | None:
     try:
         return read_config(files.config or {}, files.documents).quantization
-    except CorruptFileError:
-        return None  # another rule says so
+    except CorruptFileError as error:  # another rule says so
+        raise CannotLookError(f"{error}, which another finding says") from error
 
 
 def _absurd(files: Inspection) -> str | None:
@@ -131,7 +133,7 @@ def _loading_report(folder: Path, files: Inspection) -> Expected:
                 folder, class_named(folder), device_map={"": "meta"}, dtype="auto", ignore_mismatched_sizes=True
             )
         except Exception as error:  # whatever a config that nobody has checked makes a model class raise
-            reason = _whole_reason(error, said).replace(str(folder), files.repo_id)
+            reason = _PRIVATE_FOLDER.sub(files.repo_id, _whole_reason(error, said))
             if isinstance(error, ImportError | MemoryError) or _is_about_quantisation(error) or "mmap" in reason:
                 raise CannotLookError(reason) from error
             return Expected(refusal=reason, is_about_tensors=bool(said))

@@ -8,6 +8,7 @@ from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 from shape_audit.checks.least_parameters import LEAST_SHARE, LEAST_SHARE_NOT_DENSE, least_parameters
+from shape_audit.checks.subjects import LOST_FILES
 from shape_audit.checks.token_ids import token_ids
 from shape_audit.checks.wrapper_names import Wrapper, leftovers_in, outer_wrapper, wrappers_in
 from shape_audit.errors import CorruptFileError, NotAuditableError
@@ -218,6 +219,11 @@ class CheckedModel:
         """Whether weight files are missing or damaged, which explains missing tensors."""
         promised = {*self.files.weight_map.values(), *self.files.weight_files}
         return not promised <= set(self.files.headers)
+
+    @property
+    def lost_with_files(self) -> tuple[str, ...]:
+        """What a finding about missing tensors is about, where their file may be what is missing."""
+        return (LOST_FILES,) if self.absent_files else ()
 
     @property
     def is_quantized(self) -> bool:

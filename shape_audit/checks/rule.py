@@ -17,6 +17,7 @@ from typing import Literal
 
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
+from shape_audit.checks.subjects import key_of
 from shape_audit.hub import CONFIG_FILE
 from shape_audit.records import Severity
 
@@ -32,6 +33,7 @@ class Seen:
         message: in one sentence, with the numbers.
         place: a tensor, a key; what makes this finding another one than the next.
         severity, fix: where they differ from the rule's own.
+        about: what else it is about, in the words of `subjects`.
     """
 
     message: str
@@ -39,6 +41,12 @@ class Seen:
     place: str = ""
     severity: Severity | None = None
     fix: str | None = None
+    about: tuple[str, ...] = ()
+
+    @property
+    def subjects(self) -> frozenset[str]:
+        """All that it is about; by these, what follows from it is told from what does not."""
+        return frozenset((key_of(self.file, self.place) if self.place else self.file, *self.about))
 
 
 Look = Callable[[CheckedModel, Policy], Iterable[Seen]]
@@ -46,7 +54,12 @@ Look = Callable[[CheckedModel, Policy], Iterable[Seen]]
 
 @dataclass(frozen=True)
 class Rule:
-    """A rule: its id and name, how bad what it sees is, why that matters and what to do."""
+    """A rule: its id and name, how bad what it sees is, why that matters and what to do.
+
+    Attributes:
+        explains: ids, or beginnings of ids, of rules that see the consequences of what this one sees; where both are
+            about the same, they are one finding, see `consequences`.
+    """
 
     id: str
     name: str
@@ -55,6 +68,7 @@ class Rule:
     why: str
     fix: str
     look: Look
+    explains: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -72,13 +86,14 @@ RULES: dict[str, Rule] = {}
 
 
 def rule(
-    id: str, name: str, severity: Severity, *, why: str, fix: str, needs: Need = "headers"
-) -> Callable[[Look], Look]:
+    id: str, name: str, severity: Severity, *, why: str, fix: str, needs: Need = "headers",
+    explains: tuple[str, ...] = (),
+) -> Callable[[Look], Look]:  # fmt: skip
     """Register a rule."""
     assert re.fullmatch(r"SA\d{3}", id) and id not in RULES, id
 
     def register(look: Look) -> Look:
-        RULES[id] = Rule(id, name, severity, needs, why, fix, look)
+        RULES[id] = Rule(id, name, severity, needs, why, fix, look, explains)
         return look
 
     return register

@@ -15,6 +15,7 @@ from shape_audit.checks.all_rules import all_rules
 from shape_audit.checks.architecture import CannotLookError, Expected, compare_with_architecture
 from shape_audit.checks.baseline import read_baseline
 from shape_audit.checks.checked_model import CheckedModel
+from shape_audit.checks.consequences import Told, causes
 from shape_audit.checks.options import CheckOptions
 from shape_audit.checks.policy import Ignored, Policy, read_policy
 from shape_audit.checks.rule import Need, Rule, Seen
@@ -74,21 +75,21 @@ def _check(ref: ModelRef, options: CheckOptions) -> CheckReport:
     not_run |= {
         id: f"{OPTIONS[rule.needs]}: {unable[rule.needs]}" for id, rule in all_rules().items() if rule.needs in unable
     }
-    findings = [finding for rule in rules for finding in _findings(rule, checked, policy)]
-    counted, left = [], []
-    for finding in findings:
-        reason = _reason(finding, policy.ignore) or accepted.get(finding.fingerprint)
-        if reason is None:
-            counted.append(_reminding(finding, policy.ignore))
+    told, left = [], []
+    for finding, subjects in (one for rule in rules for one in _findings(rule, checked, policy)):
+        if (reason := _reason(finding, policy.ignore)) is None:
+            told.append((_reminding(finding, policy.ignore), subjects))
         else:
             left.append(Accepted(finding=finding, reason=_one_line(reason)))
+    found = causes(told, all_rules())  # with those of the baseline: what follows from them is not written there
+    left += [Accepted(finding=one, reason=accepted[one.fingerprint]) for one in found if one.fingerprint in accepted]
     return CheckReport(
         repo_id=_one_line(files.repo_id),
         revision=files.revision,
         tool_version=__version__,
         rules_run=[rule.id for rule in rules],
         rules_not_run=not_run,
-        findings=counted,
+        findings=[finding for finding in found if finding.fingerprint not in accepted],
         accepted=left,
         fail_on=options.fail_on,
         settings=[_one_line(line) for line in _settings(options, policy)],
@@ -245,14 +246,14 @@ def _fitting_record(files: Inspection, path: Path) -> AuditRecord:
     return record
 
 
-def _findings(rule: Rule, model: CheckedModel, policy: Policy) -> Iterator[Finding]:
+def _findings(rule: Rule, model: CheckedModel, policy: Policy) -> Iterator[Told]:
     """What a rule sees, as findings; beyond the first few, as one that counts the others."""
     seen = list(rule.look(model, policy))
     counts: Counter[tuple[str, str]] = Counter()
     for one in _bounded(seen):
         counts[one.file, one.place] += 1
         key = f"{rule.id}\0{one.file}\0{one.place}\0{counts[one.file, one.place]}"
-        yield Finding(
+        finding = Finding(
             rule=rule.id,
             name=rule.name,
             severity=policy.judged(rule.id, one.severity or rule.severity),
@@ -262,6 +263,7 @@ def _findings(rule: Rule, model: CheckedModel, policy: Policy) -> Iterator[Findi
             fix=one.fix or rule.fix,
             fingerprint=hashlib.sha256(key.encode("utf-8", "surrogatepass")).hexdigest()[:16],
         )
+        yield finding, one.subjects
 
 
 def _bounded(seen: Sequence[Seen]) -> Iterator[Seen]:

@@ -51,12 +51,14 @@ class Fault:
 
     Attributes:
         error: what a reader who cannot do without this file raises; None where the file can be used all the same.
+        keys: of a JSON file, those that it is about.
     """
 
     file: str
     kind: FaultKind
     message: str
     error: Exception | None = field(default=None, compare=False, repr=False)
+    keys: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -201,7 +203,7 @@ def _documents(files: RepositoryFiles, names: Iterable[str], faults: list[Fault]
                 raise CorruptFileError(f"{name}: {len(text):,} bytes: no such file is so large")
             documents[name] = parse_json_object(text, file=name)
             if name not in LARGEST:
-                faults += [Fault(name, kind, what) for kind, what in json_oddities(text)]
+                faults += [Fault(name, kind, what, keys=keys) for kind, what, keys in json_oddities(text)]
         except CorruptFileError as error:
             faults.append(Fault(name, "json", _without(str(error), name), error))
         except IncompleteError as error:

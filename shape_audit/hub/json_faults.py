@@ -74,8 +74,8 @@ def _reason(error: json.JSONDecodeError) -> str:
     return error.msg[:1].lower() + error.msg[1:]
 
 
-def json_oddities(text: bytes) -> Iterator[tuple[JsonOddity, str]]:
-    """What is wrong with JSON that Python reads all the same: keys named twice, and Infinity and NaN."""
+def json_oddities(text: bytes) -> Iterator[tuple[JsonOddity, str, tuple[str, ...]]]:
+    """What is wrong with JSON that Python reads all the same: keys named twice (these too), and Infinity and NaN."""
     repeated: list[str] = []
     constants: list[str] = []
 
@@ -90,10 +90,10 @@ def json_oddities(text: bytes) -> Iterator[tuple[JsonOddity, str]]:
     twice, bare = _lines(text.decode("utf-8"))
     if repeated:
         lines = f" (line {twice[0]} and again line {twice[1]})" if twice else ""
-        yield "duplicate-key", f"names the key {repeated[0]!a:.80} twice{lines}"
+        yield "duplicate-key", f"names the key {repeated[0]!a:.80} twice{lines}", tuple(repeated)
     if constants:
         words = ", ".join(f"{word} in line {line}" for word, line in bare[:3]) + (" ..." if bare[3:] else "")
-        yield "lenient-json", f"holds {words}: not JSON, though Python reads and writes it"
+        yield "lenient-json", f"holds {words}: not JSON, though Python reads and writes it", ()
 
 
 def _lines(text: str) -> tuple[tuple[int, int] | None, list[tuple[str, int]]]:

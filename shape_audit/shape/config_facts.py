@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +23,7 @@ class ConfigFacts:
         is_causal_lm: None where the config names no architecture, or one of a type that nobody knows and no task.
         tie_word_embeddings: None also where the config and its text part, or its type, contradict each other.
         embedding_rows: rows of the token embedding, where they are not `vocab_size`.
+        num_experts: of each block that has a router; None also where it differs by layer.
         num_mtp_blocks: blocks for multi-token prediction, which are no layers.
         block_kinds: one label a layer, where the config says that layers differ.
         absent_blocks: layers that have no tensors by design.
@@ -48,6 +49,7 @@ class ConfigFacts:
     embedding_rows: int | None
     max_position_embeddings: int | None
     tie_word_embeddings: bool | None
+    num_experts: int | None
     num_mtp_blocks: int
     block_kinds: tuple[str, ...] | None
     absent_blocks: frozenset[int]
@@ -92,6 +94,7 @@ def read_config(config: Mapping[str, Any], side_files: Mapping[str, Mapping[str,
         embedding_rows=_embedding_rows(keys),
         max_position_embeddings=keys.number("max_position_embeddings"),
         tie_word_embeddings=_tied(config, keys),
+        num_experts=next((count for _, count in _expert_counts(text)), None),
         num_mtp_blocks=_mtp_blocks(text, config),
         block_kinds=block_kinds(text, depth, text_type) if depth else None,
         absent_blocks=absent,
@@ -166,13 +169,18 @@ def _is_causal_lm(config: Mapping[str, Any], architectures: list[str], *, is_nes
     return True if is_nested else False if model_type in defaults["types"] else None
 
 
+def _expert_counts(config: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
+    """The keys that say how many experts there are, and what they say."""
+    for key in facts("config_facts")["expert_count_keys"]:
+        if type(count := config.get(key)) is int and count > 1:
+            yield key, count
+
+
 def _non_dense_reason(config: Mapping[str, Any]) -> str | None:
     """Why the config does not promise a dense decoder, or None where it does."""
     table = facts("config_facts")
-    for key in table["expert_count_keys"]:
-        count = config.get(key)
-        if isinstance(count, int) and not isinstance(count, bool) and count > 1:
-            return f"a mixture of {count} experts ({key})"
+    for key, count in _expert_counts(config):
+        return f"a mixture of {count} experts ({key})"
     for key in table["mixer_keys"]:
         if config.get(key):
             return f"not all of its blocks mix tokens by attention ({key})"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterator
 
 from shape_audit.shape.config_facts import ConfigFacts
@@ -20,7 +21,7 @@ def disagreements(config: ConfigFacts, tensors: TensorFacts) -> list[Disagreemen
     found: list[Disagreement] = []
     if depth and tensors.blocks and config.stored_layers != tensors.blocks:
         found.append(("num_hidden_layers", depth, f"{tensors.blocks} blocks"))
-    if width and tensors.widths and width not in tensors.widths[:1]:
+    if width and tensors.widths and width != Counter(tensors.widths).most_common(1)[0][0]:
         found.append(("hidden_size", width, f"blocks of width {widths_in_words(tensors.widths)}"))
     rows = tensors.vocab_size
     if config.vocab_size and rows and rows not in _embedding_rows(config, rows):
@@ -28,7 +29,10 @@ def disagreements(config: ConfigFacts, tensors: TensorFacts) -> list[Disagreemen
     feed_forward, sizes = config.intermediate_size, tensors.intermediate_sizes
     if feed_forward and sizes and feed_forward not in sizes:
         found.append(("intermediate_size", feed_forward, f"a feed-forward width of {widths_in_words(sizes)}"))
-    return [*found, *_heads(config, tensors)]
+    if config.num_experts and tensors.experts and config.num_experts not in tensors.experts:
+        found.append(("num_experts", config.num_experts, f"{widths_in_words(tensors.experts)} experts a block"))
+    follows = "head_dim" in config.defaults and any(field == "hidden_size" for field, *_ in found)
+    return found if follows else [*found, *_heads(config, tensors)]
 
 
 def widths_in_words(widths: tuple[int, ...]) -> str:

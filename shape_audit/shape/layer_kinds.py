@@ -51,7 +51,7 @@ def _columns(config: Mapping[str, Any], depth: int) -> Iterator[list[str]]:
     """Each thing the config says about single layers, as one label a layer."""
     table = facts("config_facts")["layer_kinds"]
     for key, value in sorted(config.items()):
-        if "token" in key:
+        if "token" in key or value == [*range(depth)]:  # Llama 4 lists all its layers where all have experts
             continue
         if isinstance(value, list | str) and len(value) == depth and (isinstance(value, list) or "pattern" in key):
             yield [json.dumps(entry, sort_keys=True) for entry in value]

@@ -34,6 +34,7 @@ class TensorFacts:
         vocab_size, embedding_width: rows and columns of the token embedding.
         output_rows: rows of the output matrix.
         intermediate_sizes: feed-forward width of each block that has one and no experts.
+        experts: how many experts blocks have, each different answer once.
         attention: what the blocks say of their heads, each different answer once.
         ledger: parameters by role, an unembedding that is stored included; of the text model alone.
         matrix_weights: numbers in the matrices that every token passes: the ledger's attention, feed-forward and other.
@@ -53,6 +54,7 @@ class TensorFacts:
     embedding_width: int | None
     output_rows: int | None
     intermediate_sizes: tuple[int, ...]
+    experts: tuple[int, ...]
     attention: tuple[AttentionRows, ...]
     ledger: Ledger
     matrix_weights: int
@@ -113,6 +115,7 @@ def read_tensors(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None
         embedding_width=embedding[1] if embedding else None,
         output_rows=output[0] if output else None,
         intermediate_sizes=tuple(size for size in sizes if size),
+        experts=tuple(dict.fromkeys(count for count in map(_experts, by_block) if count)),
         attention=tuple(dict.fromkeys(row for row in rows if row)),
         ledger=Ledger(**counts),
         matrix_weights=sum(h.numel for n, h in parameters.items() if len(h.shape) > 1 and role_of(n) in PASSED),
@@ -133,6 +136,7 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text)
 
 
+_EXPERT, _STACKED = re.compile(r"(?:^|\.)experts\.(\d+)\."), re.compile(r"(?:^|\.)experts\.")
 _NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
 
 
@@ -230,7 +234,8 @@ def _block_width(block: Mapping[str, TensorHeader]) -> int | None:
 
 
 def _intermediate_size(block: Mapping[str, TensorHeader], width: int) -> int | None:
-    """The smallest dimension the feed-forward matrices have besides the width (fused gate and up have twice it).
+    """The dimension that most feed-forward matrices have besides the width, of two the smaller one (fused gate and up
+    have twice it).
 
     None of a block with experts: its routers have a row for each of them, and experts a width of their own.
     """
@@ -243,7 +248,14 @@ def _intermediate_size(block: Mapping[str, TensorHeader], width: int) -> int | N
         for name, shape in matrices.items()
         if len(shape) == 2 and width in shape and not _pattern(table["not_the_width"]).search(name)
     ]
-    return min(others, default=None)
+    return min(others, key=lambda size: (-others.count(size), size), default=None)
+
+
+def _experts(block: Mapping[str, TensorHeader]) -> int | None:
+    """How many experts a block has: by their numbers, or by the first dimension of matrices that are stacked."""
+    numbers = {match[1] for name in block if (match := _EXPERT.search(name))}
+    stacked = {h.shape[0] for name, h in block.items() if len(h.shape) == 3 and _STACKED.search(name)}
+    return len(numbers) or (stacked.pop() if len(stacked) == 1 else None)
 
 
 def _first_of_each(parameters: Mapping[str, TensorHeader]) -> list[str]:

@@ -72,6 +72,8 @@ def fit_law(shapes: Sequence[TrainedShape], levels: Levels, *, draws: int = 4000
     Raises:
         UsageError: too few shapes for what is fitted, or the losses have no lowest point over R_D/W.
     """
+    if not shapes:
+        raise UsageError("a law needs budgets of several shapes, and there are none")
     x_S = np.log([shape.r_dw for shape in shapes])
     n_S = np.log(np.array([shape.params for shape in shapes]) / 1e9)
     y_S = np.log([shape.loss for shape in shapes])

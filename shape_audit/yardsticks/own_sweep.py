@@ -20,6 +20,9 @@ DRAWS = 1000
 def own_yardstick(name: str) -> Yardstick:
     """A yardstick fitted to the table (CSV) or folder of a sweep; raises as `read_yardstick` says."""
     path = table_of(name)
+    if not path.is_file():
+        names = ", ".join(shipped_yardsticks())
+        raise UsageError(f"{name}: neither {names} nor the table or folder of a sweep")
     shapes, found = fit_own(path)
     return Yardstick(
         name=path.parent.resolve().name if path.name == TABLE else path.name,
@@ -38,19 +41,12 @@ def own_yardstick(name: str) -> Yardstick:
 
 
 def table_of(name: str) -> Path:
-    """The table that a user means.
-
-    Raises:
-        UsageError: there is none.
-    """
+    """The table that a user means by a sweep's folder, its interval.json, or the table itself; it may be absent."""
     path = Path(name).expanduser()
     if path.is_dir():
         path /= TABLE
     if path.suffix == ".json" and (path.parent / TABLE).is_file():
         path = path.parent / TABLE  # interval.json of a sweep: the losses are in the table beside it
-    if not path.is_file():
-        names = ", ".join(shipped_yardsticks())
-        raise UsageError(f"{name}: neither {names} nor the table or folder of a sweep")
     return path
 
 

@@ -39,6 +39,16 @@ def test_a_baseline_keeps_what_it_accepted_before(tmp_path: Path) -> None:
     assert write_baseline(shape_audit.check(str(folder), baseline=baseline), baseline) == 2
 
 
+def test_what_follows_from_an_accepted_finding_is_accepted_with_it(tmp_path: Path) -> None:
+    folder, baseline = write_clean(tmp_path / "model"), tmp_path / "baseline.json"
+    set_config(num_key_value_heads=3)(folder)
+    report = shape_audit.check(str(folder))
+    (found,) = report.failing
+    assert found.rule == "SA304" and "(SA205 follows from this)" in found.message
+    write_baseline(report, baseline)
+    assert shape_audit.check(str(folder), baseline=baseline).findings == []
+
+
 @pytest.mark.parametrize(
     "text", ["", "[]", "{}", '{"version": 2, "accepted": []}', '{"version": 1, "accepted": [{"fingerprint": "x"}]}']
 )

@@ -71,7 +71,7 @@ def test_the_config_alone_is_not_trusted(tmp_path: Path) -> None:
     folder = write_clean(tmp_path / "model")
     (folder / "config.json").write_text(json.dumps({"model_type": "llama"}))
     rules = {found.rule for found in shape_audit.check(str(folder), deep=True).failing}
-    assert "SA303" in rules or "SA313" in rules
+    assert rules == {"SA318"}  # far fewer parameters than a Llama of the default sizes has
 
 
 def not_run(folder: Path) -> str:
@@ -124,11 +124,11 @@ def test_a_type_that_a_newer_transformers_has_is_a_reason_not_to_look(tmp_path: 
 def test_the_whole_reason_is_kept_and_no_temporary_path_is_shown(tmp_path: Path) -> None:
     folder = write_clean(tmp_path / "model")
     set_config(layer_types=["full_attention"] * 9)(folder)
-    (found,) = [one for one in shape_audit.check(str(folder), deep=True).failing if one.rule == "SA313"]
+    (found,) = shape_audit.check(str(folder), deep=True, select=("SA313",)).failing
     assert "validate_layer_type" in found.message and "`num_hidden_layers` (4) must be equal" in found.message
     set_config(layer_types=None, model_type=None, architectures=None)(folder)
     for one in shape_audit.check(str(folder), deep=True).findings:
-        assert "shape-audit-deep" not in one.message
+        assert "shape-audit-" not in one.message
 
 
 @pytest.mark.parametrize(
@@ -146,7 +146,7 @@ def test_keys_that_count_nothing_built_are_not_absurd(values: dict, tmp_path: Pa
 def test_keys_that_count_what_is_built_are(values: dict, tmp_path: Path) -> None:
     folder = write_clean(tmp_path / "model")
     set_config(**values)(folder)
-    (found,) = [one for one in shape_audit.check(str(folder), deep=True).failing if one.rule == "SA313"]
+    (found,) = shape_audit.check(str(folder), deep=True, select=("SA313",)).failing
     assert "is implausible; it was not built" in found.message
 
 

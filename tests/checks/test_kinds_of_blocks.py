@@ -147,11 +147,60 @@ def test_a_wrong_depth_is_one_finding_where_layers_have_kinds(tmp_path: Path) ->
 
 
 def test_two_blocks_of_a_dense_model_should_be_alike(tmp_path: Path) -> None:
+    """Which of them is the odd one, the type tells, where it is known."""
     headers = decoder(plain, depth=2)
     del headers["model.layers.1.mlp.up_proj.weight"]
-    assert bad(write(tmp_path / "model", headers, num_hidden_layers=2)) == [
-        ("SA302", "model.layers.0.mlp.up_proj.weight")
-    ]
+    one, other = (f"model.layers.{i}.mlp.up_proj.weight" for i in (1, 0))
+    assert bad(write(tmp_path / "known", headers, num_hidden_layers=2)) == [("SA301", one)]
+    unknown = {"model_type": "mine", "architectures": ["MineForCausalLM"]}
+    assert bad(write(tmp_path / "unknown", headers, num_hidden_layers=2, **unknown)) == [("SA302", other)]
+
+
+def with_experts(index: int, experts: int = 4) -> dict[str, tuple[int, ...]]:
+    """Qwen3-MoE whose first block alone is dense: no other is of its kind."""
+    block = plain(index) | {"self_attn.q_norm": (8,), "self_attn.k_norm": (8,)}
+    if index == 0:
+        return block
+    parts = {part: block.pop(f"mlp.{part}_proj") for part in ("gate", "up", "down")}
+    block["mlp.gate"] = (experts, WIDTH)
+    return block | {f"mlp.experts.{i}.{part}_proj": shape for i in range(experts) for part, shape in parts.items()}
+
+
+MIXTURE: dict[str, Any] = {
+    "model_type": "qwen3_moe", "architectures": ["Qwen3MoeForCausalLM"], "mlp_only_layers": [0], "num_experts": 4,
+    "moe_intermediate_size": 192, "head_dim": 8,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("rest", [*(f"{name}.weight" for name in with_experts(0))])
+def test_a_block_without_its_like_is_compared_with_its_type_and_with_itself(rest: str, tmp_path: Path) -> None:
+    headers = decoder(with_experts)
+    assert bad(write(tmp_path / "sound", headers, **MIXTURE)) == []
+    name = f"model.layers.0.{rest}"
+    lost = {other: header for other, header in headers.items() if other != name}
+    assert bad(write(tmp_path / "lost", lost, **MIXTURE)) == [("SA301", name)]
+    shape = headers[name].shape
+    cut = {**headers, name: TensorHeader("F32", (shape[0] - 1, *shape[1:]))}
+    assert bad(write(tmp_path / "cut", cut, **MIXTURE)) == [("SA303", name)]
+
+
+def test_what_all_blocks_lack_is_missed_by_the_type(tmp_path: Path) -> None:
+    headers = decoder(lambda i: {name: shape for name, shape in plain(i).items() if name != "self_attn.v_proj"})
+    assert bad(write(tmp_path / "model", headers)) == [("SA301", "model.layers.0-11.self_attn.v_proj.weight")]
+    own = {"auto_map": {"AutoModelForCausalLM": "modeling.Mine"}}  # whose code may do without it
+    assert "SA301" not in [rule for rule, _ in bad(write(tmp_path / "own", headers, **own))]
+
+
+def test_a_tensor_under_another_name_among_experts_is_missed(tmp_path: Path) -> None:
+    name = "model.layers.5.self_attn.v_proj.weight"
+    headers = {n.replace(name, name.replace("v_proj", "value_proj")): h for n, h in decoder(with_experts).items()}
+    assert bad(write(tmp_path / "model", headers, **MIXTURE)) == [("SA301", name)]
+
+
+@pytest.mark.parametrize("promised", [3, 8])
+def test_another_number_of_experts_than_promised(promised: int, tmp_path: Path) -> None:
+    folder = write(tmp_path / "model", decoder(with_experts), **{**MIXTURE, "num_experts": promised})
+    assert bad(folder) == [("SA304", "num_experts")]
 
 
 def test_a_merge_of_vectors_alone_is_told_without_any_size(tmp_path: Path) -> None:

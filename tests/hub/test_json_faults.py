@@ -49,7 +49,7 @@ def test_what_is_no_json_says_where_and_why(text: bytes, reason: str) -> None:
 
 def test_keys_named_twice_and_bare_constants_are_found_with_their_lines() -> None:
     text = '{"a": {"k": 1,\n "k": "\\"k\\": NaN"},\n "k": [NaN,\n -Infinity], "Infinity": "NaN"}'
-    assert dict(json_oddities(text.encode())) == {
+    assert {kind: what for kind, what, _ in json_oddities(text.encode())} == {
         "duplicate-key": "names the key 'k' twice (line 1 and again line 2)",
         "lenient-json": "holds NaN in line 3, -Infinity in line 4: not JSON, though Python reads and writes it",
     }
@@ -59,7 +59,7 @@ def test_keys_named_twice_and_bare_constants_are_found_with_their_lines() -> Non
        inner), max_leaves=20))  # fmt: skip
 def test_plain_json_has_no_oddities(value: object) -> None:
     text = json.dumps({"value": value}, ensure_ascii=False).encode("utf-8", "surrogatepass")
-    assert [kind for kind, _ in json_oddities(text)] == []
+    assert [kind for kind, *_ in json_oddities(text)] == []
 
 
 @pytest.mark.parametrize("file", ["config.json", "generation_config.json", "tokenizer_config.json"])

@@ -119,6 +119,8 @@ def test_budgets_without_company_tell_nothing() -> None:
 def test_what_has_no_law() -> None:
     with pytest.raises(UsageError, match="more than 5 shapes"):
         fit_law(gemstones()[:5], "size curve")
+    with pytest.raises(UsageError, match="budgets of several shapes"):
+        fit_law([], "budgets")
     upside_down = [
         TrainedShape(s.num_hidden_layers, s.hidden_size, s.budget, s.params, 1 / s.loss) for s in gemstones()
     ]

@@ -7,22 +7,31 @@ are faults; many that differ are a design that nobody has declared.
 
 from __future__ import annotations
 
+import re
 from collections import defaultdict
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 
+from shape_audit.checks.block_parts import FEWEST_ALIKE, missing_parts, stands_apart
 from shape_audit.checks.checked_model import CheckedModel
+from shape_audit.checks.odd_sizes import odd_sizes
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
-from shape_audit.checks.tensor_groups import Group, grouped, prefix_apart, ranges
-from shape_audit.checks.wrapper_names import unwrapped
+from shape_audit.checks.subjects import BUILDING, STORED_SIZES, key_of
+from shape_audit.checks.tensor_groups import grouped, ranges
+from shape_audit.checks.unlike_architecture import (
+    misshapen_for_architecture,
+    missing_from_architecture,
+    unknown_to_architecture,
+)
+from shape_audit.hub import CONFIG_FILE
 from shape_audit.shape import BlockStack, like_blocks
 
 FEW = 4
 """Blocks that differ are faults where they are no more than a 1 / FEW of their kind, or one."""
+_WIDTHS = (key_of(CONFIG_FILE, "widths"),)
+"""What SA102 is about: the width of a block is read from its norms."""
 MOST_STRAYS = 4
 """Tensors that may have strayed into a block of a hybrid; more are a part that one block keeps for all (Zamba)."""
-FEWEST_ALIKE = 3
-"""Blocks of a kind below which nobody can say which of them is the odd one."""
 
 
 def _few(part: BlockStack) -> int:
@@ -41,6 +50,7 @@ def _parts(model: CheckedModel) -> Iterator[BlockStack]:
     "SA301", "missing-tensor", "error",
     why="transformers fills what is missing with random numbers and says so in a warning that few read.",
     fix="Save the model again from the training checkpoint that has this tensor.",
+    explains=("SA302",),
 )  # fmt: skip
 def missing_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A block lacks a tensor that others of its kind have, or (--deep) the architecture has one that is not stored."""
@@ -48,13 +58,27 @@ def missing_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     for part in _parts(model) if not is_explained else ():
         lacking = {index: tuple(sorted(_lacking(model, part, index))) for index in part.blocks}
         yield from _odd_blocks(model, part, lacking, "lack")
+    yield from _incomplete_blocks(model)
     depth = model.facts.num_hidden_layers if model.facts else None
     if depth and model.tensors and model.stack is None and not model.empty_tensors and not model.almost_empty:
         seen_nothing = f"config.json promises {depth} blocks, but no tensor belongs to one"
-        yield Seen(seen_nothing, file=model.anchor(""), place="blocks")
+        yield Seen(seen_nothing, file=model.anchor(""), place="blocks", about=model.lost_with_files)
     if not model.is_compared and not is_explained and model.lacks_final_norm:
-        yield Seen("no norm after the last block is stored", file=model.anchor(""), place="norm")
-    yield from _missing_from_architecture(model)
+        seen = "no norm after the last block is stored"
+        yield Seen(seen, file=model.anchor(""), place="norm", about=model.lost_with_files)
+    yield from missing_from_architecture(model)
+
+
+def _incomplete_blocks(model: CheckedModel) -> Iterator[Seen]:
+    """Blocks that hold less than transformers' own models of the type, and have no neighbour that says so."""
+    for indices, rests in missing_parts(model):
+        assert model.stack is not None and model.facts is not None
+        which = f"block {indices[0]} lacks" if len(indices) == 1 else f"blocks {ranges(indices)} lack"
+        listed = ", ".join(rests[:3]) + (" ..." if rests[3:] else "")
+        seen = f"{which} {listed}, which every {model.facts.text_model_type} of transformers has beside the rest"
+        names = tuple(model.stack.name_of(index, rest) for index in indices for rest in rests)
+        place = names[0] if len(indices) == 1 else f"{model.stack.prefix}.{ranges(indices)}.{rests[0]}"
+        yield Seen(seen, file=model.anchor(""), place=place, about=(*names, *model.lost_with_files))
 
 
 def _is_regular(part: BlockStack, odd: list[int]) -> bool:
@@ -70,13 +94,19 @@ def _is_regular(part: BlockStack, odd: list[int]) -> bool:
 def _lacking(model: CheckedModel, part: BlockStack, index: int) -> set[str]:
     """What a block lacks: nothing where so many lack it that it is a design, or where it has something else instead."""
     block, usual = part.blocks[index], part.usual
-    stands_apart = model.may_mix_kinds and any(rest not in usual for rest in block)
-    if len(part.blocks) < FEWEST_ALIKE or stands_apart:
+    if len(part.blocks) < FEWEST_ALIKE or (stands_apart(model, part, index) and not _is_renaming(part, index)):
         return set()
     empty = set(model.empty_tensors)
     lacking = {rest for rest in usual if rest not in block and len(part.blocks) - part.counts[rest] <= _few(part)}
     regular = {r for r in lacking if _is_regular(part, [i for i, other in part.blocks.items() if r not in other])}
     return {rest for rest in lacking - regular if part.name_of(index, rest) not in empty}
+
+
+def _is_renaming(part: BlockStack, index: int) -> bool:
+    """Whether a block has one tensor in the place of another of the same shape."""
+    block, usual = part.blocks[index], part.usual
+    more, lost = [h.shape for n, h in block.items() if n not in usual], [s for n, s in usual.items() if n not in block]
+    return len(more) == 1 and more == lost
 
 
 def _odd_blocks(model: CheckedModel, part: BlockStack, odd: Mapping[int, tuple[str, ...]], verb: str) -> Iterator[Seen]:
@@ -100,41 +130,16 @@ def _odd_blocks(model: CheckedModel, part: BlockStack, odd: Mapping[int, tuple[s
             place = name
         else:
             place = f"{part.prefix}.{ranges(indices)}" + (f".{rests[0]}" if len(rests) == 1 else "")
-        yield Seen(f"{which} {what}, {end}", file=model.anchor(name), place=place)
-
-
-def _missing_from_architecture(model: CheckedModel) -> Iterator[Seen]:
-    """What transformers misses; a beginning of all names that differs is named as that."""
-    if model.expected is None or model.almost_empty:
-        return
-    explained = {unwrapped(name, model.wrappers) for name in (*model.wrapped_names, *model.empty_tensors)}
-    missing = [name for name in model.expected.missing if name not in explained and not _is_beyond(model, name)]
-    apart = prefix_apart(model.expected.unexpected, missing)
-    if apart is not None and not model.wrappers:
-        prefix, too_much, names = apart
-        how_many = f"all {len(names):,}" if len(names) == len(model.tensors) else f"{len(names):,}"
-        how = f"begin with `{prefix}.`, under which" if too_much else f"lack `{prefix}.` at their beginning, so that"
-        yield Seen(f"{how_many} names {how} transformers finds none of them", file=model.anchor(names[0]), place=prefix,
-                   fix="Rename the tensors, or save the inner model with its own save_pretrained().")  # fmt: skip
-        found = {name.removeprefix(prefix + ".") if too_much else f"{prefix}.{name}" for name in names}
-        missing = [name for name in missing if name not in found]
-    for group in grouped(missing, among=model.expected.names):
-        verb, them = ("is", "it") if group.count == 1 else ("are", "them")
-        yield Seen(f"{group} {verb} not stored, though the architecture has {them}",
-                   file=model.anchor(group.first), place=_place(group))  # fmt: skip
-
-
-def _is_beyond(model: CheckedModel, name: str) -> bool:
-    """Whether a tensor is of a block beyond the config's depth, or the stored one: SA304 says that these differ."""
-    if model.stack is None or model.facts is None or not model.facts.num_hidden_layers:
-        return False
-    promised, stored = model.facts.num_hidden_layers, max(model.stack.blocks) + 1
-    index = name.removeprefix(f"{model.stack.prefix}.").partition(".")[0]
-    return name.startswith(f"{model.stack.prefix}.") and index.isdecimal() and int(index) >= min(promised, stored)
-
-
-def _place(group: Group) -> str:
-    return group.first if group.count == 1 else group.pattern or "weights"
+        shapes = {rest: part.usual.get(rest) or part.blocks[indices[0]][rest].shape for rest in rests}
+        places = (f"{part.prefix}.{index} {list(shape)}" for index in indices for shape in shapes.values())
+        concerned = indices if verb == "lack" else part.blocks  # or is it the others that lack it?
+        names = (part.name_of(index, rest) for index in concerned for rest in rests)
+        yield Seen(
+            f"{which} {what}, {end}",
+            file=model.anchor(name),
+            place=place,
+            about=(*names, *places, *model.lost_with_files),
+        )
 
 
 @rule(
@@ -149,15 +154,7 @@ def unexpected_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     for what, names in model.leftovers if not model.is_compared else ():
         listed = ", ".join(map(str, grouped(names, among=[*model.tensors, ""])))
         yield Seen(f"{listed} {'is' if len(names) == 1 else 'are'} {what}", file=model.anchor(names[0]), place=names[0])
-    if model.expected is not None:
-        by_prefix = prefix_apart(model.expected.unexpected, model.expected.missing)
-        explained = {*model.wrapped_names, *(by_prefix[2] if by_prefix else ())}
-        unexpected = [n for n in model.expected.unexpected if n not in explained and not _is_beyond(model, n)]
-        for group in grouped(unexpected, among={*model.tensors, *unexpected}):  # transformers names some as it renames
-            words = "no such tensor" if group.count == 1 else "none of them"
-            verb = "is" if group.count == 1 else "are"
-            yield Seen(f"{group} {verb} stored, but the architecture has {words}",
-                       file=model.anchor(group.first), place=_place(group))  # fmt: skip
+    yield from unknown_to_architecture(model)
 
 
 def _surplus(model: CheckedModel, part: BlockStack, index: int) -> tuple[str, ...]:
@@ -182,10 +179,17 @@ def _surplus(model: CheckedModel, part: BlockStack, index: int) -> tuple[str, ..
     "SA303", "misshapen-tensor", "error",
     why="transformers refuses to load it, or replaces it by random numbers where sizes may differ.",
     fix="Save the model again from the training checkpoint; look for a merge or resize that missed this tensor.",
+    explains=("SA102", "SA307"),
 )  # fmt: skip
 def misshapen_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A tensor has another shape than in other blocks of its kind, or (--deep) than the architecture gives it."""
+    alone = {name: (shape, number) for name, shape, number in odd_sizes(model)}
+    for name, (shape, number) in alone.items():
+        seen = f"{name} is {list(shape)}: no other tensor has a size of {number}, and config.json does not speak of it"
+        yield Seen(seen, file=model.anchor(name), place=name, about=(STORED_SIZES, *_WIDTHS * (len(shape) == 1)))
     for part in _parts(model) if not model.is_quantized else ():
+        if any(part.name_of(index, rest) in alone for index, block in part.blocks.items() for rest in block):
+            continue
         odd: dict[int, tuple[str, ...]] = {}
         for index, block in part.blocks.items():
             odd[index] = tuple(rest for rest in block if _is_odd_shape(part, index, rest))
@@ -195,8 +199,10 @@ def misshapen_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
                 more = f"; so are {len(rests) - 1} more of its tensors" if rests[1:] else ""
                 seen = f"{list(part.blocks[index][rest].shape)}, in the other blocks {list(part.usual[rest])}"
                 name = part.name_of(index, rest)
-                yield Seen(f"block {index}: {rest} is {seen}{more}", file=model.anchor(name), place=name)
-    yield from _misshapen_for_architecture(model)
+                widths = _WIDTHS * any(len(part.blocks[index][rest].shape) == 1 for rest in rests)
+                yield Seen(f"block {index}: {rest} is {seen}{more}", file=model.anchor(name), place=name,
+                           about=(STORED_SIZES, *widths))  # fmt: skip
+    yield from misshapen_for_architecture(model)
 
 
 def _is_odd_shape(part: BlockStack, index: int, rest: str) -> bool:
@@ -205,22 +211,6 @@ def _is_odd_shape(part: BlockStack, index: int, rest: str) -> bool:
         return False
     odd = [i for i, block in part.blocks.items() if rest in block and block[rest].shape != usual]
     return len(odd) <= _few(part) and not _is_regular(part, odd)
-
-
-def _misshapen_for_architecture(model: CheckedModel) -> Iterator[Seen]:
-    """Tensors of one stored and one promised shape are one finding."""
-    same: dict[Hashable, list[str]] = defaultdict(list)
-    for name, stored, wanted in model.expected.mismatched if model.expected else ():
-        if 0 not in stored:
-            same[stored, wanted].append(name)
-    for name, stored, wanted in model.expected.mismatched if model.expected else ():
-        names = same.get((stored, wanted), [])
-        if names and name == names[0]:
-            groups = [str(group) for group in grouped(names, among=model.expected.names if model.expected else names)]
-            what = ", ".join(groups[:3]) + (f" and {len(groups) - 3} more" if groups[3:] else "")
-            verb = "is" if len(names) == 1 else "are"
-            yield Seen(f"{what} {verb} {list(stored)}, the architecture has {list(wanted)}",
-                       file=model.anchor(name), place=name)  # fmt: skip
 
 
 @rule(
@@ -255,7 +245,8 @@ def uneven_blocks(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 
 @rule("SA313", "cannot-be-built", "error", needs="deep",
       why="What transformers cannot build from config.json, nobody can load by its name.",
-      fix="Compare config.json with one that works; check model_type and architectures.")  # fmt: skip
+      fix="Compare config.json with one that works; check model_type and architectures.",
+      explains=("SA204", "SA312"))  # fmt: skip
 def cannot_be_built(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """transformers cannot build the architecture that config.json describes."""
     if model.expected is None or model.expected.refusal is None:
@@ -264,4 +255,8 @@ def cannot_be_built(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
         True for look in (missing_tensor, misshapen_tensor) for _ in look(model, policy)
     )
     if not is_explained:
-        yield Seen(f"transformers cannot load it: {model.expected.refusal}", place="architecture")
+        named = {*re.findall(r"\w+", model.expected.refusal)}
+        settings = {**model.config, **model.text_config}
+        keys = (key for key, value in settings.items() if key in named or (isinstance(value, str) and value in named))
+        yield Seen(f"transformers cannot load it: {model.expected.refusal}", place="architecture",
+                   about=(BUILDING, *(key_of(CONFIG_FILE, key) for key in keys)))  # fmt: skip

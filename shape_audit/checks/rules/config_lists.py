@@ -8,6 +8,8 @@ from typing import Any
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
+from shape_audit.checks.subjects import BUILDING, key_of
+from shape_audit.hub import CONFIG_FILE
 
 DEPTH = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_transformer_layers")
 BY_LAYER = ("layer_types", "mlp_layer_types", "layers_block_type", "hybrid_override_pattern", "block_configs",
@@ -21,6 +23,7 @@ FACTORS = ("short_factor", "long_factor")
     "SA319", "list-length", "error",
     why="transformers refuses such a config, or builds layers of the wrong kind.",
     fix="Give the list one entry for each layer (rope factors: for each pair of rotated dimensions).",
+    explains=("SA313",),
 )  # fmt: skip
 def list_length(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A list by layer has another length than num_hidden_layers, or rope has more or fewer factors than it takes."""
@@ -33,20 +36,22 @@ def list_length(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     if not isinstance(rope, dict):
         return
     wanted = _rotated_pairs(model, text, rope)
-    for key in FACTORS:
-        factors = rope.get(key)
-        if wanted and isinstance(factors, list) and len(factors) != wanted:
-            yield Seen(f"{key} of rope has {len(factors)} factors; the head dimension takes {wanted}", place=key)
+    counts = {key: len(rope[key]) for key in FACTORS if isinstance(rope.get(key), list)}
+    if odd := {key: count for key, count in counts.items() if wanted and count != wanted}:
+        have = " and ".join(f"{key} of rope has {count} factors" for key, count in odd.items())
+        yield Seen(f"{have}; the head dimension takes {wanted}", place=next(iter(odd)), about=(BUILDING,))
 
 
 def _by_layer(part: Mapping[str, Any], more: set[int], stored: int | None) -> Iterator[Seen]:
     """Lists that have not an entry a layer; where they fit the blocks stored, it is the depth that is wrong."""
-    depth = next((part[key] for key in DEPTH if type(part.get(key)) is int), None)
+    depth_key = next((key for key in DEPTH if type(part.get(key)) is int), "")
+    depth = part.get(depth_key)
     for key in BY_LAYER if depth else ():
         entries: Any = part.get(key)
         is_list = isinstance(entries, list) or (key == "hybrid_override_pattern" and isinstance(entries, str))
         if is_list and depth and len(entries) - depth not in more and len(entries) != stored:
-            yield Seen(f"{key} has {len(entries)} entries, but there are {depth} layers", place=key)
+            yield Seen(f"{key} has {len(entries)} entries, but there are {depth} layers", place=key,
+                       about=(BUILDING, key_of(CONFIG_FILE, depth_key)))  # fmt: skip
 
 
 def _rotated_pairs(model: CheckedModel, text: Mapping[str, Any], rope: Mapping[str, Any]) -> int | None:

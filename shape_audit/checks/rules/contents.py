@@ -8,8 +8,10 @@ from collections.abc import Iterator
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
+from shape_audit.checks.subjects import BUILDING, EMBEDDING, OUTPUT_MATRIX, SPECIAL_TOKENS, key_of, size
 from shape_audit.checks.tensor_groups import ranges
-from shape_audit.shape import disagreements, quantization_disagreement, tying
+from shape_audit.hub import CONFIG_FILE
+from shape_audit.shape import ConfigFacts, disagreements, quantization_disagreement, tying
 
 _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
@@ -18,6 +20,7 @@ _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat
     "SA304", "config-disagrees", "error",
     why="transformers builds what the config says: weights are then dropped, random, or refused.",
     fix="Correct config.json, or save the weights again.",
+    explains=("SA1", "SA2", "SA303", "SA313", "SA317", "SA6"),
 )  # fmt: skip
 def config_disagrees(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """Depth, width, heads, feed-forward width or vocabulary in config.json are not those of the tensors."""
@@ -27,16 +30,37 @@ def config_disagrees(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
             if _may_be_encoder(model) and (field != "num_hidden_layers" or promised in model.stack_lengths):
                 continue
             if field != "num_hidden_layers" or not absent:
-                yield Seen(f"{field} = {promised}, but the tensors show {seen}", place=field)
+                yield Seen(f"{field} = {promised}, but the tensors show {seen}", place=field,
+                           about=(*_following(model.facts, field, promised), *model.lost_with_files))  # fmt: skip
         if absent and not model.is_compared:
             depth = model.facts.num_hidden_layers or max(absent) + 1
             yield Seen(f"{depth} blocks are promised, but there is no block {ranges(absent)}",
-                       file=model.anchor(""), place="blocks")  # fmt: skip
+                       file=model.anchor(""), place="blocks", about=model.lost_with_files)  # fmt: skip
         for stack in model.other_stacks if not model.is_compared else ():
             lost = set(range(min(stack.blocks), max(stack.blocks))) - set(stack.blocks)
             if lost and all(block.keys() == stack.usual.keys() for block in stack.blocks.values()):
                 yield Seen(f"{stack.prefix} has blocks up to {max(stack.blocks)}, but no block {ranges(lost)}",
-                           file=model.anchor(""), place=stack.prefix)  # fmt: skip
+                           file=model.anchor(""), place=stack.prefix, about=model.lost_with_files)  # fmt: skip
+
+
+_HEADS = ("num_attention_heads", "num_key_value_heads", "head_dim")
+"""Of which any may be the wrong one where they do not go with the matrices."""
+
+
+def _following(facts: ConfigFacts, field: str, promised: int) -> Iterator[str]:
+    """What a promise that is not kept makes wrong besides: sizes of the matrices that transformers would build."""
+    heads, shared, head = facts.num_attention_heads or 0, facts.num_key_value_heads or 0, facts.head_dim or 0
+    sizes = {promised}
+    if field in ("num_key_value_heads", "head_dim", "hidden_size"):
+        sizes |= {heads * head, shared * head, (heads + 2 * shared) * head}
+    if field in ("hidden_size", "intermediate_size"):
+        sizes |= {2 * promised, 3 * promised, 4 * promised}
+    yield from map(size, sorted(sizes))
+    yield BUILDING
+    if field in _HEADS:
+        yield from (key_of(CONFIG_FILE, key) for key in _HEADS)
+    if field == "vocab_size":
+        yield from (EMBEDDING, OUTPUT_MATRIX, SPECIAL_TOKENS)
 
 
 def _may_be_encoder(model: CheckedModel) -> bool:
@@ -72,6 +96,7 @@ def tied_weights_stored_twice(model: CheckedModel, policy: Policy) -> Iterator[S
     why="The model would predict with a random output matrix, or embed with a random embedding.",
     fix="Save the model again with both matrices (under ZeRO-3, gathered). Only if the two were one matrix in "
         "training, set tie_word_embeddings to true.",
+    explains=("SA301",),
 )  # fmt: skip
 def output_matrix_missing(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """The config says untied embeddings, and the output matrix or the embedding is not stored."""
@@ -82,10 +107,12 @@ def output_matrix_missing(model: CheckedModel, policy: Policy) -> Iterator[Seen]
         return  # which says it all
     tie = tying(facts, tensors)
     if tie.fault is not None and not (tie.stored == "output" and _may_be_embedding(model)):
-        yield Seen(tie.fault, place="tie_word_embeddings")
+        lost = OUTPUT_MATRIX if tie.stored == "embedding" else EMBEDDING
+        yield Seen(tie.fault, place="tie_word_embeddings", about=(lost, *model.lost_with_files))
     elif tie.stored == "neither" and not _may_be_embedding(model):
         seen = "there are blocks, but no tensor that is known as a token embedding"
-        yield Seen(seen, file=model.anchor(""), place="embedding", severity="warning")
+        yield Seen(seen, file=model.anchor(""), place="embedding", severity="warning",
+                   about=(EMBEDDING, *model.lost_with_files))  # fmt: skip
 
 
 def _may_be_embedding(model: CheckedModel) -> bool:
@@ -102,6 +129,7 @@ def _may_be_embedding(model: CheckedModel) -> bool:
     "SA317", "output-matrix-rows", "error",
     why="transformers makes both with one vocabulary size, and refuses the other, or replaces it by random numbers.",
     fix="Resize both (resize_token_embeddings), and save the model again.",
+    explains=("SA303",),
 )  # fmt: skip
 def output_matrix_rows(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """The output matrix has another number of rows than the token embedding."""
@@ -113,7 +141,8 @@ def output_matrix_rows(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
         return  # mllama embeds more tokens than it predicts
     if tensors.output_rows != tensors.vocab_size:
         yield Seen(f"the output matrix has {tensors.output_rows:,} rows, the token embedding {tensors.vocab_size:,}",
-                   file=model.anchor(""), place="output matrix")  # fmt: skip
+                   file=model.anchor(""), place="output matrix",
+                   about=(EMBEDDING, OUTPUT_MATRIX))  # fmt: skip
 
 
 @rule(

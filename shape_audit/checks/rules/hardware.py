@@ -7,8 +7,13 @@ from collections.abc import Iterator
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
+from shape_audit.checks.subjects import BUILDING, key_of
+from shape_audit.hub import CONFIG_FILE
 from shape_audit.records import Severity
 from shape_audit.shape import LARGE_TILE, LARGEST_HEAD, NEEDED, TILE, is_fused_head, next_multiple, unsplit
+
+_HEAD_DIM_FROM = tuple(key_of(CONFIG_FILE, key) for key in ("hidden_size", "num_attention_heads"))
+"""What gives the head dimension where the config does not."""
 
 
 def _off_tile(name: str, size: int | None) -> Iterator[Seen]:
@@ -76,14 +81,16 @@ def head_dim_not_fused(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     elif head_dim and not is_fused_head(head_dim):
         wide: Severity | None = "note" if head_dim % NEEDED == 0 else None  # a choice (Gemma 4), not an oversight
         yield Seen(
-            f"head_dim = {head_dim} is no multiple of {NEEDED} up to {LARGEST_HEAD}", place="head_dim", severity=wide
-        )
+            f"head_dim = {head_dim} is no multiple of {NEEDED} up to {LARGEST_HEAD}", place="head_dim", severity=wide,
+            about=_HEAD_DIM_FROM * (model.facts is not None and "head_dim" in model.facts.defaults),
+        )  # fmt: skip
 
 
 @rule(
     "SA205", "key-value-heads", "error",
     why="Grouped-query attention gives each key/value head the same number of query heads; otherwise it cannot run.",
     fix="Make num_key_value_heads a divisor of num_attention_heads.",
+    explains=("SA313", "SA318"),
 )  # fmt: skip
 def key_value_heads(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """num_key_value_heads does not divide num_attention_heads."""
@@ -91,7 +98,8 @@ def key_value_heads(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     shared = model.facts.num_key_value_heads if model.facts else None
     if heads and shared and heads % shared:
         yield Seen(f"num_key_value_heads = {shared} does not divide num_attention_heads = {heads}",
-                   place="num_key_value_heads")  # fmt: skip
+                   place="num_key_value_heads",
+                   about=(BUILDING, key_of(CONFIG_FILE, "num_attention_heads")))  # fmt: skip
 
 
 @rule(

@@ -7,51 +7,60 @@ from collections.abc import Iterator
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
+from shape_audit.checks.subjects import BUILDING, key_of
 from shape_audit.hub import CONFIG_FILE, FaultKind
 
 _AGAIN = "Save or upload the file again; compare its size and sha256 with the original."
 
 
+_LOSES = ("SA301", "SA304", "SA310", "SA318", "SA408")
+"""What a weight file that cannot be read explains: the tensors in it are missed, and its hash is another."""
+
+
 def _faults(model: CheckedModel, kind: FaultKind) -> Iterator[Seen]:
     for fault in model.files.faults:
         if fault.kind == kind:
-            yield Seen(fault.message, file=fault.file)
+            keys = tuple(key_of(fault.file, key) for key in fault.keys)
+            is_lost = fault.file in model.files.weight_files or fault.file in model.files.weight_map.values()
+            yield Seen(fault.message, file=fault.file, about=(*keys, *model.lost_with_files * is_lost))
 
 
 @rule("SA401", "not-safetensors", "error", why="No client can load it; some take minutes or all memory to say so.",
-      fix=_AGAIN)  # fmt: skip
+      fix=_AGAIN, explains=_LOSES)  # fmt: skip
 def not_safetensors(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A file named .safetensors does not begin with a sound header."""
     yield from _faults(model, "not-safetensors")
 
 
-@rule("SA402", "wrong-file-size", "error", why="Tensors at its end are lost, or something was appended.", fix=_AGAIN)
+@rule("SA402", "wrong-file-size", "error", why="Tensors at its end are lost, or something was appended.", fix=_AGAIN,
+      explains=_LOSES)  # fmt: skip
 def wrong_file_size(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A file is shorter or longer than its header says."""
     yield from _faults(model, "size")
 
 
 @rule("SA403", "bad-offsets", "error", why="Two tensors share bytes, or one has more or fewer than its shape needs.",
-      fix=_AGAIN)  # fmt: skip
+      fix=_AGAIN, explains=_LOSES)  # fmt: skip
 def bad_offsets(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """Tensors overlap, or their offsets do not fit their shape."""
     yield from _faults(model, "offsets")
 
 
 @rule("SA404", "hole-in-data", "error", why="The format forbids bytes that belong to no tensor: they can hide things.",
-      fix=_AGAIN)  # fmt: skip
+      fix=_AGAIN, explains=_LOSES)  # fmt: skip
 def hole_in_data(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """There are bytes between tensors that belong to none."""
     yield from _faults(model, "hole")
 
 
-@rule("SA405", "duplicate-key", "error", why="Which of the two entries counts depends on the reader.", fix=_AGAIN)
+@rule("SA405", "duplicate-key", "error", why="Which of the two entries counts depends on the reader.", fix=_AGAIN,
+      explains=("SA1", "SA2", "SA3", "SA408", "SA6"))  # fmt: skip
 def duplicate_key(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A header or a JSON file names a key twice."""
     yield from _faults(model, "duplicate-key")
 
 
-@rule("SA406", "malformed-entry", "error", why="No client can load it.", fix=_AGAIN)
+@rule("SA406", "malformed-entry", "error", why="No client can load it.", fix=_AGAIN, explains=_LOSES)
 def malformed_entry(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A header's entry has an impossible dtype, shape, offset or name."""
     yield from _faults(model, "entry")
@@ -74,18 +83,19 @@ def _kind(value: object) -> str:
 
 
 @rule("SA407", "damaged-json", "error", why="transformers stops at it, or goes on without what it should have said.",
-      fix="Write the file again; `python -m json.tool FILE` shows where it breaks.")  # fmt: skip
+      fix="Write the file again; `python -m json.tool FILE` shows where it breaks.",
+      explains=("SA301", "SA304", "SA310", "SA313", "SA408"))  # fmt: skip
 def damaged_json(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A JSON file cannot be read as one, or config.json has a value of an impossible kind, or names no model type."""
     yield from _faults(model, "json")
     if isinstance(model.reading, str):
-        yield Seen(model.reading, place=model.reading.partition(" ")[0])
+        yield Seen(model.reading, place=model.reading.partition(" ")[0], about=(BUILDING,))
     for key, kinds in _KINDS.items():
         value = model.config.get(key)
         if value is not None and _kind(value) not in kinds and not isinstance(model.reading, str):
-            yield Seen(f"{key} is {_kind(value)}, not {' or '.join(kinds)}", place=key)
+            yield Seen(f"{key} is {_kind(value)}, not {' or '.join(kinds)}", place=key, about=(BUILDING,))
     if model.files.config is not None and not model.config.get("model_type"):
-        yield Seen("it names no model_type, so no client knows what to build", place="model_type")
+        yield Seen("it names no model_type, so no client knows what to build", place="model_type", about=(BUILDING,))
     tokenizer = model.files.documents.get("tokenizer.json")
     if tokenizer is not None and not isinstance(tokenizer.get("model"), dict):
         yield Seen("it has no model with a vocabulary", file="tokenizer.json", place="model")

@@ -8,6 +8,7 @@ from collections.abc import Iterator
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
+from shape_audit.checks.subjects import BUILDING
 from shape_audit.checks.tensor_groups import grouped
 from shape_audit.checks.wrapper_names import Wrapper
 
@@ -56,6 +57,7 @@ def empty_tensors(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     "SA318", "almost-empty", "error",
     why="Most weights are missing: a merge or an interrupted save wrote a part of them, and the rest would be random.",
     fix="Save or merge again, and compare the size of the files with that of the original model.",
+    explains=("SA303", "SA313"),
 )  # fmt: skip
 def almost_empty(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """Far fewer parameters are stored than the sizes in config.json call for."""
@@ -65,4 +67,4 @@ def almost_empty(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
             "none of them in a matrix" if least is None else f"the sizes in config.json call for at least {least:,}"
         )
         yield Seen(f"{stored:,} parameters are stored; {wanted}",
-                   file=model.anchor(""), place="parameters")  # fmt: skip
+                   file=model.anchor(""), place="parameters", about=(BUILDING,))  # fmt: skip

@@ -25,7 +25,8 @@ def _count(number: int, of: int) -> str:
     return f"{number:,} of {of:,} numbers"
 
 
-@rule("SA501", "nan", "error", needs="weights", why="One NaN in a weight makes every output a NaN.", fix=_LOOK_BACK)
+@rule("SA501", "nan", "error", needs="weights", why="One NaN in a weight makes every output a NaN.", fix=_LOOK_BACK,
+      explains=("SA502", "SA504", "SA506"))  # fmt: skip
 def nan(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A tensor holds NaN."""
     for file, name, numbers in _numbers(model):
@@ -37,7 +38,7 @@ def nan(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 
 
 @rule("SA502", "infinity", "error", needs="weights", why="Infinity times zero is NaN, and norms of it are infinite.",
-      fix=_LOOK_BACK)  # fmt: skip
+      fix=_LOOK_BACK, explains=("SA504", "SA506"))  # fmt: skip
 def infinity(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A tensor holds infinity."""
     for file, name, numbers in _numbers(model):
@@ -48,7 +49,7 @@ def infinity(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 
 @rule("SA503", "all-zero", "warning", needs="weights",
       why="A matrix of zeros does nothing: it was never trained, or lost on the way. (Zero biases are usual.)",
-      fix="Compare with the training checkpoint.")  # fmt: skip
+      fix="Compare with the training checkpoint.", explains=("SA505",))  # fmt: skip
 def all_zero(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A matrix is all zeros."""
     for file, name, numbers in _numbers(model):

@@ -10,6 +10,8 @@ from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
 from shape_audit.hub import CONFIG_FILE
 
+_WEIGHTS = (".bin", ".pt", ".pth", ".ckpt", ".gguf", ".safetensors", ".npz", ".msgpack", ".h5")
+_OF_TRAINING = re.compile(r"(.*/)?(training_args|optimizer|scheduler|rng_state|scaler)[^/]*", re.DOTALL)
 _SHARDS = (".distcp", "_model_states.pt", "model_optim_rng.pt")
 _MERGE = (
     "Merge them: accelerate merge-weights FOLDER OUTPUT (FSDP), or zero_to_fp32.py (DeepSpeed), and save the model."
@@ -21,13 +23,14 @@ _LIKE_WEIGHTS = re.compile(r"(model|consolidated|pytorch_model)[^/]*\.safetensor
     "SA703", "adapter", "error",
     why="An adapter is loaded on top of a base model; under a model's name it loads as none.",
     fix="Merge it into its base model (merge_and_unload()) and save that, or release it as an adapter.",
+    explains=("SA411",),
 )  # fmt: skip
 def adapter(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """The folder holds an adapter and no model."""
     settings = model.files.documents.get("adapter_config.json")
     if settings is not None and not model.files.weight_files:
         yield Seen(f"a PEFT adapter of {settings.get('base_model_name_or_path') or 'an unnamed base model'!s:.80}",
-                   file="adapter_config.json")  # fmt: skip
+                   file="adapter_config.json", about=(CONFIG_FILE,))  # fmt: skip
 
 
 @rule(
@@ -60,6 +63,7 @@ def weights_twice(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 @rule(
     "SA705", "no-weights", "error", why="There is nothing to load.",
     fix="Save the model with save_pretrained(), which writes safetensors.",
+    explains=("SA701",),
 )  # fmt: skip
 def no_weights(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """There are no safetensors weights that transformers would load, or no tensors in them."""
@@ -75,15 +79,15 @@ def no_weights(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     is_listed = model.files.index_file in names
     lacking = "no model.safetensors" if is_listed else f"no model.safetensors and no {model.files.index_file}"
     shards = [name for name in names if name.endswith(_SHARDS)]
-    others = [name for name in names if name.endswith((".bin", ".gguf", ".safetensors", ".npz", ".msgpack", ".h5"))]
+    others = [name for name in names if name.endswith(_WEIGHTS) and not _OF_TRAINING.fullmatch(name)]
     if shards:
         of = "a distributed checkpoint (FSDP, DCP, DeepSpeed or Megatron)"
         yield Seen(
-            f"{lacking}; there are shards of {of}: {_some(shards)}", file=CONFIG_FILE, place="weights", fix=_MERGE
+            f"{lacking}; there are shards of {of}: {_some(shards)}", place="weights", fix=_MERGE, about=tuple(shards)
         )
     else:
         only = f"; only {_some(others)}" if others else ""
-        yield Seen(f"{lacking}{only}", file=CONFIG_FILE, place="weights")
+        yield Seen(f"{lacking}{only}", place="weights", about=tuple(others))
 
 
 def _some(names: list[str], most: int = 3) -> str:

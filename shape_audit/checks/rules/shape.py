@@ -7,12 +7,15 @@ from collections.abc import Callable, Iterator
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
+from shape_audit.checks.subjects import key_of
+from shape_audit.hub import CONFIG_FILE
 from shape_audit.records import Interval, ModelShape, Severity
 from shape_audit.shape import KnownModel, known_models, non_dense_reason, place
 from shape_audit.yardsticks import DEFAULT_YARDSTICK, shape_costs, shipped_yardstick
 
 NOTED = 0.01
 """Cost in loss above which a shape gets a note where the policy says nothing."""
+_SHAPE = (key_of(CONFIG_FILE, "num_hidden_layers"), key_of(CONFIG_FILE, "hidden_size"))
 BEYOND = {"params": "size", "r_dw": "R_D/W", "tokens": "training tokens"}
 FEWEST_KNOWN = 3
 """Known models of a type below which nothing is called unusual for it."""
@@ -46,6 +49,7 @@ def shape_cost(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
             f"{cost.basis} parameters and tokens, by {cost.description}{beyond}",
             place="shape_cost",
             severity=severity,
+            about=_SHAPE,
         )
 
 
@@ -61,6 +65,7 @@ def _outside(shape: ModelShape, interval: Interval | None) -> Iterator[Seen]:
             f"[{low}, {high}] ({interval.name})",
             place="r_dw",
             severity="warning",
+            about=_SHAPE,
         )
 
 

@@ -8,7 +8,10 @@ from collections.abc import Iterator
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
+from shape_audit.checks.subjects import STORED_SIZES, key_of, tensor
 from shape_audit.hub import element_bits
+
+TOTAL = "total_size"
 
 
 def _some(names: list[str], most: int = 3) -> str:
@@ -18,6 +21,7 @@ def _some(names: list[str], most: int = 3) -> str:
 @rule(
     "SA305", "shard-absent", "error", why="The tensors in it cannot be loaded.",
     fix="Add the file, or save the model again: index and shards are written together.",
+    explains=("SA301", "SA304", "SA310", "SA318"),
 )  # fmt: skip
 def shard_absent(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """The index lists files that are not there, or are no safetensors files."""
@@ -28,7 +32,10 @@ def shard_absent(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     for shard in absent if len(gone) < 2 else [shard for shard in absent if shard in model.files.files]:
         what = "is no safetensors file" if shard in model.files.files else "is not there"
         yield Seen(
-            f"{shard} {what}; {counts[shard]} tensors are listed in it", file=model.files.index_file, place=shard
+            f"{shard} {what}; {counts[shard]} tensors are listed in it",
+            file=model.files.index_file,
+            place=shard,
+            about=model.lost_with_files,
         )
     if len(gone) > 1:
         others = sorted(set(model.files.headers) - set(counts))
@@ -37,13 +44,14 @@ def shard_absent(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
         seen = (
             f"{len(gone)} of {len(counts)} files listed are not there ({_some(gone)}), with {tensors} tensors{instead}"
         )
-        yield Seen(seen, file=model.files.index_file, place=gone[0])
+        yield Seen(seen, file=model.files.index_file, place=gone[0], about=model.lost_with_files)
 
 
 @rule(
     "SA306", "index-does-not-match", "error",
     why="Readers that trust the index (vLLM, TGI, mmap loaders) miss the tensor or look in the wrong file.",
     fix="Write the index again: save the model, or use huggingface_hub.save_torch_state_dict.",
+    explains=("SA301", "SA302", "SA307", "SA310"),
 )  # fmt: skip
 def index_does_not_match(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """The index lists tensors in a file that lacks them, or does not list some that are stored."""
@@ -56,13 +64,16 @@ def index_does_not_match(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     for (shard, other), names in astray.items():
         are, they = ("is", "it is") if len(names) == 1 else (f"(and {len(names) - 1} more) are", "they are")
         where = f"{they} in {other}" if other else f"{they} in none"
-        yield Seen(f"{names[0]} {are} listed in {shard}; {where}", file=model.files.index_file, place=names[0])
+        lost = () if other else (*names, *map(tensor, names))
+        yield Seen(f"{names[0]} {are} listed in {shard}; {where}", file=model.files.index_file, place=names[0],
+                   about=(*lost, key_of(model.files.index_file, TOTAL)))  # fmt: skip
     for shard in sorted(set(listed.values()) & set(headers)):
         names = [name for name in headers[shard] if name not in listed]
         if names:
             are = "is" if len(names) == 1 else f"(and {len(names) - 1} more) are"
             yield Seen(f"{names[0]} {are} stored in {shard}, but not listed",
-                       file=model.files.index_file, place=names[0])  # fmt: skip
+                       file=model.files.index_file, place=names[0],
+                       about=(*names, key_of(model.files.index_file, TOTAL)))  # fmt: skip
 
 
 @rule(
@@ -84,7 +95,7 @@ def index_total(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
         seen = f"total_size is {total}, the tensors take {stored:,} bytes"
     else:
         return
-    yield Seen(seen, file=model.files.index_file, place="total_size")
+    yield Seen(seen, file=model.files.index_file, place=TOTAL, about=(STORED_SIZES,))
 
 
 @rule("SA308", "tensor-in-two-shards", "error", why="Which of the two is loaded depends on the reader.",

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 import re
+from collections import defaultdict
 from collections.abc import Iterator, Mapping
 from typing import Any, TypeGuard
 
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
+from shape_audit.checks.subjects import BUILDING, EMBEDDING, SPECIAL_TOKENS, key_of
 from shape_audit.checks.token_ids import TOKENIZER, TOKENIZER_CONFIG
 from shape_audit.checks.vocabulary_files import reader_of
+from shape_audit.hub import CONFIG_FILE
 
 _MEDIA = re.compile("image|audio|video|vision|speech", re.IGNORECASE)
 """Placeholders that a text model shares with its multimodal kin and is never given (gemma-3-1b: <image_soft_token>)."""
@@ -42,6 +45,7 @@ def _tokens(model: CheckedModel) -> dict[str, int]:
     "SA601", "tokenizer-larger-than-embedding", "error",
     why="An id beyond the embedding is an index error, on a GPU one that takes the process down.",
     fix="Resize the embedding (resize_token_embeddings(len(tokenizer))), or ship the tokenizer of training.",
+    explains=("SA602", "SA603"),
 )  # fmt: skip
 def tokenizer_larger_than_embedding(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """The tokenizer gives ids that the embedding has no row for."""
@@ -56,21 +60,45 @@ def tokenizer_larger_than_embedding(model: CheckedModel, policy: Policy) -> Iter
             one = f"{largest!a:.40} has the id {beyond[largest]:,}"
             is_for_media = all(_MEDIA.search(token) for token in beyond)
             yield Seen(f"the embedding has {rows:,} rows, but {one if len(beyond) == 1 else tell}",
-                       file=file, place="vocab", severity="note" if is_for_media else None)  # fmt: skip
+                       file=file, place="vocab", severity="note" if is_for_media else None,
+                       about=(*_if_promised(model, beyond[largest], EMBEDDING),
+                              *_keys_naming(model, set(beyond.values()))))  # fmt: skip
+
+
+def _if_promised(model: CheckedModel, number: int, subject: str) -> tuple[str, ...]:
+    """The subject, where the config promises a row for an id: that the embedding has none is then its own fault."""
+    promised = model.facts.vocab_size if model.facts else None
+    return (subject,) if promised and number < promised else ()
+
+
+def _keys_naming(model: CheckedModel, ids: set[int]) -> Iterator[str]:
+    """The keys of config.json and generation_config.json that name one of these ids."""
+    for file, config in ((CONFIG_FILE, model.config), (GENERATION, model.generation_config)):
+        yield from (key_of(file, key) for key in SPECIAL if ids & {*_ids(config, key)})
 
 
 @rule(
     "SA602", "special-token-out-of-range", "error", why="Generation that starts or pads with this id ends in an error.",
     fix="Set the id the tokenizer has for this token, or null.",
+    explains=("SA313", "SA603"),
 )  # fmt: skip
 def special_token_out_of_range(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A special-token id in config.json or generation_config.json has no row in the embedding."""
     rows = _rows(model)
-    for file, config in ("config.json", model.config), (GENERATION, model.generation_config):
-        for key in SPECIAL:
+    files: dict[tuple[str, int], list[str]] = defaultdict(list)
+    for key in SPECIAL if rows else ():
+        for file, config in ((CONFIG_FILE, model.config), (GENERATION, model.generation_config)):
             for number in _ids(config, key):
                 if rows and not 0 <= number < rows and not (key == "pad_token_id" and number == -1):
-                    yield Seen(f"{key} = {number}, but the embedding has {rows:,} rows", file=file, place=key)
+                    files[key, number].append(file)
+    if files:
+        said = ", ".join(f"{key} = {number}" + f" (and in {GENERATION})" * (len(named) > 1)
+                         for (key, number), named in files.items())  # fmt: skip
+        largest, named = max(number for _, number in files), next(iter(files.values()))
+        keys = [key_of(file, key) for (key, _), all_named in files.items() for file in all_named]
+        builds = (BUILDING,) * any(key == "pad_token_id" for key, _ in files)
+        yield Seen(f"{said}, but the embedding has {rows:,} rows", file=named[0], place=next(iter(files))[0],
+                   about=(*_if_promised(model, largest, SPECIAL_TOKENS), *keys, *builds))  # fmt: skip
 
 
 @rule(
@@ -85,14 +113,15 @@ def special_tokens_disagree(model: CheckedModel, policy: Policy) -> Iterator[See
         ours, generation = _ids(model.config, key), _ids(model.generation_config, key)
         if ours and generation and not set(ours) & set(generation):
             yield Seen(f"{key} is {_said(ours)} in config.json, {_said(generation)} in {GENERATION}",
-                       file=GENERATION, place=key)  # fmt: skip
+                       file=GENERATION, place=key, about=(key_of(CONFIG_FILE, key),))  # fmt: skip
         content = settings.get(key.removesuffix("_id"))
         text = content.get("content") if isinstance(content, dict) else content
         number = tokens.get(text) if isinstance(text, str) else None
         named = {*ours, *generation}
         if number is not None and named and number not in named:
             yield Seen(f"{key.removesuffix('_id')} of the tokenizer is {text} ({number}), but {key} is {_said(named)}",
-                       file=TOKENIZER_CONFIG, place=key)  # fmt: skip
+                       file=TOKENIZER_CONFIG, place=key,
+                       about=(key_of(CONFIG_FILE, key), key_of(GENERATION, key)))  # fmt: skip
 
 
 def _said(ids: Any) -> str:

@@ -1,0 +1,115 @@
+"""Writes data/block_parts.json: what the parts of a decoder's blocks hold, for each type of transformers.
+
+Each type is built on the meta device as its config class makes it, with few layers or few experts, and once more with
+each of its own switches (`attention_k_eq_v`, `use_qk_norm` ...) the other way round, and saved with its own
+save_pretrained, so that the names are those of files.
+
+    .venv/bin/python scripts/make_block_parts.py [--out FILE] [TYPE ...]     # after an update of transformers
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import logging
+import re
+import sys
+import warnings
+from collections.abc import Iterator
+from copy import deepcopy
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+import transformers
+from transformers import CONFIG_MAPPING, PretrainedConfig
+
+from benchmarks.meta_checkpoints import SETTINGS, build_from, model_types, reduced, save
+from shape_audit.checks.block_parts import any_number, parts_of
+from shape_audit.checks.checked_model import CheckedModel
+from shape_audit.hub import inspect_model
+from shape_audit.shape import text_part
+from shape_audit.shape.shipped_data import DATA
+
+_NUMBERED = re.compile(r"\.\d+\.")
+COMMON = {*PretrainedConfig().to_dict()}
+"""Keys that every config has: their switches are about running a model, not about what it holds."""
+
+
+def variants(model_type: str) -> Iterator[dict[str, Any]]:
+    """Configs of a type: few layers; all layers and few experts; few layers with one switch changed."""
+    whole = CONFIG_MAPPING[model_type](**SETTINGS.get(model_type, {})).to_dict()
+    yield (few := reduced(whole))
+    yield reduced(whole, layers=sys.maxsize, shared=sys.maxsize)
+    text, _ = text_part(few)
+    for key in sorted(key for key, value in text.items() if isinstance(value, bool) and key not in COMMON):
+        changed = deepcopy(few)
+        text_part(changed)[0][key] = not text[key]  # type: ignore[index]
+        yield changed
+
+
+def looks(model: Any) -> set[tuple[str, frozenset[str]]]:
+    """What each numbered module holds, the numbers inside left out."""
+    found: dict[tuple[str, str], set[str]] = {}
+    for name in model.state_dict():
+        list_name, number, rest = re.split(r"\.(\d+)\.", name, maxsplit=1) if _NUMBERED.search(name) else ("", "", name)
+        found.setdefault((list_name, number), set()).add(_NUMBERED.sub(".#.", f".{rest}"))
+    return {(list_name, frozenset(inside)) for (list_name, _), inside in found.items()}
+
+
+def seen_in(model_type: str, class_name: str) -> Iterator[tuple[str, str]]:
+    """(type of the text model, `part: what it holds`) of all blocks of all variants that can be built."""
+    known: set[tuple[str, frozenset[str]]] = set()
+    configs = variants(model_type)
+    while True:
+        with TemporaryDirectory(prefix="block-parts-") as folder:
+            try:
+                if (config := next(configs, None)) is None:
+                    return
+                built = build_from(model_type, class_name, config)
+                if (look := looks(built)) <= known:
+                    continue  # saving takes longer than building
+                known |= look
+                save(built, Path(folder))
+            except Exception as error:  # a switch that does not go with the rest
+                print(f"{model_type}: {type(error).__name__}: {str(error)[:80]}", file=sys.stderr)
+                continue
+            model = CheckedModel(inspect_model(folder))
+            if model.stack is None or model.facts is None or model.facts.text_model_type is None:
+                return
+            for names in {frozenset(block) for block in model.stack.blocks.values()}:
+                for part, inside in parts_of(names).items():
+                    yield model.facts.text_model_type, f"{any_number(part)}: {' '.join(sorted(inside))}"
+
+
+def main() -> None:
+    options = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    options.add_argument("--out", type=Path, default=DATA / "block_parts.json")
+    options.add_argument("types", nargs="*", metavar="TYPE")
+    given = options.parse_args()
+    logging.disable(logging.WARNING)
+    warnings.simplefilter("ignore")
+    transformers.utils.logging.disable_progress_bar()
+    classes = model_types()
+    found: dict[str, set[str]] = {}
+    for model_type in given.types or sorted(classes):
+        for text_type, part in seen_in(model_type, classes[model_type]):
+            found.setdefault(text_type, set()).add(part)
+    given.out.write_text(written(found), encoding="utf-8")
+
+
+def written(found: dict[str, set[str]]) -> str:
+    """The file: a line for each part and for each type."""
+    parts = sorted({part for of_type in found.values() for part in of_type})
+    number = {part: place for place, part in enumerate(parts)}
+    rows = {name: sorted(number[part] for part in of_type) for name, of_type in sorted(found.items())}
+    source = f"models of transformers {transformers.__version__}, scripts/make_block_parts.py"
+    types = ",\n".join(f"    {json.dumps(name)}: {json.dumps(row)}" for name, row in rows.items())
+    listed = ",\n".join(f"    {json.dumps(part)}" for part in parts)
+    return f'{{\n  "source": "{source}",\n  "parts": [\n{listed}\n  ],\n  "types": {{\n{types}\n  }}\n}}\n'
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,111 @@
+"""What the parts of a block hold in transformers' own models: q, k, v and o in `self_attn`, a norm before each part.
+
+It says what a block lacks that has no neighbour of its own kind to be compared with, and what all of them lack.
+"""
+
+from __future__ import annotations
+
+import json
+from collections import defaultdict
+from collections.abc import Iterable, Iterator, Mapping
+from functools import cache
+from pathlib import Path
+
+from shape_audit.checks.checked_model import CheckedModel
+from shape_audit.shape import BlockStack
+
+FEWEST_ALIKE = 3
+"""Blocks of a kind below which nobody can say which of them is the odd one."""
+Parts = dict[str, frozenset[str]]
+"""A part's name inside the block (empty for the block itself) -> what stands in it; there, `#` is any number."""
+
+
+def parts_of(names: Iterable[str]) -> Parts:
+    """The parts that names inside a block tell of. Biases are left out: most are a choice."""
+    found: dict[str, set[str]] = defaultdict(set)
+    for name in names:
+        if name.rpartition(".")[2] != "bias":
+            steps = name.removesuffix(".weight").split(".")
+            for place, step in enumerate(steps):
+                found[".".join(steps[:place])].add("#" if step.isdigit() else step)
+    return {part: frozenset(inside) for part, inside in found.items()}
+
+
+def missing_parts(model: CheckedModel) -> Iterator[tuple[list[int], tuple[str, ...]]]:
+    """Blocks and what they lack, where their neighbours cannot tell.
+
+    A block that is alone of its kind should have what its type gives it: in its parts, and of parts those that others
+    have. One of two, or one that stands apart from its kind, should have it if the others do: else the kind may be
+    meant to be without. And all together should have what no switch of the config takes from any of them.
+    """
+    facts = model.facts
+    if facts is None or not facts.is_known_type or model.config.get("auto_map") or model.is_quantized:
+        return
+    if model.is_compared or model.wrappers or model.empty_tensors or model.almost_empty:
+        return
+    same: dict[tuple[str, ...], list[int]] = defaultdict(list)
+    every = {name for part in model.alike for block in part.blocks.values() for name in block}
+    if lost := tuple(_missing(every, facts.text_model_type, only_fixed=True)):
+        same[lost] = [index for part in model.alike for index in part.blocks]
+    for part in model.alike if not lost else ():
+        for index, block in part.blocks.items():
+            if len(part.blocks) < FEWEST_ALIKE or stands_apart(model, part, index):
+                others = {name for i, other in part.blocks.items() if i != index for name in other}
+                missing = _missing({*block}, facts.text_model_type)
+                lost = tuple(
+                    one for one in missing
+                    if _has(others or every, one) or (not others and "." in one.removesuffix(".weight"))
+                )  # fmt: skip
+                same[lost] += [index] * bool(lost)
+    yield from ((sorted(indices), names) for names, indices in same.items() if names)
+
+
+def stands_apart(model: CheckedModel, part: BlockStack, index: int) -> bool:
+    """Whether a block has something that the others of its kind lack, where there may be kinds that nobody tells."""
+    return model.may_mix_kinds and any(rest not in part.usual for rest in part.blocks[index])
+
+
+def _has(names: set[str], part: str) -> bool:
+    return any(f"{name}.".startswith(f"{part}.") for name in names)
+
+
+def _missing(names: set[str], model_type: str | None, *, only_fixed: bool = False) -> Iterator[str]:
+    """What parts lack that hold less than they do in any model of this type (or, where this part is never so, than
+    other parts: a dense `mlp` than one of the experts). Nothing of those that hold something that transformers does not
+    give them: they are of a layout of their own.
+
+    Args:
+        only_fixed: ask only for what parts always hold, whatever the config says.
+    """
+    known = _known_parts(model_type)
+    for part, inside in parts_of(names).items():
+        wholes = known.get(any_number(part), [])
+        if only_fixed and (not part or len(wholes) != 1):
+            continue
+        others = [whole for other in known.values() for whole in other] if wholes else []
+        larger = [one for one in wholes if inside < one] or [one for one in others if inside < one]
+        if larger and inside not in wholes:
+            lost = min(larger, key=lambda whole: (len(whole), sorted(whole))) - inside
+            yield from (_full_name(f"{part}.{one}".removeprefix("."), names, known) for one in sorted(lost))
+
+
+def _full_name(name: str, names: set[str], known: Mapping[str, object]) -> str:
+    """With `.weight` at its end, unless it is a module, or parameters stand bare in its place (`A_log`, `D`)."""
+    beside = f"{name.rpartition('.')[0]}.".removeprefix(".")
+    is_bare = any(n.startswith(beside) and "." not in n.removeprefix(beside) for n in names)
+    return name if any_number(name) in known or is_bare else f"{name}.weight"
+
+
+def any_number(part: str) -> str:
+    """`mlp.experts.#` of `mlp.experts.7`: the name of a part, whichever of several like it."""
+    return ".".join("#" if step.isdigit() else step for step in part.split("."))
+
+
+@cache
+def _known_parts(model_type: str | None) -> dict[str, list[frozenset[str]]]:
+    table = json.loads((Path(__file__).resolve().parent.parent / "data" / "block_parts.json").read_text("utf-8"))
+    known: dict[str, list[frozenset[str]]] = defaultdict(list)
+    for number in table["types"].get(model_type, ()):
+        part, _, inside = table["parts"][number].partition(": ")
+        known[part].append(frozenset(inside.split()))
+    return dict(known)

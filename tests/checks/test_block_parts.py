@@ -1,0 +1,34 @@
+"""What ships about the parts of blocks is what the installed transformers writes."""
+
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shape_audit.checks.block_parts import parts_of
+from shape_audit.hub.json_files import parse_json_object
+from shape_audit.shape.shipped_data import DATA
+
+
+def parts_by_type(path: Path) -> dict[str, set[str]]:
+    table: dict[str, Any] = parse_json_object(path.read_bytes(), file=path.name)
+    return {name: {table["parts"][number] for number in numbers} for name, numbers in table["types"].items()}
+
+
+@pytest.mark.parametrize("types", [["qwen2", "falcon", "gemma4_text"]])
+def test_the_shipped_parts_are_those_of_the_installed_transformers(types: list[str], tmp_path: Path) -> None:
+    """All types take minutes; these have switches (multi_query, attention_k_eq_v) that change what a block holds."""
+    script = Path(__file__).resolve().parents[2] / "scripts" / "make_block_parts.py"
+    made = tmp_path / "made.json"
+    subprocess.run([sys.executable, str(script), "--out", str(made), *types], check=True, capture_output=True)
+    shipped = parts_by_type(DATA / "block_parts.json")
+    assert all(parts <= shipped[name] for name, parts in parts_by_type(made).items())
+    assert {*parts_by_type(made)} == {*types}
+
+
+def test_parts_of_a_block() -> None:
+    assert parts_of(["mlp.experts.0.up.weight", "mlp.experts.1.up.weight", "norm.weight", "attn.q.bias"]) == {
+        "": {"mlp", "norm"}, "mlp": {"experts"}, "mlp.experts": {"#"}, "mlp.experts.0": {"up"}, "mlp.experts.1": {"up"},
+    }  # fmt: skip
