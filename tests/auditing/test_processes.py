@@ -157,7 +157,9 @@ def children_of(process: int) -> list[int]:
     return [int(child) for child in Path(f"/proc/{process}/task/{process}/children").read_text().split()]
 
 
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
+)
 def test_however_the_launcher_ends_its_processes_end_too(long_run: Stopped, number: signal.Signals) -> None:
     launcher = long_run.process
     children = children_of(launcher.pid)
@@ -170,12 +172,13 @@ def test_however_the_launcher_ends_its_processes_end_too(long_run: Stopped, numb
     assert said.count("interrupted") == (number != signal.SIGKILL) and said.count("\n") <= 1, said
 
 
-def test_a_process_that_is_killed_is_named(long_run: Stopped) -> None:
-    os.kill(children_of(long_run.process.pid)[1], signal.SIGKILL)
+@pytest.mark.parametrize("rank", [0, 1])
+def test_a_process_that_is_killed_is_named(long_run: Stopped, rank: int) -> None:
+    os.kill(children_of(long_run.process.pid)[rank], signal.SIGKILL)
     long_run.go_on()
     shown, said = long_run.process.communicate(timeout=LONG)
     assert long_run.process.returncode == 128 + signal.SIGKILL and not shown
-    assert said == "shape-audit: process 1 of 2: ended by signal 9\n"
+    assert said == f"shape-audit: process {rank} of 2: ended by signal 9\n"
 
 
 def test_a_run_of_tests_that_is_killed_leaves_no_process_behind(
