@@ -27,6 +27,9 @@ from shape_audit.interaction.estimators.block_rows import (
 from shape_audit.interaction.stream.micro_batch import MicroBatch
 from shape_audit.interaction.width import WidthSums
 
+_PRODUCTS = ("stream", "update", "along", "gradient along", "gradient change", "gradient")
+"""Of every token: |h|^2, |u|^2, <h, u>, <g, u>, |change of g|^2, |g|^2."""
+
 
 class BlockWatch:
     """The blocks during one forward and its backward, of one micro-batch."""
@@ -36,16 +39,34 @@ class BlockWatch:
         Args:
             widths: position in the stream -> sums that what is seen there is added to.
         """
-        self._batch, self._widths = batch, widths
+        self._batch, self._widths, self._blocks = batch, widths, blocks
         self._stream: dict[int, Tensor] = {}
         self._gradient: tuple[int, Tensor] | None = None
-        self._sums_BLPA = torch.full((len(batch), blocks, 2, AMOUNTS), torch.nan, dtype=torch.float64)
+        self._seen_BT: dict[str, dict[int, Tensor]] = {name: {} for name in _PRODUCTS}
 
     def rows(self) -> BlockRows:
-        """What was seen; the pass is over."""
-        first, tokens = self._batch.first, self._batch.inputs_BT.shape[1]
-        index_B = torch.arange(first, first + len(self._batch))
-        return BlockRows(index_B, torch.full_like(index_B, tokens), self._sums_BLPA)
+        """What was seen; the pass is over. All blocks at once: dozens of small steps a block cost small models time."""
+        first, (batch, tokens) = self._batch.first, self._batch.inputs_BT.shape
+        unknown_BT = torch.full((batch, tokens), torch.nan, dtype=torch.float64)
+
+        def of_blocks(name: str) -> Tensor:
+            seen = self._seen_BT[name]
+            return torch.stack([seen[k].cpu().double() if k in seen else unknown_BT for k in range(self._blocks)])
+
+        stream_LBT, update_LBT, along_LBT, saving_LBT, change_LBT, grad_LBT = map(of_blocks, _PRODUCTS)
+        amounts: dict[int, Tensor] = {
+            TURN: _turn(stream_LBT, update_LBT, along_LBT),
+            SIZE: _quotient(update_LBT, stream_LBT).sqrt(),
+            SAVING: -saving_LBT,
+            GRADIENT_CHANGE: change_LBT,
+            GRADIENT: grad_LBT,
+        }
+        sums_BLPA = torch.empty(batch, self._blocks, 2, AMOUNTS, dtype=torch.float64)
+        for amount, of_tokens_LBT in amounts.items():
+            sums_BLPA[:, :, FIRST, amount] = of_tokens_LBT[:, :, 0].T
+            sums_BLPA[:, :, REST, amount] = of_tokens_LBT[:, :, 1:].sum(2).T
+        index_B = torch.arange(first, first + batch)
+        return BlockRows(index_B, torch.full_like(index_B, tokens), sums_BLPA)
 
     def forward(self, position: int, hidden_BTD: Any) -> None:
         """The stream at a position: 0 enters the first block, k comes out of block k - 1."""
@@ -59,9 +80,9 @@ class BlockWatch:
         if position - 1 not in self._stream:
             return
         before_BTD, update_BTD = self._update(position)
-        squared_BT, squared_update_BT = _dot(before_BTD, before_BTD), _dot(update_BTD, update_BTD)
-        self._keep(position, TURN, _turn(squared_BT, squared_update_BT, _dot(before_BTD, update_BTD)))
-        self._keep(position, SIZE, _quotient(squared_update_BT, squared_BT).sqrt())
+        self._keep(position, "stream", before_BTD, before_BTD)
+        self._keep(position, "update", update_BTD, update_BTD)
+        self._keep(position, "along", before_BTD, update_BTD)
 
     def _backward(self, position: int, grad_BTD: Tensor) -> None:
         """The gradient at a position; they come from the last to the first."""
@@ -70,12 +91,12 @@ class BlockWatch:
             self._widths[position].add_gradients(grad_BTD, self._batch.first)
         if self._gradient is not None and self._gradient[0] == position + 1:
             change_BTD = exact_BTD - self._gradient[1].to(exact_BTD.device)
-            self._keep(position + 1, GRADIENT_CHANGE, _dot(change_BTD, change_BTD))
+            self._keep(position + 1, "gradient change", change_BTD, change_BTD)
         self._gradient = (position, exact_BTD) if position else None
         if position - 1 in self._stream:
             update_BTD = self._update(position)[1]
-            self._keep(position, SAVING, -_dot(exact_BTD.to(update_BTD.device), update_BTD))
-            self._keep(position, GRADIENT, _dot(exact_BTD, exact_BTD))
+            self._keep(position, "gradient along", exact_BTD.to(update_BTD.device), update_BTD)
+            self._keep(position, "gradient", exact_BTD, exact_BTD)
         self._stream.pop(position, None)
 
     def _update(self, position: int) -> tuple[Tensor, Tensor]:
@@ -85,10 +106,9 @@ class BlockWatch:
         before_BTD = before_BTD.to(exact)
         return before_BTD, after_BTD.to(exact) - before_BTD
 
-    def _keep(self, position: int, amount: int, of_tokens_BT: Tensor) -> None:
-        exact_BT = of_tokens_BT.cpu().double()
-        sums_BP = self._sums_BLPA[:, position - 1, :, amount]
-        sums_BP[:, FIRST], sums_BP[:, REST] = exact_BT[:, 0], exact_BT[:, 1:].sum(1)
+    def _keep(self, position: int, name: str, left_BTD: Tensor, right_BTD: Tensor) -> None:
+        """The product at every token, of the block that ends at a position."""
+        self._seen_BT[name][position - 1] = torch.linalg.vecdot(left_BTD, right_BTD)
 
 
 @contextmanager
@@ -120,11 +140,6 @@ def _exact(tensor: Tensor) -> torch.dtype:
     return torch.float64 if tensor.dtype == torch.float64 else torch.float32
 
 
-def _dot(left_BTD: Tensor, right_BTD: Tensor) -> Tensor:
-    dot_BT: Tensor = torch.linalg.vecdot(left_BTD, right_BTD)
-    return dot_BT.double()
-
-
 def _turn(squared_BT: Tensor, squared_update_BT: Tensor, along_BT: Tensor) -> Tensor:
     """1 - cos(h, h + u) from |h|^2, |u|^2 and <h, u>.
 
@@ -139,4 +154,4 @@ def _turn(squared_BT: Tensor, squared_update_BT: Tensor, along_BT: Tensor) -> Te
 
 def _quotient(above_BT: Tensor, below_BT: Tensor) -> Tensor:
     """0 where the stream itself is 0: it has no direction to turn from."""
-    return torch.where(below_BT > 0, above_BT / below_BT.where(below_BT > 0, torch.ones_like(below_BT)), 0.0)
+    return torch.where(below_BT == 0, 0.0, above_BT / below_BT)
