@@ -10,7 +10,7 @@ from shape_audit.interaction.block_report import block_use
 from shape_audit.interaction.estimators.block_rows import BlockRows
 from shape_audit.interaction.estimators.window_rows import RepeatedWindows
 from shape_audit.interaction.protocols.loss_gradient import LossGradient
-from shape_audit.interaction.stream.block_watch import watched_blocks
+from shape_audit.interaction.stream.block_watch import BlockWatch, watched_blocks
 from shape_audit.interaction.stream.micro_batch import MicroBatch
 from shape_audit.interaction.stream.sites import parse_sites
 from shape_audit.models import find_blocks
@@ -136,3 +136,8 @@ def test_gradients_are_null_before_the_first_site_that_is_measured() -> None:
     first, second = block_use(watch.rows(), RepeatedWindows.of([tuple(window) for window in WINDOWS]))
     assert first.gradient_influence is None and first.block_influence > 0
     assert second.gradient_influence is not None and second.first_order_saving is not None
+
+
+def test_what_was_never_seen_has_no_number() -> None:
+    rows = BlockWatch(MicroBatch(torch.tensor(WINDOWS)), 2, {}).rows()
+    assert rows.sums_KLPA.shape == (len(WINDOWS), 2, 2, 5) and bool(rows.sums_KLPA.isnan().all())
