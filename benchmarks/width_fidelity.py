@@ -4,11 +4,12 @@ A pool of 1,024 windows is the population: the quotients of its own second momen
 windows are drawn from it with repetition, so that every window of a sample is an independent one, put into folds as a
 pass does, and go through the package's own `ranks`.
 
-    .venv/bin/python benchmarks/width_fidelity.py [--save]
+    .venv/bin/python benchmarks/width_fidelity.py [--counts N ...] [--save]
 """
 
 from __future__ import annotations
 
+import argparse
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -148,20 +149,24 @@ def measure(pool: WidthPool, count: int, draws: int) -> dict[str, tuple[float, f
 
 
 def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--counts", type=int, nargs="+", default=COUNTS, help="numbers of windows in a sample")
+    parser.add_argument("--save", action="store_true")
+    counts = parser.parse_args().counts
     torch.set_num_threads(1)
     pool_of = width_pools(windows_of(MODEL, read_text(), POOL, seq_len=SEQ_LEN))
     measured = {}
     for site, pool in pool_of.items():
-        measured[site] = {count: measure(pool, count, DRAWS) for count in COUNTS}
+        measured[site] = {count: measure(pool, count, DRAWS) for count in counts}
         print(site, measured[site], file=sys.stderr, flush=True)
     text = heading("Width: bias and coverage of effective and functional ranks")
     text += f"\n{MODEL}, windows of {SEQ_LEN} tokens, {DRAWS} samples each. Coverage of the 95 % interval; "
     text += "target 92 to 98 from 32 windows on.\n"
     for name in NAMES:
-        text += f"\n{name}: bias % ± spread %, coverage %\n\n| site | truth |{''.join(f' {n} |' for n in COUNTS)}\n"
-        text += f"| --- | ---: |{' ---: |' * len(COUNTS)}\n"
+        text += f"\n{name}: bias % ± spread %, coverage %\n\n| site | truth |{''.join(f' {n} |' for n in counts)}\n"
+        text += f"| --- | ---: |{' ---: |' * len(counts)}\n"
         for site, pool in pool_of.items():
-            cells = [measured[site][count][name] for count in COUNTS]
+            cells = [measured[site][count][name] for count in counts]
             row = "".join(
                 f" {100 * bias:+.1f} ± {100 * spread:.1f}, {100 * covers:.1f} |" for bias, spread, covers in cells
             )
