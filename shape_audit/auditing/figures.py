@@ -3,16 +3,17 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from shape_audit.errors import MissingExtraError
+from shape_audit.drawing import write_drawings
 from shape_audit.records import AuditRecord, ref_file_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
+    from matplotlib.figure import Figure
 
-FORMATS = ("png", "svg")
 Points = Sequence[tuple[float | None, tuple[float, float] | None]]
 
 
@@ -23,24 +24,20 @@ def write_use_figure(record: AuditRecord, folder: Path) -> list[Path]:
         OSError: the folder cannot be written to.
         MissingExtraError: matplotlib is not installed.
     """
-    try:
-        from matplotlib import rc_context
-        from matplotlib.figure import Figure  # not pyplot: a notebook's backend stays what it is
-    except ImportError as error:
-        raise MissingExtraError("figures need matplotlib: pip install 'shape-audit[board]'") from error
-    folder.mkdir(parents=True, exist_ok=True)
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "shape-audit", "font.size": 10}):
-        figure = Figure(figsize=(7, 7), layout="constrained")
-        above, below = figure.subplots(2, 1, sharex=True)
-        _draw_depth(above, record)
-        _draw_width(below, record)
-        shape = record.shape
-        figure.suptitle(f"{record.model.repo_id}: {shape.num_hidden_layers} layers on {shape.hidden_size:,}",
-                        parse_math=False)  # fmt: skip
-        paths = [folder / f"{ref_file_name(record.model.ref)}__use.{form}" for form in FORMATS]
-        for path in paths:
-            figure.savefig(path, dpi=150, metadata={"Date": None} if path.suffix == ".svg" else None)
-    return paths
+    return write_drawings({f"{ref_file_name(record.model.ref)}__use": partial(_figure, record)}, folder)
+
+
+def _figure(record: AuditRecord) -> Figure:
+    from matplotlib.figure import Figure  # not pyplot: a notebook's backend stays what it is
+
+    figure = Figure(figsize=(7, 7), layout="constrained")
+    above, below = figure.subplots(2, 1, sharex=True)
+    _draw_depth(above, record)
+    _draw_width(below, record)
+    shape = record.shape
+    figure.suptitle(f"{record.model.repo_id}: {shape.num_hidden_layers} layers on {shape.hidden_size:,}",
+                    parse_math=False)  # fmt: skip
+    return figure
 
 
 def _draw_depth(axes: Axes, record: AuditRecord) -> None:

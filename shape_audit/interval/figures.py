@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Any, NamedTuple
 
 import numpy as np
 
-from shape_audit.errors import MissingExtraError
+from shape_audit.drawing import write_drawings
 from shape_audit.interval.sweep_table import SHIPPED_TABLE, Budgets, number_in, read_budgets, read_rows
 from shape_audit.records import IntervalDerivation
 
@@ -20,7 +20,6 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-FORMATS = ("png", "svg")
 SHADE = "0.9"
 R_DW = "R_D/W = layers / hidden size"
 
@@ -54,11 +53,6 @@ def write_figures(derivation: IntervalDerivation, table: str | Path | None, fold
         MissingExtraError: matplotlib is not installed.
         UsageError, CorruptFileError, IncompleteError: as `derive_interval`.
     """
-    try:
-        from matplotlib import rc_context
-    except ImportError as error:
-        raise MissingExtraError("figures need matplotlib: pip install 'shape-audit[board]'") from error
-
     path = Path(table) if table is not None else SHIPPED_TABLE
     asked = {budget.target_params for budget in derivation.budgets}
     points = [_Point.of(row) for _, row in read_rows(path)]
@@ -73,15 +67,7 @@ def write_figures(derivation: IntervalDerivation, table: str | Path | None, fold
     for measured in (*PROTOCOLS, unnamed):
         if any(point.number(f"{measured.prefix}aofe_ratio") is not None for point in points):
             drawings[f"interaction_{measured.name}"] = partial(_interaction, derivation, points, measured)
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "shape-audit", "font.size": 10}):
-        for name, draw in drawings.items():
-            figure = draw()
-            for form in FORMATS:
-                written.append(folder / f"{name}.{form}")
-                figure.savefig(written[-1], dpi=150, metadata={"Date": None} if form == "svg" else None)
-    return written
+    return write_drawings(drawings, folder)
 
 
 class _Point(NamedTuple):

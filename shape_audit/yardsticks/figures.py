@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
 import numpy as np
 
-from shape_audit.errors import MissingExtraError
+from shape_audit.drawing import write_drawings
 from shape_audit.records import YardstickReport
 
 if TYPE_CHECKING:
@@ -26,21 +27,10 @@ def write_yardstick_figures(report: YardstickReport, folder: Path) -> list[Path]
         OSError: the folder cannot be written to.
         MissingExtraError: matplotlib is not installed.
     """
-    try:
-        from matplotlib import rc_context
-    except ImportError as error:
-        raise MissingExtraError("figures need matplotlib: pip install 'shape-audit[board]'") from error
-    folder.mkdir(parents=True, exist_ok=True)
-    written = []
-    with rc_context({"svg.fonttype": "none", "svg.hashsalt": "shape-audit", "font.size": 10}):
-        figures = {"cost_against_r_dw": _cost(report)}
-        if report.time_elasticity is not None:
-            figures["training_time_against_r_dw"] = _time(report)
-        for name, figure in figures.items():
-            for form in ("png", "svg"):
-                written.append(folder / f"{name}.{form}")
-                figure.savefig(written[-1], dpi=150, metadata={"Date": None} if form == "svg" else None)
-    return written
+    drawings = {"cost_against_r_dw": partial(_cost, report)}
+    if report.time_elasticity is not None:
+        drawings["training_time_against_r_dw"] = partial(_time, report)
+    return write_drawings(drawings, folder)
 
 
 def _figure() -> Figure:
