@@ -38,7 +38,7 @@ def fit_loss(budgets: Budgets, *, draws: int, seed: int) -> tuple[LossFit | None
         return None, too_few
     if len(budgets) > MOST_BUDGETS:
         return None, f"no parametric fit: {len(budgets):,} budgets; it is made for at most {MOST_BUDGETS}"
-    table = _Table(budgets)
+    table = FittedCells(budgets)
     fitted_1P = table.solve(np.ones((1, shapes)))
     curvature = float(fitted_1P[0, table.curve])
     if not np.isfinite(curvature):
@@ -92,7 +92,7 @@ def _unknowns(budgets: int) -> int:
     return budgets + 2 + (budgets > 1)
 
 
-class _Table:
+class FittedCells:
     """The cells of all budgets as columns, and the linear step over resamples of them.
 
     Letters: B budgets, C cells, D resamples, P unknowns: a level a budget, then c, p and, for several budgets, q.
@@ -167,7 +167,7 @@ Law = tuple[float | None, float | None, float | None]
 Ends = tuple[float, float] | None
 
 
-def _power_law(table: _Table, lowest_1B: Floats, lowest_DB: Floats) -> tuple[Law, tuple[Ends, Ends, Ends]]:
+def _power_law(table: FittedCells, lowest_1B: Floats, lowest_DB: Floats) -> tuple[Law, tuple[Ends, Ends, Ends]]:
     """L_inf, A and b through the losses of the best shapes, and the middle 95 % of each over the resamples.
 
     None of them where there are too few budgets, or b is at an end of where it is looked for.

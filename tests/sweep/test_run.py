@@ -122,7 +122,7 @@ def test_several_lengths_are_one_table_and_killed_in_a_decay_it_is_the_same(tmp_
     assert not list((killed / "states").iterdir())
     more = shape_audit.run_sweep(**(LENGTHS | {"tokens_per_param": [0.5, 1.0]}), output=killed)
     assert [(row.tokens_per_param, row.steps) for row in more] == [(0.5, 47), (1.0, 94)] and len(lines(killed)) == 3
-    with pytest.raises(UsageError, match="--tokens-per-param was several for the models there, is 1.5"):
+    with pytest.raises(UsageError, match=r"--tokens-per-param was several for the models there, is 1\.5"):
         shape_audit.run_sweep(**(LENGTHS | {"tokens_per_param": 1.5}), output=killed)
 
 
