@@ -64,8 +64,9 @@ def write_figures(derivation: IntervalDerivation, table: str | Path | None, fold
     }
     if len(budgets) > 1:
         drawings["best_r_dw_against_params"] = partial(_against_params, derivation)
-    for budget in asked if derivation.lengths else ():
-        ranges = [one for one in derivation.lengths.ranges if one.range.target_params == budget]
+    lengths = derivation.lengths.ranges if derivation.lengths else []
+    for budget in asked:
+        ranges = [one for one in lengths if one.range.target_params == budget]
         if len(ranges) > 1:
             drawings[f"best_r_dw_against_length_{_count(budget)}"] = partial(_against_length, derivation, ranges)
     for measured in (*PROTOCOLS, unnamed):
@@ -208,7 +209,7 @@ def _best(derivation: IntervalDerivation, points: Sequence[_Best], fitted: str) 
     _plain_ticks(axes.yaxis, [end for _, scanned, _ in points for end in (scanned.low, scanned.high)])
     axes.minorticks_off()
     axes.set_ylabel(R_DW)
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, loc="upper left")  # "best" warns where a loaded machine is slow
     return figure
 
 

@@ -13,7 +13,7 @@ from collections.abc import Mapping
 
 import numpy as np
 
-from shape_audit.interval.loss_fit import LEAST_FOUND, FittedCells, Floats, fit_loss
+from shape_audit.interval.loss_fit import LEAST_FOUND, FittedCells, Floats, fit_loss, middle
 from shape_audit.interval.ranges import budget_range
 from shape_audit.interval.seed_bootstrap import resample_seeds
 from shape_audit.interval.sweep_table import Budgets, Cell, Lengths
@@ -53,8 +53,8 @@ def _drift(budget: int, of_length: Mapping[float, list[Cell]], *, draws: int, se
     if len(shapes) < FEWEST:
         return None
     every_C = np.ones(len(shapes))
-    counts_DC = np.random.default_rng(seed).multinomial(len(shapes), every_C / len(shapes), draws)
-    counts_DC = np.vstack([every_C, counts_DC])  # the first is the fit itself
+    drawn_DC = np.random.default_rng(seed).multinomial(len(shapes), every_C / len(shapes), draws)
+    counts_DC = np.vstack([every_C, drawn_DC])  # the first is the fit itself
     found = {}
     for length, cells in of_length.items():
         best_D = _log_best({budget: [cell for cell in cells if cell.shape in shapes]}, counts_DC)
@@ -66,12 +66,12 @@ def _drift(budget: int, of_length: Mapping[float, list[Cell]], *, draws: int, se
     x_L -= x_L.mean()
     drift_D = np.stack(list(found.values()), axis=1) @ x_L / (x_L @ x_L)
     drawn = drift_D[1:][np.isfinite(drift_D[1:])]
-    low, high = np.percentile(drawn, [2.5, 97.5]) if len(drawn) >= LEAST_FOUND * draws else (None, None)
+    holds = len(drawn) >= LEAST_FOUND * draws
     return LengthDrift(
         target_params=budget,
         lengths=list(found),
         drift=float(drift_D[0]),
-        drift_ci=None if low is None else (float(low), float(high)),
+        drift_ci=middle(drawn) if holds else None,
     )
 
 

@@ -56,7 +56,7 @@ Lengths = Mapping[int, Mapping[float, list[Cell]]]
 def read_rows(path: Path) -> list[dict[str, Any]]:
     """The lines of a table that `read_budgets` reads, every cell a text; raises as it does."""
     longest = {budget: _longest(of_length) for budget, of_length in read_lengths(path).items()}
-    return [row for _, row in _read(path) if _length_in(row) == longest[int(float(row["target_params"]))]]
+    return [row for _, row in _read(path) if _length(row, path) == longest[int(float(row["target_params"]))]]
 
 
 def _read(path: Path) -> list[tuple[int, dict[str, Any]]]:
@@ -119,7 +119,7 @@ def read_lengths(table: str | Path | None) -> Lengths:
     seen: dict[tuple[Any, ...], int] = {}
     for line, row in _read(path):
         budget, depth, width, loss = _numbers(row, f"{path}: line {line}")
-        length = _length_in(row)
+        length = _length(row, f"{path}: line {line}")
         if seed := row.get("seed"):
             first = seen.setdefault((budget, length, depth, width, row.get("family"), seed), line)
             if first != line:
@@ -137,8 +137,13 @@ def _longest(of_length: Mapping[float, list[Cell]]) -> float:
     return max(of_length, key=lambda length: (len(of_length[length]), length))
 
 
-def _length_in(row: Mapping[str, Any]) -> float:
-    return number_in(row, LENGTH) or 0.0
+def _length(row: Mapping[str, Any], where: str | Path) -> float:
+    """Of a line; 0 in a table without the column."""
+    cell = row.get(LENGTH)
+    value = 0.0 if cell is None else number_in(row, LENGTH)
+    if value is None or (cell is not None and value <= 0):
+        raise CorruptFileError(f"{where}: {LENGTH} is {str(cell)[:40]!r}, not a positive number")
+    return value
 
 
 def _numbers(row: Mapping[str, str], where: str) -> list[float]:

@@ -28,7 +28,9 @@ def plan_shapes(options: SweepOptions) -> tuple[list[PlannedShape], list[LeftOut
     Raises:
         UsageError: no shape fits anywhere.
     """
-    family, shapes, left_out = family_named(options.family), [], []
+    family = family_named(options.family)
+    shapes: list[PlannedShape] = []
+    left_out: list[LeftOutShape] = []
     for budget in options.budgets:
         for depth in options.layers:
             fitted = fit_width(

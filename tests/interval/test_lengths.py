@@ -125,6 +125,9 @@ def test_one_training_twice_is_refused_and_one_seed_at_two_lengths_is_not(tmp_pa
     (first, *rest) = lines()
     with pytest.raises(CorruptFileError, match="the same shape, budget and seed as in line 2"):
         derive_interval(table(tmp_path, [first, *rest, first], HEADER))
+    for cell in ("", "long", -1):
+        with pytest.raises(CorruptFileError, match=f"line 25: tokens_per_param is '{cell}', not a positive number"):
+            derive_interval(table(tmp_path, [first, *rest[:-1], (*first[:5], cell)], HEADER))
 
 
 def test_the_command_shows_and_draws_it(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
