@@ -29,15 +29,13 @@ def _line(one: LengthRange) -> tuple[str, ...]:
 
 def lengths_lines(found: BestAgainstLength) -> list[str]:
     """How the fitted best shape goes with the length, and what could not be told."""
-    lines = [_drift(drift) for drift in found.drifts]
+    lines = [_drift(drift) for drift in found.drifts] or [
+        "How the best shape goes with the length cannot be told: fewer than two lengths have a fitted one."
+    ]
     if any(one.seeds for one in found.ranges):
         lines.append(
             "Over seeds: the middle 95 % of the best scanned R_D/W where the runs of each shape are drawn anew, and in "
             "brackets how often the best stays the best."
-        )
-    if not lines:
-        lines.append(
-            "How the best shape goes with the length cannot be told: fewer than two lengths have a fitted one."
         )
     return lines + [f"{note}." for note in found.notes]
 

@@ -113,7 +113,7 @@ class SweepOptions(Spec):
                 value = math.nan
             if not 0 < value <= 1e6:
                 raise UsageError(f"--tokens-per-param must be more than 0 and at most 1e6, not {str(length)[:40]}")
-            found.add(value)
+            found.add(float(f"{value:g}"))  # as the names of models have it
         return tuple(sorted(found))
 
     @property

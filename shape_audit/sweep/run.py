@@ -124,7 +124,7 @@ def _run(options: SweepOptions, progress: SweepProgress, processes: SingleProces
         if processes.is_first:
             folder.settle(options, text, precision)
         rows = processes.from_first(read_table(folder.table) if processes.is_first else None)
-        cells = cells_of(options)
+        cells = _cells(options)
         done = {row.name for row in rows}
         session = SweepSession(options, text, folder, accelerator, processes, progress)
         total, behind = sum(trained_flops(shape) for shape, _ in cells), 0.0
@@ -146,7 +146,7 @@ def _run(options: SweepOptions, progress: SweepProgress, processes: SingleProces
     return [row for row in in_order(rows) if row.name in asked]
 
 
-def cells_of(options: SweepOptions) -> list[tuple[PlannedShape, int]]:
+def _cells(options: SweepOptions) -> list[tuple[PlannedShape, int]]:
     """The models in the order of their training: shape by shape, seed by seed, the lengths of a trunk one by one."""
     shapes = plan_shapes(options)[0]
     several = len(options.lengths)
