@@ -16,7 +16,7 @@ import numpy as np
 from shape_audit.interval.loss_fit import LEAST_FOUND, FittedCells, Floats, fit_loss, middle
 from shape_audit.interval.ranges import budget_range
 from shape_audit.interval.seed_bootstrap import resample_seeds
-from shape_audit.interval.sweep_table import Budgets, Cell, Lengths
+from shape_audit.interval.sweep_table import Cell, Lengths
 from shape_audit.records import BestAgainstLength, LengthDrift, LengthRange
 
 FEWEST = 4
@@ -29,6 +29,7 @@ def best_against_length(lengths: Lengths, tolerance: float, *, draws: int, seed:
         return None
     ranges, drifts, notes = [], [], []
     for budget, of_length in lengths.items():
+        scanned = {}
         for length, cells in of_length.items():
             seeds, _ = resample_seeds({budget: cells}, tolerance, draws=draws, seed=seed)
             fit, why = fit_loss({budget: cells}, draws=draws, seed=seed)
@@ -40,44 +41,46 @@ def best_against_length(lengths: Lengths, tolerance: float, *, draws: int, seed:
                     fitted=fit.best[0] if fit else None,
                 )
             )
+            if fit and fit.best[0].is_scanned:
+                scanned[length] = cells
             if why:
                 notes.append(f"{budget:,} parameters, {length:g} tokens a parameter: {why}")
-        drift = _drift(budget, of_length, draws=draws, seed=seed)
-        drifts += [drift] if drift else []
+        if drift := _drift(budget, scanned, draws=draws, seed=seed):
+            drifts.append(drift)
     return BestAgainstLength(ranges=ranges, drifts=drifts, notes=notes)
 
 
 def _drift(budget: int, of_length: Mapping[float, list[Cell]], *, draws: int, seed: int) -> LengthDrift | None:
-    """Of the shapes that every length has; None where fewer than two lengths have a lowest point in reach."""
+    """Of lengths with a fitted best inside of the scan, over the shapes that all of them have."""
+    if len(of_length) < 2:
+        return None
     shapes = set.intersection(*({cell.shape for cell in cells} for cells in of_length.values()))
     if len(shapes) < FEWEST:
         return None
     every_C = np.ones(len(shapes))
     drawn_DC = np.random.default_rng(seed).multinomial(len(shapes), every_C / len(shapes), draws)
     counts_DC = np.vstack([every_C, drawn_DC])  # the first is the fit itself
-    found = {}
-    for length, cells in of_length.items():
-        best_D = _log_best({budget: [cell for cell in cells if cell.shape in shapes]}, counts_DC)
-        if np.isfinite(best_D[0]):
-            found[length] = best_D
-    if len(found) < 2:
-        return None
-    x_L = np.log(list(found))
+    log_best_DL = np.stack(
+        [_log_best([cell for cell in cells if cell.shape in shapes], counts_DC) for cells in of_length.values()], axis=1
+    )
+    x_L = np.log(list(of_length))
     x_L -= x_L.mean()
-    drift_D = np.stack(list(found.values()), axis=1) @ x_L / (x_L @ x_L)
+    drift_D = log_best_DL @ x_L / (x_L @ x_L)
+    if not np.isfinite(drift_D[0]):
+        return None
     drawn = drift_D[1:][np.isfinite(drift_D[1:])]
     holds = len(drawn) >= LEAST_FOUND * draws
     return LengthDrift(
         target_params=budget,
-        lengths=list(found),
+        lengths=list(of_length),
         drift=float(drift_D[0]),
         drift_ci=middle(drawn) if holds else None,
     )
 
 
-def _log_best(one: Budgets, counts_DC: Floats) -> Floats:
-    """ln a* (D,) of one budget at one length; NaN where it is in no reach of the scan."""
-    table = FittedCells(one)
+def _log_best(cells: list[Cell], counts_DC: Floats) -> Floats:
+    """ln a* (D,) at one length; NaN where it is in no reach of the scan."""
+    table = FittedCells({1: cells})
     fitted_DP = table.solve(counts_DC)
     with np.errstate(divide="ignore", invalid="ignore"):
         return np.where(table.has_best_in_reach(fitted_DP), table.log_best(fitted_DP)[:, 0], np.nan)

@@ -135,7 +135,7 @@ class LengthDrift(Frozen):
 
     target_params: int
     lengths: list[float]
-    """Those with a fitted best shape: two or more."""
+    """Those with a fitted best shape inside of the scan: two or more."""
     drift: float
     """d ln a* / d ln(tokens a parameter): above 0 where longer training asks for deeper shapes."""
     drift_ci: Ends | None
@@ -148,7 +148,7 @@ class BestAgainstLength(Frozen):
     ranges: list[LengthRange]
     """By budget and length."""
     drifts: list[LengthDrift]
-    """Of the budgets with a fitted best shape at two lengths or more."""
+    """Of the budgets with a fitted best shape, inside of the scan, at two lengths or more."""
     notes: list[str]
 
 

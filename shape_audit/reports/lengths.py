@@ -30,7 +30,8 @@ def _line(one: LengthRange) -> tuple[str, ...]:
 def lengths_lines(found: BestAgainstLength) -> list[str]:
     """How the fitted best shape goes with the length, and what could not be told."""
     lines = [_drift(drift) for drift in found.drifts] or [
-        "How the best shape goes with the length cannot be told: fewer than two lengths have a fitted one."
+        "How the best shape goes with the length cannot be told: fewer than two lengths have a fitted best that lies "
+        "inside of the scan."
     ]
     if any(one.seeds for one in found.ranges):
         lines.append(

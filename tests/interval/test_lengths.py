@@ -122,6 +122,19 @@ def test_what_cannot_be_told_is_said(tmp_path: Path, capsys: pytest.CaptureFixtu
     assert "cannot be told: fewer than two lengths" in " ".join(capsys.readouterr().out.split())
 
 
+def test_a_best_beyond_the_scan_is_shown_and_does_not_enter_the_drift(tmp_path: Path) -> None:
+    """After one token a parameter the best is planted a little below the shallowest shape."""
+
+    def of(length: float, r_dw: float) -> float:
+        return 2 + 0.02 * (math.log(r_dw) - math.log({1.0: 0.005, 5.0: 0.02, 20.0: 0.04}[length])) ** 2
+
+    found = derive_interval(table(tmp_path, lines(of), HEADER), draws=200).lengths
+    assert found and found.ranges[0].fitted and found.ranges[0].fitted.r_dw == pytest.approx(0.005)
+    assert not found.ranges[0].fitted.is_scanned
+    (drift,) = found.drifts
+    assert drift.lengths == [5, 20] and drift.drift == pytest.approx(math.log(2) / math.log(4))
+
+
 def test_one_training_twice_is_refused_and_one_seed_at_two_lengths_is_not(tmp_path: Path) -> None:
     (first, *rest) = lines()
     with pytest.raises(CorruptFileError, match="the same shape, budget and seed as in line 2"):
