@@ -135,8 +135,8 @@ def report(rows: list[SweepRow], options: SweepOptions, derivation: IntervalDeri
         f"{len(rows)} models, {options.batch * options.seq_len:,} bytes a step, one thread: "
         f"{trained_minutes(rows, options):.0f} minutes of training on a machine shared with other work. Losses in nats "
         f"per byte over {rows[0].test_bytes:,} bytes of the test text (books that no model was trained on); byte "
-        f"n-grams of one, two and three bytes, counted on the training text, reach {grams} on all of it. **300k is below the "
-        "budgets the interval is derived from: this shows the tool, not the law.**",
+        f"n-grams of one, two and three bytes, counted on the training text, reach {grams} on all of it. **300k is "
+        "below the budgets the interval is derived from: this shows the tool, not the law.**",
         *missing(rows, options),
         losses(found),
         "Seeds stand beside each other. Above best: of the means, against the best of the length.",
