@@ -412,7 +412,7 @@ def test_options_that_cannot_be_meant(tiny_llama: Path, tmp_path: Path) -> None:
         shape_audit.audit(model, max_windows=8)
     with pytest.raises(UsageError, match="--protocol must be one of loss-gradient, output-gradient"):
         shape_audit.audit(model, protocol="loss")
-    with pytest.raises(UsageError, match="measures the output; leave out --sites"):
+    with pytest.raises(UsageError, match="has a site of its own; leave out --sites"):
         shape_audit.audit(model, protocol="projected-output", sites="embedding")
     with pytest.raises(UsageError, match="needs eager attention"):
         shape_audit.audit(model, protocol="projected-output", attn_implementation="sdpa")
