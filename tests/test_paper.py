@@ -137,7 +137,10 @@ def test_a_double_descent_is_told_from_none(losses: list[float], energies: list[
         10**i: [{"loss": loss + spread, "aofe": energy} for spread in (-0.004, 0.0, 0.004)]
         for i, (loss, energy) in enumerate(zip(losses, energies, strict=True))
     }
-    assert double_descent.judged(done)[0] == verdict
+    assert double_descent.judged(done, whole_up_to=100)[0] == verdict
+    rising = {size: done[size] for size in list(done)[:2]}
+    if losses[1] > losses[0]:
+        assert double_descent.judged(rising, whole_up_to=100)[0] == "cannot be told", "the end is not there yet"
 
 
 def test_finished_pieces_are_kept_for_the_same_settings_only(tmp_path: Path) -> None:

@@ -1,8 +1,8 @@
 """Rerun claims of the paper and write one dated page.
 
-scripts/paper                        # all claims at full size, hours on two cores; what is finished is kept
+scripts/paper                        # all claims, two hours on two idle cores; what is finished is kept
 scripts/paper mlp_scan tiny_gpts     # some of them
-scripts/paper --minutes 20           # begin no further training after that, and say what was reached
+scripts/paper --minutes 20           # at most so long for each claim, and say what was reached
 scripts/paper --quick                # all at toy sizes, under a minute: whether every step works, and no more
 """
 
@@ -24,13 +24,13 @@ KEPT = ROOT / "build" / "paper"
 
 def page(names: list[str], *, is_quick: bool, minutes: float | None = None) -> str:
     """All of it, Markdown."""
-    deadline = None if minutes is None else time.monotonic() + 60 * minutes
     found: list[tuple[Claim, Outcome, float]] = []
     commits: set[str] = set()
     for name in names:
         script = import_module(f"benchmarks.paper.{name}")
-        run = Run(is_quick, None if is_quick else KEPT / name, deadline)
         started = time.monotonic()
+        deadline = None if minutes is None else started + 60 * minutes
+        run = Run(is_quick, None if is_quick else KEPT / name, deadline)
         outcome = script.measure(run)
         found.append((script.CLAIM, outcome, (run.seconds + time.monotonic() - started) / 60))
         commits |= run.commits
@@ -54,7 +54,9 @@ def main() -> None:
     )
     parser.add_argument("claims", nargs="*", metavar="CLAIM", help=f"one of {', '.join(EXPERIMENTS)}; all by default")
     parser.add_argument("--quick", action="store_true", help="toy sizes; writes no page")
-    parser.add_argument("--minutes", type=float, metavar="N", help="begin no further training after N minutes")
+    parser.add_argument(
+        "--minutes", type=float, metavar="N", help="begin no further training of a claim after N minutes"
+    )
     given = parser.parse_args()
     unknown = set(given.claims) - set(EXPERIMENTS)
     if unknown:

@@ -135,7 +135,7 @@ def trained(shape: NetworkShape, seed: int, settings: Settings) -> dict[str, Any
 
 def measure(run: Run) -> Outcome:
     """See the claim."""
-    settings = Settings(4000, 3, size=8, batch=8, validation=16, examples=16) if run.is_quick else Settings(60_000, 300)
+    settings = Settings(4000, 3, size=8, batch=8, validation=16, examples=16) if run.is_quick else Settings(30_000, 200)
     depths = (1, 2, 3, 4) if run.is_quick else (2, 3, 4, 6, 8, 12, 16)
     scan = Scan(
         shapes=shapes_of(depths, settings.params, parameters),

@@ -121,7 +121,7 @@ def trained(shape: NetworkShape, seed: int, settings: Settings) -> dict[str, Any
 
 def measure(run: Run) -> Outcome:
     """See the claim."""
-    settings = Settings(60_000, 600)
+    settings = Settings(30_000, 400)
     if run.is_quick:
         settings = Settings(6000, 3, length=6, batch=8, validation=8, examples=16)
     depths = (1, 2, 3, 4) if run.is_quick else (1, 2, 3, 4, 6, 8)
