@@ -127,8 +127,8 @@ def measure(run: Run) -> Outcome:
         f"the authors' own 15 rows by the same rule: {verdict}. {words}",
         "their stored summary (figures/depth_scan_summary.txt) is of another run than their table: 13 depths, best "
         "loss .0075 at 13 layers",
-        f"here {settings.params:,} parameters, {settings.steps} steps and a cosine to the end; theirs 300,000, until 20 "
-        "evaluations bring nothing, after 10,000 to 21,600 steps",
+        f"here {settings.params:,} parameters, {settings.steps} steps and a cosine to the end; theirs 300,000, until "
+        "20 evaluations bring nothing, after 10,000 to 21,600 steps",
         "each example's gradient once: a single output has no other cotangents than +1 and -1",
     ]
     return scan_outcome(run, scan, notes)
