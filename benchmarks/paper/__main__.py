@@ -13,7 +13,7 @@ import time
 from importlib import import_module
 
 from benchmarks.paper.claim import Claim, Outcome, section
-from benchmarks.paper.run import Run
+from benchmarks.paper.run import OutOfTime, Run
 from benchmarks.reporting import ROOT, heading, result_path
 
 EXPERIMENTS = ("gaussian_min_norm", "best_shapes", "sweep_interaction", "open_models", "tiny_gpts",
@@ -31,7 +31,10 @@ def page(names: list[str], *, is_quick: bool, minutes: float | None = None) -> s
         started = time.monotonic()
         deadline = None if minutes is None else started + 60 * minutes
         run = Run(is_quick, None if is_quick else KEPT / name, deadline)
-        outcome = script.measure(run)
+        try:
+            outcome = script.measure(run)
+        except OutOfTime:
+            outcome = Outcome("Time was up before it could be measured.", "cannot be told")
         found.append((script.CLAIM, outcome, (run.seconds + time.monotonic() - started) / 60))
         commits |= run.commits
     verdicts = "\n".join(f"| {claim.name} | {outcome.verdict} |" for claim, outcome, _ in found)
