@@ -56,7 +56,7 @@ def measured(model: str, windows: int, seq_len: int) -> dict[str, Any]:
 
 def test_loss(depth: int, width: int) -> float:
     """Nats per byte on the books that were held out when the model was trained."""
-    losses = {(row["num_hidden_layers"], row["hidden_size"]): row["test_ce"] for _, row in read_rows(ZOO)}
+    losses = {(row["num_hidden_layers"], row["hidden_size"]): row["test_ce"] for row in read_rows(ZOO)}
     return float(losses[str(depth), str(width)])
 
 

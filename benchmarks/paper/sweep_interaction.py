@@ -67,7 +67,7 @@ def _over_budgets(quantity: QuantityAndLoss) -> tuple[float, float, float]:
 
 def _plugin_against_unbiased() -> str:
     """By how much plug-in ratios of our own sweep are above U-statistics, at most."""
-    rows = [row for _, row in read_rows(ZOO)]
+    rows = read_rows(ZOO)
     above = {
         words: max(float(row[f"{column}_plugin"]) - float(row[column]) for row in rows)
         for words, column in (
