@@ -105,8 +105,9 @@ def _cut(sound: Sound, index: int) -> tuple[Headers, str] | None:
     name = _matrix(sound, index)
     if name is None:
         return None
-    header = sound.headers[name]
-    return {**sound.headers, name: TensorHeader(header.dtype, (header.shape[0] - 1, *header.shape[1:]))}, _tail(name)
+    header, rows = sound.headers[name], sound.headers[name].shape[0] - 1
+    cut = {**sound.headers, name: TensorHeader(header.dtype, (rows, *header.shape[1:]))}
+    return cut, rf"{_tail(name)}|\b{rows}\b"  # transformers has some under another name, and keys are also told as such
 
 
 def stray_tensor(sound: Sound) -> tuple[Headers, str]:

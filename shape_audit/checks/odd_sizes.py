@@ -60,7 +60,9 @@ class Sizes:
         if facts := self._model.facts:
             heads, shared = facts.num_attention_heads or 0, facts.num_key_value_heads or 0
             numbers |= {facts.head_dim or 0, heads, shared, heads + 2 * shared, facts.intermediate_size or 0}
-            numbers |= {*_latent_sums(self._model.text_config)} if facts.has_latent_attention else set()
+            numbers |= {*_sums(self._model.text_config, "experts")} if facts.num_experts else set()
+            if facts.has_latent_attention:
+                numbers |= {*_sums(self._model.text_config, "lora_rank", "head_dim")}
         if len(numbers) > MOST_NUMBERS:
             return numbers
         pairs = {one * two for one, two in combinations_with_replacement(numbers, 2)}
@@ -79,9 +81,10 @@ def _numbers(value: Any) -> Iterator[int]:
             yield from _numbers(inside)
 
 
-def _latent_sums(config: Mapping[str, Any]) -> Iterator[int]:
-    """Latent attention keeps a compressed part and a rotated one in one matrix, and keys and values of a head."""
-    parts = [value for key, value in config.items() if key.endswith(("lora_rank", "head_dim")) and type(value) is int]
+def _sums(config: Mapping[str, Any], *ends: str) -> Iterator[int]:
+    """Of two numbers under keys with such ends. Latent attention keeps a compressed part and a rotated one in one
+    matrix, and keys and values of a head; a router has rows for its own experts and for the shared ones."""
+    parts = [value for key, value in config.items() if key.endswith(ends) and type(value) is int]
     yield from (one + two for one, two in combinations_with_replacement(parts, 2))
 
 
