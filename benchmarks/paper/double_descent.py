@@ -23,6 +23,8 @@ from benchmarks.paper.run import OutOfTime, Run
 SIZES = (3, 5, 8, 10, 15, 30, 50, 100, 200, 500, *(round(n) for n in np.logspace(3, math.log10(20_000), 10)),
          30_000, 40_000)  # fmt: skip
 ACTIVE = 0.01
+SMALL = 500
+"""Examples that take about as long as fewer do: cheap trainings come first, one seed of all before another."""
 FEWEST_SEEDS = 2
 CLAIM = Claim(
     name="double_descent",
@@ -108,7 +110,7 @@ def measure(run: Run) -> Outcome:
     sizes, seeds = ((3, 12, 48), 2) if run.is_quick else (SIZES, 5)
     found: dict[int, list[dict[str, Any]]] = {size: [] for size in sizes}
     pairs = [(size, seed) for seed in range(seeds) for size in sizes]
-    for size, seed in sorted(pairs, key=lambda pair: min(pair[0], settings.batch) * (pair[1] + 1)):  # cheap ones first
+    for size, seed in sorted(pairs, key=lambda pair: max(SMALL, min(pair[0], settings.batch)) * (pair[1] + 1)):
         with suppress(OutOfTime):
             found[size].append(run.piece(f"{size}-s{seed}", asdict(settings), partial(trained, size, seed, settings)))
     done = {size: rows for size, rows in found.items() if len(rows) >= FEWEST_SEEDS}
