@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import csv
+
 from benchmarks.paper.claim import Claim, Outcome, Verdict
 from benchmarks.paper.run import Run
 from benchmarks.reporting import ROOT
@@ -16,6 +18,12 @@ CLAIM = Claim(
     source="github.com/wenjie1835/Interaction_Law, commit 853f922, "
     "budget_scaling/transformer_ntp_shape_sweep/ntp_sweep_merged_by_budget_and_shape.csv",
 )
+
+
+def zoo_rows() -> list[dict[str, str]]:
+    """Of our own sweep of eight 300k shapes, as `sweep run` wrote them."""
+    with ZOO.open(encoding="utf-8", newline="") as stream:
+        return list(csv.DictReader(stream))
 
 
 def measure(run: Run) -> Outcome:

@@ -9,14 +9,13 @@ import torch
 
 import shape_audit
 from benchmarks.fidelity import windows_of
-from benchmarks.paper.best_shapes import ZOO
+from benchmarks.paper.best_shapes import zoo_rows
 from benchmarks.paper.claim import SHAPE_SCALING, Claim, Outcome
 from benchmarks.paper.correlation import spearman
 from benchmarks.paper.run import Run
 from benchmarks.paper.scan import verdict_on
 from shape_audit.calibration import read_text
 from shape_audit.hub import read_checkpoint
-from shape_audit.interval.sweep_table import read_rows
 from shape_audit.models import LoadOptions, load_model
 
 MODELS = tuple(f"zoo-300k-{shape}" for shape in ("1x144", "2x104", "4x80", "8x56", "12x48", "16x40"))
@@ -56,7 +55,7 @@ def measured(model: str, windows: int, seq_len: int) -> dict[str, Any]:
 
 def test_loss(depth: int, width: int) -> float:
     """Nats per byte on the books that were held out when the model was trained."""
-    losses = {(row["num_hidden_layers"], row["hidden_size"]): row["test_ce"] for row in read_rows(ZOO)}
+    losses = {(row["num_hidden_layers"], row["hidden_size"]): row["test_ce"] for row in zoo_rows()}
     return float(losses[str(depth), str(width)])
 
 

@@ -5,11 +5,10 @@ from __future__ import annotations
 import numpy as np
 
 from benchmarks.paper.best_shapes import CLAIM as TABLE
-from benchmarks.paper.best_shapes import ZOO
+from benchmarks.paper.best_shapes import ZOO, zoo_rows
 from benchmarks.paper.claim import Claim, Outcome, Verdict
 from benchmarks.paper.run import Run
 from shape_audit.interval import interaction_and_loss
-from shape_audit.interval.sweep_table import read_rows
 from shape_audit.records import QuantityAndLoss
 
 CLAIM = Claim(
@@ -67,7 +66,7 @@ def _over_budgets(quantity: QuantityAndLoss) -> tuple[float, float, float]:
 
 def _plugin_against_unbiased() -> str:
     """By how much plug-in ratios of our own sweep are above U-statistics, at most."""
-    rows = read_rows(ZOO)
+    rows = zoo_rows()
     above = {
         words: max(float(row[f"{column}_plugin"]) - float(row[column]) for row in rows)
         for words, column in (
