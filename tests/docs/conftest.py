@@ -15,9 +15,12 @@ HUB_MODELS = ("Qwen/Qwen2.5-0.5B", "openai-community/gpt2")
 FEWER = {
     "SHAPE_AUDIT_AUDIT_WINDOWS": "8",
     "SHAPE_AUDIT_AUDIT_SEQ_LEN": "32",
+    "SHAPE_AUDIT_AUDIT_SKIP_WINDOWS": "6",
     "SHAPE_AUDIT_INTERVAL_DRAWS": "100",
     "SHAPE_AUDIT_LINK_DRAWS": "200",
     "SHAPE_AUDIT_SWEEP_RUN_TOKENS_PER_PARAM": "0.2",
+    "SHAPE_AUDIT_SWEEP_RUN_SEQ_LEN": "32",
+    "SHAPE_AUDIT_SWEEP_RUN_BATCH": "4",
     "SHAPE_AUDIT_SWEEP_RUN_WINDOWS": "8",
     "SHAPE_AUDIT_SWEEP_RUN_EVAL_BYTES": "2000",
 }
@@ -40,8 +43,7 @@ def reader(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def reader_settings(hub: LoopbackHub) -> dict[str, str]:
-    """Environment of the reader: a Hub at hand, and little time."""
+def models_of_hub(hub: LoopbackHub) -> None:
+    """The models of the Hub that pages name; each is a small one that ships."""
     for name in HUB_MODELS:
         hub.add_model(name, builtin_folder("bytes-1m"))
-    return FEWER | {"HF_ENDPOINT": hub.endpoint}
