@@ -58,20 +58,40 @@ def browser() -> Iterator[Any]:
         started.close()
 
 
-@pytest.fixture
-def hub() -> Iterator[LoopbackHub]:
-    """An empty Hub on this machine, for clients in processes of their own."""
+@pytest.fixture(scope="session")
+def hub_port() -> int:
+    """Where the Hubs of this worker's tests are, one after the other."""
     with LoopbackHub() as hub:
+        return hub.port
+
+
+@pytest.fixture
+def hub(hub_port: int) -> Iterator[LoopbackHub]:
+    """An empty Hub on this machine, for clients in processes of their own."""
+    try:
+        hub = LoopbackHub(hub_port)
+    except OSError:  # somebody else has taken the port meanwhile
+        hub = LoopbackHub()
+    with hub:
         yield hub
 
 
+@pytest.fixture(scope="session")
+def hub_home(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A link to the running test's own cache of the Hub, so that the environment is that of other tests."""
+    return tmp_path_factory.mktemp("link") / "hf_home"
+
+
 @pytest.fixture
-def clean_environment(tmp_path: Path) -> dict[str, str]:
+def clean_environment(tmp_path: Path, hub_home: Path) -> dict[str, str]:
     """The environment of a user who has never used the Hub: empty cache, no token, no settings, no proxy."""
+    (tmp_path / "hf_home").mkdir()
+    hub_home.unlink(missing_ok=True)
+    hub_home.symlink_to(tmp_path / "hf_home")
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
     ours = {name: value for name, value in kept.items() if not name.startswith(CLIENT_SETTINGS)}
     return ours | {
-        "HF_HOME": str(tmp_path / "hf_home"),
+        "HF_HOME": str(hub_home),
         "HF_HUB_DISABLE_TELEMETRY": "1",
         "HF_HUB_DISABLE_PROGRESS_BARS": "1",
     }
@@ -103,12 +123,13 @@ def program(
 ) -> Program:
     """Runs shape-audit as a user does: `program("audit", "org/name", HF_ENDPOINT=...)`."""
 
-    def run(*arguments: str | Path, **environment: str) -> subprocess.CompletedProcess[str]:
+    def run(*arguments: str | Path, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
         words = [str(argument) for argument in arguments]
         with tempfile.TemporaryDirectory() as folder:
-            out, err = Path(folder, "out"), Path(folder, "err")
+            given, out, err = (Path(folder, name) for name in ("in", "out", "err"))
+            given.write_text(stdin, encoding="utf-8")
             asked = {"arguments": words, "environment": clean_environment | environment, "folder": str(tmp_path)}
-            code = warm_program(asked | {"out": str(out), "err": str(err)})
+            code = warm_program(asked | {"in": str(given), "out": str(out), "err": str(err)})
             said = [file.read_text(encoding="utf-8") for file in (out, err)]
         return subprocess.CompletedProcess(words, code, *said)
 

@@ -1,63 +1,142 @@
 """shape-audit in processes that need not import torch again: forked from this one, which has.
 
 For tests of what the program does. Where the process itself is under test (its start, what it imports, from where, what
-signals do to it), a process of its own is started. Of what is imported here nothing reads the settings of the Hub's
-clients, which each call brings along.
+signals do to it), a process of its own is started.
 
-Reads JSON lines {"arguments", "environment", "folder", "out", "err"} and answers with the exit code.
+Two thirds of a start can be had for all: nothing in PRELOADED reads the settings of the Hub's clients, which each call
+brings along. The clients read them as they are imported; an environment that has come three times gets a process forked
+from here that has imported these too, and forks from then on. So tests give few environments: see `tests/conftest.py`.
+
+Reads JSON lines {"arguments", "environment", "folder", "in", "out", "err"} and answers with the exit code.
 """
+
+from __future__ import annotations
 
 import gc
 import json
 import os
+import signal
 import sys
+from collections import Counter
+from collections.abc import Callable, Iterable
 from contextlib import suppress
 from importlib import import_module
+from typing import IO
 
 from tests.processes import ends_with_parent
 
 PRELOADED = (
     "torch._dynamo", "torch.distributed.checkpoint", "torch.onnx", "scipy.stats", "sklearn.metrics", "pandas",
     "pyarrow.parquet", "tokenizers", "safetensors.torch", "regex", "jinja2", "aiohttp", "requests", "httpx2",
-    "PIL.Image", "shape_audit.cli.app",
+    "PIL.Image", "tabulate", "shape_audit.cli.app", "shape_audit.records", "shape_audit.hub", "shape_audit.shape",
+    "shape_audit.interval", "shape_audit.yardsticks", "shape_audit.reports", "shape_audit.auditing",
+    "shape_audit.checks", "shape_audit.leaderboard",
 )  # fmt: skip
-"""What the clients import besides themselves: two thirds of their start."""
+CLIENTS = (
+    "huggingface_hub.hf_api", "transformers.models.auto.modeling_auto", "transformers.models.auto.tokenization_auto",
+    "transformers.models.llama.modeling_llama", "transformers.conversion_mapping", "accelerate", "datasets",
+    "shape_audit.hub.hub_files", "shape_audit.auditing.measurement", "shape_audit.interaction.profile",
+    "shape_audit.embeddings.of_checkpoint", "shape_audit.cli.commands.audit",
+)  # fmt: skip
+"""Other packages that use the clients are not imported: whether transformers finds them is under test."""
+OFTEN, AT_ONCE = 3, 3
+"""How often an environment comes before it gets a process; how many have one."""
 
 
-def run(asked: dict[str, object]) -> None:
-    """Become the program; never returns."""
-    for number, file in ((0, os.devnull), (1, asked["out"]), (2, asked["err"])):
-        opened = os.open(str(file), os.O_RDWR | os.O_CREAT)
+def loaded(names: Iterable[str]) -> None:
+    for name in names:
+        with suppress(ImportError):
+            import_module(name)
+    gc.freeze()  # or every collection in a child would copy all pages
+
+
+def become_program(asked: dict[str, str], environment: dict[str, str]) -> None:
+    """Never returns."""
+    for number, name in enumerate(("in", "out", "err")):
+        opened = os.open(asked[name], os.O_RDWR | os.O_CREAT)
         os.dup2(opened, number)
         os.close(opened)
-    ends_with_parent()
-    os.chdir(str(asked["folder"]))
-    os.environ.clear()
-    os.environ.update(asked["environment"])  # type: ignore[call-overload]
+    os.chdir(asked["folder"])
+    take(environment)
     sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
-    sys.argv = ["shape-audit", *asked["arguments"]]  # type: ignore[misc]
+    sys.argv = ["shape-audit", *asked["arguments"]]
     from shape_audit.cli import program
 
     program()
 
 
-def main() -> None:
-    for name in PRELOADED:
-        with suppress(ImportError):
-            import_module(name)
-    assert not {"huggingface_hub", "transformers", "datasets"} & sys.modules.keys()
-    gc.freeze()  # or every collection in a child would copy all pages
-    answers = os.dup(1)
-    for line in sys.stdin:
+def take(environment: dict[str, str]) -> None:
+    os.environ.clear()
+    os.environ.update(environment)
+
+
+def forked(work: Callable[[], None]) -> int:
+    """The id of a process that does it."""
+    process = os.fork()
+    if not process:
+        try:
+            ends_with_parent()
+            work()
+        finally:
+            os._exit(70)
+    return process
+
+
+class WithClients:
+    """A process that has the clients loaded, in one environment."""
+
+    def __init__(self, environment: dict[str, str]) -> None:
+        (asked, self._ask), (self._answer, answer) = os.pipe(), os.pipe()
+
+        def serve() -> None:
+            os.close(self._ask)
+            os.close(self._answer)
+            take(environment)
+            loaded(CLIENTS)
+            sys.modules["transformers.conversion_mapping"].get_checkpoint_conversion_mapping("llama")  # of all types
+            with os.fdopen(asked) as lines:
+                answer_all(lines, answer, is_final=True)
+
+        self._process = forked(serve)
+        os.close(asked)
+        os.close(answer)
+
+    def run(self, line: str) -> bytes:
+        os.write(self._ask, line.encode())
+        code = os.read(self._answer, 100)
+        assert code, "the process with the clients has ended"
+        return code
+
+    def end(self) -> None:
+        os.close(self._ask)
+        os.close(self._answer)
+        os.kill(self._process, signal.SIGKILL)  # a process forked later holds its pipe too
+        os.waitpid(self._process, 0)
+
+
+def answer_all(lines: IO[str], answers: int, *, is_final: bool) -> None:
+    """Run what is asked for, here or, if this is not final, in a process that has the clients loaded."""
+    times: Counter[str] = Counter()
+    others: dict[str, WithClients] = {}
+    for line in lines:
         asked = json.loads(line)
-        process = os.fork()
-        if not process:
-            try:
-                run(asked)
-            finally:
-                os._exit(70)
-        _, status = os.waitpid(process, 0)
-        os.write(answers, f"{os.waitstatus_to_exitcode(status)}\n".encode())
+        environment: dict[str, str] = asked["environment"]
+        key = json.dumps(environment, sort_keys=True)
+        times[key] += 1
+        if not is_final and times[key] >= OFTEN:
+            others[key] = others.pop(key, None) or WithClients(environment)  # the last used stands last
+            if len(others) > AT_ONCE:
+                others.pop(next(iter(others))).end()
+            os.write(answers, others[key].run(line))
+        else:
+            process = forked(lambda asked=asked, environment=environment: become_program(asked, environment))
+            os.write(answers, f"{os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])}\n".encode())
+
+
+def main() -> None:
+    loaded(PRELOADED)
+    assert not {"huggingface_hub", "transformers", "datasets"} & sys.modules.keys()
+    answer_all(sys.stdin, os.dup(1), is_final=False)
 
 
 if __name__ == "__main__":

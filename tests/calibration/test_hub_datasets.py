@@ -2,7 +2,6 @@
 
 import io
 import json
-from collections.abc import Iterator
 from pathlib import Path
 
 import pyarrow as pa
@@ -44,10 +43,9 @@ def files() -> dict[str, bytes]:
 
 
 @pytest.fixture
-def hub(files: dict[str, bytes]) -> Iterator[LoopbackHub]:
-    with LoopbackHub() as hub:
-        hub.add_dataset("org/texts", files)
-        yield hub
+def hub(hub: LoopbackHub, files: dict[str, bytes]) -> LoopbackHub:
+    hub.add_dataset("org/texts", files)
+    return hub
 
 
 def test_config_split_and_revision_are_pinned_and_kept(hub: LoopbackHub, program: Program, tiny_llama: Path) -> None:

@@ -34,13 +34,13 @@ class LoopbackHub:
     token_read_only = "hf_read_only"
     organizations = ("org",)
 
-    def __init__(self) -> None:
+    def __init__(self, port: int = 0) -> None:
         # Keyed by lower-cased name: the Hub finds names in any case, and keeps old names after a rename.
         self._repositories: dict[tuple[RepoType, str], Repository] = {}
         self._objects = LfsStore()
         self._log = RequestLog()
         self._faults = ArmedFaults()
-        self._server = HubServer(self._answer, self._log)
+        self._server = HubServer(self._answer, self._log, port)
 
     def __enter__(self) -> Self:
         return self
@@ -56,7 +56,7 @@ class LoopbackHub:
 
     def restart(self) -> None:
         """After `stop`, serve again at the same address."""
-        self._server = HubServer(self._answer, self._log, self._server.server_port)
+        self._server = HubServer(self._answer, self._log, self.port)
 
     def fault(self, fault: Fault, on: On = "") -> ArmedFault:
         """Let requests meet `fault` from now on.
@@ -75,9 +75,14 @@ class LoopbackHub:
         self._faults.clear()
 
     @property
+    def port(self) -> int:
+        """Where it serves: at an ephemeral port unless one was given."""
+        return self._server.server_port
+
+    @property
     def endpoint(self) -> str:
         """For HF_ENDPOINT."""
-        return f"http://127.0.0.1:{self._server.server_port}"
+        return f"http://127.0.0.1:{self.port}"
 
     @property
     def log(self) -> list[Request]:

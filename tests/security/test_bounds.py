@@ -58,7 +58,6 @@ def started(environment: dict[str, str], *arguments: str | Path) -> "subprocess.
 def client(clean_environment: dict[str, str], hub: LoopbackHub, tiny_llama: Path) -> dict[str, str]:
     """The environment of a reader of that hub, which holds org/name."""
     hub.add_model("org/name", tiny_llama)
-    Path(clean_environment["HF_HOME"]).mkdir()
     return clean_environment | {
         "HF_ENDPOINT": hub.endpoint, "HF_HUB_DOWNLOAD_TIMEOUT": "3", "HF_HUB_ETAG_TIMEOUT": "10",
     }  # fmt: skip
@@ -174,13 +173,10 @@ def test_a_manifests_huge_numbers_are_one_line(tmp_path: Path, place: str, digit
         read_manifest(tmp_path / "m.toml")
 
 
-@pytest.mark.parametrize("key", ["num_hidden_layers", "hidden_size", "vocab_size"])
-def test_a_configs_huge_numbers_are_one_line(
-    client: dict[str, str], tiny_llama: Path, tmp_path: Path, key: str
-) -> None:
+def test_a_configs_huge_numbers_are_one_line(client: dict[str, str], tiny_llama: Path, tmp_path: Path) -> None:
     folder = Path(shutil.copytree(tiny_llama, tmp_path / "model"))
     config = (folder / "config.json").read_text().rstrip().removesuffix("}")
-    (folder / "config.json").write_text(f'{config}, "{key}": {"9" * 10**6}}}')
+    (folder / "config.json").write_text(f'{config}, "hidden_size": {"9" * 10**6}}}')
     done = started(client, "audit", folder, "--shape-only")
     out, err = done.communicate(timeout=LONG)
     assert (done.returncode, out) == (2, "") and "too many digits" in err and len(err.splitlines()) == 1
@@ -230,13 +226,13 @@ def test_tokenizers_rules_of_every_day_are_loaded(tmp_path: Path) -> None:
     assert load_tokenizer(folder, "model").encode("a b").ids
 
 
-@pytest.mark.parametrize("name", ["tokenizer.json", "tokenizer.model", "vocab.txt", "adapter_model.bin"])
 def test_a_vocabulary_of_gigabytes_is_not_read_for_a_shape(
-    client: dict[str, str], tiny_llama: Path, tmp_path: Path, name: str
+    client: dict[str, str], tiny_llama: Path, tmp_path: Path
 ) -> None:
     folder = Path(shutil.copytree(tiny_llama, tmp_path / "model"))
-    with (folder / name).open("wb") as stream:
-        stream.truncate(3 * 2**30)
+    for name in ("tokenizer.json", "tokenizer.model", "vocab.txt", "adapter_model.bin"):
+        with (folder / name).open("wb") as stream:
+            stream.truncate(3 * 2**30)
     done = started(client, "audit", folder, "--shape-only", "-f", "json")
     out, err = done.communicate(timeout=LONG)
     assert done.returncode == 0, err
