@@ -57,7 +57,7 @@ def program_of(names: Collection[str]) -> Any:
             app.add_typer(command, name=name, short_help=summary)
         else:
             app.command(name, short_help=summary, cls=GroupedCommand)(command)
-    program = typer.main.get_command(app)
+    program: Any = typer.main.get_command(app)
     for parameter in program.params:
         parameter.show_envvar = False
     return program
