@@ -7,7 +7,7 @@ specific row first. Rows name foreign classes by package and class name, so that
 from __future__ import annotations
 
 import errno
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from enum import IntEnum
@@ -17,16 +17,20 @@ class ExitCode(IntEnum):
     """Exit codes of every command."""
 
     CLEAN = 0
+    """The command has done what it was asked, and `check` found nothing as severe as `--fail-on`."""
     FINDINGS = 1
-    """Only `check` and `leaderboard verify`."""
+    """`check` has findings at least as severe as `--fail-on`, or `leaderboard verify` found a difference."""
     INCOMPLETE = 2
-    """Could not be completed: network, gated, not found, corrupt file, non-finite values, missing extra ..."""
+    """Could not be completed: network, gated or missing repository, damaged file, non-finite values, out of memory,
+    missing extra, report that cannot be written, too little text."""
     NOTHING_AUDITABLE = 3
-    """Not a causal LM, not dense, an adapter, an unsupported architecture, remote code, pickled weights only."""
+    """Nothing here can be audited: not a causal language model, an adapter, an unsupported architecture, code of the
+    repository required, pickled or GGUF weights only."""
     WRONG_USAGE = 4
-    """Flags, unknown site, missing column, seq_len beyond the model's positions."""
+    """The request is not valid: an unknown option, site or rule, a missing column, `--seq-len` beyond the model's
+    positions."""
     INTERRUPTED = 130
-    """Ctrl-C, or being told to stop (SIGTERM)."""
+    """Ctrl-C or SIGTERM."""
 
 
 class ShapeAuditError(Exception):
@@ -37,6 +41,10 @@ class ShapeAuditError(Exception):
 
 class IncompleteError(ShapeAuditError):
     """The audit is possible in principle, but could not be completed."""
+
+
+class NotFoundError(IncompleteError):
+    """No repository of the Hub has this name, as far as the visitor may know."""
 
 
 class CorruptFileError(IncompleteError):
@@ -120,7 +128,7 @@ FOREIGN: tuple[_Foreign, ...] = (
         f"{s}: gated. Accept its terms on its Hub page, then log in with `hf auth login` (or set HF_TOKEN)"),
     _Foreign("huggingface_hub", "DisabledRepoError", IncompleteError, lambda e, s:
         f"{s}: the Hub has disabled access to this repository"),
-    _Foreign("huggingface_hub", "RepositoryNotFoundError", IncompleteError, lambda e, s:
+    _Foreign("huggingface_hub", "RepositoryNotFoundError", NotFoundError, lambda e, s:
         f"{s}: not found on the Hub, or private. Check the spelling, or log in with `hf auth login`"),
     _Foreign("huggingface_hub", "RevisionNotFoundError", IncompleteError, lambda e, s:
         f"{s}: the repository exists, but has no such revision (branch, tag or commit)"),
@@ -160,6 +168,14 @@ FOREIGN: tuple[_Foreign, ...] = (
         f"{s}: the Hub could not be reached. Check the network and try again"),
     _Foreign("builtins", "OSError", IncompleteError, _os_error),
 )  # fmt: skip
+
+
+def did_you_mean(name: str, known: Iterable[str]) -> str:
+    """How a message about an unknown name ends: with the nearest one that exists, or nothing where none is near."""
+    import difflib
+
+    near = difflib.get_close_matches(name, list(known), n=1)
+    return f"; did you mean {near[0]}?" if near else ""
 
 
 @contextmanager

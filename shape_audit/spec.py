@@ -18,7 +18,7 @@ from functools import cache
 from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
-from shape_audit.errors import UsageError
+from shape_audit.errors import UsageError, did_you_mean
 
 
 @dataclass(frozen=True)
@@ -172,10 +172,7 @@ def _values(spec: Spec) -> Iterator[tuple[str, Any]]:
 def _made(spec: type[S], current: Mapping[str, Any], given: Mapping[str, Any], caller: str) -> S:
     known = _names(spec)
     for name in given.keys() - known:
-        import difflib
-
-        near = difflib.get_close_matches(name, known, n=1)
-        raise UsageError(f"{caller}: there is no option {name}" + (f"; did you mean {near[0]}?" if near else ""))
+        raise UsageError(f"{caller}: there is no option {name}{did_you_mean(name, known)}")
     return _built(spec, {**current, **given}, caller)
 
 

@@ -29,28 +29,43 @@ class CheckOptions(Spec):
             "Policy file (TOML).",
             metavar="FILE",
             default="what is stricter in the nearest pyproject.toml",
+            panel="Rules",
         ),
     ] = None
     interval: Annotated[
         Path | None,
-        Option("Interval of R_D/W to use instead of the policy's (see shape-audit interval).", metavar="FILE"),
+        Option(
+            "Interval of R_D/W to use instead of the policy's (see shape-audit interval).",
+            metavar="FILE",
+            panel="Rules",
+        ),
     ] = None
     deep: Annotated[
-        bool, Option("Compare the tensors with the architecture that transformers builds.", stricter=(True,))
+        bool,
+        Option("Compare the tensors with the architecture that transformers builds.", stricter=(True,), panel="Scope"),
     ] = False
-    weights: Annotated[bool, Option("Look at every number, for NaN, infinity, zeros.", stricter=(True,))] = False
+    weights: Annotated[
+        bool, Option("Look at every number, for NaN, infinity, zeros.", stricter=(True,), panel="Scope")
+    ] = False
     verify_hashes: Annotated[
-        bool, Option("Compare all files with the Hub's sha256 (downloads them).", stricter=(True,))
+        bool, Option("Compare all files with the Hub's sha256 (downloads them).", stricter=(True,), panel="Scope")
     ] = False
-    measure: Annotated[bool, Option("Make a measured audit, for the SA8 rules.", stricter=(True,))] = False
+    measure: Annotated[bool, Option("Make a measured audit, for the SA8 rules.", stricter=(True,), panel="Scope")] = (
+        False
+    )
     record: Annotated[
-        Path | None, Option("Use this record of the model instead of making one with --measure.", metavar="FILE")
+        Path | None,
+        Option("Use this record of the model instead of making one with --measure.", metavar="FILE", panel="Scope"),
     ] = None
-    baseline: Annotated[Path | None, Option("Accept the findings that are listed here.", metavar="FILE")] = None
-    select: Annotated[tuple[str, ...], Option("Run only these rules, e.g. SA3,SA401.", metavar="RULES")] = ()
-    ignore: Annotated[tuple[str, ...], Option("Do not run these rules.", metavar="RULES")] = ()
+    baseline: Annotated[
+        Path | None, Option("Accept the findings that are listed here.", metavar="FILE", panel="Rules")
+    ] = None
+    select: Annotated[
+        tuple[str, ...], Option("Run only these rules, e.g. SA3,SA401.", metavar="RULES", panel="Rules")
+    ] = ()
+    ignore: Annotated[tuple[str, ...], Option("Do not run these rules.", metavar="RULES", panel="Rules")] = ()
     fail_on: Annotated[
-        Severity, Option("The least severity that makes the exit code 1.", stricter=("warning", "note"))
+        Severity, Option("The least severity that makes the exit code 1.", stricter=("warning", "note"), panel="Rules")
     ] = "error"
     settings: Annotated[
         tuple[str, ...], Option("What the report says of the file these options are from.", python_only=True)

@@ -19,7 +19,14 @@ from shape_audit.checks.consequences import Told, causes
 from shape_audit.checks.options import CheckOptions
 from shape_audit.checks.policy import Ignored, Policy, read_policy
 from shape_audit.checks.rule import Need, Rule, Seen
-from shape_audit.errors import IncompleteError, MissingExtraError, NonFiniteError, UsageError, translate_errors
+from shape_audit.errors import (
+    IncompleteError,
+    MissingExtraError,
+    NonFiniteError,
+    UsageError,
+    did_you_mean,
+    translate_errors,
+)
 from shape_audit.escaping import on_a_line
 from shape_audit.hub import Inspection, checkpoint_of, inspect_model, parse_model
 from shape_audit.interval import read_interval
@@ -129,7 +136,8 @@ def _chosen_rules(options: CheckOptions, policy: Policy) -> tuple[list[Rule], di
     known = all_rules()
     for prefix in (*options.select, *options.ignore):
         if not any(id.startswith(prefix) for id in known) or not prefix:
-            raise UsageError(f"no rule is called {prefix or 'nothing'}; see shape-audit rules")
+            advice = did_you_mean(prefix, known) or "; see shape-audit rules"
+            raise UsageError(f"no rule is called {prefix or 'nothing'}{advice}")
     available: dict[Need, bool] = {
         "headers": True,
         "deep": options.deep,

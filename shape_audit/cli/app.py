@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Collection, Iterator
 from importlib import import_module
 from pathlib import Path
@@ -12,6 +13,7 @@ from typer.exceptions import TyperException
 
 from shape_audit.cli.declaring import flag
 from shape_audit.cli.failures import failed
+from shape_audit.cli.help_page import GroupedCommand
 from shape_audit.cli.settings import SETTINGS, not_in_effect, read_settings
 from shape_audit.cli.sink import note
 from shape_audit.errors import ExitCode, ShapeAuditError
@@ -42,7 +44,6 @@ def program_of(names: Collection[str]) -> Any:
     app = typer.Typer(
         name=PROGRAM,
         no_args_is_help=True,
-        add_completion=False,
         rich_markup_mode=None,
         pretty_exceptions_enable=False,
     )
@@ -55,8 +56,11 @@ def program_of(names: Collection[str]) -> Any:
         if isinstance(command, typer.Typer):
             app.add_typer(command, name=name, short_help=summary)
         else:
-            app.command(name, short_help=summary)(command)
-    return typer.main.get_command(app)
+            app.command(name, short_help=summary, cls=GroupedCommand)(command)
+    program: Any = typer.main.get_command(app)
+    for parameter in program.params:
+        parameter.show_envvar = False
+    return program
 
 
 def _not_loaded() -> None:
@@ -130,7 +134,10 @@ def run(arguments: list[str]) -> int:
 
 
 def _asked_for(arguments: list[str]) -> set[str]:
-    """The command that is called."""
+    """The command that is called, or that a shell completes."""
+    if "_SHAPE_AUDIT_COMPLETE" in os.environ:
+        line = os.environ.get("_TYPER_COMPLETE_ARGS") or os.environ.get("COMP_WORDS", "")
+        arguments = line.split()[1:]
     return {next(_words(arguments), "")}
 
 

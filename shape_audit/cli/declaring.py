@@ -17,14 +17,19 @@ from typing import Annotated, Any, Literal, get_args, get_origin, get_type_hints
 import typer
 
 from shape_audit.cli.failures import failed
+from shape_audit.cli.help_page import OUTPUT
 from shape_audit.errors import ExitCode
 from shape_audit.spec import DeclaredOption, Spec, declared_options
 
 flag = partial(typer.Option, show_envvar=False)
 """An option of a command alone. All options have an environment variable, which the program's own help says once."""
 
-Format = Annotated[Literal["text", "json", "markdown"], flag("--format", "-f", help="Report format.")]
-Output = Annotated[Path | None, flag("--output", "-o", metavar="FILE", help="Write the report to this file.")]
+output_flag = partial(flag, rich_help_panel=OUTPUT)
+"""One that says where results go, or in which form."""
+
+FORMAT = output_flag("--format", "-f", help="Report format.")
+Format = Annotated[Literal["text", "json", "markdown"], FORMAT]
+Output = Annotated[Path | None, output_flag("--output", "-o", metavar="FILE", help="Write the report to this file.")]
 Retries = Annotated[int, flag(min=0, help="Retries after a transient network error.")]
 
 _DEBUG = inspect.Parameter(

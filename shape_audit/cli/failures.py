@@ -6,7 +6,7 @@ import traceback
 
 from shape_audit.cli.interruption import was_interrupted
 from shape_audit.cli.sink import note
-from shape_audit.errors import ExitCode, explained
+from shape_audit.errors import ExitCode, NotFoundError, ShapeAuditError, did_you_mean, explained
 from shape_audit.escaping import on_a_line
 
 LONGEST_LINE = 600
@@ -30,5 +30,15 @@ def failed(error: Exception, *, subject: str, debug: bool) -> ExitCode:
         hint = "" if debug else " (a bug in shape-audit: please report it with the output of --debug)"
         note(f"shape-audit: {on_a_line(line, LONGEST_LINE)}{hint}")
         return ExitCode.INCOMPLETE
-    note(f"shape-audit: {on_a_line(str(known), LONGEST_LINE)}")
+    note(f"shape-audit: {on_a_line(str(known), LONGEST_LINE)}{_other_name(known, subject)}")
     return known.exit_code
+
+
+def _other_name(error: ShapeAuditError, subject: str) -> str:
+    """The known model whose name is nearest to one that the Hub does not have."""
+    if not isinstance(error, NotFoundError):
+        return ""
+    from shape_audit.shape import known_models
+
+    name = subject.partition("@")[0]
+    return did_you_mean(name, (known for known in known_models() if known != name))

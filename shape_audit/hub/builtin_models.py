@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from shape_audit.errors import IncompleteError
+from shape_audit.errors import IncompleteError, did_you_mean
 
 _FOLDER = Path(__file__).resolve().parent.parent / "data" / "builtin"
 
@@ -18,9 +18,10 @@ def builtin_folder(name: str) -> Path:
     """The Hub-style folder of a built-in model.
 
     Raises:
-        IncompleteError: there is no such built-in model; the message lists those there are.
+        IncompleteError: there is no such built-in model; the message names the nearest, or all there are.
     """
     if name not in builtin_names():
-        known = ", ".join(f"builtin:{known}" for known in builtin_names())
-        raise IncompleteError(f"builtin:{name}: no such built-in model; there are {known}")
+        known = [f"builtin:{known}" for known in builtin_names()]
+        advice = did_you_mean(f"builtin:{name}", known) or f"; there are {', '.join(known)}"
+        raise IncompleteError(f"builtin:{name}: no such built-in model{advice}")
     return _FOLDER / name

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 from typing import Annotated
 
-from shape_audit.errors import UsageError
+from shape_audit.errors import UsageError, did_you_mean
 from shape_audit.interaction.protocols.names import OF_THE_WHOLE_MODEL, PROTOCOL_NAMES, protocol_names
 from shape_audit.spec import Option, Spec
 
@@ -65,7 +65,8 @@ class MeasureOptions(Spec):
 
     def check(self) -> None:
         if self.protocol not in PROTOCOL_NAMES and self.protocol not in protocol_names():
-            raise UsageError(f"--protocol must be one of {', '.join(protocol_names())}, not {self.protocol}")
+            near = did_you_mean(self.protocol, protocol_names())
+            raise UsageError(f"--protocol must be one of {', '.join(protocol_names())}, not {self.protocol}{near}")
         if self.skip_spans is not None and not self.skip:
             raise UsageError("--skip-spans goes with --skip")
         for name in ("use", "skip"):

@@ -13,15 +13,19 @@ from shape_audit.spec import Option, Spec
 class IntervalOptions(Spec):
     """How an interval is derived from a sweep."""
 
-    tolerance: Annotated[float, Option("How much worse than the budget's best a shape may be, as a fraction.")] = 0.02
+    tolerance: Annotated[
+        float, Option("How much worse than the budget's best a shape may be, as a fraction.", panel="Statistics")
+    ] = 0.02
     min_params: Annotated[
         float | None,
-        Option("Leave out smaller parameter budgets.", default="1e6 in the shipped sweep, else none"),
+        Option(
+            "Leave out smaller parameter budgets.", default="1e6 in the shipped sweep, else none", panel="Statistics"
+        ),
     ] = None
-    draws: Annotated[int, Option("Resamples of seeds, and of shapes for the fit's intervals; 0 leaves out both.")] = (
-        2000
-    )
-    seed: Annotated[int, Option("Random seed for resampling.")] = 0
+    draws: Annotated[
+        int, Option("Resamples of seeds, and of shapes for the fit's intervals; 0 leaves out both.", panel="Statistics")
+    ] = 2000
+    seed: Annotated[int, Option("Random seed for resampling.", panel="Statistics")] = 0
 
     def check(self) -> None:
         if not 0 < self.tolerance < 1:

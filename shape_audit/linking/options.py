@@ -16,16 +16,24 @@ from shape_audit.spec import Option, Spec
 class LinkOptions(Spec):
     """Which models and scores are linked, and how sure that is."""
 
-    protocol: Annotated[str, Option("Score protocol; others are ignored. With +chat_template for any model's own.")] = (
-        LM_EVAL_LETTERS
+    protocol: Annotated[
+        str,
+        Option(
+            "Score protocol; others are ignored. With +chat_template for any model's own.", panel="Models and scores"
+        ),
+    ] = LM_EVAL_LETTERS
+    params: Annotated[str, Option("Parameters of the models.", metavar="LOW:HIGH", panel="Models and scores")] = (
+        "1e8:1.5e10"
     )
-    params: Annotated[str, Option("Parameters of the models.", metavar="LOW:HIGH")] = "1e8:1.5e10"
-    base_only: Annotated[bool, Option("Leave out instruction-tuned models.", flags=("--base-only/--all",))] = True
+    base_only: Annotated[
+        bool, Option("Leave out instruction-tuned models.", flags=("--base-only/--all",), panel="Models and scores")
+    ] = True
     interval: Annotated[
-        Path | Interval | None, Option("Interval JSON to use, not the shipped one.", metavar="FILE")
+        Path | Interval | None,
+        Option("Interval JSON to use, not the shipped one.", metavar="FILE", panel="Models and scores"),
     ] = None
-    draws: Annotated[int, Option("Resamples and permutations.")] = 10_000
-    seed: Annotated[int, Option("Random seed for resampling and permutations.")] = 0
+    draws: Annotated[int, Option("Resamples and permutations.", panel="Statistics")] = 10_000
+    seed: Annotated[int, Option("Random seed for resampling and permutations.", panel="Statistics")] = 0
 
     def check(self) -> None:
         if not 100 <= self.draws <= 1_000_000:

@@ -27,7 +27,7 @@ LEGEND = (
     "± half of the 95 % interval. eff. rank: directions that gradients use. alignment: 0 where channels are as any "
     "basis would be, 1 where each acts alone. AOFE: energy of the average gradient outer product (AGOP) off its "
     "diagonal; AOFE-ratio: its share of all energy; random basis: what the ratio would be in one; plug-in: the ratio "
-    "as published figures have it, biased upwards. README has the rest."
+    "as published figures have it, biased upwards. The documentation (How channels interact) has the rest."
 )
 _MARK = {"inside": "●", "shallow-wide": "◀", "deep-narrow": "▶"}
 

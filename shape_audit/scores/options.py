@@ -45,31 +45,45 @@ class ScoreOptions(Spec):
         Literal["letters", "cot"],
         Option(
             "letters: leaderboard_mmlu_pro, 5-shot, by log-likelihood. cot: mmlu_pro, 5-shot chain of thought, "
-            "generated."
+            "generated.",
+            panel="Questions",
         ),
     ] = "letters"
     limit: Annotated[
         int | None,
         Option(
-            "Ask only this many questions (with cot, of each subject): a trial run, no score to compare.", at_least=1
+            "Ask only this many questions (with cot, of each subject): a trial run, no score to compare.",
+            at_least=1,
+            panel="Questions",
         ),
     ] = None
     batch_size: Annotated[
         str | None,
-        Option("Batch size passed to lm-eval.", metavar="auto|auto:N|N", default="auto on a GPU, 1 on a CPU"),
+        Option(
+            "Batch size passed to lm-eval.",
+            metavar="auto|auto:N|N",
+            default="auto on a GPU, 1 on a CPU",
+            panel="Hardware",
+        ),
     ] = None
     max_gen_toks: Annotated[
         int | None,
         Option(
-            "With cot, generate up to this many tokens instead of 2,048: another protocol, and named so.", at_least=1
+            "With cot, generate up to this many tokens instead of 2,048: another protocol, and named so.",
+            at_least=1,
+            panel="Questions",
         ),
     ] = None
-    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Option("Where to run.")] = "auto"
+    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Option("Where to run.", panel="Hardware")] = "auto"
     dtype: Annotated[
-        Literal["auto", "float32", "bfloat16", "float16"], Option("Dtype of the model; auto is the checkpoint's own.")
+        Literal["auto", "float32", "bfloat16", "float16"],
+        Option("Dtype of the model; auto is the checkpoint's own.", panel="Hardware"),
     ] = "auto"
     results: Annotated[
-        Path | None, Option("Folder for lm-eval's result files.", metavar="DIR", default="in the Hub's assets cache")
+        Path | None,
+        Option(
+            "Folder for lm-eval's result files.", metavar="DIR", default="in the Hub's assets cache", panel="Output"
+        ),
     ] = None
     questions: Annotated[
         Path | None,
@@ -77,10 +91,13 @@ class ScoreOptions(Spec):
             "Folder with MMLU-Pro's questions, as its Hub repository holds them; a score on others is set apart.",
             metavar="DIR",
             default="TIGER-Lab/MMLU-Pro of the Hub or its cache",
+            panel="Questions",
         ),
     ] = None
-    resume: Annotated[bool, Option("Resume an interrupted run from its saved answers.")] = True
-    retries: Annotated[int, Option("Retries after a transient network error.", at_least=0)] = DEFAULT_RETRIES
+    resume: Annotated[bool, Option("Resume an interrupted run from its saved answers.", panel="Advanced")] = True
+    retries: Annotated[int, Option("Retries after a transient network error.", at_least=0, panel="Advanced")] = (
+        DEFAULT_RETRIES
+    )
 
     def check(self) -> None:
         if self.max_gen_toks is not None and self.protocol != "cot":

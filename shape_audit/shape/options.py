@@ -20,33 +20,42 @@ LARGEST_VOCABULARY = 10_000_000
 class SuggestOptions(Spec):
     """Which shapes are suggested for a number of parameters."""
 
-    non_embedding: Annotated[bool, Option("The budget is without embedding and unembedding.")] = False
-    family: Annotated[str, Option("llama, mistral, qwen2, qwen3, gemma, gemma3_text, gpt2 or gpt_neox.")] = "llama"
+    non_embedding: Annotated[bool, Option("The budget is without embedding and unembedding.", panel="Budget")] = False
+    family: Annotated[
+        str, Option("llama, mistral, qwen2, qwen3, gemma, gemma3_text, gpt2 or gpt_neox.", panel="Shapes")
+    ] = "llama"
     vocab_size: Annotated[
         int | None,
-        Option("Tokens, padded to a multiple of 64.", default="the family's", flags=("--vocab",)),
+        Option("Tokens, padded to a multiple of 64.", default="the family's", flags=("--vocab",), panel="Shapes"),
     ] = None
     head_dim: Annotated[
-        int | None, Option("A multiple of 8.", default="128 or 64, whichever fits; gemma: 256 or 128")
+        int | None, Option("A multiple of 8.", default="128 or 64, whichever fits; gemma: 256 or 128", panel="Shapes")
     ] = None
     tied: Annotated[
         bool | None,
         Option(
-            "Embedding and output matrix are one.", default="as the family at this size", flags=("--tied/--untied",)
+            "Embedding and output matrix are one.",
+            default="as the family at this size",
+            flags=("--tied/--untied",),
+            panel="Shapes",
         ),
     ] = None
     interval: Annotated[
         Path | Interval | None,
-        Option("Interval JSON of R_D/W to search.", metavar="FILE", default="shapes that cost at most 1 %"),
+        Option(
+            "Interval JSON of R_D/W to search.", metavar="FILE", default="shapes that cost at most 1 %", panel="Choice"
+        ),
     ] = None
     goal: Annotated[
         Literal["tokens", "training-time", "decoding"],
         Option(
-            "Order by loss at equal tokens, by loss at equal training time, or by blocks in a row.", flags=("--for",)
+            "Order by loss at equal tokens, by loss at equal training time, or by blocks in a row.",
+            flags=("--for",),
+            panel="Choice",
         ),
     ] = "tokens"
-    tolerance: Annotated[float, Option("How far a shape may miss the budget, as a fraction.")] = 0.03
-    top: Annotated[int, Option("Shapes to show.")] = DEFAULT_TOP
+    tolerance: Annotated[float, Option("How far a shape may miss the budget, as a fraction.", panel="Budget")] = 0.03
+    top: Annotated[int, Option("Shapes to show.", panel="Choice")] = DEFAULT_TOP
 
     def check(self) -> None:
         if not 0 < self.tolerance < 1:

@@ -58,7 +58,10 @@ class ShapeAuditCallback(TrainerCallback):  # type: ignore[misc]
         Args:
             windows: of `fixed_windows`; 16 to 64 of them show the trend.
             every: steps of the optimizer between two looks.
-            protocol, sites, micro_batch, use: as for `watch`.
+            protocol: as for `watch`.
+            sites: as for `watch`.
+            micro_batch: as for `watch`.
+            use: as for `watch`.
 
         Raises:
             UsageError: `every` is less than 1.

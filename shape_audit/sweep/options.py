@@ -27,14 +27,15 @@ class SweepOptions(Spec):
         output: None only where nothing is trained.
     """
 
-    params: Annotated[Several, Option("Parameter budgets: 300k,1m.", metavar="LIST")]
-    depths: Annotated[Several, Option("Numbers of layers: 1,2,3,4,6,8,12,16.", metavar="LIST")]
+    params: Annotated[Several, Option("Parameter budgets: 300k,1m.", metavar="LIST", panel="Shapes")]
+    depths: Annotated[Several, Option("Numbers of layers: 1,2,3,4,6,8,12,16.", metavar="LIST", panel="Shapes")]
     data: Annotated[
         str,
         Option(
             "Folder with train.txt, validation.txt and test.txt (or .txt.xz); one .txt, split 90/5/5 by position; or "
             "builtin:python-docs.",
             metavar="PATH",
+            panel="Text",
         ),
     ]
     output: Annotated[
@@ -43,6 +44,7 @@ class SweepOptions(Spec):
             "Folder of table.csv, models/ and records/. An interrupted run resumes there.",
             metavar="DIR",
             flags=("--output", "-o"),
+            panel="Output",
         ),
     ] = None
     tokens_per_param: Annotated[
@@ -51,27 +53,39 @@ class SweepOptions(Spec):
             "Bytes to predict in training, for each parameter of the budget. One length is trained with a cosine; of "
             "several (1,3,10) each leaves one trunk a shape and seed by a decay of its own.",
             metavar="LIST",
+            panel="Training",
         ),
     ] = "60"
-    runs: Annotated[int, Option("Models of each shape, with seeds SEED, SEED + 1 ...", at_least=1)] = 1
-    seed: Annotated[int, Option("Random seed for initial weights and batches.")] = 0
-    family: Annotated[str, Option("llama, mistral, qwen2, qwen3, gemma, gemma3_text, gpt2 or gpt_neox.")] = "llama"
-    tolerance: Annotated[float, Option("How far a shape may miss its budget, as a fraction.")] = 0.03
-    seq_len: Annotated[int, Option("Bytes per window, in training and measuring.", at_least=1)] = 256
-    batch: Annotated[int, Option("Windows per training step, over all processes.", at_least=1)] = 32
+    runs: Annotated[int, Option("Models of each shape, with seeds SEED, SEED + 1 ...", at_least=1, panel="Shapes")] = 1
+    seed: Annotated[int, Option("Random seed for initial weights and batches.", panel="Training")] = 0
+    family: Annotated[
+        str, Option("llama, mistral, qwen2, qwen3, gemma, gemma3_text, gpt2 or gpt_neox.", panel="Shapes")
+    ] = "llama"
+    tolerance: Annotated[float, Option("How far a shape may miss its budget, as a fraction.", panel="Advanced")] = 0.03
+    seq_len: Annotated[int, Option("Bytes per window, in training and measuring.", at_least=1, panel="Text")] = 256
+    batch: Annotated[int, Option("Windows per training step, over all processes.", at_least=1, panel="Training")] = 32
     learning_rate: Annotated[
-        float | None, Option("Peak learning rate for every width.", default="by width, see the README")
+        float | None, Option("Peak learning rate for every width.", default="by width", panel="Training")
     ] = None
-    device: Annotated[Literal["auto", "cpu", "cuda", "mps"], Option("Where to train and measure.")] = "auto"
+    device: Annotated[
+        Literal["auto", "cpu", "cuda", "mps"], Option("Where to train and measure.", panel="Hardware")
+    ] = "auto"
     precision: Annotated[
         Literal["auto", "float32", "bfloat16"],
-        Option("Precision of matrix products in training; auto is bfloat16 where the hardware has it."),
+        Option(
+            "Precision of matrix products in training; auto is bfloat16 where the hardware has it.", panel="Training"
+        ),
     ] = "auto"
     eval_bytes: Annotated[
-        int | None, Option("Most bytes of test and validation text to evaluate.", default="all", at_least=1)
+        int | None,
+        Option("Most bytes of test and validation text to evaluate.", default="all", at_least=1, panel="Text"),
     ] = None
-    windows: Annotated[int, Option("Windows of the test text for the interaction profiles.", at_least=1)] = 256
-    save_seconds: Annotated[float, Option("Seconds after which a training is saved again.", at_least=0)] = 60.0
+    windows: Annotated[
+        int, Option("Windows of the test text for the interaction profiles.", at_least=1, panel="Measurement")
+    ] = 256
+    save_seconds: Annotated[
+        float, Option("Seconds after which a training is saved again.", at_least=0, panel="Advanced")
+    ] = 60.0
 
     def check(self) -> None:
         if self.eval_bytes is not None and self.eval_bytes <= self.seq_len:

@@ -76,7 +76,11 @@ def fixed_windows(
 
     Args:
         tokenizer: of transformers, or the folder of one.
-        dataset, windows, seq_len, passage_bytes, seed: as for `audit`.
+        dataset: as for `audit`.
+        windows: how many.
+        seq_len: input tokens per window.
+        passage_bytes: bytes of text that a window may draw on; None for 12 times `seq_len`.
+        seed: of the order of windows.
 
     Raises:
         IncompleteError: too little text, or a tokenizer that cannot be loaded.

@@ -20,7 +20,7 @@ from shape_audit.checks import (
     policy_of,
     write_baseline,
 )
-from shape_audit.cli.declaring import Output, command, flag
+from shape_audit.cli.declaring import FORMAT, Output, command, flag, output_flag
 from shape_audit.cli.settings import SETTINGS, Settings, not_in_effect
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, UsageError
@@ -35,16 +35,22 @@ def check_model(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="org/name[@revision], a folder, or builtin:NAME.")],
     options: CheckOptions,
     writes_baseline: Annotated[
-        bool, flag("--write-baseline", help=f"Accept today's findings: write --baseline, or {DEFAULT_BASELINE}.")
+        bool,
+        flag(
+            "--write-baseline",
+            rich_help_panel="Rules",
+            help=f"Accept today's findings: write --baseline, or {DEFAULT_BASELINE}.",
+        ),
     ] = False,
     anchor: Annotated[
-        str, flag(metavar="FILE", help="The file of your repository that sarif and github findings are shown at.")
+        str,
+        output_flag(metavar="FILE", help="The file of your repository that sarif and github findings are shown at."),
     ] = CONFIG_FILE,
-    format: Annotated[Format, flag("--format", "-f", help="Report format.")] = "text",
+    format: Annotated[Format, FORMAT] = "text",
     output: Output = None,
     also: Annotated[
         list[str] | None,
-        flag(metavar="FORMAT=FILE", help="Write the report in another format too; may be repeated."),
+        output_flag(metavar="FORMAT=FILE", help="Write the report in another format too; may be repeated."),
     ] = None,
 ) -> int:
     """Check a model before it is released: files, tensors, sizes, shape. Loads no weights; made for CI.

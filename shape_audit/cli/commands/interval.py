@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from shape_audit.cli.declaring import Format, Output, command, flag
+from shape_audit.cli.declaring import Format, Output, command, output_flag
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode
 from shape_audit.interval import IntervalOptions, derive_interval
@@ -29,11 +29,12 @@ def interval(
     ] = None,
     figures: Annotated[
         Path | None,
-        flag(metavar="DIR", help="Write loss, interaction by protocol, and best shape, against R_D/W and budget: "
-               "PNG and SVG."),
+        output_flag(metavar="DIR", help="Write loss, interaction by protocol, and best shape, against R_D/W and "
+                    "budget: PNG and SVG."),
     ] = None,
     records: Annotated[
-        Path | None, flag(metavar="DIR", help="Records of audits on one text: interaction against loss for them, too.")
+        Path | None,
+        output_flag(metavar="DIR", help="Records of audits on one text: interaction against loss for them, too."),
     ] = None,
     format: Format = "text",
     output: Output = None,

@@ -11,7 +11,8 @@ from typing import Annotated, Literal
 import typer
 
 from shape_audit.cli.commands import leaderboard_card, leaderboard_push
-from shape_audit.cli.declaring import Output, command, flag
+from shape_audit.cli.declaring import FORMAT, Output, command, flag, output_flag
+from shape_audit.cli.help_page import GroupedCommand
 from shape_audit.cli.progress import AuditBar, BuildBar
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, UsageError
@@ -34,12 +35,12 @@ from shape_audit.records import Board
 
 HERE, FOLDER = Path("leaderboard.toml"), Path("leaderboard")
 
-Folder = Annotated[Path, typer.Argument(metavar="[DIR]", help="Leaderboard directory.", show_default=True)]
-Form = Annotated[Literal["text", "json"], flag("--format", "-f", help="Report format.")]
+Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Leaderboard directory.", show_default=True)]
+Form = Annotated[Literal["text", "json"], FORMAT]
 
 
 @command("file")
-def init(file: Annotated[Path, typer.Argument(metavar="[FILE]", help="Output file.")] = HERE) -> int:
+def init(file: Annotated[Path, typer.Argument(metavar="FILE", help="Output file.")] = HERE) -> int:
     """Write a commented manifest, which covers the models of the shipped table."""
     if file.exists():
         raise UsageError(f"{file}: is there already; name another file")
@@ -53,9 +54,11 @@ def build(
     options: BuildOptions,
     manifest: Annotated[
         Path | None,
-        typer.Argument(metavar="[MANIFEST]", help="Manifest (TOML).  [default: the shipped one]"),
+        typer.Argument(metavar="MANIFEST", help="Manifest (TOML).  [default: the shipped one]"),
     ] = None,
-    folder: Annotated[Path, flag("--output", "-o", metavar="DIR", help="Folder for records and board.")] = FOLDER,
+    folder: Annotated[
+        Path, output_flag("--output", "-o", metavar="DIR", help="Folder for records and board.")
+    ] = FOLDER,
 ) -> int:
     """Build the leaderboard: audit what is missing, reuse records that match, put all together.
 
@@ -150,10 +153,10 @@ def diff(
 app = typer.Typer(
     no_args_is_help=True, rich_markup_mode=None, help="A comparison leaderboard: build, look at, verify, publish."
 )
-app.command("init")(init)
-app.command("build")(build)
-app.command("render")(render_board)
-app.command("verify")(verify_board)
-app.command("diff")(diff)
-app.command("push")(leaderboard_push.push_board)
-app.command("card")(leaderboard_card.card)
+app.command("init", cls=GroupedCommand)(init)
+app.command("build", cls=GroupedCommand)(build)
+app.command("render", cls=GroupedCommand)(render_board)
+app.command("verify", cls=GroupedCommand)(verify_board)
+app.command("diff", cls=GroupedCommand)(diff)
+app.command("push", cls=GroupedCommand)(leaderboard_push.push_board)
+app.command("card", cls=GroupedCommand)(leaderboard_card.card)

@@ -7,7 +7,7 @@ from typing import Annotated, Literal
 
 import typer
 
-from shape_audit.cli.declaring import command, flag
+from shape_audit.cli.declaring import FORMAT, command, flag
 from shape_audit.cli.sink import emit
 from shape_audit.errors import ExitCode
 from shape_audit.leaderboard import PushOptions, push, push_json, push_text
@@ -19,8 +19,8 @@ def push_board(
         str, flag(metavar="org/name", help="The dataset repository; made if there is none.")
     ],
     options: PushOptions,
-    folder: Annotated[Path, typer.Argument(metavar="[DIR]", help="The rendered leaderboard.")] = Path("leaderboard"),
-    format: Annotated[Literal["text", "json"], flag("--format", "-f", help="Report format.")] = "text",
+    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The rendered leaderboard.")] = Path("leaderboard"),
+    format: Annotated[Literal["text", "json"], FORMAT] = "text",
 ) -> int:  # fmt: skip
     """Upload a rendered leaderboard to a dataset repository on the Hub, in one commit.
 

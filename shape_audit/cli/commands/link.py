@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Annotated
 
-from shape_audit.cli.declaring import Format, Output, command, flag
+from shape_audit.cli.declaring import Format, Output, command, flag, output_flag
 from shape_audit.cli.progress import AuditBar
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, MissingExtraError
@@ -19,18 +20,21 @@ from shape_audit.scores import published_scores, read_scores, summary_of_skipped
 PACKAGES = ("statsmodels", "matplotlib")
 
 
+data_flag = partial(flag, rich_help_panel="Models and scores")
+
+
 @command("shape-audit link")
 def link(
     options: LinkOptions,
     records: Annotated[
-        Path | None, flag(metavar="DIR", help="Records of audits: their shapes, scores, and what they measured.")
+        Path | None, data_flag(metavar="DIR", help="Records of audits: their shapes, scores, and what they measured.")
     ] = None,
     scores: Annotated[
         list[Path] | None,
-        flag(metavar="PATH", help="Result files or folders, or MODEL=PATH, beside the shipped table."),
+        data_flag(metavar="PATH", help="Result files or folders, or MODEL=PATH, beside the shipped table."),
     ] = None,
-    strict: Annotated[bool, flag("--strict", help="Exit with 2 if a result file cannot be used.")] = False,
-    figures: Annotated[Path | None, flag(metavar="DIR", help="Directory for two figures, PNG and SVG.")] = None,
+    strict: Annotated[bool, data_flag("--strict", help="Exit with 2 if a result file cannot be used.")] = False,
+    figures: Annotated[Path | None, output_flag(metavar="DIR", help="Directory for two figures, PNG and SVG.")] = None,
     format: Format = "text",
     output: Output = None,
 ) -> int:  # fmt: skip

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from typing import Annotated
 
 import typer
@@ -13,7 +12,7 @@ from rich.text import Text
 from shape_audit.checks import OPTIONS, Rule, all_rules
 from shape_audit.cli.failures import failed
 from shape_audit.cli.sink import emit
-from shape_audit.errors import ExitCode, UsageError
+from shape_audit.errors import ExitCode, UsageError, did_you_mean
 from shape_audit.reports import Table as PlainTable
 from shape_audit.reports import rich_table
 
@@ -52,9 +51,6 @@ def _named(text: str) -> Rule:
     by_name = {name: rule for rule in all_rules().values() for name in (rule.id, rule.name)}
     found = by_name.get(text) or by_name.get(text.upper())
     if found is None:
-        near = difflib.get_close_matches(text.upper(), list(all_rules()), n=1)
-        near = near or difflib.get_close_matches(text, list(by_name), n=1)
-        raise UsageError(
-            f"no rule is called {text}; " + (f"did you mean {near[0]}?" if near else "see shape-audit rules")
-        )
+        near = did_you_mean(text.upper(), all_rules()) or did_you_mean(text, by_name)
+        raise UsageError(f"no rule is called {text}{near or '; see shape-audit rules'}")
     return found

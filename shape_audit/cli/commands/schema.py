@@ -23,7 +23,7 @@ from shape_audit.records import (
 def schema(
     of: Annotated[
         Literal["audit", "check", "suggest", "interval", "sweep-plan", "sweep-row"],
-        typer.Argument(metavar="[audit|check|suggest|interval|sweep-plan|sweep-row]", help="Result type."),
+        typer.Argument(metavar="RESULT", help="Result type: audit, check, suggest, interval, sweep-plan or sweep-row."),
     ] = "audit",
 ) -> int:
     """Print the JSON Schema of a command's result."""

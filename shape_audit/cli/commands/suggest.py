@@ -5,7 +5,7 @@ from __future__ import annotations
 from pathlib import Path
 from typing import Annotated
 
-from shape_audit.cli.declaring import Format, Output, command, flag
+from shape_audit.cli.declaring import Format, Output, command, flag, output_flag
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, UsageError
 from shape_audit.records import ShapeSuggestion
@@ -15,12 +15,13 @@ from shape_audit.shape import SuggestOptions, suggest, write_config
 
 @command("shape-audit suggest")
 def suggest_shapes(
-    params: Annotated[str, flag(metavar="N", help="The budget: 300k, 1.2B, 1e9.")],
+    params: Annotated[str, flag(metavar="N", rich_help_panel="Budget", help="The budget: 300k, 1.2B, 1e9.")],
     options: SuggestOptions,
     config_folder: Annotated[
-        Path | None, flag("--write-config", metavar="DIR", help="Directory for the config.json of the first shape.")
+        Path | None,
+        output_flag("--write-config", metavar="DIR", help="Directory for the config.json of the first shape."),
     ] = None,
-    choose: Annotated[int | None, flag(metavar="K", help="With --write-config, write the K-th shape.")] = None,
+    choose: Annotated[int | None, output_flag(metavar="K", help="With --write-config, write the K-th shape.")] = None,
     format: Format = "text",
     output: Output = None,
 ) -> int:  # fmt: skip

@@ -8,7 +8,8 @@ from typing import Annotated, Literal
 
 import typer
 
-from shape_audit.cli.declaring import Format, command, flag
+from shape_audit.cli.declaring import Format, command, flag, output_flag
+from shape_audit.cli.help_page import GroupedCommand
 from shape_audit.cli.progress import SweepBar
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, UsageError
@@ -36,14 +37,19 @@ def group() -> None:
     """Train and measure fixed-budget shape sweeps."""
 
 
-@app.command("run")
+@app.command("run", cls=GroupedCommand)
 @command("shape-audit sweep")
 def run(
     context: typer.Context,
     options: SweepOptions,
-    is_plan: Annotated[bool, flag("--plan", help="Show shapes, operations and estimated time, and stop.")] = False,
+    is_plan: Annotated[
+        bool, output_flag("--plan", help="Show shapes, operations and estimated time, and stop.")
+    ] = False,
     num_processes: Annotated[
-        int | None, flag(help="Share each step among this many processes on this machine.  [default: 1]")
+        int | None,
+        flag(
+            rich_help_panel="Hardware", help="Share each step among this many processes on this machine.  [default: 1]"
+        ),
     ] = None,
     format: Format = "text",
 ) -> int:

@@ -16,21 +16,35 @@ class BuildOptions(Spec):
     """How to build."""
 
     measure: Annotated[
-        bool, Option("Also measure gradient-space interaction, as the manifest says, where no record has it.")
+        bool,
+        Option(
+            "Also measure gradient-space interaction, as the manifest says, where no record has it.",
+            panel="Measurement",
+        ),
     ] = False
     jobs: Annotated[
-        int, Option("Models audited at a time, each in a process of its own where they are measured.", at_least=1)
+        int,
+        Option(
+            "Models audited at a time, each in a process of its own where they are measured.",
+            at_least=1,
+            panel="Hardware",
+        ),
     ] = 1
     shard: Annotated[
         str | tuple[int, ...] | None,
-        Option("Audit only the I-th of K shares of the models, for job arrays.", metavar="I/K"),
+        Option("Audit only the I-th of K shares of the models, for job arrays.", metavar="I/K", panel="Hardware"),
     ] = None
     keep_going: Annotated[
-        bool, Option("Continue with the other models where one fails.", flags=("--keep-going/--fail-fast",))
+        bool,
+        Option(
+            "Continue with the other models where one fails.", flags=("--keep-going/--fail-fast",), panel="Advanced"
+        ),
     ] = True
-    strict: Annotated[bool, Option("Exit with 2 if a result file cannot be used.")] = False
-    device: Annotated[Device, Option("Where to measure.")] = "auto"
-    retries: Annotated[int, Option("Retries after a transient network error.", at_least=0)] = DEFAULT_RETRIES
+    strict: Annotated[bool, Option("Exit with 2 if a result file cannot be used.", panel="Advanced")] = False
+    device: Annotated[Device, Option("Where to measure.", panel="Hardware")] = "auto"
+    retries: Annotated[int, Option("Retries after a transient network error.", at_least=0, panel="Advanced")] = (
+        DEFAULT_RETRIES
+    )
 
     @property
     def share(self) -> tuple[int, int]:

@@ -1,0 +1,67 @@
+"""What mkdocs calls: pages that the program itself writes, and the repository's own Markdown, become part of the site.
+
+In mkdocs.yml's nav, `folder/*` stands for all pages of a folder that are made here.
+"""
+
+from __future__ import annotations
+
+import re
+from pathlib import Path
+from typing import Any
+
+from mkdocs.config.defaults import MkDocsConfig
+from mkdocs.structure.files import File, Files
+from mkdocs.structure.pages import Page
+
+from scripts.docs_pages import command_line, exit_codes, notebooks, records, rules
+
+ROOT = Path(__file__).resolve().parents[2]
+BENCHMARKS = ROOT / "benchmarks"
+OUT_OF_DOCS = re.compile(r"\]\(\.\./((?:\.\./)*benchmarks/)")
+"""A link to a benchmark from a page of docs/; on the site benchmarks/ lies one folder higher."""
+
+
+def pages() -> dict[str, str]:
+    """Path below docs/ -> Markdown, of every page that no file of docs/ holds."""
+    results = sorted((BENCHMARKS / "results").glob("*.md"), reverse=True)
+    own = {f"benchmarks/results/{path.name}": path.read_text(encoding="utf-8") for path in results}
+    own["benchmarks/index.md"] = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
+    made = (command_line, rules, records, exit_codes, notebooks)
+    return own | {path: page for module in made for path, page in module.pages().items()}
+
+
+def on_config(config: MkDocsConfig) -> MkDocsConfig:
+    """Have the nav name the pages that are made."""
+    made = pages()
+    config.nav = _expanded(config.nav, made)
+    config.extra["made"] = made
+    return config
+
+
+def on_files(files: Files, *, config: MkDocsConfig) -> Files:
+    """Add the pages, and the pictures of benchmarks."""
+    for path, content in config.extra["made"].items():
+        files.append(File.generated(config, path, content=content))
+    for picture in sorted((BENCHMARKS / "results").rglob("*.png")):
+        where = picture.relative_to(ROOT).as_posix()
+        files.append(File.generated(config, where, abs_src_path=str(picture)))
+    return files
+
+
+def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
+    """Links to benchmarks, which hold in the repository, made to hold on the site."""
+    return OUT_OF_DOCS.sub(r"](\1", markdown)
+
+
+def _expanded(nav: Any, made: dict[str, str]) -> Any:
+    if isinstance(nav, list):
+        return [_expanded(entry, made) for entry in nav]
+    if isinstance(nav, dict):
+        return {title: _expanded(entry, made) for title, entry in nav.items()}
+    if not nav.endswith("/*"):
+        return nav
+    return [{_title(content): path} for path, content in made.items() if path.startswith(nav[:-1])]
+
+
+def _title(markdown: str) -> str:
+    return markdown.partition("\n")[0].lstrip("# ").replace("`", "").removeprefix("shape-audit ")

@@ -1,0 +1,124 @@
+"""Draw the pictures of README and docs/ anew, all from what ships: scripts/draw_docs.py [report] [figures] [page].
+
+The report is rich's own export, the page is seen by headless Chromium (scripts/browser), the figures are those that the
+commands' `--figures` draw, and one of the paper's tiny GPTs.
+"""
+
+from __future__ import annotations
+
+import csv
+import io
+import re
+import shutil
+import sys
+import tempfile
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import shape_audit
+from shape_audit.auditing import write_use_figure
+from shape_audit.drawing import write_drawings
+from shape_audit.interval import derive_interval, write_figures
+from shape_audit.interval.random_basis import TINY_GPTS, effective_rank
+from shape_audit.leaderboard import build_leaderboard, read_board, read_manifest, render
+from shape_audit.reports import audit_text
+from shape_audit.reports.rich_tables import rich_table
+from shape_audit.reports.tables import interaction_table
+from shape_audit.yardsticks import write_yardstick_figures, yardstick_report
+
+if TYPE_CHECKING:
+    from matplotlib.figure import Figure
+
+ASSETS = Path(__file__).resolve().parents[1] / "docs" / "assets"
+MODEL = "builtin:bytes-1m"
+FETCHED_FONT = re.compile(r"@font-face \{.*?\}\n", re.DOTALL)
+"""Rich's picture would fetch its font from a network; a monospaced one of the reader's does as well."""
+
+
+def main(wanted: set[str]) -> None:
+    """Draw all that is wanted, or everything where nothing is named."""
+    record = shape_audit.audit(MODEL, use=True) if wanted != {"page"} else None
+    with tempfile.TemporaryDirectory() as folder:
+        if record and "report" in wanted:
+            (ASSETS / "report.svg").write_text(_report(record), encoding="utf-8")
+        if record and "figures" in wanted:
+            for picture, file in _figures(record, Path(folder)).items():
+                shutil.copyfile(file, ASSETS / f"{picture}.svg")
+        if "page" in wanted:
+            (ASSETS / "page.png").write_bytes(_page(Path(folder)))
+
+
+def _figures(record: shape_audit.AuditRecord, folder: Path) -> dict[str, Path]:
+    """Name in docs/assets -> what was drawn."""
+    write_yardstick_figures(yardstick_report("gemstones"), folder)
+    write_figures(derive_interval(), None, folder)
+    write_drawings({"random-basis": _random_basis}, folder)
+    return {
+        "shape-cost": folder / "cost_against_r_dw.svg",
+        "interval": folder / "loss_against_r_dw.svg",
+        "random-basis": folder / "random-basis.svg",
+        "use": next(path for path in write_use_figure(record, folder) if path.suffix == ".svg"),
+    }
+
+
+def _report(record: shape_audit.AuditRecord) -> str:
+    """The verdict and the table of sites, as a terminal shows them."""
+    from rich._export_format import CONSOLE_SVG_FORMAT
+    from rich.console import Console, Group
+    from rich.text import Text
+
+    report, sites = audit_text(record), interaction_table(record)
+    assert isinstance(report, Group) and sites is not None
+    parts = list(report.renderables)
+    verdict = parts[: parts.index(Text())]
+    console = Console(record=True, width=100, file=io.StringIO(), highlight=False)
+    console.print(Group(*verdict, Text(), rich_table(sites)))
+    form = FETCHED_FONT.sub("", CONSOLE_SVG_FORMAT)
+    return console.export_svg(title=f"shape-audit audit {MODEL}", code_format=form, unique_id="report")
+
+
+def _random_basis() -> Figure:
+    """AOFE-ratio of the paper's tiny GPTs against what a random basis has."""
+    import numpy as np
+    from matplotlib.figure import Figure
+
+    with TINY_GPTS.open(encoding="utf-8", newline="") as stream:
+        rows = list(csv.DictReader(stream))
+    names = ("aofe", "aofe_ratio", "mean_cos2", "hidden_size")
+    aofe_N, ratio_N, cos2_N, width_N = (np.array([float(row[name]) for row in rows]) for name in names)
+    basis_N = 1 - (effective_rank(aofe_N, ratio_N, cos2_N) + 2) / (width_N + 2)
+    figure = Figure(figsize=(5, 4.5), layout="constrained")
+    axes = figure.subplots()
+    axes.axline((1, 1), slope=1, color="0.6", linewidth=1)
+    axes.plot(basis_N, ratio_N, "o", markersize=5)
+    axes.set_xlabel("random basis: 1 - (PR + 2) / (d + 2)")
+    axes.set_ylabel("AOFE-ratio, as published")
+    axes.set_title(
+        f"{len(rows)} GPTs of 3M parameters: correlation {np.corrcoef(basis_N, ratio_N)[0, 1]:.3f}", fontsize=9
+    )
+    return figure
+
+
+def _page(folder: Path) -> bytes:
+    """The page of the shipped leaderboard, as a PNG of few colours."""
+    from PIL import Image
+    from playwright.sync_api import sync_playwright
+
+    build_leaderboard(read_manifest(None), folder)
+    render(read_board(folder), folder)
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with sync_playwright() as session:
+        browser = session.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        page = browser.new_page(viewport={"width": 1280, "height": 720}, color_scheme="light")
+        page.goto((folder / "index.html").as_uri())
+        page.locator("#board tbody tr").first.wait_for()
+        page.locator("#filters").evaluate("form => form.scrollIntoView()")
+        seen = Image.open(io.BytesIO(page.screenshot()))
+        browser.close()
+    small = io.BytesIO()
+    seen.quantize(64).save(small, "PNG", optimize=True)
+    return small.getvalue()
+
+
+if __name__ == "__main__":
+    main(set(sys.argv[1:]) or {"report", "figures", "page"})
