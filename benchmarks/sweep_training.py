@@ -24,7 +24,7 @@ from shape_audit.records import PlannedShape
 from shape_audit.shape import family_named
 from shape_audit.sweep import SweepOptions, byte_tokenizer, fixed_windows, plan_shapes, watch
 from shape_audit.sweep.bytes_data import batch_starts, read_data, windows_at
-from shape_audit.sweep.plan import sizes_of, training_flops
+from shape_audit.sweep.plan import schedule_of, sizes_of, training_flops
 from shape_audit.sweep.training import Job, TrainingLoop, accelerator_for, chosen_precision
 
 ROUNDS = 5
@@ -47,7 +47,7 @@ def loop_of(shape: PlannedShape) -> TrainingLoop:
         "llama",
         sizes_of(shape, OPTIONS),
         0,
-        shape.steps,
+        schedule_of(shape, OPTIONS),
         shape.learning_rate,
         OPTIONS.batch,
         OPTIONS.seq_len,

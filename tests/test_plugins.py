@@ -68,7 +68,7 @@ def test_a_protocol_of_another_package_measures(acme: str, program: Program, tin
     assert all(site["trace"] > 0 for site in theirs["interaction"]["sites"]) and theirs["loss"] == ours["loss"]
     unknown = program("audit", tiny_llama, "--protocol", "acme", PYTHONPATH=acme)
     assert unknown.returncode == 4 and unknown.stderr.count("\n") == 1
-    assert "loss-gradient, output-gradient, projected-output, acme-entropy, not acme" in unknown.stderr
+    assert "loss-gradient, output-gradient, projected-output, input-simplex, acme-entropy, not acme" in unknown.stderr
 
 
 def test_a_score_source_of_another_package_is_asked(acme: str, program: Program, tiny_llama: Path) -> None:

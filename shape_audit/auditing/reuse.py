@@ -8,7 +8,7 @@ from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.protocol_identity import protocol_hash
 from shape_audit.calibration import WindowOptions, names_text
 from shape_audit.errors import UsageError
-from shape_audit.interaction import MeasureOptions, parse_sites
+from shape_audit.interaction import OF_THE_WHOLE_MODEL, MeasureOptions, parse_sites
 from shape_audit.records import AuditRecord, Calibration, Interaction
 
 
@@ -46,7 +46,7 @@ def satisfies(record: AuditRecord, options: AuditOptions, now: TextNow | None = 
     if not names_text(options.text, text, now.revision) or now.sha256 not in (None, text.text_sha256):
         return False
     measured = [site.name for site in profile.sites]
-    if options.measure.protocol != "projected-output" and measured != _sites(record, options):
+    if options.measure.protocol not in OF_THE_WHOLE_MODEL and measured != _sites(record, options):
         return False
     if not _has_parts(record, options.measure):
         return False

@@ -14,6 +14,8 @@ from pathlib import Path
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.shape import BlockStack
 
+LEAST_KNOWN = 1 / 2
+"""Of the names inside blocks, the share that its type knows: checkpoints under older names have more."""
 FEWEST_ALIKE = 3
 """Blocks of a kind below which nobody can say which of them is the odd one."""
 Parts = dict[str, frozenset[str]]
@@ -38,26 +40,56 @@ def missing_parts(model: CheckedModel) -> Iterator[tuple[list[int], tuple[str, .
     have. One of two, or one that stands apart from its kind, should have it if the others do: else the kind may be
     meant to be without. And all together should have what no switch of the config takes from any of them.
     """
-    facts = model.facts
-    if facts is None or not facts.is_known_type or model.config.get("auto_map") or model.is_quantized:
-        return
-    if model.is_compared or model.wrappers or model.empty_tensors or model.almost_empty:
+    if not _can_tell(model) or model.facts is None:
         return
     same: dict[tuple[str, ...], list[int]] = defaultdict(list)
-    every = {name for part in model.alike for block in part.blocks.values() for name in block}
-    if lost := tuple(_missing(every, facts.text_model_type, only_fixed=True)):
+    every = _names_in_blocks(model)
+    if lost := tuple(_missing(every, model.facts.text_model_type, only_fixed=True)):
         same[lost] = [index for part in model.alike for index in part.blocks]
     for part in model.alike if not lost else ():
         for index, block in part.blocks.items():
             if len(part.blocks) < FEWEST_ALIKE or stands_apart(model, part, index):
                 others = {name for i, other in part.blocks.items() if i != index for name in other}
-                missing = _missing({*block}, facts.text_model_type)
+                missing = _missing({*block}, model.facts.text_model_type)
                 lost = tuple(
                     one for one in missing
                     if _has(others or every, one) or (not others and "." in one.removesuffix(".weight"))
                 )  # fmt: skip
                 same[lost] += [index] * bool(lost)
     yield from ((sorted(indices), names) for names, indices in same.items() if names)
+
+
+def _can_tell(model: CheckedModel) -> bool:
+    """Whether the names are those that transformers gives, and nothing else explains what is missing."""
+    if model.facts is None or not model.facts.is_known_type or model.config.get("auto_map") or model.is_quantized:
+        return False
+    return not (model.is_compared or model.wrappers or model.empty_tensors or model.almost_empty)
+
+
+def unknown_parts(model: CheckedModel) -> set[str]:
+    """Names inside blocks, biases left out, that no model of the type which the config names has there."""
+    of_type, names = _known_steps(model), _names_in_blocks(model)
+    return {name for name in names if of_type and not _steps([name]) <= of_type}
+
+
+def is_of_another_type(model: CheckedModel) -> bool:
+    """Whether that is most of what they hold."""
+    of_type, stored = _known_steps(model), _steps(_names_in_blocks(model))
+    return bool(of_type) and len(stored & of_type) < LEAST_KNOWN * len(stored)
+
+
+def _known_steps(model: CheckedModel) -> set[tuple[str, str]]:
+    """(part, what it may hold) in models of the type; none where nobody can tell."""
+    known = _known_parts(model.facts.text_model_type) if _can_tell(model) and model.facts else {}
+    return {(part, step) for part, wholes in known.items() for whole in wholes for step in whole}
+
+
+def _names_in_blocks(model: CheckedModel) -> set[str]:
+    return {name for block in model.stack.blocks.values() for name in block} if model.stack else set()
+
+
+def _steps(names: Iterable[str]) -> set[tuple[str, str]]:
+    return {(any_number(part), step) for part, inside in parts_of(names).items() for step in inside}
 
 
 def stands_apart(model: CheckedModel, part: BlockStack, index: int) -> bool:

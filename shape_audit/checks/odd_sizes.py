@@ -1,34 +1,52 @@
-"""Sizes that stand alone: a matrix of a block that has no neighbour of its own kind, cut or resized.
+"""Sizes that stand alone: a matrix cut or resized in a block that has no neighbour of its own kind, or in all alike.
 
 Within a block sizes come in company: the rows of a query matrix are the columns of the output matrix, gate, up and down
-share the feed-forward width, and all have the width of the residual stream. One that no other tensor has, and that
+share the feed-forward width, and all have the width of the residual stream. One that no other matrix has, and that
 does not follow from the config, is a fault.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from functools import cached_property
 from itertools import combinations_with_replacement
 from typing import Any
 
 from shape_audit.checks.block_parts import FEWEST_ALIKE
 from shape_audit.checks.checked_model import CheckedModel
-from shape_audit.shape import role_of
+from shape_audit.shape import BlockStack, role_of
 
 ROLES = ("attention", "feed_forward", "norms")
 """Whose sizes are products of numbers in the config; those of state-space mixers are sums of several."""
 MOST_NUMBERS = 200
 """In a config, beyond which not all their products are made."""
+_NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
+
+
+@dataclass(frozen=True)
+class OddSize:
+    """A tensor of a block, or of all blocks of a kind, with a size that no other tensor has.
+
+    Attributes:
+        names: of the tensor, in each of these blocks.
+        number: the size.
+    """
+
+    names: tuple[str, ...]
+    shape: tuple[int, ...]
+    number: int
 
 
 class Sizes:
-    """The sizes that tensors share, and those that the config names or implies."""
+    """The sizes that tensors share, the same one of several blocks counted once, and those that the config implies."""
 
     def __init__(self, model: CheckedModel) -> None:
         self._model = model
-        self._shared = Counter(size for header in model.tensors.values() for size in {*header.shape})
+        names = ((_NUMBER.sub("#", name), header.shape) for name, header in model.tensors.items())
+        self._shared = Counter(size for _, size in {(name, size) for name, shape in names for size in shape})
 
     def is_odd(self, size: int) -> bool:
         """Whether one tensor alone has it, none has half or twice of it, and nothing in the config gives it."""
@@ -42,6 +60,7 @@ class Sizes:
         if facts := self._model.facts:
             heads, shared = facts.num_attention_heads or 0, facts.num_key_value_heads or 0
             numbers |= {facts.head_dim or 0, heads, shared, heads + 2 * shared, facts.intermediate_size or 0}
+            numbers |= {*_latent_sums(self._model.text_config)} if facts.has_latent_attention else set()
         if len(numbers) > MOST_NUMBERS:
             return numbers
         pairs = {one * two for one, two in combinations_with_replacement(numbers, 2)}
@@ -60,18 +79,29 @@ def _numbers(value: Any) -> Iterator[int]:
             yield from _numbers(inside)
 
 
-def odd_sizes(model: CheckedModel) -> Iterator[tuple[str, tuple[int, ...], int]]:
-    """Name and shape of each tensor with such a size, and the size, of blocks in kinds of one or two."""
-    if model.is_compared or model.is_quantized:
+def _latent_sums(config: Mapping[str, Any]) -> Iterator[int]:
+    """Latent attention keeps a compressed part and a rotated one in one matrix, and keys and values of a head."""
+    parts = [value for key, value in config.items() if key.endswith(("lora_rank", "head_dim")) and type(value) is int]
+    yield from (one + two for one, two in combinations_with_replacement(parts, 2))
+
+
+def odd_sizes(model: CheckedModel) -> Iterator[OddSize]:
+    """Of blocks in kinds of one or two each by itself, of the others what all of a kind have."""
+    if model.is_compared or model.is_quantized or model.stack is None:
         return
     alone = [part for part in model.alike if len(part.blocks) < FEWEST_ALIKE]
-    if model.stack is None or 2 * sum(len(part.blocks) for part in alone) > len(model.stack.blocks):
+    if 2 * sum(len(part.blocks) for part in alone) > len(model.stack.blocks):
         return  # most blocks are of a kind of their own: sizes that change from layer to layer are the design (OpenELM)
-    sizes = Sizes(model) if alone else None
-    for part in alone:
-        for index, block in part.blocks.items():
-            for rest, header in block.items():
-                name = part.name_of(index, rest)
-                odd = [size for size in header.shape if sizes and sizes.is_odd(size)]
-                if odd and role_of(name) in ROLES:
-                    yield name, header.shape, odd[0]
+    sizes = Sizes(model)
+    for part in model.alike:
+        each = [part.part([index]) for index in part.blocks] if len(part.blocks) < FEWEST_ALIKE else [part]
+        for blocks in each:
+            yield from _odd(blocks, sizes)
+
+
+def _odd(part: BlockStack, sizes: Sizes) -> Iterator[OddSize]:
+    for rest, shape in part.usual.items():
+        names = tuple(part.name_of(index, rest) for index, block in part.blocks.items() if rest in block)
+        odd = [size for size in shape if sizes.is_odd(size)]
+        if odd and role_of(names[0]) in ROLES:
+            yield OddSize(names, shape, odd[0])

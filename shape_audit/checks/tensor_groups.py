@@ -17,15 +17,26 @@ class Group:
 
     Attributes:
         pattern: the name of the tensor or module, numbers that vary in braces.
-        count: how many tensors.
-        first: the first of their names.
+        names: of the tensors.
         is_module: whether these are all tensors that the modules have.
     """
 
     pattern: str
-    count: int
-    first: str
+    names: tuple[str, ...]
     is_module: bool
+
+    @property
+    def count(self) -> int:
+        return len(self.names)
+
+    @property
+    def first(self) -> str:
+        return self.names[0]
+
+    @property
+    def place(self) -> str:
+        """What a finding about them is placed at."""
+        return self.first if self.count == 1 else self.pattern or "weights"
 
     def __str__(self) -> str:
         if not self.pattern:
@@ -54,8 +65,7 @@ def grouped(names: Iterable[str], among: Collection[str]) -> list[Group]:
     groups = [
         Group(
             pattern=_pattern(same),
-            count=sum(len(units[unit]) for unit in same),
-            first=units[same[0]][0],
+            names=tuple(name for unit in same for name in units[unit]),
             is_module=units[same[0]] != [same[0]],
         )
         for same in alike.values()
@@ -77,7 +87,7 @@ def _joined(groups: list[Group]) -> list[Group]:
                     continue  # not numbers, and not single tensors
                 names = [*others[at].strip("{}").split(", "), parts[at]]
                 pattern = ".".join((*parts[:at], "{" + ", ".join(names) + "}", *parts[at + 1 :]))
-                joined[place] = replace(other, pattern=pattern, count=other.count + group.count)
+                joined[place] = replace(other, pattern=pattern, names=other.names + group.names)
                 break
         else:
             joined.append(group)

@@ -39,7 +39,7 @@ def missing_from_architecture(model: CheckedModel) -> Iterator[Seen]:
     for group in grouped(missing, among=model.expected.names):
         verb, them = ("is", "it") if group.count == 1 else ("are", "them")
         yield Seen(f"{group} {verb} not stored, though the architecture has {them}",
-                   file=model.anchor(group.first), place=_place(group),
+                   file=model.anchor(group.first), place=group.place,
                    about=(group.first, tensor(group.first), _so_many_of(group), *model.lost_with_files))  # fmt: skip
 
 
@@ -67,10 +67,6 @@ def _so_many_of(group: Group) -> str:
     return f"{group.count} tensors in {group.pattern.removesuffix('.weight').rpartition('.')[0]}"
 
 
-def _place(group: Group) -> str:
-    return group.first if group.count == 1 else group.pattern or "weights"
-
-
 def unknown_to_architecture(model: CheckedModel) -> Iterator[Seen]:
     """What is stored and transformers has no place for."""
     if model.expected is None or is_of_another(model):
@@ -82,7 +78,7 @@ def unknown_to_architecture(model: CheckedModel) -> Iterator[Seen]:
         words = "no such tensor" if group.count == 1 else "none of them"
         verb = "is" if group.count == 1 else "are"
         yield Seen(f"{group} {verb} stored, but the architecture has {words}",
-                   file=model.anchor(group.first), place=_place(group),
+                   file=model.anchor(group.first), place=group.place,
                    about=(group.first, _so_many_of(group)))  # fmt: skip
 
 

@@ -65,6 +65,10 @@ class TensorNumbers:
     huge: int = 0
     first_bad: int | None = None
 
+    @property
+    def is_finite(self) -> bool:
+        return not self.nan and not self.infinite
+
 
 def scan_file(path: Path, headers: Mapping[str, TensorHeader]) -> Iterator[tuple[str, TensorNumbers]]:
     """(name, findings) of every floating-point tensor of a file.

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING
 
 from shape_audit.interaction.estimators.sample_size import MIN_WINDOWS, RELIABLE_WINDOWS
 from shape_audit.interaction.options import MeasureOptions
-from shape_audit.interaction.protocols.names import PROTOCOL_NAMES, protocol_names
+from shape_audit.interaction.protocols.names import OF_THE_WHOLE_MODEL, PROTOCOL_NAMES, protocol_names
 from shape_audit.interaction.stream.sites import Site, parse_sites
 from shape_audit.lazy import lazy_names
 
@@ -47,6 +47,7 @@ ESTIMATOR_VERSION = 4
 __all__ = [
     "ESTIMATOR_VERSION",
     "MIN_WINDOWS",
+    "OF_THE_WHOLE_MODEL",
     "PROTOCOL_NAMES",
     "RELIABLE_WINDOWS",
     "BlockSkipping",

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Annotated
 
 from shape_audit.errors import UsageError
-from shape_audit.interaction.protocols.names import PROTOCOL_NAMES, protocol_names
+from shape_audit.interaction.protocols.names import OF_THE_WHOLE_MODEL, PROTOCOL_NAMES, protocol_names
 from shape_audit.spec import Option, Spec
 
 
@@ -18,7 +18,7 @@ class MeasureOptions(Spec):
         str,
         Option(
             "What is measured: loss-gradient, output-gradient (of the logits), projected-output (logits, as "
-            "published), or what an installed package adds.",
+            "published), input-simplex (one-hot inputs), or what an installed package adds.",
             metavar="NAME",
             panel="Measurement",
             manifest=True,
@@ -69,7 +69,9 @@ class MeasureOptions(Spec):
         if self.skip_spans is not None and not self.skip:
             raise UsageError("--skip-spans goes with --skip")
         for name in ("use", "skip"):
-            if self.protocol == "projected-output" and getattr(self, name):
-                raise UsageError(f"--{name} belongs to a protocol with a backward pass, not to projected-output")
-        if self.protocol == "projected-output" and self.sites != "all":
-            raise UsageError("--protocol projected-output measures the output; leave out --sites")
+            if self.protocol in OF_THE_WHOLE_MODEL and getattr(self, name):
+                raise UsageError(
+                    f"--{name} belongs to a protocol that reads the residual stream, not to {self.protocol}"
+                )
+        if self.protocol in OF_THE_WHOLE_MODEL and self.sites != "all":
+            raise UsageError(f"--protocol {self.protocol} has a site of its own; leave out --sites")

@@ -9,13 +9,14 @@ import torch
 from torch import Tensor
 
 from shape_audit.interaction.estimators.block_rows import AMOUNTS, BlockRows
-from shape_audit.interaction.estimators.sums import SiteSums
+from shape_audit.interaction.estimators.input_gradients import KeptGradients
+from shape_audit.interaction.estimators.sums import ROWS, SiteSums
 from shape_audit.interaction.estimators.upper_triangle import packed_size
 from shape_audit.interaction.estimators.window_rows import WindowRows
 from shape_audit.interaction.stream.sites import Site
 from shape_audit.interaction.width import WidthSums
 
-_ROWS = ("index", "tokens", "diagonal", "energy", "inner", "inner_diagonal", "inner_trace", "reference_tokens")
+SavedSums = SiteSums | KeptGradients
 _COUNTS = ("index", "tokens", "reference_tokens")
 _BLOCKS = ("index", "tokens", "sums")
 _USE = "/use/"
@@ -36,7 +37,7 @@ class PassState:
     windows: int
     frozen_at: int
     losses_K: Tensor
-    sums: dict[Site, SiteSums]
+    sums: Mapping[Site, SavedSums]
     blocks: BlockRows | None = None
     widths: dict[Site, WidthSums] = field(default_factory=dict)
 
@@ -44,12 +45,7 @@ class PassState:
         """All tensors by name, on the CPU."""
         named = {"losses": self.losses_K}
         for site, sums in self.sums.items():
-            rows = sums.rows()
-            named |= {f"{site.name}/{name}": column for name, column in zip(_ROWS, rows.tensors(), strict=True)}
-            named[f"{site.name}/sum"] = sums.upper_P
-            named[f"{site.name}/pair_products"] = sums.pair_products
-            if sums.reference_P is not None:
-                named[f"{site.name}/reference"] = sums.reference_P
+            named |= {f"{site.name}/{name}": tensor for name, tensor in sums.tensors().items()}
         if self.blocks is not None:
             named |= {f"blocks/{name}": column for name, column in zip(_BLOCKS, self.blocks.tensors(), strict=True)}
         for site, of_site in self.widths.items():
@@ -58,7 +54,7 @@ class PassState:
 
     def numbers(self) -> dict[str, int]:
         """What is no tensor."""
-        tokens = next(iter(self.sums.values())).reference_tokens
+        tokens = max((sums.reference_tokens for sums in self.sums.values() if isinstance(sums, SiteSums)), default=0)
         return {"windows": self.windows, "frozen_at": self.frozen_at, "reference_tokens": tokens}
 
     @classmethod
@@ -82,18 +78,7 @@ class PassState:
             if tuple(tensors[name].shape) != shape or tensors[name].dtype != dtype:
                 raise ValueError(f"{name} is {tensors[name].dtype} {list(tensors[name].shape)}")
         tensors = {name: tensor.clone() for name, tensor in tensors.items()}
-        sums = {
-            site: SiteSums(
-                width=widths[site],
-                dtype=torch.float64,  # of windows to come, of which there are none here
-                upper_P=tensors[f"{site.name}/sum"],
-                pair_products=tensors[f"{site.name}/pair_products"],
-                reference_P=tensors.get(f"{site.name}/reference"),
-                reference_tokens=numbers["reference_tokens"],
-                kept=[WindowRows(*(tensors[f"{site.name}/{name}"] for name in _ROWS))],
-            )
-            for site in widths
-        }
+        sums = {site: _saved_sums(_after(f"{site.name}/", tensors), width, numbers) for site, width in widths.items()}
         has_blocks = any(site.position >= 0 for site in widths)
         blocks = BlockRows(*(tensors[f"blocks/{name}"] for name in _BLOCKS)) if has_blocks else None
         saved_use = {site: _after(f"{site.name}{_USE}", tensors) for site in widths}
@@ -105,13 +90,32 @@ def _after(prefix: str, tensors: Mapping[str, Tensor]) -> dict[str, Tensor]:
     return {name.removeprefix(prefix): tensor for name, tensor in tensors.items() if name.startswith(prefix)}
 
 
+def _saved_sums(tensors: Mapping[str, Tensor], width: int, numbers: Mapping[str, int]) -> SavedSums:
+    if "gradients" in tensors:
+        return KeptGradients([(tensors["index"], tensors["gradients"])])
+    return SiteSums(
+        width=width,
+        dtype=torch.float64,  # of windows to come, of which there are none here
+        upper_P=tensors["sum"],
+        pair_products=tensors["pair_products"],
+        reference_P=tensors.get("reference"),
+        reference_tokens=numbers["reference_tokens"],
+        kept=[WindowRows(*(tensors[name] for name in ROWS))],
+    )
+
+
 def _expected(
     there: Mapping[str, Tensor], windows: int, widths: Mapping[Site, int]
 ) -> dict[str, tuple[tuple[int, ...], torch.dtype]]:
     """Shape and dtype of every tensor of a state of so many windows of one process."""
     expected: dict[str, tuple[tuple[int, ...], torch.dtype]] = {"losses": ((windows,), torch.float64)}
     for site, width in widths.items():
-        for row in _ROWS:
+        if f"{site.name}/gradients" in there:
+            gradients = there[f"{site.name}/gradients"]
+            expected[f"{site.name}/index"] = ((windows,), torch.long)
+            expected[f"{site.name}/gradients"] = ((windows, *gradients.shape[1:3]), gradients.dtype)
+            continue
+        for row in ROWS:
             shape = (windows, width) if row == "diagonal" else (windows,)
             expected[f"{site.name}/{row}"] = (shape, torch.long if row in _COUNTS else torch.float64)
         expected[f"{site.name}/sum"] = ((packed_size(width),), torch.float64)

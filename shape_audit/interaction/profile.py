@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import time
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
+from typing import cast
 
 import torch
 from torch import Tensor
@@ -15,12 +16,12 @@ from shape_audit.interaction.block_report import block_use
 from shape_audit.interaction.estimators.block_rows import BlockRows
 from shape_audit.interaction.estimators.error_bars import is_reference_point
 from shape_audit.interaction.estimators.gradient_noise import GradientNoise
+from shape_audit.interaction.estimators.site_evidence import HeldSums, SiteEvidence
 from shape_audit.interaction.estimators.sums import SiteSums
-from shape_audit.interaction.estimators.upper_triangle import inner_product
 from shape_audit.interaction.estimators.window_rows import RepeatedWindows
 from shape_audit.interaction.loss_report import in_order, loss_report
-from shape_audit.interaction.pass_state import PassState
-from shape_audit.interaction.protocols.registry import MeasurementProtocol
+from shape_audit.interaction.pass_state import PassState, SavedSums
+from shape_audit.interaction.protocols.registry import HoldsOwnSums, MeasurementProtocol
 from shape_audit.interaction.site_report import site_interaction
 from shape_audit.interaction.stream.block_watch import watched_blocks
 from shape_audit.interaction.stream.causality import check_causal
@@ -89,12 +90,10 @@ class ProfilePass:
         forward = ForwardPass(shape, plan.seq_len, loaded.dtype.itemsize, loaded.is_checkpointed)
         self.micro_batch = plan.micro_batch or forward.sensible_micro_batch
         self.micro_batch = min(self.processes.gathered(self.micro_batch))  # rounds are the same on every process
-        self.sums = {
-            site: SiteSums.zeros(width, dtype=loaded.dtype, device=_device_of(site, loaded))
-            for site, width in plan.protocol.widths(plan.sites, shape).items()
-        }
+        devices = {site: _device_of(site, loaded) for site in plan.protocol.widths(plan.sites, shape)}
+        self.sums = _empty_sums(plan, shape, loaded, devices)
         self.widths = {
-            site: WidthSums.zeros(sums.width, sums.upper_P.device)
+            site: WidthSums.zeros(sums.width, devices[site])
             for site, sums in self.sums.items()
             if plan.use and site.position >= 0
         }
@@ -165,35 +164,17 @@ class ProfilePass:
                 checkpoint()
         self.seconds += time.perf_counter() - started
 
-    def reduced(self) -> tuple[dict[Site, SiteSums], Tensor]:
+    def reduced(self) -> tuple[dict[Site, SiteEvidence], Tensor]:
         """Sums and losses over all processes, on each of them."""
-        if self.processes.size == 1:
-            return self.sums, in_order(self.losses)
-        whole = {site: self._over_processes(sums) for site, sums in self.sums.items()}
+        whole = {site: sums.over(self.processes) for site, sums in self.sums.items()}
         losses = [part for parts in self.processes.gathered(self.losses) for part in parts]
         return whole, in_order(losses)
-
-    def _over_processes(self, sums: SiteSums) -> SiteSums:
-        """The sums of all processes as one, each process's windows multiplied with those of the ones before it."""
-        total_P, products = torch.zeros_like(sums.upper_P), sums.pair_products.clone()
-        for rank in range(self.processes.size):
-            own = rank == self.processes.rank
-            of_rank_P = self.processes.summed(sums.upper_P if own else torch.zeros_like(sums.upper_P))
-            if rank < self.processes.rank:
-                products += inner_product(sums.upper_P, of_rank_P, sums.width)
-            total_P += of_rank_P
-        rows = [part for part in self.processes.gathered(sums.rows()) if len(part)]
-        return replace(
-            sums,
-            upper_P=total_P,
-            pair_products=self.processes.summed(products),
-            kept=[part.to(total_P.device) for part in rows],
-        )
 
     def state(self) -> PassState:
         """What this process has found so far, to be saved."""
         blocks = BlockRows.joined(self.block_rows) if self.block_rows else None
-        return PassState(len(self.windows), self._frozen_at, in_order(self.losses), self.sums, blocks, self.widths)
+        sums = cast(Mapping[Site, SavedSums], self.sums)
+        return PassState(len(self.windows), self._frozen_at, in_order(self.losses), sums, blocks, self.widths)
 
     def restore(self, state: PassState, windows: Sequence[Window]) -> None:
         """Go on from what this process has saved; every process from the same number of windows.
@@ -202,19 +183,15 @@ class ProfilePass:
             windows: the windows of the audit, at least as many as the state has seen.
         """
         for site, saved in state.sums.items():
-            sums = self.sums[site]
-            sums.reference_tokens = saved.reference_tokens
-            if saved.reference_P is not None:
-                sums.reference_P = saved.reference_P.to(sums.upper_P.device)
-            sums.merge(saved)
-        self.losses = [(next(iter(state.sums.values())).rows().index_K, state.losses_K)]
+            self.sums[site].restore(saved)
+        self.losses = [(next(iter(state.sums.values())).index_K, state.losses_K)]
         self.block_rows = [] if state.blocks is None else [state.blocks]
         for site, saved_widths in state.widths.items():
             self.widths[site].restore(saved_widths)
         self.windows = list(windows[: state.windows])
         self._frozen_at = state.frozen_at
 
-    def _add(self, batch: MicroBatch, sums: Mapping[Site, SiteSums]) -> Tensor:
+    def _add(self, batch: MicroBatch, sums: Mapping[Site, HeldSums]) -> Tensor:
         """Add windows to these sums, on a GPU that is too small for all of them at once in halves of halves.
 
         Gradients are handed over during the backward pass, so when memory ends some sites have these windows already,
@@ -227,7 +204,7 @@ class ProfilePass:
         try:
             widths = {site.position: of_site for site, of_site in self.widths.items()}
             with watched_blocks(self.blocks if self._has_backward else (), batch, widths) as watch:
-                losses_B = self.protocol.add_micro_batch(self.loaded.model, self.blocks, batch, sums)
+                losses_B = self._measure(batch, sums)
             check_finite(sums)
             self.block_rows += [watch.rows()] if self._has_backward else []
             return losses_B
@@ -240,6 +217,11 @@ class ProfilePass:
         check_finite({site: of_site for site, of_site in sums.items() if site not in left})
         self.micro_batch = min(self.micro_batch, len(batch) // 2)
         return torch.cat([self._add(half, left) for half in batch.halves()])
+
+    def _measure(self, batch: MicroBatch, sums: Mapping[Site, object]) -> Tensor:
+        """As `MeasurementProtocol.add_micro_batch`, which gets the kind of sums that it asks for."""
+        asked_for = cast(Mapping[Site, SiteSums], sums)
+        return self.protocol.add_micro_batch(self.loaded.model, self.blocks, batch, asked_for)
 
     @property
     def _has_backward(self) -> bool:
@@ -254,8 +236,8 @@ class ProfilePass:
                 model,
                 self.blocks,
                 ids_L,
-                {site: sums.width for site, sums in self.sums.items()},
-                lambda ids_1L, kept: self.protocol.add_micro_batch(model, self.blocks, MicroBatch(ids_1L), kept),
+                self.sums,
+                lambda ids_1L, kept: self._measure(MicroBatch(ids_1L), kept),
             )
         return self._noise
 
@@ -293,6 +275,16 @@ def _next_reference_point(done: int) -> int:
     return point
 
 
+def _empty_sums(
+    plan: PassPlan, shape: ModelShape, loaded: LoadedModel, devices: Mapping[Site, torch.device]
+) -> dict[Site, HeldSums]:
+    """For each site that the protocol reads: sums of its own, or else G itself."""
+    if isinstance(plan.protocol, HoldsOwnSums):
+        return {site: plan.protocol.empty_sums(loaded.model, device) for site, device in devices.items()}
+    widths = plan.protocol.widths(plan.sites, shape)
+    return {site: SiteSums.zeros(widths[site], dtype=loaded.dtype, device=at) for site, at in devices.items()}
+
+
 def _device_of(site: Site, loaded: LoadedModel) -> torch.device:
     """Where a site's gradients are, so that its sums are there too; never mps, which has no float64."""
     device = loaded.device
@@ -301,10 +293,9 @@ def _device_of(site: Site, loaded: LoadedModel) -> torch.device:
     return torch.device("cpu") if device.type == "mps" else device
 
 
-def check_finite(sums: Mapping[Site, SiteSums]) -> None:
+def check_finite(sums: Mapping[Site, HeldSums]) -> None:
     """One look at all sites: a gradient that is not finite, or whose square is not, makes these sums so."""
-    latest = [site_sums.kept[-1] for site_sums in sums.values()]
-    totals = [rows.energy_K.sum() + rows.inner_K.sum() + rows.diagonal_KD.sum() for rows in latest]
+    totals = [site_sums.latest for site_sums in sums.values()]
     if not totals:
         return
     finite = torch.isfinite(torch.stack([total.to(totals[0].device) for total in totals])).tolist()

@@ -5,21 +5,19 @@ from __future__ import annotations
 from collections.abc import Mapping
 from typing import Any
 
-import torch
-
 from shape_audit.interaction.estimators.error_bars import ErrorBars, Interval, mean_interval
 from shape_audit.interaction.estimators.gradient_noise import NO_NOISE, GradientNoise
 from shape_audit.interaction.estimators.rounding import Bounds, Rounding, is_limited_by_rounding
 from shape_audit.interaction.estimators.sample_size import MIN_WINDOWS
+from shape_audit.interaction.estimators.site_evidence import SiteEvidence
 from shape_audit.interaction.estimators.statistics import QUOTIENTS, Energies, plugin_energies, unbiased
-from shape_audit.interaction.estimators.sums import SiteSums
 from shape_audit.interaction.estimators.window_rows import RepeatedWindows
 from shape_audit.records import SiteInteraction
 
 
 def site_interaction(
     name: str,
-    sums: SiteSums,
+    sums: SiteEvidence,
     *,
     spectrum: int = 0,
     repeated: RepeatedWindows | None = None,
@@ -32,10 +30,7 @@ def site_interaction(
         repeated: which windows are equal; None for none.
         noise: what rounding of the gradients adds to energies.
     """
-    rows, pair_products = sums.rows(), float(sums.pair_products)
-    if repeated is not None:
-        rows = rows.of_distinct(repeated)
-        pair_products = repeated.between_distinct(pair_products, rows)
+    rows, pair_products = sums.distinct(repeated)
     plugin, energies = plugin_energies(sums), unbiased(pair_products, rows)
     bars = ErrorBars(energies, rows) if energies is not None and len(rows) >= MIN_WINDOWS else None
     noisy = energies is not None and (
@@ -57,7 +52,7 @@ def site_interaction(
         "trace": trace,
         "trace_ci": mean_interval(rows.trace_K, rows.tokens_K),
     }
-    eigenvalues = largest_eigenvalues(sums, spectrum) if spectrum else None
+    eigenvalues = sums.eigenvalues(spectrum) if spectrum else None
     numbers |= {
         "spectrum": eigenvalues,
         "spectrum_share": sum(eigenvalues) / trace if eigenvalues and trace else None,
@@ -81,13 +76,6 @@ def site_interaction(
             "heaviest_window_share": None if silent else float(rows.trace_K[heaviest] / rows.trace_K.sum()),
         }
     )
-
-
-def largest_eigenvalues(sums: SiteSums, count: int) -> list[float]:
-    """The `count` largest eigenvalues of the plug-in G, in descending order, in nats^2 per activation unit^2."""
-    agop_DD = sums.agop_DD.cpu() / sums.rows().tokens
-    eigenvalues: list[float] = torch.linalg.eigvalsh(agop_DD).flip(0)[:count].tolist()
-    return eigenvalues
 
 
 def _limited(numbers: Mapping[str, Any], bounds: Bounds, plugin: Energies, energies: Energies) -> list[str]:

@@ -12,7 +12,7 @@ from typing import Any
 from shape_audit.errors import UsageError
 from shape_audit.interval.options import IntervalOptions
 from shape_audit.interval.ranges import at_tolerance, budget_range, edges, intersection, is_empty
-from shape_audit.interval.sweep_table import SHIPPED_TABLE, Budgets, read_budgets
+from shape_audit.interval.sweep_table import SHIPPED_TABLE, Budgets, read_budgets, read_lengths
 from shape_audit.records import Interval, IntervalDerivation
 
 SHIPPED_SOURCE = "sweep of arXiv 2605.27989 (github.com/wenjie1835/Interaction_Law, commit 853f922)"
@@ -30,7 +30,8 @@ def derive_interval(
     Args:
         table: CSV file with the columns target_params, num_hidden_layers, hidden_size, test_ce (any unit); None for
             the shipped sweep. Several rows of one shape and budget (seeds) count as one, with their mean loss, and
-            are resampled for the bootstrap.
+            are resampled for the bootstrap. Where a column tokens_per_param tells lengths of training apart, the
+            interval is of the longest, and `lengths` says how the best shape goes with them.
         options: or single options by name, see `IntervalOptions`.
 
     Raises:
@@ -52,15 +53,23 @@ def derive_interval(
     if not draws:
         return derivation.model_copy(update={"notes": doubts})
     from shape_audit.interval.interaction_loss import interaction_and_loss
+    from shape_audit.interval.lengths import best_against_length
     from shape_audit.interval.loss_fit import fit_loss
     from shape_audit.interval.seed_bootstrap import resample_seeds
 
     bootstrap, of_seeds = resample_seeds(budgets, tolerance, draws=draws, seed=seed)
     fit, of_fit = fit_loss(budgets, draws=draws, seed=seed)
     notes = [*doubts, *(note for note in (of_seeds, of_fit) if note)]
+    lengths = {budget: cells for budget, cells in read_lengths(table).items() if budget in budgets}
     interaction = interaction_and_loss(table, min_params=of_interaction, draws=draws, seed=seed)
     return derivation.model_copy(
-        update={"bootstrap": bootstrap, "fit": fit, "interaction": interaction, "notes": notes}
+        update={
+            "bootstrap": bootstrap,
+            "fit": fit,
+            "interaction": interaction,
+            "lengths": best_against_length(lengths, tolerance, draws=draws, seed=seed),
+            "notes": notes,
+        }
     )
 
 

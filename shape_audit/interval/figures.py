@@ -1,4 +1,4 @@
-"""Figures of a sweep: loss and interaction against R_D/W, and how the best shape goes with the budget.
+"""Figures of a sweep: loss and interaction against R_D/W, and how the best shape goes with the budget and the length.
 
 Interaction is drawn by protocol, a figure each: numbers of two protocols are of different things.
 """
@@ -14,7 +14,7 @@ import numpy as np
 
 from shape_audit.drawing import write_drawings
 from shape_audit.interval.sweep_table import SHIPPED_TABLE, Budgets, number_in, read_budgets, read_rows
-from shape_audit.records import IntervalDerivation
+from shape_audit.records import BudgetRange, FittedBest, IntervalDerivation, LengthRange
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -54,8 +54,8 @@ def write_figures(derivation: IntervalDerivation, table: str | Path | None, fold
         UsageError, CorruptFileError, IncompleteError: as `derive_interval`.
     """
     path = Path(table) if table is not None else SHIPPED_TABLE
-    asked = {budget.target_params for budget in derivation.budgets}
-    points = [_Point.of(row) for _, row in read_rows(path)]
+    asked = [budget.target_params for budget in derivation.budgets]
+    points = [_Point.of(row) for row in read_rows(path)]
     points = [point for point in points if point.budget in asked]
     budgets = {budget: cells for budget, cells in read_budgets(path).items() if budget in asked}
     unnamed = AUTHORS if table is None else UNNAMED
@@ -63,7 +63,12 @@ def write_figures(derivation: IntervalDerivation, table: str | Path | None, fold
         "loss_against_r_dw": partial(loss_figure, derivation, budgets),
     }
     if len(budgets) > 1:
-        drawings["best_r_dw_against_params"] = partial(_best, derivation)
+        drawings["best_r_dw_against_params"] = partial(_against_params, derivation)
+    lengths = derivation.lengths.ranges if derivation.lengths else []
+    for budget in asked:
+        ranges = [one for one in lengths if one.range.target_params == budget]
+        if len(ranges) > 1:
+            drawings[f"best_r_dw_against_length_{_count(budget)}"] = partial(_against_length, derivation, ranges)
     for measured in (*PROTOCOLS, unnamed):
         if any(point.number(f"{measured.prefix}aofe_ratio") is not None for point in points):
             drawings[f"interaction_{measured.name}"] = partial(_interaction, derivation, points, measured)
@@ -150,36 +155,61 @@ def _interaction(derivation: IntervalDerivation, points: Sequence[_Point], measu
     return figure
 
 
-def _best(derivation: IntervalDerivation) -> Figure:
+class _Best(NamedTuple):
+    """The best shape somewhere along an axis: of a budget, or after a length of training."""
+
+    at: float
+    scanned: BudgetRange
+    fitted: FittedBest | None
+
+
+def _against_params(derivation: IntervalDerivation) -> Figure:
+    fitted = {best.target_params: best for best in (derivation.fit.best if derivation.fit else ())}
+    points = [_Best(b.target_params, b, fitted.get(b.target_params)) for b in derivation.budgets]
+    figure = _best(derivation, points, "fitted a*(N)")
+    (axes,) = figure.axes
+    axes.set_xticks([point.at for point in points], [_count(point.at) for point in points], fontsize=8)
+    _shade(axes, derivation, "horizontal")
+    axes.set_xlabel("parameters")
+    axes.set_title(derivation.name, fontsize=9, parse_math=False)
+    return figure
+
+
+def _against_length(derivation: IntervalDerivation, ranges: Sequence[LengthRange]) -> Figure:
+    points = [_Best(one.tokens_per_param, one.range, one.fitted) for one in ranges]
+    figure = _best(derivation, points, "fitted a* of the length")
+    (axes,) = figure.axes
+    axes.set_xticks([point.at for point in points], [f"{point.at:g}" for point in points], fontsize=8)
+    axes.set_xlabel("tokens a parameter")
+    budget = _count(ranges[0].range.target_params)
+    axes.set_title(f"{derivation.name}; {budget} parameters", fontsize=9, parse_math=False)
+    return figure
+
+
+def _best(derivation: IntervalDerivation, points: Sequence[_Best], fitted: str) -> Figure:
+    """R_D/W of best shapes, with the range that is nearly as good and the fit's interval."""
     figure = _figure(7.5, 5)
     axes = figure.subplots()
-    for budget in derivation.budgets:
-        x = budget.target_params
-        axes.plot([x, x], [budget.low, budget.high], color="0.35", linewidth=1.4, zorder=2)
-        for edge, end, marker in (("low", budget.low, "v"), ("high", budget.high, "^")):
-            axes.plot(x, end, marker if edge in budget.open_edges else "_", color="0.35", markersize=7, zorder=2)
-        axes.plot(x, budget.best_r_dw, "*", color="black", markersize=10, zorder=4)
-    fit = derivation.fit
-    if fit:
-        x_B = [best.target_params for best in fit.best]
-        fitted = {"marker": "o", "markerfacecolor": "white", "color": "tab:blue", "linewidth": 1.4, "zorder": 3}
-        axes.plot(x_B, [best.r_dw for best in fit.best], label="fitted a*(N)", **fitted)  # type: ignore[arg-type]
-        ends = [best.r_dw_ci for best in fit.best if best.r_dw_ci]
-        if len(ends) == len(x_B):
-            axes.fill_between(x_B, *zip(*ends, strict=True), color="tab:blue", alpha=0.15, linewidth=0, zorder=1)  # type: ignore[arg-type]
+    for at, scanned, _ in points:
+        axes.plot([at, at], [scanned.low, scanned.high], color="0.35", linewidth=1.4, zorder=2)
+        for edge, end, marker in (("low", scanned.low, "v"), ("high", scanned.high, "^")):
+            axes.plot(at, end, marker if edge in scanned.open_edges else "_", color="0.35", markersize=7, zorder=2)
+        axes.plot(at, scanned.best_r_dw, "*", color="black", markersize=10, zorder=4)
+    if fits := [(at, found) for at, _, found in points if found]:
+        x_P = [at for at, _ in fits]
+        style = {"marker": "o", "markerfacecolor": "white", "color": "tab:blue", "linewidth": 1.4, "zorder": 3}
+        axes.plot(x_P, [found.r_dw for _, found in fits], label=fitted, **style)  # type: ignore[arg-type]
+        ends = [found.r_dw_ci for _, found in fits if found.r_dw_ci]
+        if len(ends) == len(x_P):
+            axes.fill_between(x_P, *zip(*ends, strict=True), color="tab:blue", alpha=0.15, linewidth=0, zorder=1)  # type: ignore[arg-type]
     axes.plot([], [], "*", color="black", markersize=10, label="best scanned shape")
     axes.plot([], [], "_-", color="0.35", label=f"within {derivation.tolerance * 100:g} % (arrow: end of the scan)")
     axes.set_xscale("log")
-    axes.set_xticks([budget.target_params for budget in derivation.budgets],
-                    [_count(budget.target_params) for budget in derivation.budgets], fontsize=8)  # fmt: skip
     axes.set_yscale("log")
-    _plain_ticks(axes.yaxis, [end for budget in derivation.budgets for end in (budget.low, budget.high)])
-    _shade(axes, derivation, "horizontal")
+    _plain_ticks(axes.yaxis, [end for _, scanned, _ in points for end in (scanned.low, scanned.high)])
     axes.minorticks_off()
-    axes.set_xlabel("parameters")
     axes.set_ylabel(R_DW)
-    axes.set_title(derivation.name, fontsize=9, parse_math=False)
-    axes.legend(frameon=False, fontsize=8)
+    axes.legend(frameon=False, fontsize=8, loc="upper left")  # "best" warns where a loaded machine is slow
     return figure
 
 

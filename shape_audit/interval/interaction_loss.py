@@ -124,7 +124,7 @@ class _Shape:
 
 def _budgets(path: Path, min_params: float) -> dict[int, list[_Shape]]:
     runs: dict[int, dict[tuple[str, str], list[dict[str, str]]]] = defaultdict(lambda: defaultdict(list))
-    for _, row in read_rows(path):
+    for row in read_rows(path):
         size = int(float(row["target_params"]))
         if size >= min_params:
             runs[size][row["num_hidden_layers"], row["hidden_size"]].append(row)

@@ -38,7 +38,7 @@ def fit_loss(budgets: Budgets, *, draws: int, seed: int) -> tuple[LossFit | None
         return None, too_few
     if len(budgets) > MOST_BUDGETS:
         return None, f"no parametric fit: {len(budgets):,} budgets; it is made for at most {MOST_BUDGETS}"
-    table = _Table(budgets)
+    table = FittedCells(budgets)
     fitted_1P = table.solve(np.ones((1, shapes)))
     curvature = float(fitted_1P[0, table.curve])
     if not np.isfinite(curvature):
@@ -65,14 +65,14 @@ def fit_loss(budgets: Budgets, *, draws: int, seed: int) -> tuple[LossFit | None
         shapes=shapes,
         draws=draws,
         curvature=curvature,
-        curvature_ci=_middle(fitted_DP[:, table.curve]),
+        curvature_ci=middle(fitted_DP[:, table.curve]),
         drift=float(table.drift(fitted_1P)[0]) if several else None,
-        drift_ci=_middle(table.drift(found_DP)) if several and holds else None,
+        drift_ci=middle(table.drift(found_DP)) if several and holds else None,
         best=[
             FittedBest(
                 target_params=budget,
                 r_dw=float(np.exp(log_best_1B[0, number])),
-                r_dw_ci=_exp(_middle(log_best_DB[:, number])) if holds else None,
+                r_dw_ci=_exp(middle(log_best_DB[:, number])) if holds else None,
                 loss=float(lowest_1B[0, number]),
                 is_scanned=bool(np.log(cells[0].r_dw) < log_best_1B[0, number] < np.log(cells[-1].r_dw)),
             )
@@ -92,7 +92,7 @@ def _unknowns(budgets: int) -> int:
     return budgets + 2 + (budgets > 1)
 
 
-class _Table:
+class FittedCells:
     """The cells of all budgets as columns, and the linear step over resamples of them.
 
     Letters: B budgets, C cells, D resamples, P unknowns: a level a budget, then c, p and, for several budgets, q.
@@ -167,7 +167,7 @@ Law = tuple[float | None, float | None, float | None]
 Ends = tuple[float, float] | None
 
 
-def _power_law(table: _Table, lowest_1B: Floats, lowest_DB: Floats) -> tuple[Law, tuple[Ends, Ends, Ends]]:
+def _power_law(table: FittedCells, lowest_1B: Floats, lowest_DB: Floats) -> tuple[Law, tuple[Ends, Ends, Ends]]:
     """L_inf, A and b through the losses of the best shapes, and the middle 95 % of each over the resamples.
 
     None of them where there are too few budgets, or b is at an end of where it is looked for.
@@ -184,7 +184,7 @@ def _power_law(table: _Table, lowest_1B: Floats, lowest_DB: Floats) -> tuple[Law
     scale = np.exp(b * table.mean_log_n)  # ln N was about its mean
     scales = np.exp(of_draws * table.mean_log_n)
     law = (float(level[0, 0]), float(slope[0, 0] * scale[0]), float(b[0]))
-    return law, (_middle(levels[:, 0]), _middle(slopes[:, 0] * scales), _middle(of_draws))
+    return law, (middle(levels[:, 0]), middle(slopes[:, 0] * scales), middle(of_draws))
 
 
 def _exponents(log_n_B: Floats, loss_DB: Floats) -> Floats:
@@ -216,7 +216,8 @@ def _levels(log_n_B: Floats, loss_DB: Floats, b_DG: Floats) -> tuple[Floats, Flo
     return level_DG, slope_DG, left_DG
 
 
-def _middle(values_D: Floats) -> Ends:
+def middle(values_D: Floats) -> Ends:
+    """The middle 95 % of resamples; None where there are none."""
     if not len(values_D):
         return None
     low, high = np.percentile(values_D, [2.5, 97.5])

@@ -1,4 +1,8 @@
-"""A sweep's table, as the derivation of an interval reads it: budgets, their shapes, and the losses of each shape."""
+"""A sweep's table, as the derivation of an interval reads it: budgets, their shapes, and the losses of each shape.
+
+A table may hold its shapes at several lengths of training (a column `tokens_per_param`). Shapes are compared at one
+length alone; where only one is asked for, it is the longest at which a budget has all of its shapes.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ from shape_audit.records import read_small_file
 
 SHIPPED_TABLE = Path(__file__).resolve().parent.parent / "data" / "ntp_sweep.csv"
 COLUMNS = ("target_params", "num_hidden_layers", "hidden_size", "test_ce")
+LENGTH = "tokens_per_param"
 
 
 @dataclass(frozen=True)
@@ -25,6 +30,11 @@ class Cell:
     num_hidden_layers: int
     hidden_size: int
     losses: tuple[float, ...]
+
+    @property
+    def shape(self) -> tuple[int, int]:
+        """(layers, width)."""
+        return self.num_hidden_layers, self.hidden_size
 
     @property
     def r_dw(self) -> float:
@@ -39,10 +49,18 @@ class Cell:
 
 Budgets = Mapping[int, list[Cell]]
 """Budget of parameters, ascending -> its shapes by R_D/W, each once."""
+Lengths = Mapping[int, Mapping[float, list[Cell]]]
+"""Budget -> tokens per parameter, ascending (0 where the table does not say) -> shapes."""
 
 
-def read_rows(path: Path) -> list[tuple[int, dict[str, Any]]]:
-    """The lines of a table with their numbers in the file, every cell a text.
+def read_rows(path: Path) -> list[dict[str, Any]]:
+    """The lines of a table that `read_budgets` reads, every cell a text; raises as it does."""
+    longest = {budget: _longest(of_length) for budget, of_length in read_lengths(path).items()}
+    return [row for _, row in _read(path) if _length(row, path) == longest[int(float(row["target_params"]))]]
+
+
+def _read(path: Path) -> list[tuple[int, dict[str, Any]]]:
+    """All lines of a table with their numbers in the file.
 
     Raises:
         UsageError: one of the four columns is missing.
@@ -76,29 +94,56 @@ def number_in(row: Mapping[str, Any], column: str) -> float | None:
 
 
 def read_budgets(table: str | Path | None) -> Budgets:
-    """The budgets of a table; several lines of one shape and budget are its trainings.
+    """The budgets of a table at one length each; several lines of one shape and budget are its trainings.
 
     Args:
         table: None for the shipped one.
 
     Raises:
-        UsageError, CorruptFileError, IncompleteError: as `read_rows`, and where a cell is not a positive number, or
-            two lines are one training (a table with a column `seed`).
+        UsageError, CorruptFileError, IncompleteError: as `read_lengths`.
+    """
+    return {budget: of_length[_longest(of_length)] for budget, of_length in read_lengths(table).items()}
+
+
+def read_lengths(table: str | Path | None) -> Lengths:
+    """The budgets of a table at all lengths.
+
+    Raises:
+        UsageError: one of the four columns is missing.
+        CorruptFileError: not a CSV file in UTF-8, a cell is not a positive number, or two lines are one training (a
+            table with a column `seed`).
+        IncompleteError: the file cannot be read.
     """
     path = Path(table) if table is not None else SHIPPED_TABLE
-    losses: dict[int, dict[tuple[int, int], list[float]]] = defaultdict(lambda: defaultdict(list))
+    losses: dict[tuple[int, float], dict[tuple[int, int], list[float]]] = defaultdict(lambda: defaultdict(list))
     seen: dict[tuple[Any, ...], int] = {}
-    for line, row in read_rows(path):
+    for line, row in _read(path):
         budget, depth, width, loss = _numbers(row, f"{path}: line {line}")
+        length = _length(row, f"{path}: line {line}")
         if seed := row.get("seed"):
-            first = seen.setdefault((budget, depth, width, row.get("family"), seed), line)
+            first = seen.setdefault((budget, length, depth, width, row.get("family"), seed), line)
             if first != line:
                 raise CorruptFileError(f"{path}: line {line}: the same shape, budget and seed as in line {first}")
-        losses[int(budget)][int(depth), int(width)].append(loss)
-    return {
-        budget: sorted((Cell(*shape, tuple(values)) for shape, values in of_shape.items()), key=lambda cell: cell.r_dw)
-        for budget, of_shape in sorted(losses.items())
-    }
+        losses[int(budget), length][int(depth), int(width)].append(loss)
+    found: dict[int, dict[float, list[Cell]]] = {}
+    for (size, length), of_shape in sorted(losses.items()):
+        cells = [Cell(*shape, tuple(values)) for shape, values in of_shape.items()]
+        found.setdefault(size, {})[length] = sorted(cells, key=lambda cell: cell.r_dw)
+    return found
+
+
+def _longest(of_length: Mapping[float, list[Cell]]) -> float:
+    """The longest at which there are most shapes: a sweep under way may lack some at its last length."""
+    return max(of_length, key=lambda length: (len(of_length[length]), length))
+
+
+def _length(row: Mapping[str, Any], where: str | Path) -> float:
+    """Of a line; 0 in a table without the column."""
+    cell = row.get(LENGTH)
+    value = 0.0 if cell is None else number_in(row, LENGTH)
+    if value is None or (cell is not None and value <= 0):
+        raise CorruptFileError(f"{where}: {LENGTH} is {str(cell)[:40]!r}, not a positive number")
+    return value
 
 
 def _numbers(row: Mapping[str, str], where: str) -> list[float]:

@@ -49,7 +49,7 @@ class PassSize:
         seq_len: inputs of a window.
         windows: how many there may be in all: each leaves a row at every site.
         site_widths: position in the residual stream (0 the input of block 0, k + 1 the output of block k, -1 the
-            logits) -> width of the gradients that are read there.
+            logits, -2 the one-hot inputs) -> width of the gradients that are read there.
         use: whether the use of the width is measured as well.
     """
 
@@ -57,6 +57,21 @@ class PassSize:
     windows: int
     site_widths: Mapping[int, int]
     use: bool = False
+
+
+INPUT_POSITION = -2
+PIECES = 8 * 2**22
+"""Bytes of each of the pieces that products of inputs are made of, see `interaction.estimators.input_gradients`."""
+
+
+def input_memory(shape: ModelShape, size: PassSize, element_bytes: int) -> int:
+    """Where gradients at one-hot inputs are read: those of all windows are kept, at the embedding's output.
+
+    They are put in order once more than they lie there; beside them are two products of every pair of windows, a piece
+    of the embedding, and what that makes of the windows.
+    """
+    gradients = size.windows * size.seq_len * shape.hidden_size * max(4, element_bytes)
+    return 2 * gradients + 4 * 8 * size.windows**2 + 3 * PIECES
 
 
 def plan_weights(
@@ -80,7 +95,10 @@ def plan_weights(
     torch_dtype = DTYPES[dtype_of_pass(checkpoint, load.dtype)]
     item = torch_dtype.itemsize
     of_sites = {
-        at: sums_memory(width, size.windows, use=size.use and at >= 0) for at, width in size.site_widths.items()
+        at: input_memory(shape, size, item)
+        if at == INPUT_POSITION
+        else sums_memory(width, size.windows, use=size.use and at >= 0)
+        for at, width in size.site_widths.items()
     }
     forward = ForwardPass(
         shape,

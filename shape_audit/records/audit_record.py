@@ -88,7 +88,8 @@ class SiteInteraction(Frozen):
     """
 
     name: str
-    """`embedding` (the input of block 0), `block.K` (the output of block K), or `output` (projected logits)."""
+    """`embedding` (the input of block 0), `block.K` (the output of block K), `output` (projected logits), or `input`
+    (the one-hot inputs of all positions)."""
     width: int
     aofe: float | None
     """Off-diagonal energy of the AGOP: ||G||_F^2 - sum_i G_ii^2, in nats^4 per activation unit^4."""

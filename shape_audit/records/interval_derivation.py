@@ -115,6 +115,43 @@ class LossFit(Frozen):
     exponent_ci: Ends | None
 
 
+class LengthRange(Frozen):
+    """The shapes of one budget after one length of training."""
+
+    tokens_per_param: float
+    range: BudgetRange
+    seeds: BestShape | None
+    """Null where no shape was trained twice."""
+    fitted: FittedBest | None
+    """By a parabola over this length alone; null where it has no lowest point in reach of the scan."""
+
+
+class LengthDrift(Frozen):
+    """How the fitted best shape of a budget goes with the length: ln a* = a constant + drift x ln(tokens a parameter).
+
+    By least squares through the fitted best shapes. Intervals are of 95 %, over shapes drawn anew, each with all of its
+    lengths, for these share their trunk.
+    """
+
+    target_params: int
+    lengths: list[float]
+    """Those with a fitted best shape inside of the scan: two or more."""
+    drift: float
+    """d ln a* / d ln(tokens a parameter): above 0 where longer training asks for deeper shapes."""
+    drift_ci: Ends | None
+    """Null where too many resamples have no best shape at one of the lengths."""
+
+
+class BestAgainstLength(Frozen):
+    """The best shape of each budget against the length of training."""
+
+    ranges: list[LengthRange]
+    """By budget and length."""
+    drifts: list[LengthDrift]
+    """Of the budgets with a fitted best shape, inside of the scan, at two lengths or more."""
+    notes: list[str]
+
+
 class IntervalDerivation(Frozen):
     """An interval of R_D/W and everything it follows from.
 
@@ -138,6 +175,9 @@ class IntervalDerivation(Frozen):
     """Null where the table is too small for it, or bends downwards."""
     interaction: InteractionAndLoss | None = None
     """Interaction held against loss; null where the table has measured none, and where no resamples were asked for."""
+    lengths: BestAgainstLength | None = None
+    """Null where the table has one length, and where no resamples were asked for; where it has several, all else here
+    is of each budget's longest."""
     yardstick: YardstickReport | None = None
     """What shapes cost by a law fitted to the same table; null where nobody asked, or no law fits."""
     notes: list[str] = Field(default=[])

@@ -11,7 +11,7 @@ Precision = Literal["float32", "bfloat16"]
 
 
 class PlannedShape(Frozen):
-    """One shape of one budget, and what training it once takes."""
+    """One shape of one budget at one length, and what training it once takes."""
 
     target_params: int
     """The budget."""
@@ -28,13 +28,17 @@ class PlannedShape(Frozen):
     """(params - target_params) / target_params."""
     learning_rate: float
     """The peak."""
+    tokens_per_param: float
+    """The length: bytes to predict for each parameter of the budget."""
     tokens: int
     """Bytes predicted in training: whole steps, the first number not below the budget's."""
     steps: int
+    trained_steps: int
+    """Those that no shorter length has done: all but the trunk up to where the length before leaves it."""
     flops: float
-    """Of training, forward and backward: 6 N a token and attention on top; see `sweep.plan`."""
+    """Of all steps, forward and backward: 6 N a token and attention on top; see `sweep.plan`."""
     seconds: float | None
-    """Estimated from a short trial on this machine; null where none was made."""
+    """Of `trained_steps`, estimated from a short trial on this machine; null where none was made."""
 
 
 class LeftOutShape(Frozen):
@@ -46,11 +50,12 @@ class LeftOutShape(Frozen):
 
 
 class SweepPlan(Frozen):
-    """Everything a sweep will train. Each shape is trained once a seed."""
+    """Everything a sweep will train. Each shape is trained once a seed and length."""
 
     family: str
     data: str
-    tokens_per_param: float
+    tokens_per_param: list[float]
+    """The lengths: one with a cosine, several with a trunk and decays."""
     seq_len: int
     batch: int
     """Windows a step, over all processes."""
@@ -63,7 +68,7 @@ class SweepPlan(Frozen):
     shapes: list[PlannedShape]
     left_out: list[LeftOutShape]
     flops: float
-    """Of all models together."""
+    """Of all models together, a trunk that lengths share counted once."""
     seconds: float | None
     """Of training all models one after the other, measuring them not counted."""
     notes: list[str]

@@ -28,6 +28,8 @@ class SweepRow(Frozen):
     miss: float
     seed: int
     learning_rate: float
+    tokens_per_param: float | None = None
+    """The length, of the parameters of the budget; null in tables written before sweeps had several."""
     tokens: int
     steps: int
     flops: float

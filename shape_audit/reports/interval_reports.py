@@ -7,6 +7,7 @@ from rich.text import Text
 
 from shape_audit.records import IntervalDerivation, LossFit
 from shape_audit.reports.interaction_loss import interaction_loss_lines, interaction_loss_tables
+from shape_audit.reports.lengths import lengths_lines, lengths_table
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import count, interval_ends, rounded_count, significant
 from shape_audit.reports.rich_tables import plain, rich_table
@@ -61,6 +62,8 @@ def interval_sureness(derivation: IntervalDerivation) -> list[str]:
 def _edges(derivation: IntervalDerivation) -> str:
     """What the words of the budgets' table mean."""
     sentence = "An open end is the outermost shape that was scanned: it does not bind."
+    if derivation.lengths:
+        sentence += " All but the table of lengths is of the longest length of each budget."
     if derivation.fit and not all(best.is_scanned for best in derivation.fit.best):
         sentence += " A fitted best `beyond` lies outside of the scan."
     return sentence
@@ -93,6 +96,14 @@ def _after(ends: tuple[float, float] | None) -> str:
     return f" [{significant(ends[0], 2)}, {significant(ends[1], 2)}]" if ends else ""
 
 
+def _length_tables(derivation: IntervalDerivation) -> list[Table]:
+    return [lengths_table(derivation.lengths, derivation.tolerance)] if derivation.lengths else []
+
+
+def _length_lines(derivation: IntervalDerivation) -> list[str]:
+    return lengths_lines(derivation.lengths) if derivation.lengths else []
+
+
 def _interaction_tables(derivation: IntervalDerivation) -> list[Table]:
     return interaction_loss_tables(derivation.interaction) if derivation.interaction else []
 
@@ -112,6 +123,8 @@ def interval_text(derivation: IntervalDerivation) -> RenderableType:
         *(Group(Text(), plain(line)) for line in interval_sureness(derivation)),
         Text(),
         rich_table(sensitivity_table(derivation)),
+        *(part for table in _length_tables(derivation) for part in (Text(), rich_table(table))),
+        *(Group(Text(), plain(line)) for line in _length_lines(derivation)),
         *((Text(), yardstick_text(derivation.yardstick)) if derivation.yardstick else ()),
         *(part for table in _interaction_tables(derivation) for part in (Text(), rich_table(table))),
         *(Group(Text(), plain(line)) for line in _interaction_lines(derivation)),
@@ -127,6 +140,8 @@ def interval_markdown(derivation: IntervalDerivation) -> str:
         _edges(derivation),
         *(escaped(line) for line in interval_sureness(derivation)),
         markdown_table(sensitivity_table(derivation)),
+        *map(markdown_table, _length_tables(derivation)),
+        *map(escaped, _length_lines(derivation)),
         *([yardstick_markdown(derivation.yardstick).rstrip()] if derivation.yardstick else []),
         *map(markdown_table, _interaction_tables(derivation)),
         *map(escaped, _interaction_lines(derivation)),

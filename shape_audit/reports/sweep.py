@@ -52,7 +52,7 @@ def duration(seconds: float) -> str:
 
 
 def _headline(plan: SweepPlan) -> str:
-    models = len(plan.shapes) * len(plan.seeds)
+    models = len(plan.shapes) * len(plan.seeds)  # a shape stands there once a length
     some = "1 model" if models == 1 else f"{models} models"
     time = f", about {duration(plan.seconds)} of training" if plan.seconds is not None else ""
     return f"{some} to train on {plan.data}: {significant(plan.flops)} floating-point operations{time}"
@@ -67,14 +67,15 @@ def _plan_table(plan: SweepPlan) -> Table:
             str(shape.intermediate_size),
             count(shape.params),
             f"{round(shape.miss * 100, 1) + 0:+.1f} %",
-            count(shape.steps),
-            significant(shape.flops),
+            f"{shape.tokens_per_param:g}",
+            count(shape.trained_steps),
+            significant(shape.flops * shape.trained_steps / shape.steps),
             "–" if shape.seconds is None else duration(shape.seconds),
         )
         for shape in plan.shapes
     )
     columns = (
-        "budget", "shape", "R_D/W", "feed-fwd", "params", "miss", "steps", "FLOPs", "time"
+        "budget", "shape", "R_D/W", "feed-fwd", "params", "miss", "bytes/param", "steps", "FLOPs", "time"
     )  # fmt: skip
     return Table(f"Shapes ({plan.family}, bytes, windows of {plan.seq_len}, {plan.batch} a step)", columns, rows)
 
@@ -87,10 +88,16 @@ def _warnings(plan: SweepPlan) -> list[str]:
     lines += plan.notes
     if len(plan.seeds) > 1:
         lines.append(f"each shape {len(plan.seeds)} times, seeds {plan.seeds[0]} to {plan.seeds[-1]}")
+    lengths = plan.tokens_per_param
     lines.append(
-        f"{plan.tokens_per_param:g} bytes are predicted for each parameter of the budget; FLOPs are 6 N a byte and "
-        "the attention"
+        f"{', '.join(f'{length:g}' for length in lengths)} bytes are predicted for each parameter of the budget; FLOPs "
+        "are 6 N a byte and the attention"
     )
+    if len(lengths) > 1:
+        lines.append(
+            "all lengths of a shape and seed share one trunk (warm-up, then a constant learning rate), which each "
+            "leaves with a decay over its last fifth; steps, FLOPs and time are those that no shorter length has done"
+        )
     rates = sorted({shape.learning_rate for shape in plan.shapes})
     if rates:
         lines.append(
@@ -109,6 +116,7 @@ def _rows_table(rows: Sequence[SweepRow]) -> Table:
             rounded_count(row.target_params),
             f"{row.num_hidden_layers} × {row.hidden_size}",
             f"{row.r_dw:.4f}",
+            f"{row.tokens_per_param or row.tokens / row.target_params:.3g}",
             str(row.seed),
             f"{row.test_ce:.4f}",
             _used(row),
@@ -121,7 +129,8 @@ def _rows_table(rows: Sequence[SweepRow]) -> Table:
         for row in rows
     )
     columns = (
-        "budget", "shape", "R_D/W", "seed", "nats/byte", "used", "alignment", "loss-grad.", "… last", "projected", "WᵀW"
+        "budget", "shape", "R_D/W", "bytes/param", "seed", "nats/byte", "used", "alignment", "loss-grad.", "… last",
+        "projected", "WᵀW",
     )  # fmt: skip
     return Table("Models", columns, cells)
 

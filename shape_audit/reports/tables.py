@@ -180,7 +180,7 @@ def provenance_table(record: AuditRecord) -> Table:
 
 def budget_table(derivation: IntervalDerivation) -> Table:
     """The range of R_D/W each budget allows, and where the fit has the best."""
-    fitted = {best.target_params: (_fitted_best(best),) for best in (derivation.fit.best if derivation.fit else ())}
+    fitted = {best.target_params: (fitted_best(best),) for best in (derivation.fit.best if derivation.fit else ())}
     rows = tuple(
         (
             rounded_count(budget.target_params),
@@ -198,7 +198,8 @@ def budget_table(derivation: IntervalDerivation) -> Table:
     return Table(f"R_D/W within {derivation.tolerance * 100:g} % of each budget's best loss", tuple(columns), rows)
 
 
-def _fitted_best(best: FittedBest) -> str:
+def fitted_best(best: FittedBest) -> str:
+    """The best shape of a fit, with its interval."""
     ends = f" [{best.r_dw_ci[0]:.3f}, {best.r_dw_ci[1]:.3f}]" if best.r_dw_ci else ""
     return f"{best.r_dw:.4f}{ends}" + ("" if best.is_scanned else " beyond")
 

@@ -34,9 +34,23 @@ class AttentionRows:
         """Of all heads together. A query matrix may hold a gate besides; the output matrix does not."""
         return self.output or self.query
 
-    def fits(self, heads: int, head_dim: int) -> bool:
-        """Whether so many heads have this width: where values are narrower than queries, that of the queries."""
-        return self.head in (None, head_dim) and heads * head_dim in (self.query, self.output)
+    def unlike(self, heads: int, shared: int | None, head_dim: int) -> str | None:
+        """What is of another width than so many heads have, in words; None where nothing is.
+
+        A query matrix may hold a gate besides. Where values are narrower than queries, so is what the heads give.
+
+        Args:
+            shared: heads of keys and values.
+        """
+        width = heads * head_dim
+        given = {width, heads * (self.value // shared)} if self.value and shared else {width}
+        if self.head not in (None, head_dim):
+            return f"heads of {self.head}"
+        if self.query not in (None, width, 2 * width if self.output == width else width):
+            return f"queries of width {self.query}"
+        if self.output is not None and self.output not in given:
+            return f"heads that give {self.output} numbers"
+        return None
 
 
 def attention_rows(block: Mapping[str, TensorHeader], width: int) -> AttentionRows | None:

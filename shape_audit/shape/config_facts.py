@@ -24,6 +24,7 @@ class ConfigFacts:
         tie_word_embeddings: None also where the config and its text part, or its type, contradict each other.
         embedding_rows: rows of the token embedding, where they are not `vocab_size`.
         num_experts: of each block that has a router; None also where it differs by layer.
+        stored_experts: those that a block's tensors show: with experts that do nothing, and of every modality.
         num_mtp_blocks: blocks for multi-token prediction, which are no layers.
         block_kinds: one label a layer, where the config says that layers differ.
         absent_blocks: layers that have no tensors by design.
@@ -32,6 +33,7 @@ class ConfigFacts:
         non_dense_reason: by keys that some types write whatever their blocks are; see `density`.
         layer_types_reason: by the list of its blocks alone.
         defaults: the fields that the config leaves out and its type's own default fills.
+        zeros: the fields that the config sets to 0, which None stands for here.
     """
 
     architecture: str | None
@@ -50,6 +52,7 @@ class ConfigFacts:
     max_position_embeddings: int | None
     tie_word_embeddings: bool | None
     num_experts: int | None
+    stored_experts: int | None
     num_mtp_blocks: int
     block_kinds: tuple[str, ...] | None
     absent_blocks: frozenset[int]
@@ -59,6 +62,7 @@ class ConfigFacts:
     layer_types_reason: str | None
     quantization: Quantization | None
     defaults: frozenset[str]
+    zeros: frozenset[str]
 
 
 def read_config(config: Mapping[str, Any], side_files: Mapping[str, Mapping[str, Any]] | None = None) -> ConfigFacts:
@@ -95,6 +99,7 @@ def read_config(config: Mapping[str, Any], side_files: Mapping[str, Mapping[str,
         max_position_embeddings=keys.number("max_position_embeddings"),
         tie_word_embeddings=_tied(config, keys),
         num_experts=next((count for _, count in _expert_counts(text)), None),
+        stored_experts=_stored_experts(text),
         num_mtp_blocks=_mtp_blocks(text, config),
         block_kinds=block_kinds(text, depth, text_type) if depth else None,
         absent_blocks=absent,
@@ -104,6 +109,7 @@ def read_config(config: Mapping[str, Any], side_files: Mapping[str, Mapping[str,
         layer_types_reason=_layer_types_reason(text),
         quantization=read_quantization(config, text, side_files or {}),
         defaults=frozenset(keys.defaults),
+        zeros=frozenset(keys.zeros),
     )
 
 
@@ -174,6 +180,14 @@ def _expert_counts(config: Mapping[str, Any]) -> Iterator[tuple[str, int]]:
     for key in facts("config_facts")["expert_count_keys"]:
         if type(count := config.get(key)) is int and count > 1:
             yield key, count
+
+
+def _stored_experts(config: Mapping[str, Any]) -> int | None:
+    rule = facts("config_facts")["stored_experts"]
+    added = sum(config[key] for key in rule["added_keys"] if type(config.get(key)) is int)
+    widths = config.get(rule["widths_key"])
+    modalities = len(widths) if isinstance(widths, list) and widths else 1
+    return next(((count + added) * modalities for _, count in _expert_counts(config)), None)
 
 
 def _non_dense_reason(config: Mapping[str, Any]) -> str | None:

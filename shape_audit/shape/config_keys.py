@@ -17,12 +17,14 @@ class ConfigKeys:
 
     Attributes:
         defaults: fields whose value was not in the config, but is its type's default.
+        zeros: fields of which it says 0, where types have a use for that.
     """
 
     def __init__(self, config: Mapping[str, Any], model_type: str | None) -> None:
         self.config, self.model_type = config, model_type
         self._type: Mapping[str, Any] = facts("type_defaults")["types"].get(model_type, {})
         self.defaults: set[str] = set()
+        self.zeros: set[str] = set()
 
     def first(self, field: str) -> Any:
         """The value under the first of a field's names that the config has."""
@@ -39,7 +41,10 @@ class ConfigKeys:
             CorruptFileError: something else than a positive whole number.
         """
         value = self.first(field)
-        if value is None or isinstance(value, list) or (value == 0 and field in facts("config_facts")["may_be_zero"]):
+        if value == 0 and not isinstance(value, bool) and field in facts("config_facts")["may_be_zero"]:
+            self.zeros.add(field)
+            return None
+        if value is None or isinstance(value, list):
             return None
         if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**53:
             raise CorruptFileError(f"config.json: {field} is {str(value)[:40]!r}, not a positive whole number")

@@ -27,9 +27,13 @@ def disagreements(config: ConfigFacts, tensors: TensorFacts) -> list[Disagreemen
     if config.vocab_size and rows and rows not in _embedding_rows(config, rows):
         found.append(("vocab_size", config.vocab_size, f"an embedding of {rows} rows"))
     feed_forward, sizes = config.intermediate_size, tensors.intermediate_sizes
-    if feed_forward and sizes and feed_forward not in sizes:
+    if sizes and (feed_forward not in (None, *sizes) or "intermediate_size" in config.zeros):
+        feed_forward = feed_forward or 0
         found.append(("intermediate_size", feed_forward, f"a feed-forward width of {widths_in_words(sizes)}"))
-    if config.num_experts and tensors.experts and config.num_experts not in tensors.experts:
+    elif feed_forward and tensors.uneven_feed_forward:
+        shown = f"feed-forward matrices of width {widths_in_words(tensors.uneven_feed_forward)} beside others of it"
+        found.append(("intermediate_size", feed_forward, shown))
+    if config.num_experts and tensors.experts and not {config.num_experts, config.stored_experts} & {*tensors.experts}:
         found.append(("num_experts", config.num_experts, f"{widths_in_words(tensors.experts)} experts a block"))
     follows = "head_dim" in config.defaults and any(field == "hidden_size" for field, *_ in found)
     return found if follows else [*found, *_heads(config, tensors)]
@@ -58,13 +62,17 @@ def _embedding_rows(config: ConfigFacts, rows: int) -> tuple[int, ...]:
 def _heads(config: ConfigFacts, tensors: TensorFacts) -> Iterator[Disagreement]:
     """Heads against the attention matrices. Blocks may differ: a promise is kept where one of them keeps it."""
     heads, shared, head_dim = config.num_attention_heads, config.num_key_value_heads, config.head_dim
+    first = next((rows for rows in tensors.attention if rows.key), None)
+    if first and "head_dim" in config.zeros:
+        yield "head_dim", 0, f"queries of width {first.width}"
+    if first and "num_key_value_heads" in config.zeros:
+        yield "num_key_value_heads", 0, f"keys of width {first.key}"
     if not heads or not head_dim or not tensors.attention or config.has_latent_attention:
         return
-    if not any(rows.fits(heads, head_dim) for rows in tensors.attention):
-        rows = tensors.attention[0]
+    unlike = [rows.unlike(heads, shared, head_dim) for rows in tensors.attention]
+    if all(unlike):
         default = ", the default of its type" if "head_dim" in config.defaults else ""
-        shown = f"heads of {rows.head}" if rows.head not in (None, head_dim) else f"queries of width {rows.width}"
-        yield "head_dim", head_dim, f"{shown}, not {heads} heads x {head_dim} = {heads * head_dim}{default}"
+        yield "head_dim", head_dim, f"{unlike[0]}, not {heads} heads x {head_dim} = {heads * head_dim}{default}"
     elif shared and not any(rows.key in (None, shared * head_dim) for rows in tensors.attention):
         rows = tensors.attention[0]
         default = ", the default of its type" if "num_key_value_heads" in config.defaults else ""

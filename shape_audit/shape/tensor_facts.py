@@ -19,6 +19,8 @@ from shape_audit.shape.shipped_data import facts
 
 PASSED = ("attention", "feed_forward", "other")
 """Roles whose matrices every token passes; an embedding is looked up."""
+FEW_BLOCKS = 2
+"""With a feed-forward part of its own, which may be damaged by itself."""
 
 
 @dataclass(frozen=True)
@@ -34,6 +36,7 @@ class TensorFacts:
         vocab_size, embedding_width: rows and columns of the token embedding.
         output_rows: rows of the output matrix.
         intermediate_sizes: feed-forward width of each block that has one and no experts.
+        uneven_feed_forward: other widths that feed-forward matrices have beside, where such blocks all have some.
         experts: how many experts blocks have, each different answer once.
         attention: what the blocks say of their heads, each different answer once.
         ledger: parameters by role, an unembedding that is stored included; of the text model alone.
@@ -54,6 +57,7 @@ class TensorFacts:
     embedding_width: int | None
     output_rows: int | None
     intermediate_sizes: tuple[int, ...]
+    uneven_feed_forward: tuple[int, ...]
     experts: tuple[int, ...]
     attention: tuple[AttentionRows, ...]
     ledger: Ledger
@@ -102,7 +106,8 @@ def read_tensors(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None
     usual = Counter(widths).most_common(1)
     width = usual[0][0] if usual else config.hidden_size if config else None
     embedding, output = _token_embedding(parameters, config), _output_shape(parameters)
-    sizes = [_intermediate_size(block, _block_width(block) or width) for block in by_block] if width else []
+    feed_forward = [_feed_forward_widths(block, _block_width(block) or width) for block in by_block] if width else []
+    sizes = [_intermediate_size(widths) for widths in feed_forward]
     rows = [attention_rows(block, _block_width(block) or width) for block in by_block] if width else []
     first = _first_of_each(parameters)
     expert = next((name for name in first if _pattern(facts("tensor_roles")["expert"]).search(name)), None)
@@ -115,6 +120,7 @@ def read_tensors(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None
         embedding_width=embedding[1] if embedding else None,
         output_rows=output[0] if output else None,
         intermediate_sizes=tuple(size for size in sizes if size),
+        uneven_feed_forward=_uneven([widths for widths in feed_forward if widths]),
         experts=tuple(dict.fromkeys(count for count in map(_experts, by_block) if count)),
         attention=tuple(dict.fromkeys(row for row in rows if row)),
         ledger=Ledger(**counts),
@@ -233,22 +239,32 @@ def _block_width(block: Mapping[str, TensorHeader]) -> int | None:
     return None
 
 
-def _intermediate_size(block: Mapping[str, TensorHeader], width: int) -> int | None:
-    """The dimension that most feed-forward matrices have besides the width, of two the smaller one (fused gate and up
-    have twice it).
+def _feed_forward_widths(block: Mapping[str, TensorHeader], width: int) -> list[int]:
+    """The dimension that each feed-forward matrix has besides the width.
 
     None of a block with experts: its routers have a row for each of them, and experts a width of their own.
     """
     table = facts("tensor_roles")
     matrices = {n: h.shape for n, h in block.items() if role_of(f"block.0.{n}") == "feed_forward"}
     if any(_pattern(table["of_experts"]).search(name) for name in matrices):
-        return None
-    others = [
+        return []
+    return [
         math.prod(shape) // width
         for name, shape in matrices.items()
         if len(shape) == 2 and width in shape and not _pattern(table["not_the_width"]).search(name)
     ]
-    return min(others, key=lambda size: (-others.count(size), size), default=None)
+
+
+def _intermediate_size(widths: list[int]) -> int | None:
+    """What most of them have, of two the smaller one (fused gate and up have twice it)."""
+    return min(widths, key=lambda size: (-widths.count(size), size), default=None)
+
+
+def _uneven(by_block: list[list[int]]) -> tuple[int, ...]:
+    """Widths that are neither what most matrices of their block have nor twice that, where all blocks have such."""
+    sizes = [(_intermediate_size(widths) or 0, widths) for widths in by_block]
+    uneven = [{width for width in widths if width not in (size, 2 * size)} for size, widths in sizes]
+    return tuple(sorted(set().union(*uneven))) if len(uneven) > FEW_BLOCKS and all(uneven) else ()
 
 
 def _experts(block: Mapping[str, TensorHeader]) -> int | None:

@@ -55,5 +55,6 @@ def _extent(rows: Sequence[SweepRow]) -> str:
     shapes = {(row.target_params, row.num_hidden_layers, row.hidden_size) for row in rows}
     budgets = sorted({row.target_params for row in rows})
     ends = "-".join(f"{params / 1e6:g}M" for params in dict.fromkeys((budgets[0], budgets[-1])))
-    times = max(row.tokens / row.target_params for row in rows)
-    return f"{len(rows)} runs of {len(shapes)} shapes, {ends} parameters, {times:.3g} bytes a parameter"
+    lengths = sorted({row.tokens_per_param or row.tokens / row.target_params for row in rows})
+    times = ", ".join(f"{length:.3g}" for length in lengths)
+    return f"{len(rows)} runs of {len(shapes)} shapes, {ends} parameters, {times} bytes a parameter"

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import torch
@@ -11,10 +10,10 @@ from shape_audit.records import PlannedShape, SweepRow
 from shape_audit.sweep.evaluation import evaluate
 from shape_audit.sweep.model_folder import save_model, saved_training
 from shape_audit.sweep.options import SweepOptions
-from shape_audit.sweep.plan import sizes_of
+from shape_audit.sweep.plan import schedule_of, sizes_of
 from shape_audit.sweep.session import SweepSession
-from shape_audit.sweep.table import model_name, row_of, write_table
-from shape_audit.sweep.training import Job, train
+from shape_audit.sweep.table import model_name, row_of, trunk_name, write_table
+from shape_audit.sweep.training import Job, StateFiles, train
 
 if TYPE_CHECKING:
     from accelerate import Accelerator
@@ -26,7 +25,7 @@ def job_of(shape: PlannedShape, seed: int, options: SweepOptions, accelerator: A
         family=options.family,
         sizes=sizes_of(shape, options),
         seed=seed,
-        steps=shape.steps,
+        schedule=schedule_of(shape, options),
         learning_rate=shape.learning_rate,
         batch=options.batch,
         seq_len=options.seq_len,
@@ -59,7 +58,7 @@ class OneModel:
         rows = [*rows, row_of(self._shape, self._seed, session.options.family, training, evaluate(home, session))]
         if is_first:
             write_table(session.folder.table, rows)
-            self._state_file.unlink(missing_ok=True)
+            self._states.own.unlink(missing_ok=True)
         return rows
 
     def _train(self, behind: float, total: float) -> dict[str, Any]:
@@ -70,11 +69,12 @@ class OneModel:
 
         def tell(step: int, tokens_per_second: float, loss: float) -> None:
             session.progress.training(step, job.steps, tokens_per_second, loss)
-            session.progress.sweep(behind + shape.flops * step / job.steps, total)
+            ours = step - (job.steps - shape.trained_steps)  # below 0 where a trunk is trained anew
+            session.progress.sweep(behind + shape.flops * max(0, ours) / job.steps, total)
 
         trained = train(
             job, session.text.train, session.accelerator,
-            state_file=self._state_file, save_seconds=session.options.save_seconds, progress=tell,
+            states=self._states, save_seconds=session.options.save_seconds, progress=tell,
         )  # fmt: skip
         training = {
             "train_ce": trained.train_ce,
@@ -90,5 +90,13 @@ class OneModel:
         return whole
 
     @property
-    def _state_file(self) -> Path:
-        return self._session.folder.states / f"{self._name}.safetensors"
+    def _states(self) -> StateFiles:
+        folder = self._session.folder.states
+        return StateFiles(
+            own=folder / f"{self._name}.safetensors",
+            trunk=folder / f"{trunk_name(self._shape, self._seed)}.safetensors",
+        )
+
+    def forget_trunk(self) -> None:
+        """Remove the trunk's state, which longer lengths that are added later are then trained without."""
+        self._states.trunk.unlink(missing_ok=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -14,6 +15,7 @@ from shape_audit.spec import Option, Spec
 MOST_MODELS = 10_000
 
 Several = str | int | Sequence[str | int]
+Lengths = str | float | Sequence[str | float]
 
 
 @dataclass(frozen=True)
@@ -21,7 +23,7 @@ class SweepOptions(Spec):
     """What to train and how; equal options on equal machines give equal tables.
 
     Attributes:
-        params, depths: several in a list, or with commas between them.
+        params, depths, tokens_per_param: several in a list, or with commas between them.
         output: None only where nothing is trained.
     """
 
@@ -43,7 +45,14 @@ class SweepOptions(Spec):
             flags=("--output", "-o"),
         ),
     ] = None
-    tokens_per_param: Annotated[float, Option("Bytes to predict in training, for each parameter of the budget.")] = 60.0
+    tokens_per_param: Annotated[
+        Lengths,
+        Option(
+            "Bytes to predict in training, for each parameter of the budget. One length is trained with a cosine; of "
+            "several (1,3,10) each leaves one trunk a shape and seed by a decay of its own.",
+            metavar="LIST",
+        ),
+    ] = "60"
     runs: Annotated[int, Option("Models of each shape, with seeds SEED, SEED + 1 ...", at_least=1)] = 1
     seed: Annotated[int, Option("Random seed for initial weights and batches.")] = 0
     family: Annotated[str, Option("llama, mistral, qwen2, qwen3, gemma, gemma3_text, gpt2 or gpt_neox.")] = "llama"
@@ -71,15 +80,13 @@ class SweepOptions(Spec):
             )
         if not 0 <= self.seed < 2**32 - self.runs:
             raise UsageError(f"--seed must be a whole number from 0 to 2^32, not {self.seed}")
-        if not 0 < self.tokens_per_param <= 1e6:
-            raise UsageError(f"--tokens-per-param must be more than 0 and at most 1e6, not {self.tokens_per_param:g}")
         if not 0 < self.tolerance < 1:
             raise UsageError(f"--tolerance must be a fraction between 0 and 1 (0.03 for 3 %), not {self.tolerance:g}")
         if self.learning_rate is not None and not 0 < self.learning_rate < 1:
             raise UsageError(f"--learning-rate must be between 0 and 1, not {self.learning_rate:g}")
         family_named(self.family)
-        if len(self.budgets) * len(self.layers) * self.runs > MOST_MODELS:
-            raise UsageError(f"--params, --depths and --runs make more than {MOST_MODELS:,} models")
+        if len(self.budgets) * len(self.layers) * len(self.lengths) * self.runs > MOST_MODELS:
+            raise UsageError(f"--params, --depths, --tokens-per-param and --runs make more than {MOST_MODELS:,} models")
 
     @property
     def budgets(self) -> tuple[int, ...]:
@@ -96,14 +103,28 @@ class SweepOptions(Spec):
         return tuple(sorted({int(depth) for depth in depths}))
 
     @property
+    def lengths(self) -> tuple[float, ...]:
+        """The bytes to predict for each parameter, each once, in ascending order."""
+        found = set()
+        for length in _several(self.tokens_per_param, "--tokens-per-param"):
+            try:
+                value = float(length)
+            except ValueError:
+                value = math.nan
+            if not 0 < value <= 1e6:
+                raise UsageError(f"--tokens-per-param must be more than 0 and at most 1e6, not {str(length)[:40]}")
+            found.add(float(f"{value:g}"))  # as the names of models have it
+        return tuple(sorted(found))
+
+    @property
     def seeds(self) -> tuple[int, ...]:
         return tuple(range(self.seed, self.seed + self.runs))
 
 
-def _several(value: Several, option: str) -> list[str | int]:
+def _several(value: Several | Lengths, option: str) -> list[str | float]:
     """The members of a list, or of a text with commas."""
     if isinstance(value, str):
-        members: list[str | int] = [part.strip() for part in value.split(",") if part.strip()]
+        members: list[str | float] = [part.strip() for part in value.split(",") if part.strip()]
     else:
         members = [value] if isinstance(value, int | float) else list(value)
     if not members:

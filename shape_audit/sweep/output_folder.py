@@ -22,12 +22,14 @@ from shape_audit.records import (
 from shape_audit.sweep.bytes_data import SweepText
 from shape_audit.sweep.options import SweepOptions
 
-RECIPE = 1
+RECIPE = 2
 """Raised whenever equal options would train or measure otherwise: such models do not belong into one table."""
-SHARED = ("family", "tokens_per_param", "tolerance", "seq_len", "batch", "learning_rate", "seed", "eval_bytes",
+SHARED = ("family", "tolerance", "seq_len", "batch", "learning_rate", "seed", "eval_bytes",
           "windows")  # fmt: skip
-"""Options in which the models of one table must not differ, beside the precision that was chosen. There may be more
-budgets, depths and runs later, another device and other numbers of processes."""
+"""Options in which the models of one table must not differ, beside the precision that was chosen, and the length where
+there is one. There may be more budgets, depths, runs and further of several lengths later, another device and other
+numbers of processes."""
+SEVERAL = "several"
 
 
 class OutputFolder:
@@ -81,6 +83,7 @@ class OutputFolder:
         settings = {
             "recipe": RECIPE,
             "precision": precision,
+            "tokens_per_param": options.lengths[0] if len(options.lengths) == 1 else SEVERAL,
             **{name: getattr(options, name) for name in SHARED},
             **{f"{split}_sha256": digest for split, digest in text.sha256.items()},
         }

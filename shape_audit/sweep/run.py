@@ -10,7 +10,7 @@ from shape_audit.errors import CorruptFileError, IncompleteError, MissingExtraEr
 from shape_audit.parallel import SingleProcess, processes_of_run
 from shape_audit.records import PlannedShape, SweepPlan, SweepRow
 from shape_audit.sweep.options import SweepOptions
-from shape_audit.sweep.plan import make_plan, plan_shapes, sizes_of
+from shape_audit.sweep.plan import make_plan, plan_shapes, sizes_of, trained_flops
 from shape_audit.sweep.progress import SilentSweep, SweepProgress
 
 if TYPE_CHECKING:
@@ -124,23 +124,34 @@ def _run(options: SweepOptions, progress: SweepProgress, processes: SingleProces
         if processes.is_first:
             folder.settle(options, text, precision)
         rows = processes.from_first(read_table(folder.table) if processes.is_first else None)
-        cells = [(shape, seed) for shape in plan_shapes(options)[0] for seed in options.seeds]
+        cells = _cells(options)
         done = {row.name for row in rows}
         session = SweepSession(options, text, folder, accelerator, processes, progress)
-        total, behind = sum(shape.flops for shape, _ in cells), 0.0
+        total, behind = sum(trained_flops(shape) for shape, _ in cells), 0.0
         with quiet_transformers():
             for number, (shape, seed) in enumerate(cells, start=1):
                 name = model_name(shape, seed)
                 progress.model(name, number, len(cells))
                 progress.sweep(behind, total)
+                model = OneModel(session, shape, seed)
                 if name not in done:
-                    rows = OneModel(session, shape, seed).enter(rows, behind, total)
-                behind += shape.flops
+                    rows = model.enter(rows, behind, total)
+                if shape.tokens_per_param == options.lengths[-1] and processes.is_first:
+                    model.forget_trunk()
+                behind += trained_flops(shape)
         progress.sweep(total, total)
     finally:
         folder.unlock()
     asked = {model_name(shape, seed) for shape, seed in cells}
     return [row for row in in_order(rows) if row.name in asked]
+
+
+def _cells(options: SweepOptions) -> list[tuple[PlannedShape, int]]:
+    """The models in the order of their training: shape by shape, seed by seed, the lengths of a trunk one by one."""
+    shapes = plan_shapes(options)[0]
+    several = len(options.lengths)
+    groups = [shapes[first : first + several] for first in range(0, len(shapes), several)]
+    return [(shape, seed) for group in groups for seed in options.seeds for shape in group]
 
 
 def _reading(text: SweepText, shapes: Sequence[PlannedShape]) -> str | None:

@@ -29,6 +29,11 @@ LATER = frozenset(name for name, field in SweepRow.model_fields.items() if not f
 
 def model_name(shape: PlannedShape, seed: int) -> str:
     """The name of a model's folder: everything that tells it from the others of its sweep."""
+    return f"{trunk_name(shape, seed)}-t{shape.tokens_per_param:g}"
+
+
+def trunk_name(shape: PlannedShape, seed: int) -> str:
+    """The name of what all lengths of a shape and seed share."""
     return f"p{shape.target_params}-l{shape.num_hidden_layers}-d{shape.hidden_size}-s{seed}"
 
 
@@ -38,7 +43,7 @@ def row_of(shape: PlannedShape, seed: int, family: str, training: Mapping[str, A
     Args:
         training: what `model_folder.TRAINING_FILE` holds.
     """
-    planned = shape.model_dump(exclude={"seconds"})
+    planned = shape.model_dump(exclude={"seconds", "trained_steps"})
     return SweepRow.model_validate(
         planned
         | {"name": model_name(shape, seed), "seed": seed, "family": family}
@@ -74,7 +79,7 @@ def read_table(path: Path) -> list[SweepRow]:
 
 
 def write_table(path: Path, rows: Sequence[SweepRow]) -> None:
-    """Write all lines, by budget, depth and seed.
+    """Write all lines, in order.
 
     Raises:
         IncompleteError: the file cannot be written; the one before is still there.
@@ -91,8 +96,10 @@ def write_table(path: Path, rows: Sequence[SweepRow]) -> None:
 
 
 def in_order(rows: Sequence[SweepRow]) -> list[SweepRow]:
-    """By budget, depth and seed."""
-    return sorted(rows, key=lambda row: (row.target_params, row.num_hidden_layers, row.seed))
+    """By budget, length, depth and seed."""
+    return sorted(
+        rows, key=lambda row: (row.target_params, row.tokens_per_param or 0.0, row.num_hidden_layers, row.seed)
+    )
 
 
 def _read_row(line: Mapping[str, str]) -> SweepRow:

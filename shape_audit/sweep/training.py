@@ -23,7 +23,7 @@ from shape_audit.records import Precision
 from shape_audit.shape import Sizes, family_named
 from shape_audit.sweep.bytes_data import Bytes, batch_starts, windows_at
 from shape_audit.sweep.model_folder import new_model
-from shape_audit.sweep.recipe import BETAS, CLIP_NORM, WEIGHT_DECAY, learning_rate_at
+from shape_audit.sweep.recipe import BETAS, CLIP_NORM, WEIGHT_DECAY, Schedule
 from shape_audit.sweep.training_state import SavedTraining, restore_training, save_training
 
 if TYPE_CHECKING:
@@ -38,6 +38,7 @@ class Job:
     """One model to train.
 
     Attributes:
+        schedule: what becomes of the learning rate, and for how many steps.
         learning_rate: the peak.
         batch: windows a step, over all processes.
     """
@@ -45,11 +46,48 @@ class Job:
     family: str
     sizes: Sizes
     seed: int
-    steps: int
+    schedule: Schedule
     learning_rate: float
     batch: int
     seq_len: int
     precision: Precision
+
+    @property
+    def steps(self) -> int:
+        """Of the whole training."""
+        return self.schedule.steps
+
+    @property
+    def trunk(self) -> dict[str, Any]:
+        """What decides its steps before the branch: equal for all lengths of a shape and seed."""
+        return {**asdict(self), "schedule": {"warmup": self.schedule.warmup}}
+
+
+@dataclass(frozen=True)
+class StateFiles:
+    """Where a training under way is saved.
+
+    Attributes:
+        own: of this training alone.
+        trunk: of all lengths of its shape and seed; the last state before the branch stays there for the next length.
+    """
+
+    own: Path
+    trunk: Path
+
+    def restore(self, loop: TrainingLoop, job: Job) -> SavedTraining | None:
+        """Put a loop where its own file has it, else where the trunk's has it and that is not too far."""
+        saved = restore_training(self.own, loop.model, loop.optimizer, asdict(job))
+        if saved is None and job.schedule.branch is not None:
+            saved = restore_training(self.trunk, loop.model, loop.optimizer, job.trunk, latest=job.schedule.branch)
+        return saved
+
+    def save(self, loop: TrainingLoop, job: Job, saved: SavedTraining) -> None:
+        """Save a loop in the file that the step belongs to."""
+        if job.schedule.branch is not None and saved.step <= job.schedule.branch:
+            save_training(self.trunk, loop.model, loop.optimizer, saved, job.trunk)
+        else:
+            save_training(self.own, loop.model, loop.optimizer, saved, asdict(job))
 
 
 @dataclass(frozen=True)
@@ -110,7 +148,7 @@ class TrainingLoop:
         """One step, counted from 0; returns this process's share of the loss (mean over processes: nats per byte)."""
         job, accelerator = self.job, self._accelerator
         for group in self.optimizer.param_groups:
-            group["lr"] = learning_rate_at(number, job.steps, job.learning_rate)
+            group["lr"] = job.learning_rate * job.schedule.rate(number)
         ids_BL = self._own_windows(number).to(accelerator.device, non_blocking=True)
         logits_BTV = self._prepared(input_ids=ids_BL[:, :-1], use_cache=False).logits
         total = F.cross_entropy(logits_BTV.flatten(0, 1).float(), ids_BL[:, 1:].flatten(), reduction="sum")
@@ -137,45 +175,45 @@ def train(
     text: Bytes,
     accelerator: Accelerator,
     *,
-    state_file: Path | None = None,
+    states: StateFiles | None = None,
     save_seconds: float = 60.0,
     progress: Callable[[int, float, float], None] = lambda step, tokens_per_second, loss: None,
 ) -> Trained:
-    """Train a model from its first step, or from where `state_file` has it, to its last.
+    """Train a model from its first step, or from where `states` have it, to its last.
 
-    Gone on from a state, it ends in the same weights as without a break: bit for bit on a CPU with equal threads and
-    processes.
+    Gone on from a state, its own or the trunk's, it ends in the same weights as without a break: bit for bit on a CPU
+    with equal threads and processes.
 
     Args:
         text: to train on.
-        state_file: where the training is saved on the way; None saves nothing.
-        save_seconds: how long after it was last saved.
+        states: where the training is saved on the way; None saves nothing.
+        save_seconds: how long after it was last saved. Where the decay leaves the trunk, it is saved in any case.
         progress: told the steps done, bytes a second since this session's first step, and the last loss.
 
     Raises:
         NonFiniteError: the loss is infinite or not a number; the message names the step.
-        UsageError: `state_file` is of another job.
+        UsageError: a state is of another job.
         IncompleteError: the state cannot be saved; what was saved before is still there.
     """
     loop = TrainingLoop(job, text, accelerator)
-    facts = asdict(job)  # not the number of processes: they cut the same batches
-    saved = restore_training(state_file, loop.model, loop.optimizer, facts) if state_file else None
+    saved = states.restore(loop, job) if states else None
     first, seconds_before = (saved.step, saved.seconds) if saved else (0, 0.0)
     losses = [saved.losses] if saved else []
     fresh: list[Tensor] = []
     started = last_saved = time.perf_counter()
+    branch = job.schedule.branch
     for number in range(first, job.steps):
         fresh.append(loop.step(number))
         done = number + 1
-        if done % LOOK_EVERY and done != job.steps:
+        if done % LOOK_EVERY and done not in (branch, job.steps):
             continue
         losses.append(_looked_at(fresh, done, accelerator))
         fresh.clear()
         now = time.perf_counter()
         progress(done, (done - first) * job.batch * job.seq_len / (now - started), float(losses[-1][-1]))
-        if state_file and accelerator.is_main_process and done < job.steps and now - last_saved >= save_seconds:
-            so_far = SavedTraining(done, seconds_before + now - started, torch.cat(losses))
-            save_training(state_file, loop.model, loop.optimizer, so_far, facts)
+        is_due = done == branch or now - last_saved >= save_seconds
+        if states and accelerator.is_main_process and done < job.steps and is_due:
+            states.save(loop, job, SavedTraining(done, seconds_before + now - started, torch.cat(losses)))
             last_saved = time.perf_counter()
     last_tenth = torch.cat(losses)[-max(1, job.steps // 10) :]
     return Trained(

@@ -68,12 +68,20 @@ def save_training(
 
 
 def restore_training(
-    file: Path, model: nn.Module, optimizer: torch.optim.Optimizer, facts: Mapping[str, Any]
+    file: Path,
+    model: nn.Module,
+    optimizer: torch.optim.Optimizer,
+    facts: Mapping[str, Any],
+    *,
+    latest: int | None = None,
 ) -> SavedTraining | None:
     """Put model and optimizer where they were saved.
 
+    Args:
+        latest: a state of more steps than this is of no use.
+
     Returns:
-        Where that is; None where nothing was saved. A damaged file is set aside.
+        Where that is; None where nothing of use was saved. A damaged file is set aside.
 
     Raises:
         UsageError: what was saved is of a run with other facts.
@@ -92,6 +100,8 @@ def restore_training(
                     f"{file}: a training under way, with {other} {before.get(other)} where this run has "
                     f"{now.get(other)}; remove it to start over"
                 )
+            if latest is not None and int(numbers["step"]) > latest:
+                return None
             tensors = {name: stream.get_tensor(name) for name in stream.keys()}  # noqa: SIM118
         parameters = dict(model.named_parameters())
         shapes_fit = all(tensors[f"model.{name}"].shape == parameter.shape for name, parameter in parameters.items())

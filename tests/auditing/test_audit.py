@@ -412,7 +412,7 @@ def test_options_that_cannot_be_meant(tiny_llama: Path, tmp_path: Path) -> None:
         shape_audit.audit(model, max_windows=8)
     with pytest.raises(UsageError, match="--protocol must be one of loss-gradient, output-gradient"):
         shape_audit.audit(model, protocol="loss")
-    with pytest.raises(UsageError, match="measures the output; leave out --sites"):
+    with pytest.raises(UsageError, match="has a site of its own; leave out --sites"):
         shape_audit.audit(model, protocol="projected-output", sites="embedding")
     with pytest.raises(UsageError, match="needs eager attention"):
         shape_audit.audit(model, protocol="projected-output", attn_implementation="sdpa")
@@ -474,7 +474,7 @@ def test_a_tolerance_that_cannot_be_met_says_so(tiny_llama: Path, tmp_path: Path
     assert replayed.interaction is not None and replayed.interaction.windows_used == 18
 
 
-@pytest.mark.parametrize("protocol", ["output-gradient", "projected-output"])
+@pytest.mark.parametrize("protocol", ["output-gradient", "projected-output", "input-simplex"])
 def test_other_protocols_are_named_and_never_mixed(protocol: str, tiny_llama: Path) -> None:
     plain = shape_audit.audit(str(tiny_llama), **FEW)
     other = shape_audit.audit(str(tiny_llama), protocol=protocol, **FEW)
@@ -484,7 +484,8 @@ def test_other_protocols_are_named_and_never_mixed(protocol: str, tiny_llama: Pa
     assert other.loss is not None and plain.loss is not None
     assert other.loss.nats_per_token == pytest.approx(plain.loss.nats_per_token, rel=1e-6)
     names = [site.name for site in other.interaction.sites]
-    assert names == (["output"] if protocol == "projected-output" else ["embedding", "block.0", "block.1"])
+    of_its_own = {"projected-output": ["output"], "input-simplex": ["input"]}
+    assert names == of_its_own.get(protocol, ["embedding", "block.0", "block.1"])
     assert other.interaction.attn_implementation == ("eager" if protocol == "projected-output" else "sdpa")
 
 

@@ -71,7 +71,7 @@ def test_without_a_backward_pass_there_is_nothing_to_say(folder: Path) -> None:
     [
         ({"skip_spans": 2}, "--skip-spans goes with --skip"),
         ({"skip": True, "skip_spans": 3}, "--skip-spans 3: the model has 2 blocks"),
-        ({"skip": True, "protocol": "projected-output"}, "a protocol with a backward pass"),
+        ({"skip": True, "protocol": "projected-output"}, "a protocol that reads the residual stream"),
         ({"skip": True, "shape_only": True}, "--shape-only measures nothing"),
         ({"skip": True, "skip_windows": 5}, "--skip-windows must be at least 6"),
     ],

@@ -71,6 +71,17 @@ def assert_same(one: AuditRecord, other: AuditRecord) -> None:
     assert measured(one).protocol_hash == measured(other).protocol_hash
 
 
+def test_one_hot_inputs_from_the_disk_are_those_in_memory(tmp_path: Path) -> None:
+    """Products are made with the embedding itself, which is streamed too."""
+    folder = save_tiny(tmp_path / "model", "llama-tied")
+    in_memory, streamed = (
+        shape_audit.audit(folder, **FEW, protocol="input-simplex", **options)
+        for options in ({}, {"device_map": "disk"})
+    )
+    assert_same(in_memory, streamed)
+    assert [site.name for site in measured(streamed).sites] == ["input"]
+
+
 def let_it_drop_out(folder: Path) -> list[str]:
     """Every number of the config with `drop` in its name becomes 0.3; returns their names."""
     config = json.loads((folder / "config.json").read_text())

@@ -87,13 +87,15 @@ def test_processes_that_were_killed_go_on_to_the_same_record_bit_for_bit(tiny_ll
     straight = {"model": str(tiny_llama), "seq_len": 16, "micro_batch": 2, "device": "cpu", "passage_bytes": 64,
                 "windows": 75, "save_every": 8, "use": True}  # fmt: skip
     killed, longer = ({**straight, "partial": str(tmp_path / name)} for name in ("killed", "longer"))
-    died = started([{**longer, "windows": 22}, {**killed, "kill_at": 50}], 2, tmp_path)
+    inputs = {**straight, "use": False, "protocol": "input-simplex"}  # holds gradients, and no sums of them
+    more_inputs = {**inputs, "partial": str(tmp_path / "inputs")}
+    died = started([{**longer, "windows": 22}, {**more_inputs, "windows": 22}, {**killed, "kill_at": 50}], 2, tmp_path)
     assert died.returncode != 0 and f"Signal {signal.SIGKILL}" in died.stderr
     assert list((tmp_path / "killed").glob("*/state.48.1.safetensors"))
-    records = sharded([straight, killed, longer], 2, tmp_path)
+    records = sharded([straight, killed, longer, inputs, more_inputs], 2, tmp_path)
     assert not any("partial" in note for record in records for note in record["notes"])
     found = [{k: v for k, v in record.items() if k not in ("record_sha256", "environment")} for record in records]
-    assert found[0] == found[1] == found[2]
+    assert found[0] == found[1] == found[2] and found[3] == found[4]
     alone = shape_audit.audit(**{**killed, "partial": tmp_path / "killed"})
     assert "saved partial results were not used: processes was 2, is 1" in alone.notes
 

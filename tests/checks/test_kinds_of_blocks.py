@@ -74,7 +74,7 @@ DESIGNS: dict[str, tuple[Callable[[int], dict[str, tuple[int, ...]]], dict[str, 
                     {"layer_types": ["full_attention" if i % 6 == 5 else "sliding_attention" for i in range(DEPTH)]}),
     "a pattern the config is silent about": (every_sixth_without_values, {}),
     "shared keys and values": (last_four_without_keys, {"num_kv_shared_layers": 4}),
-    "numbers of layers": (every_third_with_more, {"cross_attention_layers": [3, 8, 11]}),
+    "numbers of layers": (every_third_with_more, {"cross_attention_layers": [3, 8, 11], "model_type": "own"}),
     "a width by layer": (wider_by_layer, {"intermediate_size": [128 + 64 * (i // 5) for i in range(DEPTH)]}),
     "no-op attention": (no_op, {"block_configs": BLOCK_CONFIGS}),
 }  # fmt: skip

@@ -197,6 +197,7 @@ def test_a_wrong_depth_is_one_finding(depth: int, tmp_path: Path) -> None:
 def test_adapters_that_are_the_architectures_own_are_no_leftovers(tmp_path: Path) -> None:
     """Phi-4-multimodal keeps a base layer and two adapters in every matrix; its config has their settings."""
     folder = write_clean(tmp_path / "model")
+    set_config(model_type="phi4mm")(folder)
 
     def adapt(tensors: Tensors) -> None:
         renamed("q_proj.weight", "q_proj.base_layer.weight")(tensors)

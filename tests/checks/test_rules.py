@@ -361,13 +361,19 @@ def test_a_measured_check_reports_gradients_that_are_not_finite(tmp_path: Path) 
 
 def test_many_findings_of_one_kind_are_counted(tmp_path: Path) -> None:
     folder = write_clean(tmp_path / "model")
-    set_tensors(lambda t: [t[name].reshape(-1).__setitem__(0, np.nan) for name in t])(folder)
-    found = rules_found(folder)["SA501"]
-    assert len(found) == len({finding.fingerprint for finding in found}) == 39
-    (report,) = [shape_audit.check(str(folder), select=("SA501",), weights=True)]
-    lines = str(formatted(report, "github", anchor="x")).splitlines()
-    commands = [line for line in lines if line.startswith("::")]
+    poisoned(GATE, float("nan"))(folder)
+    report = shape_audit.check(str(folder), select=("SA501",), weights=True)
+    (one,) = report.findings
+    many = report.model_copy(update={"findings": [one.model_copy(update={"place": f"{i}"}) for i in range(39)]})
+    commands = [line for line in str(formatted(many, "github", anchor="x")).splitlines() if line.startswith("::")]
     assert len(commands) == 21 and "::and 19 more of the same kind" in commands[-1]
+
+
+def test_what_many_tensors_have_is_one_finding(tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    set_tensors(lambda t: [t[name].reshape(-1).__setitem__(0, np.nan) for name in t])(folder)
+    (found,) = rules_found(folder)["SA501"]
+    assert found.message.startswith("all 39 tensors: 39 of ") and "the first bad one at 0 of " in found.message
 
 
 def test_what_was_not_asked_for_is_not_among_the_rules_run(clean: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 from types import SimpleNamespace
-from typing import Any
+from typing import Any, cast
 
 import torch
 
@@ -37,7 +37,7 @@ def tiny_pass(
     """A pass over a tiny model that has seen no window yet."""
     built = tiny_model(model, dtype) if isinstance(model, str) else model
     loaded = LoadedModel(built, dtype, torch.device("cpu"), "sdpa")
-    shape: Any = SimpleNamespace(num_hidden_layers=DEPTH, hidden_size=width)
+    shape: Any = SimpleNamespace(num_hidden_layers=DEPTH, hidden_size=width, vocab_size=256)
     plan = PassPlan(protocol or LossGradient(), parse_sites(sites, DEPTH), seq_len=1, micro_batch=batch, use=use)
     return ProfilePass(loaded, shape, plan)
 
@@ -49,4 +49,4 @@ def extended(a_pass: ProfilePass, windows: Sequence[Sequence[int]]) -> ProfilePa
 
 
 def measured_sums(model: str | torch.nn.Module, windows: Sequence[Sequence[int]], **how: Any) -> dict[Site, SiteSums]:
-    return extended(tiny_pass(model, **how), windows).sums
+    return cast(dict[Site, SiteSums], extended(tiny_pass(model, **how), windows).sums)

@@ -77,7 +77,7 @@ def test_the_probe_sees_both_paths() -> None:
         model,
         blocks,
         IDS[0],
-        {Site(0): 24},
+        {Site(0): SiteSums.zeros(24, dtype=torch.float64, device=torch.device("cpu"))},
         lambda ids, kept: LossGradient().add_micro_batch(model, blocks, MicroBatch(ids), kept),
     )
     assert noise[Site(0)].trace < 1e-6

@@ -17,7 +17,7 @@ from shape_audit.interaction.estimators.error_bars import (
 from shape_audit.interaction.estimators.sample_size import MIN_WINDOWS
 from shape_audit.interaction.estimators.statistics import QUOTIENTS, plugin_energies, u_energies
 from shape_audit.interaction.estimators.sums import SiteSums
-from shape_audit.interaction.site_report import largest_eigenvalues, site_interaction
+from shape_audit.interaction.site_report import site_interaction
 from tests.interaction.measured import SHORT, extended, measured_sums, random_windows, tiny_pass
 
 CPU = torch.device("cpu")
@@ -198,4 +198,4 @@ def test_the_largest_eigenvalues_and_their_share() -> None:
     expected = np.sort(np.linalg.eigvalsh(g_DD.numpy()))[::-1]
     assert site.spectrum == pytest.approx(list(expected[:2]))
     assert site.spectrum_share == pytest.approx(expected[:2].sum() / expected.sum())
-    assert len(largest_eigenvalues(sums_of(gradients), 99)) == WIDTH
+    assert len(sums_of(gradients).eigenvalues(99)) == WIDTH

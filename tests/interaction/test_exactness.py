@@ -5,6 +5,7 @@ import torch
 
 from shape_audit.errors import NotAuditableError
 from shape_audit.interaction.estimators.error_bars import influences
+from shape_audit.interaction.estimators.site_evidence import SiteEvidence
 from shape_audit.interaction.estimators.statistics import plugin_energies, u_energies
 from shape_audit.interaction.estimators.sums import SiteSums
 from shape_audit.interaction.protocols.output_gradient import OutputGradient
@@ -27,10 +28,14 @@ TWIN_TABLE = [(name, length) for name in ("llama", "llama-tied", "gpt2", "gpt2-u
 
 
 def assert_equal(sums: SiteSums, exact: ExactSite, rtol: float = 1e-10) -> None:
+    smallest = rtol * float(exact.agop_DD.abs().max())
+    torch.testing.assert_close(sums.agop_DD / sums.rows().tokens, exact.agop_DD, rtol=rtol, atol=smallest)
+    assert_equal_energies(sums, exact, rtol)
+
+
+def assert_equal_energies(sums: SiteEvidence, exact: ExactSite, rtol: float = 1e-10) -> None:
     rows, plugin, unbiased = sums.rows(), plugin_energies(sums), u_energies(sums)
     assert unbiased is not None
-    smallest = rtol * float(exact.agop_DD.abs().max())
-    torch.testing.assert_close(sums.agop_DD / rows.tokens, exact.agop_DD, rtol=rtol, atol=smallest)
     computed = [plugin.total, plugin.diagonal, plugin.trace2, unbiased.total, unbiased.diagonal, unbiased.trace2]
     expected = [exact.total_plugin, exact.diagonal_plugin, exact.trace2_plugin,
                 exact.total_u, exact.diagonal_u, exact.trace2_u]  # fmt: skip

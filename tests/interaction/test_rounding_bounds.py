@@ -9,7 +9,7 @@ from torch import Tensor
 from shape_audit.interaction.estimators.error_bars import ErrorBars, is_reference_point
 from shape_audit.interaction.estimators.rounding import Rounding
 from shape_audit.interaction.estimators.statistics import QUOTIENTS, plugin_energies, quotients, unbiased
-from shape_audit.interaction.site_report import largest_eigenvalues, site_interaction
+from shape_audit.interaction.site_report import site_interaction
 from tests.interaction.hard_gradients import GRADIENTS, massive_channel, one_heavy_window, sums_of, truth_of
 
 FLOAT64 = 1e-11
@@ -156,7 +156,7 @@ def test_bounds_hold_for_random_hard_gradients(seed: int) -> None:
             bound = rounding.of_plugin(plugin)[number] if value is not None else None
             if bound is not None and value is not None:
                 assert abs(value - expected) <= bound + FLOAT64 * abs(expected), number
-    eigenvalues = largest_eigenvalues(sums, 3)
+    eigenvalues = sums.eigenvalues(3)
     bound = rounding.of_spectrum(eigenvalues)["spectrum"]
     flat = exact.flatten(0, 1)
     for found, expected in zip(

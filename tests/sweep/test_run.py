@@ -97,6 +97,35 @@ def test_killed_and_gone_on_with_it_is_the_same(straight: Path, tmp_path: Path) 
     assert not list((output / "states").iterdir())
 
 
+LENGTHS = FEW | {"depths": "2", "tokens_per_param": "0.5,1.5"}
+
+
+def test_several_lengths_are_one_table_and_killed_in_a_decay_it_is_the_same(tmp_path: Path) -> None:
+    """SIGKILL while the second length decays: it goes on from its own state or the trunk's, to the same bits."""
+    straight, killed = tmp_path / "straight", tmp_path / "killed"
+    shape_audit.run_sweep(**LENGTHS, output=straight)
+    process = start(killed, *flags(LENGTHS), "--save-seconds", "0")
+    deadline = time.monotonic() + 120
+    while not list(killed.glob("states/*-t1.5.safetensors")):
+        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[1]
+        time.sleep(0.01)
+    process.send_signal(signal.SIGKILL)
+    process.communicate()
+    progress = FirstStep()
+    rows = shape_audit.run_sweep(**LENGTHS, output=killed, progress=progress)
+    assert progress.first is not None and progress.first > 112, "141 steps, of which the last 28 decay"
+    assert [(row.tokens_per_param, row.steps) for row in rows] == [(0.5, 47), (1.5, 141)]
+    assert lines(killed) == lines(straight)
+    for model in (straight / "models").iterdir():
+        again = killed / "models" / model.name / "model.safetensors"
+        assert again.read_bytes() == (model / "model.safetensors").read_bytes()
+    assert not list((killed / "states").iterdir())
+    more = shape_audit.run_sweep(**(LENGTHS | {"tokens_per_param": [0.5, 1.0]}), output=killed)
+    assert [(row.tokens_per_param, row.steps) for row in more] == [(0.5, 47), (1.0, 94)] and len(lines(killed)) == 3
+    with pytest.raises(UsageError, match=r"--tokens-per-param was several for the models there, is 1\.5"):
+        shape_audit.run_sweep(**(LENGTHS | {"tokens_per_param": 1.5}), output=killed)
+
+
 def test_a_finished_sweep_is_not_done_again(straight: Path) -> None:
     before = {path: path.stat().st_mtime_ns for path in (straight / "models").rglob("*")}
     rows = shape_audit.run_sweep(**FEW, output=str(straight))
@@ -114,7 +143,7 @@ def test_a_sweep_grows_in_order_and_mends_its_test_text(straight: Path, tmp_path
     assert [(row.num_hidden_layers, row.seed) for row in rows] == [(1, 0), (1, 1), (2, 0), (2, 1)]
     assert [line["seed"] for line in lines(grown)] == ["0", "1", "0", "1", "0"] and len(lines(straight)) == 3
     assert (grown / "test.txt").read_bytes() == (straight / "test.txt").read_bytes()
-    old = {path.name: path.stat().st_mtime_ns for path in (grown / "models").glob("*-s0/*")}
+    old = {path.name: path.stat().st_mtime_ns for path in (grown / "models").glob("*-s0-*/*")}
     assert old == before
 
 
@@ -199,6 +228,7 @@ def test_the_embedding_of_the_table_is_that_of_the_weights(straight: Path) -> No
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
+        ({"tokens_per_param": 2}, "--tokens-per-param was 1.5 for the models there, is 2"),
         ({"batch": 16}, "--batch was 8 for the models there, is 16"),
         ({"learning_rate": 1e-3}, "--learning-rate was not given for the models there, is 0.001"),
         ({"seq_len": 16}, "--seq-len was 32"),

@@ -12,7 +12,7 @@ from shape_audit.errors import UsageError
 from shape_audit.reports import as_json, sweep_plan_markdown
 from shape_audit.shape import families, family_named
 from shape_audit.sweep.options import SweepOptions
-from shape_audit.sweep.plan import make_plan, plan_shapes, sizes_of, training_flops
+from shape_audit.sweep.plan import make_plan, plan_shapes, schedule_of, sizes_of, training_flops
 from shape_audit.sweep.widths import OFF_USUAL, fit_width, head_dim_of
 
 
@@ -40,7 +40,7 @@ def test_the_parameters_are_those_that_transformers_counts(family: str, budget: 
     sizes = fitted.sizes
     assert counted(family, sizes) == fitted.params
     assert fitted.miss == (fitted.params - budget) / budget
-    assert sizes.hidden_size == sizes.num_attention_heads * sizes.head_dim and sizes.head_dim % 2 == 0
+    assert sizes.hidden_size == sizes.num_attention_heads * sizes.head_dim and sizes.head_dim % 8 == 0
     above, below = family_named(family).feed_forward_ratio
     usual = sizes.hidden_size * above / below
     assert abs(sizes.intermediate_size / usual - 1) <= OFF_USUAL or sizes.intermediate_size == 8
@@ -54,18 +54,21 @@ def test_a_llama_from_300k_on_is_within_three_percent(budget: int, depth: int) -
     assert abs(fitted.miss) <= 0.03
 
 
-def test_heads_are_neither_many_nor_one() -> None:
-    assert [head_dim_of(width) for width in (8, 40, 48, 64, 80, 104, 144, 256, 640)] == [
-        8,
-        20,
-        24,
-        32,
-        40,
-        26,
-        36,
-        64,
-        64,
+def test_heads_are_multiples_of_eight_and_not_many() -> None:
+    widths = (8, 40, 48, 64, 80, 104, 144, 256, 640)
+    assert [head_dim_of(width) for width in widths] == [8, 40, 24, 32, 40, 104, 24, 64, 64]
+
+
+def test_a_width_of_several_heads_is_taken_where_one_fits() -> None:
+    """2 x 104 and 3 x 88 are nearer to 300k parameters than 2 x 112 and 3 x 96, and have one head."""
+    shapes, _ = plan_shapes(SweepOptions(params="300k", depths="1,2,3,8", data="x"))
+    assert [(shape.hidden_size, shape.num_attention_heads) for shape in shapes] == [
+        (144, 6),
+        (112, 2),
+        (96, 3),
+        (56, 1),
     ]
+    assert all(abs(shape.miss) <= 0.01 for shape in shapes)
 
 
 def test_what_no_width_fits_is_left_out_with_the_nearest() -> None:
@@ -103,6 +106,23 @@ def test_a_plan_says_what_it_is_about() -> None:
     assert json.loads(as_json(plan))["shapes"][0]["hidden_size"] == 144
 
 
+def test_a_plan_of_several_lengths_counts_their_trunk_once() -> None:
+    options = SweepOptions(params="300k", depths="1,2", data="x", tokens_per_param=[10, 1, 3.0], runs=2)
+    plan = make_plan(options, trial=lambda sizes: 0.5, device="cpu", precision="float32")
+    first = plan.shapes[:3]
+    assert [shape.hidden_size for shape in plan.shapes] == [144] * 3 + [112] * 3
+    assert [(shape.tokens_per_param, shape.steps) for shape in first] == [(1.0, 37), (3.0, 110), (10.0, 367)]
+    assert [schedule_of(shape, options).branch for shape in first] == [30, 88, 294]
+    assert [shape.trained_steps for shape in first] == [37, 110 - 30, 367 - 88]
+    assert plan.seconds == 2 * 2 * 0.5 * (37 + 80 + 279)
+    whole = sum(shape.flops for shape in plan.shapes)
+    assert plan.flops < 2 * whole and plan.flops == pytest.approx(
+        2 * sum(shape.flops * shape.trained_steps / shape.steps for shape in plan.shapes)
+    )
+    shown = sweep_plan_markdown(plan)
+    assert "share one trunk" in shown and "1, 3, 10 bytes are predicted" in shown
+
+
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
@@ -114,6 +134,8 @@ def test_a_plan_says_what_it_is_about() -> None:
         ({"family": "lama"}, "did you mean"),
         ({"tokens_per_param": 0}, "--tokens-per-param"),
         ({"tokens_per_param": float("nan")}, "--tokens-per-param"),
+        ({"tokens_per_param": "1,three"}, "--tokens-per-param must be more than 0 and at most 1e6, not three"),
+        ({"tokens_per_param": ""}, "--tokens-per-param: nothing is named"),
         ({"batch": 0}, "--batch"),
         ({"eval_bytes": 256}, "--eval-bytes 256: less than a window"),
         ({"learning_rate": 2.0}, "--learning-rate"),

@@ -11,12 +11,12 @@ import re
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
 
-from shape_audit.checks.block_parts import FEWEST_ALIKE, missing_parts, stands_apart
+from shape_audit.checks.block_parts import FEWEST_ALIKE, is_of_another_type, missing_parts, stands_apart, unknown_parts
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.odd_sizes import odd_sizes
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
-from shape_audit.checks.subjects import BUILDING, STORED_SIZES, key_of
+from shape_audit.checks.subjects import BUILDING, STORED_SIZES, key_of, size
 from shape_audit.checks.tensor_groups import grouped, ranges
 from shape_audit.checks.unlike_architecture import (
     misshapen_for_architecture,
@@ -149,12 +149,27 @@ def _odd_blocks(model: CheckedModel, part: BlockStack, odd: Mapping[int, tuple[s
 )  # fmt: skip
 def unexpected_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A block has a tensor that the others lack, or (--deep) one is stored that the architecture does not have."""
+    told: set[str] = set()
     for part in _parts(model):
-        yield from _odd_blocks(model, part, {index: _surplus(model, part, index) for index in part.blocks}, "have")
+        surplus = {index: _surplus(model, part, index) for index in part.blocks}
+        told |= {rest for rests in surplus.values() for rest in rests}
+        yield from _odd_blocks(model, part, surplus, "have")
+    yield from _unknown_to_type(model, unknown_parts(model) - told)
     for what, names in model.leftovers if not model.is_compared else ():
         listed = ", ".join(map(str, grouped(names, among=[*model.tensors, ""])))
         yield Seen(f"{listed} {'is' if len(names) == 1 else 'are'} {what}", file=model.anchor(names[0]), place=names[0])
     yield from unknown_to_architecture(model)
+
+
+def _unknown_to_type(model: CheckedModel, rests: set[str]) -> Iterator[Seen]:
+    """What all blocks of a kind have, and no model of their type. Experts are stored under names of several layouts."""
+    if model.stack is None or model.facts is None or model.may_mix_kinds or is_of_another_type(model):
+        return
+    names = [model.stack.name_of(i, rest) for i, block in model.stack.blocks.items() for rest in block if rest in rests]
+    for group in grouped(names, among=model.tensors):
+        verb = "is" if group.count == 1 else "are"
+        yield Seen(f"{group} {verb} stored, but no {model.facts.text_model_type} of transformers has such",
+                   file=model.anchor(group.first), place=group.place)  # fmt: skip
 
 
 def _surplus(model: CheckedModel, part: BlockStack, index: int) -> tuple[str, ...]:
@@ -183,12 +198,17 @@ def _surplus(model: CheckedModel, part: BlockStack, index: int) -> tuple[str, ..
 )  # fmt: skip
 def misshapen_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A tensor has another shape than in other blocks of its kind, or (--deep) than the architecture gives it."""
-    alone = {name: (shape, number) for name, shape, number in odd_sizes(model)}
-    for name, (shape, number) in alone.items():
-        seen = f"{name} is {list(shape)}: no other tensor has a size of {number}, and config.json does not speak of it"
-        yield Seen(seen, file=model.anchor(name), place=name, about=(STORED_SIZES, *_WIDTHS * (len(shape) == 1)))
+    alone = [*odd_sizes(model)]
+    for group in alone:
+        what = ", ".join(map(str, grouped(group.names, among=model.tensors)))
+        verb = "is" if len(group.names) == 1 else "are"
+        seen = f"{what} {verb} {list(group.shape)}: no other tensor has a size of {group.number}, "
+        seen += "and config.json does not speak of it"
+        yield Seen(seen, file=model.anchor(group.names[0]), place=group.names[0],
+                   about=(STORED_SIZES, size(group.number), *_WIDTHS * (len(group.shape) == 1)))  # fmt: skip
+    told = {name for group in alone for name in group.names}
     for part in _parts(model) if not model.is_quantized else ():
-        if any(part.name_of(index, rest) in alone for index, block in part.blocks.items() for rest in block):
+        if any(part.name_of(index, rest) in told for index, block in part.blocks.items() for rest in block):
             continue
         odd: dict[int, tuple[str, ...]] = {}
         for index, block in part.blocks.items():

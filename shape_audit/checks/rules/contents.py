@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections import Counter
 from collections.abc import Iterator
 
+from shape_audit.checks.block_parts import is_of_another_type, unknown_parts
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
 from shape_audit.checks.subjects import BUILDING, EMBEDDING, OUTPUT_MATRIX, SPECIAL_TOKENS, key_of, size
 from shape_audit.checks.tensor_groups import ranges
 from shape_audit.hub import CONFIG_FILE
-from shape_audit.shape import ConfigFacts, disagreements, quantization_disagreement, tying
+from shape_audit.shape import ConfigFacts, TensorFacts, disagreements, quantization_disagreement, tying
 
 _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
@@ -23,7 +24,13 @@ _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat
     explains=("SA1", "SA2", "SA303", "SA313", "SA317", "SA6"),
 )  # fmt: skip
 def config_disagrees(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """Depth, width, heads, feed-forward width or vocabulary in config.json are not those of the tensors."""
+    """Type, depth, width, heads, feed-forward width or vocabulary in config.json are not those of the tensors."""
+    if model.facts and is_of_another_type(model):
+        others = sorted(name.removesuffix(".weight") for name in unknown_parts(model))
+        listed = ", ".join(others[:3]) + (" ..." if others[3:] else "")
+        seen = f"model_type = {model.facts.text_model_type}, but the tensors show blocks of another type: with {listed}"
+        yield Seen(seen, place="model_type", about=(BUILDING, key_of(CONFIG_FILE, "intermediate_size")))
+        return
     if model.facts and model.tensor_facts and not model.empty_tensors and not model.almost_empty:
         absent = _gaps(model)
         for field, promised, seen in disagreements(model.facts, model.tensor_facts):
@@ -31,7 +38,8 @@ def config_disagrees(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
                 continue
             if field != "num_hidden_layers" or not absent:
                 yield Seen(f"{field} = {promised}, but the tensors show {seen}", place=field,
-                           about=(*_following(model.facts, field, promised), *model.lost_with_files))  # fmt: skip
+                           about=(*_following(model.facts, field, promised), *_shown(model.tensor_facts, field),
+                                  *model.lost_with_files))  # fmt: skip
         if absent and not model.is_compared:
             depth = model.facts.num_hidden_layers or max(absent) + 1
             yield Seen(f"{depth} blocks are promised, but there is no block {ranges(absent)}",
@@ -61,6 +69,16 @@ def _following(facts: ConfigFacts, field: str, promised: int) -> Iterator[str]:
         yield from (key_of(CONFIG_FILE, key) for key in _HEADS)
     if field == "vocab_size":
         yield from (EMBEDDING, OUTPUT_MATRIX, SPECIAL_TOKENS)
+
+
+def _shown(tensors: TensorFacts, field: str) -> Iterator[str]:
+    """The sizes that tensors have instead."""
+    if field in _HEADS:
+        yield from (size(width) for rows in tensors.attention for width in (rows.query, rows.key, rows.output) if width)
+    elif field == "intermediate_size":
+        yield from map(size, tensors.uneven_feed_forward)
+    elif field == "hidden_size":
+        yield from map(size, set(tensors.widths))
 
 
 def _may_be_encoder(model: CheckedModel) -> bool:

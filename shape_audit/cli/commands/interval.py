@@ -23,8 +23,8 @@ def interval(
         str | None,
         typer.Argument(
             metavar="TABLE|NAME",
-            help="Folder of a sweep run, a CSV with target_params, num_hidden_layers, hidden_size, test_ce, or a "
-            "yardstick: gemstones, morph, byte-sweep.  [default: the shipped sweep]",
+            help="Folder of a sweep run, a CSV with target_params, num_hidden_layers, hidden_size, test_ce (and seed, "
+            "tokens_per_param), or a yardstick: gemstones, morph, byte-sweep.  [default: the shipped sweep]",
         ),
     ] = None,
     figures: Annotated[

@@ -11,7 +11,7 @@ from torch import Tensor
 
 from shape_audit.interaction.estimators.statistics import Form
 from shape_audit.interaction.estimators.upper_triangle import ROWS
-from shape_audit.interaction.estimators.window_rows import WindowRows
+from shape_audit.interaction.estimators.window_rows import Rows
 
 Z = 5.0
 """Chance of a larger error than is said here: 2 exp(-Z^2 / 2), one in 130,000."""
@@ -43,7 +43,7 @@ class EnergyErrors(Generic[Amount]):
         return abs(off) * self.off + abs(diagonal) * self.diagonal + abs(trace2) * self.trace2
 
 
-def lost_in_sums(rows: WindowRows) -> float:
+def lost_in_sums(rows: Rows) -> float:
     """What a sum over windows or over a matrix loses in float64, relative to the sum of its terms without signs."""
-    count, width = rows.diagonal_KD.shape
+    count, width = len(rows), rows.width
     return Z * DOUBLE_UNIT * (math.sqrt(count) + math.sqrt(width * min(ROWS, width)))

@@ -32,7 +32,7 @@ from torch import Tensor
 
 from shape_audit.interaction.estimators.sample_size import MIN_WINDOWS
 from shape_audit.interaction.estimators.statistics import AOFE, Energies, Form, quotients
-from shape_audit.interaction.estimators.window_rows import WindowRows
+from shape_audit.interaction.estimators.window_rows import Rows
 
 CONFIDENCE = 0.95
 FIRST_REFERENCE = 4
@@ -52,7 +52,7 @@ class ErrorBars:
         influence_K3: psi of (total, diagonal, trace2), for the windows that have a reference.
     """
 
-    def __init__(self, energies: Energies, rows: WindowRows) -> None:
+    def __init__(self, energies: Energies, rows: Rows) -> None:
         """Raises ValueError where fewer than two windows have an influence."""
         self.energies, self.windows = energies, len(rows)
         self.influence_K3 = influences(energies, rows)
@@ -98,7 +98,7 @@ class ErrorBars:
         return half_width(self.influence_K3 @ gradient_3)
 
 
-def influences(energies: Energies, rows: WindowRows) -> Tensor:
+def influences(energies: Energies, rows: Rows) -> Tensor:
     """psi_s of (total, diagonal, trace2), float64, for the windows that have a reference: (K', 3)."""
     inner_K3 = torch.stack([rows.inner_K, rows.inner_diagonal_K, rows.inner_trace_K], dim=1)
     truth_3 = torch.tensor([energies.total, energies.diagonal, energies.trace2], dtype=torch.float64)

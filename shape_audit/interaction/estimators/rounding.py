@@ -43,7 +43,7 @@ from shape_audit.interaction.estimators.error_bars import ErrorBars
 from shape_audit.interaction.estimators.gradient_noise import NO_NOISE, GradientNoise
 from shape_audit.interaction.estimators.rounding_of_bias import bias_error
 from shape_audit.interaction.estimators.statistics import AOFE, Energies, pairs_of_tokens, quotients
-from shape_audit.interaction.estimators.window_rows import WindowRows
+from shape_audit.interaction.estimators.window_rows import Rows
 
 NEGLIGIBLE = 1e-5
 """Of what a number could be: no report shows so many digits."""
@@ -68,7 +68,7 @@ class Rounding:
         noise: of the gradients.
     """
 
-    rows: WindowRows
+    rows: Rows
     dtype: torch.dtype
     copies_K: Tensor | None = None
     noise: GradientNoise = NO_NOISE
@@ -108,7 +108,7 @@ class Rounding:
     def of_spectrum(self, eigenvalues: Sequence[float]) -> Bounds:
         """`spectrum`, one bound for all eigenvalues, and `spectrum_share`."""
         trace_K, count = self.rows.trace_K, len(eigenvalues)
-        trace, width = float(trace_K.sum()), self.rows.diagonal_KD.shape[1]
+        trace, width = float(trace_K.sum()), self.rows.width
         moved = float((self.relative_K * trace_K).sum()) / trace + self.noise.trace + Z * DOUBLE_UNIT * width
         share = sum(eigenvalues) / (trace / self.rows.tokens)
         return {"spectrum": moved * trace / self.rows.tokens, "spectrum_share": count * moved + share * moved}
@@ -119,7 +119,7 @@ class Rounding:
         pairs = pairs_of_tokens(rows)
         copied_K = torch.zeros_like(r_K) if self.copies_K is None else (self.copies_K > 1).double()
         e_K, whole_K = self._products_K, rows.energy_K.sqrt()
-        off_K = (rows.energy_K - rows.diagonal_KD.square().sum(1)).clamp(min=0).sqrt()
+        off_K = (rows.energy_K - rows.diagonal_energy_K).clamp(min=0).sqrt()
         of_products = _of_independent(2 * e_K * _of_others(off_K + e_K))
         of_sums = 2 * lost_in_sums(self.rows) * float((whole_K.cumsum(0)[:-1] * whole_K[1:]).sum())
         of_copies = 2 * float(copied_K @ (r_K * rows.energy_K))
@@ -137,7 +137,7 @@ class Rounding:
     def _products_K(self) -> Tensor:
         """e_s."""
         rows = self.rows
-        return self.relative_K * (rows.trace_K.square() - rows.diagonal_KD.square().sum(1)).clamp(min=0).sqrt()
+        return self.relative_K * (rows.trace_K.square() - rows.diagonal_energy_K).clamp(min=0).sqrt()
 
     @property
     def _of_products(self) -> float:

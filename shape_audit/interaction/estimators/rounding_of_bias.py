@@ -20,12 +20,10 @@ from torch import Tensor
 from shape_audit.interaction.estimators.energy_errors import EnergyErrors, lost_in_sums
 from shape_audit.interaction.estimators.error_bars import ErrorBars
 from shape_audit.interaction.estimators.statistics import Form, quotients
-from shape_audit.interaction.estimators.window_rows import WindowRows
+from shape_audit.interaction.estimators.window_rows import Rows
 
 
-def bias_error(
-    bars: ErrorBars, rows: WindowRows, name: str, *, relative: float, errors: EnergyErrors[float]
-) -> float | None:
+def bias_error(bars: ErrorBars, rows: Rows, name: str, *, relative: float, errors: EnergyErrors[float]) -> float | None:
     """Bound on the rounding error of a quotient's bias correction; None where rounding may be all of it.
 
     Args:
@@ -50,7 +48,7 @@ def bias_error(
     return moved / bars.windows + abs(raw - corrected) * ((b / left) ** 2 - 1)
 
 
-def _moved(rows: WindowRows, form: Form, relative: float, errors: EnergyErrors[float]) -> float:
+def _moved(rows: Rows, form: Form, relative: float, errors: EnergyErrors[float]) -> float:
     """How far influences on a linear form of the energies may have moved: the root mean square, as of a spread."""
     seen = rows.reference_tokens_K > 0
     r, reference_K = (2 + relative) * relative, rows.reference_tokens_K[seen].double()

@@ -33,10 +33,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
 
-from torch import Tensor
-
-from shape_audit.interaction.estimators.sums import SiteSums
-from shape_audit.interaction.estimators.window_rows import WindowRows
+from shape_audit.interaction.estimators.site_evidence import SiteEvidence
+from shape_audit.interaction.estimators.window_rows import Rows, pair_products
 
 Form = tuple[int, int, int]
 """Coefficients of (total, diagonal, trace2)."""
@@ -117,7 +115,7 @@ class Energies:
         return self.quotient("effective_rank")
 
 
-def plugin_energies(sums: SiteSums) -> Energies:
+def plugin_energies(sums: SiteEvidence) -> Energies:
     """Energies of G = (sum_s A_s) / n itself: biased upwards by the noise of the sample.
 
     Raises:
@@ -129,36 +127,31 @@ def plugin_energies(sums: SiteSums) -> Energies:
     n = rows.tokens
     return Energies(
         total=sums.squared_norm / n**2,
-        diagonal=float(rows.diagonal_KD.sum(0).square().sum()) / n**2,
+        diagonal=rows.diagonal_squared_norm / n**2,
         trace2=float(rows.trace_K.sum()) ** 2 / n**2,
         width=sums.width,
     )
 
 
-def u_energies(sums: SiteSums) -> Energies | None:
+def u_energies(sums: SiteEvidence) -> Energies | None:
     """Unbiased energies from products of different windows; None for fewer than two windows."""
     return unbiased(float(sums.pair_products), sums.rows())
 
 
-def pairs_of_tokens(rows: WindowRows) -> int:
+def pairs_of_tokens(rows: Rows) -> int:
     """How many pairs of tokens of two different windows there are, each way: what U-statistics are divided by."""
     return rows.tokens**2 - int(rows.tokens_K.square().sum())
 
 
-def unbiased(pair_products: float, rows: WindowRows) -> Energies | None:
+def unbiased(products: float, rows: Rows) -> Energies | None:
     """As `u_energies`, from the sum of <A_s, A_r> over pairs of different windows, and the windows' rows."""
     if len(rows) < 2:
         return None
     pairs = pairs_of_tokens(rows)
     trace_K1 = rows.trace_K.unsqueeze(1)
     return Energies(
-        total=2 * pair_products / pairs,
-        diagonal=2 * _pair_products(rows.diagonal_KD) / pairs,
-        trace2=2 * _pair_products(trace_K1) / pairs,
-        width=rows.diagonal_KD.shape[1],
+        total=2 * products / pairs,
+        diagonal=2 * rows.diagonal_pair_products / pairs,
+        trace2=2 * pair_products(trace_K1) / pairs,
+        width=rows.width,
     )
-
-
-def _pair_products(vectors_KD: Tensor) -> float:
-    """The sum of <v_s, v_r> over pairs s < r, each vector with the sum of those before it: nothing is subtracted."""
-    return float((vectors_KD.cumsum(0)[:-1] * vectors_KD[1:]).sum())

@@ -19,7 +19,7 @@ else.
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 
 import torch
 from torch import Tensor
@@ -31,12 +31,16 @@ from shape_audit.interaction.estimators.upper_triangle import (
     tiles,
     unpacked,
 )
-from shape_audit.interaction.estimators.window_rows import WindowRows
+from shape_audit.interaction.estimators.window_rows import RepeatedWindows, WindowRows
+from shape_audit.parallel import SingleProcess
 
 ENTRIES_AT_ONCE = 2**20
 """Of the A_s of several windows: so much as a processor's cache holds."""
 WINDOWS_AT_ONCE = 8
 """All are multiplied with each other: more of them are more products than they are worth."""
+
+ROWS = ("index", "tokens", "diagonal", "energy", "inner", "inner_diagonal", "inner_trace", "reference_tokens")
+"""Names of what is kept of windows, where it is saved: the columns of `WindowRows`."""
 
 
 @dataclass
@@ -92,6 +96,35 @@ class SiteSums:
         if bool((columns[0][order].diff() == 0).any()):
             raise ValueError("a window was added twice")
         return WindowRows(*(column[order] for column in columns))
+
+    @property
+    def index_K(self) -> Tensor:
+        """The numbers of the windows that are in, in the audit's order."""
+        return self.rows().index_K
+
+    @property
+    def latest(self) -> Tensor:
+        """A sum over the windows that were added last: finite if they are."""
+        rows = self.kept[-1]
+        return rows.energy_K.sum() + rows.inner_K.sum() + rows.diagonal_KD.sum()
+
+    def distinct(self, repeated: RepeatedWindows | None) -> tuple[WindowRows, float]:
+        """Rows and products of pairs, equal windows taken as one; None where there are none."""
+        rows, pair_products = self.rows(), float(self.pair_products)
+        if repeated is not None:
+            rows = rows.of_distinct(repeated)
+            pair_products = repeated.between_distinct(pair_products, rows)
+        return rows, pair_products
+
+    def eigenvalues(self, count: int) -> list[float]:
+        """The `count` largest of the plug-in G, in descending order, in nats^2 per activation unit^2."""
+        agop_DD = self.agop_DD.cpu() / self.rows().tokens
+        eigenvalues: list[float] = torch.linalg.eigvalsh(agop_DD).flip(0)[:count].tolist()
+        return eigenvalues
+
+    def factor(self, grad_TD: Tensor) -> Tensor:
+        """Rows y of which a window's A_s is the sum of y^T y: the gradients themselves."""
+        return grad_TD
 
     def freeze(self, summed: Callable[[Tensor], Tensor] = lambda tensor: tensor) -> None:
         """From now on, windows are compared with the sum of all those added so far.
@@ -155,6 +188,38 @@ class SiteSums:
             inner_trace_K=diagonal_BD.sum(1) * reference_D.sum(),
             reference_tokens_K=torch.full_like(index_B, self.reference_tokens),
         )
+
+    def over(self, processes: SingleProcess) -> SiteSums:
+        """The sums of all processes as one, each process's windows multiplied with those of the ones before it."""
+        if processes.size == 1:
+            return self
+        total_P, products = torch.zeros_like(self.upper_P), self.pair_products.clone()
+        for rank in range(processes.size):
+            own = rank == processes.rank
+            of_rank_P = processes.summed(self.upper_P if own else torch.zeros_like(self.upper_P))
+            if rank < processes.rank:
+                products += inner_product(self.upper_P, of_rank_P, self.width)
+            total_P += of_rank_P
+        rows = [part for part in processes.gathered(self.rows()) if len(part)]
+        return replace(
+            self,
+            upper_P=total_P,
+            pair_products=processes.summed(products),
+            kept=[part.to(total_P.device) for part in rows],
+        )
+
+    def tensors(self) -> dict[str, Tensor]:
+        """All that is held, to be saved."""
+        named = dict(zip(ROWS, self.rows().tensors(), strict=True))
+        named |= {"sum": self.upper_P, "pair_products": self.pair_products}
+        return named if self.reference_P is None else named | {"reference": self.reference_P}
+
+    def restore(self, saved: SiteSums) -> None:
+        """Take what was saved of such sums; these are still empty."""
+        self.reference_tokens = saved.reference_tokens
+        if saved.reference_P is not None:
+            self.reference_P = saved.reference_P.to(self.upper_P.device)
+        self.merge(saved)
 
     def merge(self, other: SiteSums) -> None:
         """Add the sums of other windows at the same site."""

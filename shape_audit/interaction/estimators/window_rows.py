@@ -4,9 +4,42 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Protocol
 
 import torch
 from torch import Tensor
+
+
+class Rows(Protocol):
+    """What energies and their errors are worked out from, beside the products of pairs: see `WindowRows`."""
+
+    @property
+    def index_K(self) -> Tensor: ...
+    @property
+    def tokens_K(self) -> Tensor: ...
+    @property
+    def trace_K(self) -> Tensor: ...
+    @property
+    def energy_K(self) -> Tensor: ...
+    @property
+    def diagonal_energy_K(self) -> Tensor: ...
+    @property
+    def inner_K(self) -> Tensor: ...
+    @property
+    def inner_diagonal_K(self) -> Tensor: ...
+    @property
+    def inner_trace_K(self) -> Tensor: ...
+    @property
+    def reference_tokens_K(self) -> Tensor: ...
+    @property
+    def width(self) -> int: ...
+    @property
+    def tokens(self) -> int: ...
+    @property
+    def diagonal_pair_products(self) -> float: ...
+    @property
+    def diagonal_squared_norm(self) -> float: ...
+    def __len__(self) -> int: ...
 
 
 @dataclass(frozen=True)
@@ -36,6 +69,25 @@ class WindowRows:
     @property
     def trace_K(self) -> Tensor:
         return self.diagonal_KD.sum(1)
+
+    @property
+    def diagonal_energy_K(self) -> Tensor:
+        """sum_i A_s,ii^2."""
+        return self.diagonal_KD.square().sum(1)
+
+    @property
+    def diagonal_pair_products(self) -> float:
+        """The sum of sum_i A_s,ii A_r,ii over pairs s < r."""
+        return pair_products(self.diagonal_KD)
+
+    @property
+    def diagonal_squared_norm(self) -> float:
+        """sum_i (sum_s A_s,ii)^2."""
+        return float(self.diagonal_KD.sum(0).square().sum())
+
+    @property
+    def width(self) -> int:
+        return self.diagonal_KD.shape[1]
 
     @property
     def tokens(self) -> int:
@@ -85,10 +137,12 @@ class RepeatedWindows:
     Attributes:
         first_J: row of each distinct window's first copy, in order.
         times_J: how many copies there are.
+        member_K: of which distinct window each is a copy.
     """
 
     first_J: Tensor
     times_J: Tensor
+    member_K: Tensor
 
     @classmethod
     def of(cls, windows: Sequence[tuple[int, ...]]) -> RepeatedWindows:
@@ -97,7 +151,12 @@ class RepeatedWindows:
         for row, ids in enumerate(windows):
             seen.setdefault(ids, []).append(row)
         copies = list(seen.values())
-        return cls(torch.tensor([rows[0] for rows in copies]), torch.tensor([len(rows) for rows in copies]))
+        number = {ids: j for j, ids in enumerate(seen)}
+        return cls(
+            torch.tensor([rows[0] for rows in copies]),
+            torch.tensor([len(rows) for rows in copies]),
+            torch.tensor([number[ids] for ids in windows]),
+        )
 
     def between_distinct(self, pair_products: float, rows: WindowRows) -> float:
         """The sum of <A_s, A_r> over pairs of different windows, without the pairs of a window and its copy.
@@ -110,3 +169,8 @@ class RepeatedWindows:
     def once(self, amount_K: Tensor) -> Tensor:
         """An amount of each window, added up over the copies: (J,)."""
         return amount_K[self.first_J] * self.times_J
+
+
+def pair_products(vectors_KD: Tensor) -> float:
+    """The sum of <v_s, v_r> over pairs s < r, each vector with the sum of those before it: nothing is subtracted."""
+    return float((vectors_KD.cumsum(0)[:-1] * vectors_KD[1:]).sum())

@@ -2,8 +2,11 @@
 
 from shape_audit.plugins import PROTOCOLS, plugins
 
-PROTOCOL_NAMES = ("loss-gradient", "output-gradient", "projected-output")
+PROTOCOL_NAMES = ("loss-gradient", "output-gradient", "projected-output", "input-simplex")
 """Our own; the first is the default. See the file of each."""
+
+OF_THE_WHOLE_MODEL = ("projected-output", "input-simplex")
+"""Those of ours that have one site of their own, and read no residual stream."""
 
 
 def protocol_names() -> tuple[str, ...]:

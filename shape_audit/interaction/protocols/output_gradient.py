@@ -18,6 +18,7 @@ import torch
 from torch import Tensor, nn
 
 from shape_audit.interaction.estimators.sums import SiteSums
+from shape_audit.interaction.protocols.draws import draws_of
 from shape_audit.interaction.stream.backward import add_gradients
 from shape_audit.interaction.stream.micro_batch import MicroBatch
 from shape_audit.interaction.stream.sites import Site
@@ -40,8 +41,7 @@ class OutputGradient:
 
     def cotangent(self, window: int, tokens: int, outputs: int) -> Tensor:
         """The signs of a window, int8 (T, V): of its number alone, so that micro-batches change nothing."""
-        generator = torch.Generator().manual_seed(self.seed * 2**32 + window)
-        return torch.randint(0, 2, (tokens, outputs), generator=generator, dtype=torch.int8) * 2 - 1
+        return torch.randint(0, 2, (tokens, outputs), generator=draws_of(self.seed, window), dtype=torch.int8) * 2 - 1
 
     def add_micro_batch(
         self, model: nn.Module, blocks: list[nn.Module], batch: MicroBatch, sums: Mapping[Site, SiteSums]

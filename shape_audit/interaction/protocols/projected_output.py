@@ -25,6 +25,7 @@ from torch import Tensor, nn
 
 from shape_audit.errors import NonFiniteError, NotAuditableError
 from shape_audit.interaction.estimators.sums import SiteSums
+from shape_audit.interaction.protocols.draws import draws_of
 from shape_audit.interaction.protocols.forward_softmax import ForwardSoftmax
 from shape_audit.interaction.stream.micro_batch import MicroBatch
 from shape_audit.interaction.stream.sites import OUTPUT, Site
@@ -64,8 +65,7 @@ class ProjectedOutput:
 
     def tangent(self, window: int, tokens: int, width: int) -> Tensor:
         """u (T, D) of a window: of its number alone, so that micro-batches change nothing."""
-        generator = torch.Generator().manual_seed(self.seed * 2**32 + window)
-        return torch.randn(tokens, width, generator=generator, dtype=torch.float64)
+        return torch.randn(tokens, width, generator=draws_of(self.seed, window), dtype=torch.float64)
 
     def add_micro_batch(
         self, model: nn.Module, blocks: list[nn.Module], batch: MicroBatch, sums: Mapping[Site, SiteSums]

@@ -2,13 +2,16 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Protocol, runtime_checkable
 
+import torch
 from torch import Tensor, nn
 
 from shape_audit.errors import UsageError
+from shape_audit.interaction.estimators.site_evidence import HeldSums
 from shape_audit.interaction.estimators.sums import SiteSums
+from shape_audit.interaction.protocols.input_simplex import InputSimplex
 from shape_audit.interaction.protocols.loss_gradient import LossGradient
 from shape_audit.interaction.protocols.names import PROTOCOL_NAMES
 from shape_audit.interaction.protocols.output_gradient import OutputGradient
@@ -47,8 +50,16 @@ class MeasurementProtocol(Protocol):
         """Add windows to the sums; returns their losses (B,) in nats."""
 
 
-PROTOCOLS: dict[str, type[LossGradient] | type[OutputGradient] | type[ProjectedOutput]] = {
-    protocol.name: protocol for protocol in (LossGradient, OutputGradient, ProjectedOutput)
+@runtime_checkable
+class HoldsOwnSums(Protocol):
+    """A protocol whose G is too large to be held: it says what is held in its place, and adds windows to that."""
+
+    def empty_sums(self, model: nn.Module, device: torch.device) -> HeldSums:
+        """For one site, no window being in yet; products are made on `device`."""
+
+
+PROTOCOLS: dict[str, Callable[[], MeasurementProtocol]] = {
+    protocol.name: protocol for protocol in (LossGradient, OutputGradient, ProjectedOutput, InputSimplex)
 }
 
 

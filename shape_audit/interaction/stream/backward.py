@@ -62,7 +62,7 @@ def add_gradients(
                 with model_faults(model):
                     torch.autograd.grad(scalars_B.sum(), leaves)
     except NonFiniteError as error:
-        raise _located(error, model, blocks, batch.inputs_BT) from error
+        raise located(error, model, blocks, batch.inputs_BT) from error
     if sorted(reached) != sorted(sums):
         raise NotAuditableError(
             f"{type(model).__name__}: unsupported architecture (it does not run each block once on the residual stream)"
@@ -70,7 +70,7 @@ def add_gradients(
     return losses_B.detach()
 
 
-def _located(error: NonFiniteError, model: nn.Module, blocks: list[nn.Module], ids_BT: Tensor) -> NonFiniteError:
+def located(error: NonFiniteError, model: nn.Module, blocks: list[nn.Module], ids_BT: Tensor) -> NonFiniteError:
     """The same error, with the site from which activations are not finite."""
     site = first_site_not_finite(model, blocks, ids_BT)
     where = f", from site {site.name} on" if site else ""

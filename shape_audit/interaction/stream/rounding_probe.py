@@ -18,9 +18,10 @@ import torch
 from torch import Tensor, nn
 
 from shape_audit.interaction.estimators.gradient_noise import GradientNoise
+from shape_audit.interaction.estimators.site_evidence import HeldSums
 from shape_audit.interaction.stream.embedding_paths import token_embedding
 from shape_audit.interaction.stream.residual_stream import with_first
-from shape_audit.interaction.stream.sites import Site
+from shape_audit.interaction.stream.sites import OUTPUT, Site
 
 PROBE_TOKENS = 64
 """Inputs of the window that are looked at."""
@@ -47,24 +48,29 @@ def gradient_noise(
     model: nn.Module,
     blocks: list[nn.Module],
     ids_L: Tensor,
-    widths: Mapping[Site, int],
+    sums: Mapping[Site, HeldSums],
     add_gradients: AddGradients,
 ) -> dict[Site, GradientNoise]:
     """What rounding adds to the energies of each site, from one window's beginning.
 
     Args:
         ids_L: a window.
-        widths: of the sites to look at.
+        sums: of the sites to look at; nothing is added to them.
         add_gradients: of the protocol, see `MeasurementProtocol.add_micro_batch`.
     """
     ids_1L = ids_L[: PROBE_TOKENS + 1].unsqueeze(0)
     dtype = next(model.parameters()).dtype
-    plain, shaken = ({site: _Kept(width, dtype) for site, width in widths.items()} for _ in range(2))
+    plain, shaken = ({site: _Kept(of_site.width, dtype) for site, of_site in sums.items()} for _ in range(2))
     add_gradients(ids_1L, plain)
     with _other_rounding(model, blocks, torch.finfo(dtype).eps):
         add_gradients(ids_1L, shaken)
-    scale = SCALE if any(site.position >= 0 for site in widths) else 1.0  # forward mode has no backward pass
-    return {site: GradientNoise.between(plain[site].grad_TD, shaken[site].grad_TD.double() / scale) for site in widths}
+    scale = 1.0 if OUTPUT in sums else SCALE  # forward mode has no backward pass
+    return {
+        site: GradientNoise.between(
+            of_site.factor(plain[site].grad_TD), of_site.factor(shaken[site].grad_TD.double() / scale)
+        )
+        for site, of_site in sums.items()
+    }
 
 
 @contextmanager

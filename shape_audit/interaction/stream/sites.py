@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from shape_audit.errors import UsageError
 
 EMBEDDING = "embedding"
-_OUTPUT_POSITION = -1
+_OUTPUT_POSITION, _INPUT_POSITION = -1, -2
 _BLOCK = re.compile(r"block\.(\d{1,9})")
 
 
@@ -18,7 +18,7 @@ class Site:
 
     Attributes:
         position: 0 for the input of block 0, k + 1 for the output of block k; -1 for the projected output, which is
-            no place in the stream.
+            no place in the stream, and -2 for the one-hot inputs, before it.
     """
 
     position: int
@@ -27,11 +27,15 @@ class Site:
     def name(self) -> str:
         if self.position == _OUTPUT_POSITION:
             return "output"
+        if self.position == _INPUT_POSITION:
+            return "input"
         return EMBEDDING if self.position == 0 else f"block.{self.position - 1}"
 
 
 OUTPUT = Site(_OUTPUT_POSITION)
 """What `projected-output` measures."""
+INPUT = Site(_INPUT_POSITION)
+"""What `input-simplex` measures."""
 
 
 def parse_sites(text: str, depth: int) -> tuple[Site, ...]:
