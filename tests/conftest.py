@@ -15,7 +15,7 @@ import pytest
 from hypothesis import settings
 
 from tests.loopback_hub import LoopbackHub
-from tests.processes import ends_with_parent
+from tests.processes import LONG, ends_with_parent
 from tests.tiny_models import save_tiny
 
 MATERIALS = Path(__file__).resolve().parents[2] / "shared" / "materials"
@@ -109,7 +109,7 @@ def warm_program() -> Iterator[Callable[[dict[str, Any]], int]]:
         def run(asked: dict[str, Any]) -> int:
             forks.stdin.write(json.dumps(asked) + "\n")
             forks.stdin.flush()
-            ready, _, _ = select.select([forks.stdout], [], [], 300)
+            ready, _, _ = select.select([forks.stdout], [], [], LONG)
             assert ready, f"it does not end: {asked['arguments']}"
             return int(forks.stdout.readline())
 

@@ -11,8 +11,8 @@ from collections.abc import Iterable
 from contextlib import suppress
 
 PR_SET_PDEATHSIG = 1
-LONG = 120
-"""Seconds, for what would otherwise never end."""
+LONG = 600
+"""Seconds, for what would otherwise never end; what ends takes minutes where ten others want the same core."""
 _prctl = ctypes.CDLL(None).prctl if sys.platform == "linux" else lambda *_: 0
 
 

@@ -92,7 +92,7 @@ def test_a_callback_s_own_error_is_the_caller_s(tiny_llama: Path) -> None:
 STATE = """
 import json, logging, os, sys, torch, transformers, datasets, huggingface_hub
 from accelerate.state import AcceleratorState, PartialState
-from huggingface_hub.utils import are_progress_bars_disabled, get_session
+from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, get_session
 from transformers.utils import logging as transformers_logging
 import shape_audit
 from pathlib import Path
@@ -119,32 +119,43 @@ class Watched:
         called.append(name)
         return getattr(real(None), name)
 ctypes.CDLL = lambda name, *more, **args: Watched() if name is None else real(name, *more, **args)
-before = state()
-shape_audit.audit("org/name", windows=4, seq_len=16, records="records", partial="partial")
-shape_audit.audit("org/name", windows=4, seq_len=16, nfa=True)
-shape_audit.audit("org/name", windows=4, seq_len=16, device_map="disk", device="cpu")
-shape_audit.audit("org/name", windows=4, seq_len=16, dataset="org/texts")
-shape_audit.check("org/name", deep=True, weights=True)
-after = state()
-changed = [
-    [{k: v for k, v in b.items() if a.get(k) != v}, {k: v for k, v in a.items() if b.get(k) != v}]
-    if isinstance(b, dict) else [b, a] for b, a in zip(before, after) if b != a
-]
-print(json.dumps(changed), "mallopt" in called)
+def changed_by(work):
+    before = state()
+    work()
+    after = state()
+    return [
+        [{k: v for k, v in b.items() if a.get(k) != v}, {k: v for k, v in a.items() if b.get(k) != v}]
+        if isinstance(b, dict) else [b, a] for b, a in zip(before, after) if b != a
+    ]
+
+def measure():
+    shape_audit.audit("org/name", windows=4, seq_len=16, records="records", partial="partial")
+
+def work():
+    measure()
+    shape_audit.audit("org/name", windows=4, seq_len=16, nfa=True)
+    shape_audit.audit("org/name", windows=4, seq_len=16, device_map="disk", device="cpu")
+    shape_audit.audit("org/name", windows=4, seq_len=16, dataset="org/texts")
+    shape_audit.check("org/name", deep=True, weights=True)
+
+changed = changed_by(work)
+disable_progress_bars()
+transformers_logging.disable_progress_bar()
+datasets.disable_progress_bars()
+print(json.dumps([changed, changed_by(measure)]), "mallopt" in called)
 """
 
 
-@pytest.mark.parametrize("bars", ["0", "1"])
 def test_the_caller_s_process_is_left_as_it_was(
-    hub: LoopbackHub, tiny_llama: Path, clean_environment: dict[str, str], tmp_path: Path, bars: str
+    hub: LoopbackHub, tiny_llama: Path, clean_environment: dict[str, str], tmp_path: Path
 ) -> None:
+    """Its progress bars on, and off."""
     hub.add_model("org/name", tiny_llama)
     hub.add_dataset("org/texts", {"test.jsonl": b'{"text": "the shape of a model, said again and again"}\n' * 300})
     environment = clean_environment | {"HF_ENDPOINT": hub.endpoint}
-    if bars == "0":
-        environment.pop("HF_HUB_DISABLE_PROGRESS_BARS")
+    environment.pop("HF_HUB_DISABLE_PROGRESS_BARS")
     done = subprocess.run(
         [sys.executable, "-c", STATE], env=environment, cwd=tmp_path, capture_output=True, text=True, timeout=600
     )
     assert done.returncode == 0, done.stderr
-    assert done.stdout.splitlines()[-1] == "[] False"
+    assert done.stdout.splitlines()[-1] == "[[], []] False"

@@ -13,6 +13,7 @@ from shape_audit.errors import IncompleteError, NotAuditableError, UsageError, e
 from shape_audit.hub import quiet_datasets, quiet_transformers
 from shape_audit.loader import KeptAnswers, in_empty_folder, only_own_files, tokenizer_in, without_hub_kernels
 from shape_audit.parallel import processes_of_run
+from shape_audit.scores.lm_eval_files import COT, LETTERS
 from shape_audit.scores.options import ScoreOptions
 from shape_audit.scores.questions import DATASET, watched_questions
 
@@ -20,6 +21,8 @@ REPETITIVE = ("exceeds model's maximum length", "Left truncation applied", "spec
 """What lm-eval says again for every answer or batch; `prompts_cut` counts, and the protocol's name says, the same."""
 
 ANSWERS = ".jsonl"
+FOLDERS = {LETTERS: "leaderboard/mmlu_pro", COT: "mmlu_pro"}
+"""Where lm-eval keeps the stock tasks, among 14,000 files of others."""
 
 
 @dataclass(frozen=True)
@@ -96,6 +99,7 @@ def run_harness(
                 model=loaded,
                 model_args=dict(model.model_args),
                 tasks=[task],
+                task_manager=_stock_tasks(task, model.model_args),
                 batch_size=batch_size,
                 device=options.device,
                 limit=options.limit,
@@ -156,6 +160,14 @@ def special_tokens(tokenizer_folder: Path, model: str) -> tuple[int | None, int 
         line = str(error).partition("\n")[0]
         raise IncompleteError(f"{model}: its tokenizer cannot be loaded ({line})") from error
     return tokenizer.bos_token_id, tokenizer.eos_token_id
+
+
+def _stock_tasks(task: str, model_args: Mapping[str, Any]) -> Any:
+    """lm-eval's TaskManager of one task or group: that of all tasks takes seconds to read them."""
+    from lm_eval import tasks
+
+    folder = Path(tasks.__file__).parent / FOLDERS[task]
+    return tasks.TaskManager(include_path=folder, include_defaults=False, metadata=dict(model_args))
 
 
 def _check_world() -> None:

@@ -66,7 +66,7 @@ def numbers(value: object, path: str = "") -> dict[str, float]:
     return {path: value} if isinstance(value, int | float) and not isinstance(value, bool) else {}
 
 
-@pytest.mark.parametrize("processes", [2, 3])
+@pytest.mark.parametrize("processes", [3, pytest.param(2, marks=pytest.mark.long)])
 def test_every_number_is_that_of_one_process(processes: int, jobs: list[dict[str, object]], tmp_path: Path) -> None:
     for job, record in zip(jobs, sharded(jobs, processes, tmp_path), strict=True):
         options = {key: value for key, value in job.items() if key != "model"}
@@ -160,7 +160,7 @@ def children_of(process: int) -> list[int]:
 
 
 @pytest.mark.parametrize(
-    "number", [signal.SIGINT, signal.SIGKILL, pytest.param(signal.SIGTERM, marks=pytest.mark.long)]
+    "number", [signal.SIGINT, *(pytest.param(one, marks=pytest.mark.long) for one in (signal.SIGTERM, signal.SIGKILL))]
 )
 def test_however_the_launcher_ends_its_processes_end_too(long_run: Stopped, number: signal.Signals) -> None:
     launcher = long_run.process
@@ -186,7 +186,7 @@ def test_a_process_that_is_killed_is_named(long_run: Stopped, rank: int) -> None
 def test_a_run_of_tests_that_is_killed_leaves_no_process_behind(
     clean_environment: dict[str, str], tiny_llama: Path, tmp_path: Path
 ) -> None:
-    """The launcher, started as here, ends with whoever started it, and its processes with the launcher."""
+    """The launcher, started as here, is killed with whoever started it, and its processes end with the launcher."""
     script = (
         "import os, sys\nfrom pathlib import Path\n"
         "from tests.auditing.test_processes import children_of, in_the_middle\n"

@@ -17,6 +17,7 @@ def parts_by_type(path: Path) -> dict[str, set[str]]:
     return {name: {table["parts"][number] for number in numbers} for name, numbers in table["types"].items()}
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("types", [["qwen2", "falcon", "gemma4_text"]])
 def test_the_shipped_parts_are_those_of_the_installed_transformers(types: list[str], tmp_path: Path) -> None:
     """All types take minutes; these have switches (multi_query, attention_k_eq_v) that change what a block holds."""

@@ -175,10 +175,10 @@ def test_without_the_extra_the_shape_is_shown_and_the_extra_named(
 
 @pytest.fixture
 def long_audit(clean_environment: dict[str, str], tiny_llama: Path, tmp_path: Path) -> Start:
-    """Starts an audit that takes minutes; writes its windows to `started.jsonl` when it begins to measure."""
-    (tmp_path / "text.txt").write_text("the shape of a model " * 400_000)
-    arguments = ["--dataset", "text.txt", "--windows", "20000", "--seq-len", "32", "--micro-batch", "1", "-f", "json"]
-    arguments += ["-o", "report.json", "--records", "kept", "--save-windows", "started.jsonl"]
+    """Starts an audit; it writes its windows to `started.jsonl` when it begins to measure, and its sums often."""
+    (tmp_path / "text.txt").write_text("the shape of a model " * 4000)
+    arguments = ["--dataset", "text.txt", "--windows", "200", "--seq-len", "32", "--micro-batch", "1", "-f", "json"]
+    arguments += ["-o", "report.json", "--records", "kept", "--save-windows", "started.jsonl", "--save-every", "8"]
     command = [sys.executable, "-m", "shape_audit", "audit", str(tiny_llama), *arguments]
     return lambda moment: stopping_at([moment], command, tmp_path, clean_environment, cwd=tmp_path)
 

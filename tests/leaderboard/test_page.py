@@ -272,8 +272,7 @@ def test_the_keyboard_reaches_filters_sorting_and_rows(open_page: OpenPage, smal
     assert seen[-1].startswith("Draw the profile of")
 
 
-@pytest.mark.parametrize("scheme", ["light", "dark"])
-@pytest.mark.parametrize("width", [390, 1280])
+@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
 def test_axe_finds_no_fault(open_page: OpenPage, small: Board, width: int, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     page = open_page(small, width=width, scheme=scheme)

@@ -16,6 +16,7 @@ from shape_audit.errors import CorruptFileError, IncompleteError, UsageError
 from shape_audit.leaderboard import push as push_board
 from shape_audit.leaderboard import read_rendered
 from shape_audit.leaderboard.page.card_check import check_dataset_card
+from tests.conftest import Program
 from tests.leaderboard.rendered import CARD, SENT, row, write_rendered, write_table
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.faults import Close, Fault, Garbage, Lost, StatusFor
@@ -36,31 +37,31 @@ def folder(tmp_path: Path) -> Path:
 
 
 @pytest.fixture
-def run(hub: LoopbackHub, clean_environment: dict[str, str], tmp_path: Path) -> Run:
-    """Runs Python as a user of the hub who may write; further variables of the environment are keyword arguments."""
+def writer(hub: LoopbackHub) -> dict[str, str]:
+    """The settings of a user of the hub who may write."""
+    return {"HF_ENDPOINT": hub.endpoint, "HF_TOKEN": hub.token_with_access, "HF_HUB_DISABLE_XET": "1"}
+
+
+@pytest.fixture
+def run(writer: dict[str, str], clean_environment: dict[str, str], tmp_path: Path) -> Run:
+    """Runs Python as that user; further variables of the environment are keyword arguments."""
 
     def python(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
-        ours = clean_environment | {
-            "PYTHONPATH": str(ROOT),
-            "HF_ENDPOINT": hub.endpoint,
-            "HF_TOKEN": hub.token_with_access,
-            "HF_HUB_DISABLE_XET": "1",
-        }
         return subprocess.run(
-            [sys.executable, *arguments],
-            env=ours | environment, cwd=tmp_path, capture_output=True, text=True, timeout=300,
+            [sys.executable, *arguments], env=clean_environment | {"PYTHONPATH": str(ROOT)} | writer | environment,
+            cwd=tmp_path, capture_output=True, text=True, timeout=300,
         )  # fmt: skip
 
     return python
 
 
 @pytest.fixture
-def push(run: Run) -> Run:
+def push(writer: dict[str, str], program: Program) -> Run:
     """`push("--dry-run")` pushes the folder `leaderboard` to REPO, where no other is named."""
 
     def pushed(*arguments: str, **environment: str) -> subprocess.CompletedProcess[str]:
         repo = () if "--repo" in arguments else ("--repo", REPO)
-        return run("-m", "shape_audit", "leaderboard", "push", *repo, *arguments, **environment)
+        return program("leaderboard", "push", *repo, *arguments, **writer | environment)
 
     return pushed
 

@@ -47,17 +47,12 @@ def with_code(model: Path, mark: Path) -> Path:
     auto_map = {"AutoConfig": "evil.C", "AutoModelForCausalLM": "evil.M", "AutoTokenizer": ["evil.T", "evil.T"]}
     changed(model, "config.json", auto_map=auto_map)
     changed(model, "tokenizer_config.json", tokenizer_class="Unheard", auto_map=auto_map)
-    code = "from transformers import *\nclass C(LlamaConfig): pass\nclass M(LlamaForCausalLM): pass\n"
+    code = "from transformers import LlamaConfig, LlamaForCausalLM, PreTrainedTokenizerFast\n"
+    code += "class C(LlamaConfig): pass\nclass M(LlamaForCausalLM): pass\n"
     (model / "evil.py").write_text(marking(mark, code + "class T(PreTrainedTokenizerFast): pass\n"))
     (model / "custom_generate").mkdir()
     (model / "custom_generate" / "generate.py").write_text(marking(mark, "def generate(**_): pass\n"))
     return model
-
-
-def run_with_yes(arguments: list[str], where: Path, environment: dict[str, str]) -> subprocess.CompletedProcess[str]:
-    return subprocess.run(
-        [sys.executable, *arguments], cwd=where, env=environment | OFFLINE, input=ANSWER, capture_output=True, text=True
-    )
 
 
 @pytest.mark.parametrize(
@@ -70,11 +65,11 @@ def run_with_yes(arguments: list[str], where: Path, environment: dict[str, str])
     ids=lambda arguments: arguments[1],
 )
 def test_a_y_on_stdin_runs_nothing(
-    with_code: Path, mark: Path, tmp_path: Path, clean_environment: dict[str, str], arguments: tuple[int, str]
+    with_code: Path, mark: Path, tmp_path: Path, program: Program, arguments: tuple[int, str]
 ) -> None:
     write_questions(tmp_path)
     expected, command, *options = arguments
-    done = run_with_yes(["-m", "shape_audit", command, str(with_code), *options], tmp_path, clean_environment)
+    done = program(command, with_code, *options, stdin=ANSWER, **OFFLINE)
     assert not mark.exists(), done.stderr
     assert done.returncode == expected and "Do you wish to run the custom code" not in done.stdout
 
@@ -83,7 +78,10 @@ def test_the_same_y_does_run_code_where_nobody_says_no(
     with_code: Path, mark: Path, tmp_path: Path, clean_environment: dict[str, str]
 ) -> None:
     script = f"from transformers import AutoTokenizer; AutoTokenizer.from_pretrained({str(with_code)!r})"
-    run_with_yes(["-c", script], tmp_path, clean_environment)
+    subprocess.run(
+        [sys.executable, "-c", script], cwd=tmp_path, env=clean_environment | OFFLINE, input=ANSWER, text=True,
+        capture_output=True,
+    )  # fmt: skip
     assert mark.exists(), "else the test above shows nothing"
 
 

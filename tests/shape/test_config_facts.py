@@ -15,6 +15,7 @@ FIELDS = ("num_hidden_layers", "hidden_size", "num_attention_heads", "num_key_va
           "intermediate_size", "max_position_embeddings")  # fmt: skip
 
 
+@pytest.mark.long
 def test_the_shipped_defaults_are_those_of_the_installed_transformers(tmp_path: Path) -> None:
     """What the script writes is what ships: an update of transformers asks for its run."""
     script = Path(__file__).resolve().parents[2] / "scripts" / "make_type_defaults.py"
