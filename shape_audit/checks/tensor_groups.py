@@ -35,8 +35,10 @@ class Group:
 
     @property
     def place(self) -> str:
-        """What a finding about them is placed at."""
-        return self.first if self.count == 1 else self.pattern or "weights"
+        """What a finding about them is placed at: another one wherever others are meant."""
+        if self.count == 1:
+            return self.first
+        return f"{self.pattern} ({self.count} tensors)" if "..." in self.pattern else self.pattern or "weights"
 
     def __str__(self) -> str:
         if not self.pattern:

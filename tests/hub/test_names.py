@@ -52,7 +52,7 @@ def test_builtin_names() -> None:
     assert "bytes-1m" in builtin_names()
     assert parse_model("builtin:bytes-1m").source == "builtin"
     for text in ("builtin:nothing", "builtin:", "builtin:../../records"):
-        with pytest.raises(IncompleteError, match=r"there are builtin:.*builtin:bytes-1m"):
+        with pytest.raises(IncompleteError, match=r"no such built-in model; .*builtin:bytes-1m"):
             parse_model(text)
 
 
