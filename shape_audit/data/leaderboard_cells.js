@@ -29,10 +29,14 @@ const shown = (row, protocol) => row.cells[protocol].map((place) => row.scores[p
 const placement = (row) => (row.failure && !row.side ? FAILED : (SIDES[row.side] ?? DASH));
 const hasProfile = (row) => Boolean(row.measured && row.measured.profile.length > 1);
 
+// The name, and where it is that of a repository, a link to it.
+const nameOf = (row) => row.hub
+  ? `<a href="https://huggingface.co/${text(row.model)}" rel="noopener noreferrer">${text(row.model)}</a>` : text(row.model);
+
 function modelCell(row) {
   const failure = row.failure ? `<span class="why">${FAILED}: ${text(row.failure)}</span>` : "";
   return (
-    `<span class="name">${text(row.model)}</span> <button type="button" class="more" aria-expanded="false" ` +
+    `<span class="name">${nameOf(row)}</span> <button type="button" class="more" aria-expanded="false" ` +
     `aria-label="Details of ${text(row.model)}">details</button>${failure}`
   );
 }
@@ -42,7 +46,8 @@ function scoreCell(row, protocol) {
   const lines = scores.map((score) => {
     const error = isKnown(score.stderr) ? small(`± ${fixed(100 * score.stderr, 1)}`) : "";
     const mark = score.floor ? ' <span class="mark">⚑ chance</span>' : "";
-    return `<span class="line">${fixed(100 * score.value, 1)}${error}${mark}</span>`;
+    const best = score.best ? ' <span class="mark">≈ best</span>' : "";
+    return `<span class="line">${fixed(100 * score.value, 1)}${error}${mark}${best}</span>`;
   });
   return lines.length > 1 ? `${lines.join("")}<span class="mark">disagree</span>` : (lines[0] ?? DASH);
 }

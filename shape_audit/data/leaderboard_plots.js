@@ -40,8 +40,10 @@ function hover(row, score) {
     score && `${fixed(100 * score.value, 1)} %${score.floor ? ", at or below the chance floor" : ""}`);
 }
 
+const none = () => (shownRows().length < data.rows.length ? "No model that the filters leave" : "No model of this board");
+
 function drawShape() {
-  const points = data.rows.filter((row) => row.r).flatMap((row) =>
+  const points = shownRows().filter((row) => row.r).flatMap((row) =>
     data.protocols.length ? shown(row, 0).map((score) => ({ row, score })) : []);
   const traces = Object.keys(FORMS).flatMap((side) => ["base", "instruct"].map((kind) => {
     const some = points.filter(({ row }) => row.side === side && (row.kind === "instruct") === (kind === "instruct"));
@@ -52,7 +54,7 @@ function drawShape() {
       marker: { symbol: FORMS[side] + (kind === "base" ? "" : "-open"), size: 9, color: colour(side), opacity: 0.75 },
     };
   })).filter((trace) => trace.x.length);
-  const torn = data.protocols.length ? data.rows.filter((row) => row.r && row.cells[0].length > 1) : [];
+  const torn = data.protocols.length ? shownRows().filter((row) => row.r && row.cells[0].length > 1) : [];
   if (torn.length) {
     traces.push({ type: "scatter", mode: "lines", name: "scores that disagree", hoverinfo: "skip",
       x: torn.flatMap((row) => [...row.cells[0].map(() => row.r), null]),
@@ -62,18 +64,18 @@ function drawShape() {
   const models = new Set(points.map(({ row }) => row.model)).size;
   note("shape", points.length
     ? `${models} models by ${data.protocols[0].label} (${data.protocols[0].id}). Shaded: the interval. Hollow: tuned on instructions.`
-    : "No model of this board has a score.");
+    : `${none()} has a score.`);
   plot("shape").hidden = !points.length;
   if (!points.length) return;
   Plotly.react(plot("shape"), traces, layout(data.plots.shape.layout), CONFIG);
 }
 
 function drawCost() {
-  const rows = data.rows.filter((row) => row.r && row.cost !== null);
+  const rows = shownRows().filter((row) => row.r && row.cost !== null);
   const { layout: axes, curve } = data.plots.cost;
   note("cost", rows.length
     ? `${rows.length} models on the law of ${curve.by}, at equal non-embedding parameters and equal tokens; band: its 95 % interval.`
-    : "No model of this board has a cost.");
+    : `${none()} has a cost.`);
   plot("cost").hidden = !rows.length;
   if (!rows.length) return;
   const band = { type: "scatter", mode: "lines", fill: "toself", fillcolor: colour("band"), line: { width: 0 }, hoverinfo: "skip",
@@ -90,7 +92,8 @@ function drawCost() {
 }
 
 function drawPhase() {
-  const rows = data.plots.phase.rows.map((number) => data.rows[number]);
+  const left = new Set(shownRows());
+  const rows = data.plots.phase.rows.map((number) => data.rows[number]).filter((row) => left.has(row));
   const one = (row) => (data.protocols.length && row.cells[0].length === 1 ? shown(row, 0)[0] : null);
   const bars = rows.length <= 80;
   const traces = Object.keys(FORMS).flatMap((side) => [true, false].map((scored) => {
@@ -125,6 +128,54 @@ function drawPhase() {
   }, CONFIG);
 }
 
+// What any two of can be held against each other; the third entry: whether to begin with a logarithmic axis.
+const QUANTITIES = {
+  score: ["MMLU-Pro, %", (row) => (data.protocols.length && row.cells[0].length ? 100 * shown(row, 0)[0].value : null)],
+  params: ["parameters", (row) => row.params, true],
+  r_dw: ["R_D/W", (row) => row.r, true],
+  shape_cost: ["cost, % of loss", (row) => (isKnown(row.cost) ? 100 * row.cost : null)],
+  layers: ["layers", (row) => row.layers],
+  width: ["width", (row) => row.width, true],
+  bits: ["bits per byte", (row) => ranked(row, "bits")],
+  used: ["width used, %", (row) => (isKnown(ranked(row, "used")) ? 100 * ranked(row, "used") : null)],
+  functional: ["width that matters, %", (row) => (isKnown(ranked(row, "functional")) ? 100 * ranked(row, "functional") : null)],
+  alignment: ["alignment of channels", (row) => ranked(row, "alignment")],
+  ratio: ["AOFE-ratio", (row) => ranked(row, "ratio")],
+};
+const control = (name) => document.getElementById(name);
+const known = Object.keys(QUANTITIES).filter((name) => data.rows.some((row) => isKnown(QUANTITIES[name][1](row))));
+
+function axisChosen(name, logarithmic = Boolean(QUANTITIES[name]?.[2])) {
+  return (end) => {
+    control(`axis-${end}`).value = name;
+    control(`log-${end}`).checked = logarithmic;
+  };
+}
+
+for (const [end, first] of [["x", "params"], ["y", known.includes("score") ? "score" : "shape_cost"]]) {
+  control(`axis-${end}`).append(...known.map((name) => made("option", QUANTITIES[name][0], { value: name })));
+  axisChosen(first)(end);
+  control(`axis-${end}`).addEventListener("change", ({ target }) => { axisChosen(target.value)(end); drawAny(); });
+  control(`log-${end}`).addEventListener("change", drawAny);
+}
+
+function drawAny() {
+  const [x, y] = ["x", "y"].map((end) => QUANTITIES[control(`axis-${end}`).value]);
+  const rows = x && y ? shownRows().filter((row) => isKnown(x[1](row)) && isKnown(y[1](row))) : [];
+  note("any", rows.length ? `${rows.length} models.` : `${none()} has both.`);
+  plot("any").hidden = !rows.length;
+  if (!rows.length || typeof Plotly === "undefined") return;
+  const traces = Object.keys(FORMS).map((side) => {
+    const some = rows.filter((row) => row.side === side);
+    return { type: "scatter", mode: "markers", name: side, x: some.map(x[1]), y: some.map(y[1]), hoverinfo: "text",
+      hovertext: some.map((row) => `${hover(row)}<br>${lines(`${x[0]} ${significant(x[1](row))}`, `${y[0]} ${significant(y[1](row))}`)}`),
+      marker: { symbol: FORMS[side], size: 9, color: colour(side), opacity: 0.75 } };
+  }).filter((trace) => trace.x.length);
+  const scale = (end) => (control(`log-${end}`).checked ? "log" : "linear");
+  Plotly.react(plot("any"), traces, layout({ xaxis: { type: scale("x"), title: { text: x[0] } },
+    yaxis: { type: scale("y"), title: { text: y[0] } } }), CONFIG);
+}
+
 const shorter = (name, most) =>
   name.length <= most ? name : `${name.slice(0, Math.ceil(most / 2) - 1)}…${name.slice(-Math.floor(most / 2))}`;
 
@@ -147,12 +198,12 @@ function panel(row, number) {
 }
 
 function drawProfiles() {
-  const rows = selectedRows();
+  const rows = selectedRows().filter(hasProfile);
   const target = plot("profile");
   const others = rows.filter((row) => !row.measured.comparable).length;
   document.getElementById("profiles-status").textContent = !data.rows.some(hasProfile)
     ? "No model of this board has a measured profile."
-    : `${rows.length} of at most ${MOST} models ticked in the table.` +
+    : `${selectedRows().length} of at most ${MOST} models ticked in the table.` +
       (others && rows.length > 1 ? ` ${others} marked † measured by another protocol or text: not to be compared with the rest.` : "");
   target.hidden = !rows.length;
   document.getElementById("profile-numbers").replaceChildren(...rows.map((row) => made("details", [
@@ -177,7 +228,7 @@ function drawProfiles() {
   }, CONFIG);
 }
 
-const DRAW = { shape: drawShape, phase: drawPhase, cost: drawCost, profile: drawProfiles };
+const DRAW = { shape: drawShape, phase: drawPhase, cost: drawCost, any: drawAny, profile: drawProfiles };
 const drawn = new Set();
 function draw(name) {
   drawn.add(name);
@@ -189,19 +240,35 @@ function scheme(isDark) {
   drawn.forEach((name) => DRAW[name]());
 }
 
-scheme(dark.matches);
+// The system's scheme, unless one was chosen: kept for this page where the browser lets it.
+const theme = document.getElementById("theme");
+const isDark = () => (theme.value ? theme.value === "dark" : dark.matches);
+const kept = (change) => { try { return change(localStorage); } catch { return null; } };
+theme.value = kept((storage) => storage.getItem("shape-audit-theme")) ?? "";
+theme.addEventListener("change", () => {
+  kept((storage) => storage.setItem("shape-audit-theme", theme.value));
+  scheme(isDark());
+});
+
+scheme(isDark());
 drawProfiles();
 table.on("select deselect", drawProfiles);
+let redrawing = 0;
+table.on("draw", () => {
+  cancelAnimationFrame(redrawing);
+  redrawing = requestAnimationFrame(() => [...drawn].filter((name) => name !== "profile").forEach((name) => DRAW[name]()));
+});
 addEventListener("load", () => {
   const seen = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => {
     seen.unobserve(target);
     draw(target.dataset.plot);
   }), { rootMargin: "300px" });
-  for (const [name, near] of [["shape", plot("shape")], ["phase", plot("phase")], ["cost", plot("cost")], ["profile", document.getElementById("profiles")]]) {
+  for (const [name, near] of [["shape", plot("shape")], ["phase", plot("phase")], ["cost", plot("cost")], ["any", plot("any")],
+    ["profile", document.getElementById("comparison")]]) {
     near.dataset.plot = name;
     seen.observe(near);
   }
-  dark.addEventListener("change", () => scheme(dark.matches));
+  dark.addEventListener("change", () => scheme(isDark()));
   addEventListener("beforeprint", () => {
     root.classList.add("paper");
     Object.keys(DRAW).forEach((name) => drawn.add(name));
@@ -209,6 +276,6 @@ addEventListener("load", () => {
   });
   addEventListener("afterprint", () => {
     root.classList.remove("paper");
-    scheme(dark.matches);
+    scheme(isDark());
   });
 });

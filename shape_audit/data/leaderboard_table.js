@@ -5,7 +5,6 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const field = (name) => document.getElementById(`filter-${name}`);
 const MOST = 6;
-const AT_FIRST = 3;
 
 // Unknown numbers come last in both directions.
 const order = (sign) => (a, b) => (a === b ? 0 : a === null ? 1 : b === null ? -1 : sign * (a - b));
@@ -21,29 +20,32 @@ const byText = (title, words, more = {}) => ({
 });
 
 function columns() {
-  const measured = (title, name, written) => byNumber(title, (row) => measuredCell(row, written), (row) => ranked(row, name));
+  const measured = (title, name, written) => byNumber(title, (row) => measuredCell(row, written), (row) => ranked(row, name),
+    { name });
   const found = [
-    { title: '<small>Draw<span class="hidden"> its profile</span></small>', className: "pick", orderable: false, searchable: false,
+    { title: "<small>Compare</small>", className: "pick", orderable: false, searchable: false,
       data: null, render: DataTable.render.select() },
     { title: "Model", className: "model", cellType: "th", type: "string", data: null,
       render: (row, kind) => kind === "display" ? modelCell(row) : kind === "filter"
         ? text([row.model, row.family, row.kind, row.group, row.failure, ...row.notes].filter(Boolean).join("\n")) : row.model,
       name: "model" },
-    byText("Family", (row) => row.family),
-    byText("Kind", (row) => row.kind),
+    byText("Family", (row) => row.family, { name: "family" }),
+    byText("Kind", (row) => row.kind, { name: "kind" }),
     byNumber("Params", (row) => rounded(row.params), (row) => row.params, { name: "params" }),
-    byNumber("Layers<br>× width", (row) => isKnown(row.layers) ? `${row.layers} × ${count(row.width)}` : DASH, (row) => row.layers),
+    byNumber("Layers<br>× width", (row) => isKnown(row.layers) ? `${row.layers} × ${count(row.width)}` : DASH, (row) => row.layers,
+      { name: "shape" }),
     byNumber("R<sub>D/W</sub>", (row) => fixed(row.r, 4), (row) => row.r, { name: "r_dw" }),
-    byText("Placement", placement, { className: "side" }),
+    byText("Placement", placement, { className: "side", name: "side" }),
     byNumber("Log-distance", (row) => fixed(row.distance, 2), (row) => row.distance, { name: "log_distance" }),
     byNumber('<span class="line">Cost, %</span><small>of loss, 95 %</small>', costCell, (row) => row.cost, { name: "shape_cost" }),
   ];
   data.protocols.forEach((protocol, number) => {
     found.push(byNumber(`<span class="line">MMLU-Pro, %</span><small>${text(protocol.label)}</small>`,
-      (row) => scoreCell(row, number), (row) => shown(row, number)[0]?.value, number ? {} : { name: "score" }));
+      (row) => scoreCell(row, number), (row) => shown(row, number)[0]?.value, { name: number ? `score-${number}` : "score" }));
     if (protocol.has_size) {
       found.push(byNumber(`<span class="line">Against size</span><small>${text(protocol.label)}</small>`,
-        (row) => sizeCell(row, number), (row) => shown(row, number).find((score) => score.size)?.size.residual));
+        (row) => sizeCell(row, number), (row) => shown(row, number).find((score) => score.size)?.size.residual,
+        { name: `size-${number}` }));
     }
   });
   if (data.rows.some((row) => row.measured)) {
@@ -69,7 +71,14 @@ function columns() {
   return found;
 }
 
+function plain(title) {
+  const holder = document.createElement("template");
+  holder.innerHTML = title.replace(/<br>|<small>/g, " $&");
+  return holder.content.textContent.trim();
+}
+
 const shape = columns();
+const titles = shape.map(({ title }) => plain(title));
 const sorted = shape.findIndex((column) => column.name === data.order.replace("-", ""));
 const table = new DataTable("#board", {
   data: data.rows,
@@ -79,15 +88,19 @@ const table = new DataTable("#board", {
   pageLength: 25,
   lengthMenu: [25, 50, 100, { label: "all", value: -1 }],
   order: sorted < 0 ? [] : [[sorted, data.order.startsWith("-") ? "desc" : "asc"]],
-  select: { style: "multi", selector: "td.pick", info: false, headerCheckbox: false, selectable: hasProfile },
+  select: { style: "multi", selector: "td.pick", info: false, headerCheckbox: false, selectable: (row) => !row.failure },
   layout: { topStart: "info", topEnd: "pageLength", bottomStart: null, bottomEnd: "paging" },
   language: {
     info: "_START_ to _END_ of _TOTAL_ models", infoEmpty: "0 models", infoFiltered: "(_MAX_ without filters)",
     lengthMenu: "_MENU_ a page", zeroRecords: "No model is left by the filters.", emptyTable: "No models.",
   },
-  createdRow: (line, row) => {
+  createdRow: (line, row, _, cells) => {
     line.querySelector("th").scope = "row";
-    line.querySelector("input")?.setAttribute("aria-label", `Draw the profile of ${row.model}`);
+    cells.forEach((cell, number) => {
+      cell.dataset.label = titles[number];
+      if (cell.textContent === DASH) cell.dataset.unknown = "";
+    });
+    line.querySelector("input")?.setAttribute("aria-label", `Compare ${row.model}`);
     if (row.failure) line.classList.add("failed");
   },
 });
@@ -98,6 +111,11 @@ box.id = "table-scroll";
 box.tabIndex = 0;
 box.setAttribute("role", "region");
 box.setAttribute("aria-label", "Table of models, scrolls sideways");
+const hint = () => box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
+box.addEventListener("scroll", hint, { passive: true });
+addEventListener("resize", hint);
+table.on("draw", hint);
+hint();
 
 const least = (name) => (field(name).value === "" ? null : 1e9 * Number(field(name).value));
 const chosen = (name) => field(name)?.value ?? "";
@@ -133,11 +151,8 @@ table.on("select", (event, _, kind, places) => {
   status.textContent = "";
   if (kind === "row" && table.rows({ selected: true }).count() > MOST) {
     table.rows(places).deselect();
-    status.textContent = `At most ${MOST} profiles are drawn side by side; untick one first.`;
+    status.textContent = `At most ${MOST} models stand side by side; untick one first.`;
   }
 });
 const selectedRows = () => table.rows({ selected: true, order: "index" }).data().toArray();
-table.rows((place) => {
-  const drawn = data.rows.map((row, number) => (hasProfile(row) && row.measured.comparable ? number : -1));
-  return drawn.filter((number) => number >= 0).slice(0, AT_FIRST).includes(place);
-}).select();
+const shownRows = () => table.rows({ search: "applied", order: "index" }).data().toArray();

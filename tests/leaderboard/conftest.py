@@ -11,6 +11,8 @@ from shape_audit.records import Board
 from tests.leaderboard.boards import real_board, small_board
 
 OpenPage = Callable[..., Any]
+PATIENCE_MS = 600_000
+"""What a page may take on a busy machine, where a browser starts with scripts of megabytes."""
 
 
 @pytest.fixture(scope="session")
@@ -34,6 +36,7 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[OpenPage]:
         file = tmp_path / "index.html"
         file.write_text(page_html(board), encoding="utf-8")
         context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+        context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
         page.on("console", lambda message: faults.append(f"{message.type}: {message.text}"))

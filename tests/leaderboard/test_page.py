@@ -1,5 +1,7 @@
 """The page in a real browser, from disk, the network off; `open_page` fails a page that logs or asks for anything."""
 
+import time
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -7,7 +9,7 @@ import pytest
 
 from shape_audit.records import Board
 from tests.leaderboard.boards import HOSTILE
-from tests.leaderboard.conftest import OpenPage
+from tests.leaderboard.conftest import PATIENCE_MS, OpenPage
 
 ROWS = "#board tbody tr"
 COLUMNS = {"model": 1, "family": 2, "params": 4, "layers": 5, "r": 6, "side": 7, "distance": 8, "cost": 9, "score": 10,
@@ -31,6 +33,15 @@ def sorted_by(page: Any, name: str, direction: str) -> None:
     """Wait until the table is: DataTables sorts after the event, not in it."""
     head = f"#board thead th:nth-child({COLUMNS[name] + 1})"
     page.wait_for_selector(f"{head}[aria-sort={direction}]")
+
+
+def until(holds: Callable[[], bool]) -> None:
+    """Wait for what the page does after an event. (Playwright's own waiting for a condition evaluates text, which the
+    page's content security policy forbids.)"""
+    deadline = time.monotonic() + PATIENCE_MS / 1000
+    while not holds():
+        assert time.monotonic() < deadline
+        time.sleep(0.02)
 
 
 def drawn(page: Any, name: str) -> None:
@@ -148,10 +159,10 @@ def test_ticked_models_have_their_profiles_drawn(open_page: OpenPage, small: Boa
     assert page.locator("#profile-plot .subplot").count() == 3
     row = small.rows[5]
     assert row.measured
-    box = page.get_by_label(f"Draw the profile of {row.model}", exact=True)
+    box = page.get_by_label(f"Compare {row.model}", exact=True)
     box.focus()
     page.keyboard.press("Space")
-    page.wait_for_function("document.querySelectorAll('#profile-plot .subplot').length === 4")
+    until(lambda: page.locator("#profile-plot .subplot").count() == 4)
     heads = page.locator("#profile-plot .annotation").all_text_contents()
     assert any(row.model in head and f"{row.num_hidden_layers} × {row.hidden_size:,}" in head for head in heads)
     lines = page.evaluate(
@@ -171,12 +182,13 @@ def test_ticked_models_have_their_profiles_drawn(open_page: OpenPage, small: Boa
 def test_at_most_six_profiles_and_a_word_on_those_measured_otherwise(open_page: OpenPage, small: Board) -> None:
     page = open_page(small)
     for number in (8, 3, 4):
-        page.get_by_label(f"Draw the profile of {small.rows[number].model}", exact=True).check()
+        page.get_by_label(f"Compare {small.rows[number].model}", exact=True).check()
     assert "1 marked † measured by another protocol" in page.inner_text("#profiles-status")
-    page.get_by_label(f"Draw the profile of {small.rows[5].model}", exact=True).click()
+    page.get_by_label(f"Compare {small.rows[5].model}", exact=True).click()
     assert "At most 6" in page.inner_text("#status")
     assert page.locator("#board input:checked").count() == 6
-    assert page.locator("#board input[type=checkbox]").count() == 9  # rows without a profile have nothing to tick
+    failed = sum(bool(row.failure) for row in small.rows)
+    assert page.locator("#board input[type=checkbox]").count() == len(small.rows) - failed
 
 
 def test_plots_show_the_rows_that_may_stand_together(open_page: OpenPage, small: Board) -> None:
@@ -217,9 +229,7 @@ def test_a_board_without_scores_has_no_empty_plot(open_page: OpenPage, small: Bo
     names = page.evaluate("document.getElementById('phase-plot').data.map((t) => t.name)")
     assert names and not any("score" in name for name in names)
     page.locator("#shape-note").scroll_into_view_if_needed()
-    page.wait_for_function(
-        "document.getElementById('shape-note').textContent === 'No model of this board has a score.'"
-    )
+    until(lambda: page.inner_text("#shape-note") == "No model of this board has a score.")
     assert page.locator("#shape-plot").is_hidden()
 
 
@@ -259,17 +269,17 @@ def test_the_keyboard_reaches_filters_sorting_and_rows(open_page: OpenPage, smal
     assert page.evaluate("document.activeElement.className") == "skip"
     page.keyboard.press("Enter")
     seen: list[str] = []
-    for _ in range(60):
+    for _ in range(80):
         page.keyboard.press("Tab")
         seen.append(page.evaluate("document.activeElement.getAttribute('aria-label') ?? document.activeElement.id"))
         if seen[-1].startswith("Model"):
             page.keyboard.press("Enter")
             sorted_by(page, "model", "ascending")
             assert models(page) == sorted((row.model for row in small.rows), key=str.lower)
-        if seen[-1].startswith("Draw the profile of"):
+        if seen[-1].startswith("Compare "):
             break
     assert "filter-text" in seen and "Table of models, scrolls sideways" in seen
-    assert seen[-1].startswith("Draw the profile of")
+    assert seen[-1].startswith("Compare ")
 
 
 @pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
@@ -283,19 +293,89 @@ def test_axe_finds_no_fault(open_page: OpenPage, small: Board, width: int, schem
     assert not [(one["id"], [node["html"][:200] for node in one["nodes"]][:3]) for one in found]
 
 
-def test_a_phone_scrolls_the_table_and_not_the_page(open_page: OpenPage, real: Board) -> None:
+def test_a_phone_shows_a_card_for_each_model(open_page: OpenPage, real: Board) -> None:
     page = open_page(real, width=390)
     page.locator("button.more").first.click()
-    for plot in ("shape",):
-        drawn(page, plot)
+    drawn(page, "shape")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    assert page.evaluate(
-        "(() => { const box = document.getElementById('table-scroll'); return box.scrollWidth > box.clientWidth })()"
-    )
+    page.select_option("#sort", "-params")
+    sizes = {row.model: row.params_total or 0 for row in real.rows}
+    until(lambda: sizes[models(page)[0]] == max(sizes.values()))
+    card = page.locator(ROWS).first
+    labels = card.locator("td:visible").evaluate_all("(cells) => cells.map((cell) => cell.dataset.label)")
+    assert "Params" in labels and "Layers × width" in labels
+    assert not any(cell.inner_text().strip() == "–" for cell in card.locator("td:visible").all())
+
+
+def test_a_narrow_window_says_that_the_table_goes_on(open_page: OpenPage, real: Board) -> None:
+    page = open_page(real, width=800)
+    box = page.locator("#table-scroll")
+    page.wait_for_selector("#table-scroll.more")
+    box.evaluate("(box) => { box.scrollLeft = box.scrollWidth }")
+    page.wait_for_selector("#table-scroll:not(.more)")
+
+
+def test_the_address_keeps_what_was_chosen(open_page: OpenPage, small: Board) -> None:
+    page = open_page(small)
+    page.select_option("#filter-family", "family 2")
+    page.click("#columns summary")
+    page.get_by_label("Family", exact=True).last.uncheck()
+    page.locator("#board thead th.model").locator(".dt-column-order").click()
+    page.wait_for_selector("#board thead th.model[aria-sort=ascending]")
+    page.select_option("#axis-x", "layers")
+    page.get_by_label(f"Compare {small.rows[2].model}", exact=True).uncheck()
+    before = models(page)
+    page.reload()
+    page.wait_for_selector("#board tbody tr")
+    assert models(page) == before == sorted(before, key=str.lower) and len(before) < len(small.rows)
+    assert page.input_value("#filter-family") == "family 2" and page.input_value("#axis-x") == "layers"
+    assert "Family" not in page.locator("#board thead th").all_inner_texts()
+    assert page.locator("#side-by-side thead th").all_inner_texts()[1:] == [row.model for row in small.rows[:2]]
+    page.click("nav >> text=Plots")
+    until(lambda: "family" in page.url)
+
+
+def test_ticked_models_stand_side_by_side(open_page: OpenPage, small: Board) -> None:
+    page = open_page(small)
+    row = small.rows[20]
+    assert row.measured is None
+    page.get_by_label(f"Compare {row.model}", exact=True).check()
+    heads = page.locator("#side-by-side thead th").all_inner_texts()
+    lines = {
+        line[0]: line[1:]
+        for line in (each.split("\t") for each in page.locator("#side-by-side tbody tr").all_inner_texts())
+    }
+    assert lines["Layers × width"][heads.index(row.model) - 1] == f"{row.num_hidden_layers} × {row.hidden_size:,}"
+    assert lines["Bits / byte"][heads.index(row.model) - 1] == "–"
+
+
+def test_plots_follow_the_filters(open_page: OpenPage, small: Board) -> None:
+    page = open_page(small)
+    drawn(page, "cost")
+    drawn(page, "any")
+    page.select_option("#filter-family", "family 2")
+    left = [row for row in small.rows if row.family == "family 2" and not row.failure]
+    costs = sum(row.shape_cost is not None for row in left)
+    until(lambda: page.inner_text("#cost-note").startswith(f"{costs} models"))
+    page.select_option("#axis-x", "layers")
+    page.select_option("#axis-y", "params")
+    points = "document.getElementById('any-plot').data.flatMap((t) => t.x.map((x, i) => [x, t.y[i]]))"
+    assert sorted(map(tuple, page.evaluate(points))) == sorted((r.num_hidden_layers, r.params_total) for r in left)
+    assert page.evaluate("document.getElementById('any-plot').layout.yaxis.type") == "log"
+
+
+def test_a_chosen_theme_stays(open_page: OpenPage, small: Board) -> None:
+    page = open_page(small)
+    page.select_option("#theme", "dark")
+    assert page.evaluate("document.documentElement.className") == "dark"
+    page.reload()
+    page.wait_for_selector("#board tbody tr")
+    assert page.evaluate("document.documentElement.className") == "dark"
 
 
 def test_the_real_board_shows_its_evidence_and_every_model(open_page: OpenPage, real: Board) -> None:
     page = open_page(real)
+    page.click("#evidence-told > summary")
     assert page.inner_text("#summary") == real.evidence[0].summary
     assert page.inner_text("#verdict") == f"{real.evidence[0].verdict.capitalize()}."
     assert f"of {len(real.rows)} models" in page.inner_text("#models")
@@ -311,6 +391,8 @@ def test_the_real_board_shows_its_evidence_and_every_model(open_page: OpenPage, 
 
 def test_claims_of_models_trained_alike_stand_first(open_page: OpenPage, real: Board) -> None:
     page = open_page(real)
+    assert "Loss at equal size: " in page.inner_text("#evidence-told > summary")
+    page.click("#evidence-told > summary")
     claims = page.locator("#evidence .controlled")
     told = real.evidence[0].controlled
     assert [one.claim for one in told] == ["loss", "benchmarks"]

@@ -15,7 +15,8 @@ from shape_audit.leaderboard import page_html
 from shape_audit.leaderboard.build.comparable import largest_comparable_set
 from shape_audit.leaderboard.page.data import link_of, page_data, relative_depth
 from shape_audit.records import Board
-from tests.leaderboard.boards import HOSTILE, measurement, row, small_board
+from shape_audit.scores import LM_EVAL_LETTERS
+from tests.leaderboard.boards import HOSTILE, measurement, row, score, small_board
 
 LOADING = {"src", "srcset", "data", "poster", "background", "action", "formaction", "ping", "manifest", "xlink:href"}
 
@@ -54,7 +55,8 @@ def test_nothing_of_the_page_would_be_loaded(html: str) -> None:
         assert tag not in ("link", "iframe", "object", "embed", "base", "img")
         assert not LOADING & set(attributes), (tag, attributes)
         if "href" in attributes:
-            assert (attributes["href"] or "").startswith("#")
+            href = attributes["href"] or ""
+            assert href.startswith("#") or (href in ("table.csv", "table.parquet") and "download" in attributes)
     assert "@import" not in "".join(elements.texts["style"])
     assert set(re.findall(r"url\(([^)]{5})", "".join(elements.texts["style"]))) <= {"data:"}
 
@@ -143,3 +145,17 @@ def test_the_front_door_is_light() -> None:
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout.strip() == "[]"
+
+
+def test_scores_that_errors_do_not_tell_from_the_highest_are_marked() -> None:
+    values = [0.400, 0.395, 0.380]
+    rows = [row(i, scores=[score(f"org/{i}", value)]) for i, value in enumerate(values)]
+    board = small_board().model_copy(update={"rows": rows, "protocols": [LM_EVAL_LETTERS]})
+    told = [one["scores"][0].get("best", False) for one in page_data(board)["rows"]]
+    assert told == [True, True, False]  # .004 each: 1.96 sqrt(2) .004 = .011
+
+
+def test_only_names_of_repositories_become_links_to_them() -> None:
+    names = {"org/model-1.5B": True, "model": False, "./folder/model": False, "org/<b>x</b>": False, "org/a/b": False}
+    board = small_board().model_copy(update={"rows": [row(i, name) for i, name in enumerate(names)]})
+    assert [one["hub"] for one in page_data(board)["rows"]] == list(names.values())

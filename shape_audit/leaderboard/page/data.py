@@ -7,6 +7,7 @@ are at the chance floor, which measurements may be compared, which sources are l
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Sequence
 from typing import Any
 from urllib.parse import urlsplit
@@ -18,6 +19,10 @@ from shape_audit.scores import CHOICE_0SHOT, FLOOR, LM_EVAL_COT, LM_EVAL_LETTERS
 
 SAME_SCORE = 1e-6
 """Scores that differ by no more are one score, as in `linking.make_points`."""
+
+ERRORS_APART = 1.96
+"""Standard errors of a difference within which two scores are not told apart."""
+_REPOSITORY = re.compile(r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*", re.ASCII)
 
 _LABELS = {
     OFFICIAL_COT: "official, chain of thought",
@@ -39,6 +44,8 @@ def page_data(board: Board) -> Json:
     """Everything, in the order of the board; keys are documented by the functions that make them."""
     comparable = largest_comparable_set(board.rows)
     rows = [_row(number, row, board.protocols, comparable) for number, row in enumerate(board.rows)]
+    for number in range(len(board.protocols)):
+        _mark_the_best(rows, number)
     return {
         "interval": [board.interval.low, board.interval.high],
         "order": board.order,
@@ -55,6 +62,19 @@ def page_data(board: Board) -> Json:
         ],
         "rows": rows,
     }
+
+
+def _mark_the_best(rows: list[Json], protocol: int) -> None:
+    """`best` on the highest score of a protocol and those that two standard errors do not tell from it."""
+    scores = [row["scores"][row["cells"][protocol][0]] for row in rows if len(row["cells"][protocol]) == 1]
+    known = [score for score in scores if "stderr" in score and "floor" not in score]
+    highest = max(known, key=lambda score: score["value"], default=None)
+    if highest is None:
+        return
+    apart = {id(score): ERRORS_APART * math.hypot(score["stderr"], highest["stderr"]) for score in known}
+    equal = [score for score in known if highest["value"] - score["value"] <= apart[id(score)]]
+    for score in equal if len(equal) > 1 else ():
+        score["best"] = True
 
 
 def protocol_label(protocol: str) -> str:
@@ -85,6 +105,7 @@ def _row(number: int, row: BoardRow, protocols: Sequence[str], comparable: Compa
         "failure": row.failure,
         "family": row.family,
         "group": row.group,
+        "hub": _REPOSITORY.fullmatch(row.model) is not None,
         "kind": row.kind,
         "layers": row.num_hidden_layers,
         "model": row.model,

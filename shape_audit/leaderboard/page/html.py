@@ -17,11 +17,11 @@ from typing import Any
 from shape_audit.escaping import all_visible, html
 from shape_audit.leaderboard.page.data import page_data
 from shape_audit.leaderboard.page.libraries import datatables_css, datatables_js, plotly_js
-from shape_audit.leaderboard.page.prose import evidence_html, filters_html, interval_html, provenance_html
+from shape_audit.leaderboard.page.prose import evidence_html, filters_html, interval_html, provenance_html, verdict_html
 from shape_audit.records import Board
 
 DATA = Path(__file__).resolve().parents[2] / "data"
-SCRIPTS = ("leaderboard_cells.js", "leaderboard_table.js", "leaderboard_plots.js")
+SCRIPTS = tuple(f"leaderboard_{part}.js" for part in ("cells", "table", "plots", "comparison", "address"))
 
 
 def page_html(board: Board) -> str:
@@ -49,6 +49,7 @@ def page_html(board: Board) -> str:
         plotly=libraries[0],
         provenance=provenance_html(board),
         title=html(board.title),
+        verdict=verdict_html(board),
     )
 
 

@@ -22,6 +22,15 @@ def interval_html(board: Board) -> str:
     )
 
 
+def verdict_html(board: Board) -> str:
+    """The verdicts in one line, above the folded evidence."""
+    if not board.evidence:
+        return "Nothing can be said: too few models of this board have a score"
+    first = board.evidence[0]
+    told = [*(f"{_CLAIMS[one.claim]}: {one.verdict}" for one in first.controlled), f"MMLU-Pro: {first.verdict}"]
+    return html("; ".join(told))
+
+
 def evidence_html(board: Board) -> str:
     """The verdict and its paragraph, and how many models it rests on, with and without those at the floor."""
     if not board.evidence:
