@@ -43,7 +43,7 @@ function recall() {
   });
   const profiled = data.rows.filter((row) => hasProfile(row) && row.measured.comparable).slice(0, AT_FIRST);
   const named = new Set(given.has("compare") ? given.get("compare").split(",") : profiled.map((row) => row.model));
-  const ticked = data.rows.map((row, number) => (named.has(row.model) && !row.failure ? number : -1)).filter((number) => number >= 0);
+  const ticked = data.rows.map((row, number) => (named.has(row.model) && mayTick(row) ? number : -1)).filter((number) => number >= 0);
   table.rows((place) => ticked.slice(0, MOST).includes(place)).select();
   refilter();
 }

@@ -28,6 +28,7 @@ const ends = (interval, digits) =>
 const shown = (row, protocol) => row.cells[protocol].map((place) => row.scores[place]);
 const placement = (row) => (row.failure && !row.side ? FAILED : (SIDES[row.side] ?? DASH));
 const hasProfile = (row) => Boolean(row.measured && row.measured.profile.length > 1);
+const mayTick = (row) => !row.failure || hasProfile(row);
 
 // The name, and where it is that of a repository, a link to it.
 const nameOf = (row) => row.hub

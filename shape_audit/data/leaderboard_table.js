@@ -88,7 +88,7 @@ const table = new DataTable("#board", {
   pageLength: 25,
   lengthMenu: [25, 50, 100, { label: "all", value: -1 }],
   order: sorted < 0 ? [] : [[sorted, data.order.startsWith("-") ? "desc" : "asc"]],
-  select: { style: "multi", selector: "td.pick", info: false, headerCheckbox: false, selectable: (row) => !row.failure },
+  select: { style: "multi", selector: "td.pick", info: false, headerCheckbox: false, selectable: mayTick },
   layout: { topStart: "info", topEnd: "pageLength", bottomStart: null, bottomEnd: "paging" },
   language: {
     info: "_START_ to _END_ of _TOTAL_ models", infoEmpty: "0 models", infoFiltered: "(_MAX_ without filters)",
