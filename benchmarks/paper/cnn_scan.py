@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from benchmarks.paper.claim import INTERACTION_LAW, Claim, Outcome
 from benchmarks.paper.measuring import interaction_of, signs
-from benchmarks.paper.published.tables import rows_of
 from benchmarks.paper.run import Run
-from benchmarks.paper.scan import CLAIMED, Scan, scan_outcome, verdict_on
+from benchmarks.paper.scan import CLAIMED, Scan, authors_note, scan_outcome
 from benchmarks.paper.training import NetworkShape, Schedule, shapes_of, train
 
 PATCH, KERNEL, MASKED, BLOBS = 4, 3, 0.65, 8
@@ -143,12 +142,8 @@ def measure(run: Run) -> Outcome:
         settings=asdict(settings),
         trained=lambda shape, seed: trained(shape, seed, settings),
     )
-    published = rows_of("cnn_scan.csv")
-    verdict, words = verdict_on(
-        published["loss"], {"aofe_plugin": published["aofe"], "aofe_ratio_plugin": published["aofe_ratio"]}
-    )
     notes = [
-        f"the authors' own 23 rows by the same rule: {verdict}. {words}",
+        authors_note("cnn_scan.csv"),
         f"here {settings.params:,} parameters on images of {settings.size} x {settings.size}, {settings.steps} steps "
         f"of {settings.batch}; theirs 3,000,000 on 32 x 32, about 700 steps of 128, on a GPU",
         "an image is the independent unit; one draw of signs an image, where theirs are two of Gaussian numbers",

@@ -12,9 +12,8 @@ from torch import Tensor, nn
 
 from benchmarks.paper.claim import INTERACTION_LAW, Claim, Outcome
 from benchmarks.paper.measuring import interaction_of
-from benchmarks.paper.published.tables import rows_of
 from benchmarks.paper.run import Run
-from benchmarks.paper.scan import CLAIMED, Scan, scan_outcome, verdict_on
+from benchmarks.paper.scan import CLAIMED, Scan, authors_note, scan_outcome
 from benchmarks.paper.training import NetworkShape, Schedule, shapes_of, train
 
 INPUTS, LATENT = 64, 8
@@ -119,12 +118,8 @@ def measure(run: Run) -> Outcome:
         settings=asdict(settings),
         trained=lambda shape, seed: trained(shape, seed, settings),
     )
-    published = rows_of("mlp_scan.csv")
-    verdict, words = verdict_on(
-        published["loss"], {"aofe_plugin": published["aofe"], "aofe_ratio_plugin": published["aofe_ratio"]}
-    )
     notes = [
-        f"the authors' own 15 rows by the same rule: {verdict}. {words}",
+        authors_note("mlp_scan.csv"),
         "their stored summary (figures/depth_scan_summary.txt) is of another run than their table: 13 depths, best "
         "loss .0075 at 13 layers",
         f"here {settings.params:,} parameters, {settings.steps} steps and a cosine to the end; theirs 300,000, until "

@@ -16,6 +16,7 @@ from typing import Any
 
 from benchmarks.paper.claim import Outcome, Verdict
 from benchmarks.paper.correlation import Correlation, spearman
+from benchmarks.paper.published.tables import rows_of
 from benchmarks.paper.run import OutOfTime, Run
 from benchmarks.paper.training import NetworkShape
 
@@ -86,6 +87,13 @@ def verdict_on(loss: Sequence[float], measured: Mapping[str, Sequence[float]]) -
         verdict = "does not hold"
     words = "; ".join(f"{WORDS[name]} {correlation}" for name, correlation in found.items())
     return verdict, f"Spearman's correlation with the loss: {words}."
+
+
+def authors_note(table: str) -> str:
+    """What the same rule says of the authors' own rows, which are plug-in values."""
+    rows = rows_of(table)
+    verdict, words = verdict_on(rows["loss"], {"aofe_plugin": rows["aofe"], "aofe_ratio_plugin": rows["aofe_ratio"]})
+    return f"the authors' own {len(rows['loss'])} rows by the same rule: {verdict}. {words}"
 
 
 def _table(done: Mapping[NetworkShape, Sequence[Mapping[str, Any]]]) -> list[list[str]]:
