@@ -39,7 +39,7 @@ def _count(model: CheckedModel, group: Group, count: Callable[[TensorNumbers], i
     return f"{number:,} of {sum(model.tensors[name].numel for name in group.names):,} numbers"
 
 
-def _are(group: Group, model: CheckedModel) -> str:
+def _are(model: CheckedModel, group: Group) -> str:
     return f" {list(model.tensors[group.first].shape)} is" if group.count == 1 else " are each"
 
 
@@ -71,7 +71,7 @@ def infinity(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 def all_zero(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """A matrix is all zeros."""
     for group in _together(model, lambda name, numbers: numbers.is_zero and _is_matrix(model, name)):
-        yield _seen(model, group, f"{_are(group, model)} all zeros")
+        yield _seen(model, group, f"{_are(model, group)} all zeros")
 
 
 @rule("SA504", "constant", "warning", needs="weights",
@@ -82,7 +82,7 @@ def constant(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     for group in _together(
         model, lambda name, numbers: numbers.is_constant and numbers.is_finite and _is_matrix(model, name)
     ):
-        yield _seen(model, group, f"{_are(group, model)} one number repeated")
+        yield _seen(model, group, f"{_are(model, group)} one number repeated")
 
 
 @rule("SA505", "dead-embedding-rows", "note", needs="weights",
