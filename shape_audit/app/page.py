@@ -5,6 +5,7 @@ It is Gradio's; the words and numbers in it are `view`'s, and every limit is `Ap
 
 from __future__ import annotations
 
+import time
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
@@ -43,6 +44,7 @@ INTRODUCTION = """
 Depth over width, what it costs in loss beside models of its size, where the parameters sit, and what a check finds:
 from `config.json`, tensor headers and the tokenizer's files. No weights are read, and no code of a repository is run.
 """
+Signal = tuple[int, str]
 ADDRESS_OF_VIEW = """(link) => {
   if (!link) return;
   const theme = new URLSearchParams(location.search).get("__theme");
@@ -93,9 +95,9 @@ def page(options: AppOptions) -> gr.Blocks:
             show_progress="minimal", **closed,
         )  # fmt: skip
         gr.on([button.click, names.submit], handlers.look, fields, results, cancels=[measuring], **reads)
-        opened.change(handlers.look, fields, results, **reads)
+        opened.change(handlers.look, fields, results, cancels=[measuring], **reads)
         for example, text in zip(shown_examples, EXAMPLES.values(), strict=True):
-            example.click(lambda text=text: (text, text), None, [names, opened], **at_once)
+            example.click(lambda text=text: (text, _signal(text)), None, [names, opened], **at_once)
         link.change(None, link, None, js=ADDRESS_OF_VIEW)
         blocks.load(
             handlers.open_link, link, [names, yardstick, measures, shown, opened],
@@ -128,14 +130,18 @@ class _Handlers:
             yield answers_html(question, found), gr.skip(), gr.skip(), gr.skip()
         readable = [one.name for one in found if one.record is not None]
         if question.measures and readable:
-            yield gr.skip(), gr.skip(), gr.skip(), tuple(readable)
+            yield gr.skip(), gr.skip(), gr.skip(), _signal(" ".join(readable))
 
-    def measure(self, names: tuple[str, ...] | None, token: str | None) -> Iterator[Any]:
+    def measure(self, signal: Signal | None, token: str | None) -> Iterator[Any]:
         """How far measuring is, and what was measured."""
-        if not names or not self._largest:
+        if signal is None or not self._largest:
             return
-        question = asked(" ".join(names))
-        for found in answers(question, checked_token(token or ""), self._to_measure):
+        try:
+            question, visitors_token = asked(signal[1]), checked_token(token or "")
+        except ShapeAuditError as error:
+            yield problem_html(str(error))
+            return
+        for found in answers(question, visitors_token, self._to_measure):
             yield measured_html(found)
 
     def open_link(self, query: str | None) -> tuple[Any, ...]:
@@ -147,7 +153,12 @@ class _Handlers:
         if question is None:
             return gr.skip(), gr.skip(), gr.skip(), gr.skip(), None
         names = " ".join(question.names)
-        return names, question.yardstick, question.measures and self._largest > 0, gr.skip(), query
+        return names, question.yardstick, question.measures and self._largest > 0, gr.skip(), _signal(names)
+
+
+def _signal(names: str) -> Signal:
+    """A state that is new, so that what waits for its change is done, also where it was done for these names before."""
+    return time.monotonic_ns(), names
 
 
 def _reading(question: Question) -> str:

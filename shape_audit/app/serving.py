@@ -48,13 +48,13 @@ def serve(options: AppOptions | None = None, ready: Callable[[str], None] | None
         raise MissingExtraError("the page needs gradio: pip install 'shape-audit[app]'")
     if options.largest_measured and find_spec("torch") is None:
         raise MissingExtraError("--measure-up-to needs torch: pip install 'shape-audit[app,measure]'")
-    import uvicorn
+    with _listening(options.host, options.port) as listener:  # before gradio takes seconds to be imported
+        import uvicorn
 
-    config = uvicorn.Config(
-        _application(options), log_level="error", access_log=False, limit_concurrency=MOST_CONNECTIONS,
-        timeout_graceful_shutdown=1, server_header=False,
-    )  # fmt: skip
-    with _listening(options.host, options.port) as listener:
+        config = uvicorn.Config(
+            _application(options), log_level="error", access_log=False, limit_concurrency=MOST_CONNECTIONS,
+            timeout_graceful_shutdown=1, server_header=False,
+        )  # fmt: skip
         host, port = listener.getsockname()[:2]
         if ready is not None:
             ready(f"http://{f'[{host}]' if ':' in host else host}:{port}")
