@@ -10,7 +10,7 @@ from shape_audit.reports import LEGEND, html_table, interaction_sentences, inter
 def measured_html(answers: Answers) -> str:
     """All that is measured so far."""
     parts = "".join(map(_model, answers))
-    return f'<div class="audit measured"><h3>Measured</h3>{parts}</div>'
+    return f'<div class="audit measured"><h2>Measured</h2>{parts}</div>'
 
 
 def _model(answer: Answer) -> str:
@@ -25,4 +25,4 @@ def _model(answer: Answer) -> str:
     record, table = answer.record, interaction_table(answer.record)
     said = [*interaction_sentences(record), loss_sentence(record)]
     sites = f'<div class="across">{html_table(table)}</div><p class="of">{html(LEGEND)}</p>' if table else ""
-    return f"<h4>{name}</h4>{''.join(f'<p>{html(sentence)}</p>' for sentence in said if sentence)}{sites}"
+    return f"<h3>{name}</h3>{''.join(f'<p>{html(sentence)}</p>' for sentence in said if sentence)}{sites}"

@@ -84,7 +84,7 @@ def _ledger(record: AuditRecord) -> str:
         for role, size, share in parts
     )
     key = "".join(f'<li><span class="swatch {role}"></span>{role} {share}</li>' for role, _, share in parts)
-    heading = "<h4>Where the parameters sit</h4>"
+    heading = "<h3>Where the parameters sit</h3>"
     return f'{heading}<div class="ledger" aria-hidden="true">{bar}</div><ul class="key">{key}</ul>'
 
 
@@ -118,7 +118,7 @@ def _neighbours(record: AuditRecord) -> str:
 
 def _scores(record: AuditRecord) -> str:
     if not record.scores:
-        return "<h4>MMLU-Pro</h4><p>No score of this model is known.</p>"
+        return "<h3>MMLU-Pro</h3><p>No score of this model is known.</p>"
     sources = "".join(f"<li>{html(line)}</li>" for line in (*score_sources(record.scores), MIND))
     return _across(scores_table(record.model.repo_id, record.scores)) + f'<ul class="sources">{sources}</ul>'
 
@@ -128,7 +128,7 @@ def _findings(found: Findings | None) -> str:
         return ""
     rows = "".join(map(_finding, found.findings))
     return (
-        f"<h4>Findings of check: {html(found.verdict)}</h4><ul class='findings'>{rows}</ul>"
+        f"<h3>Findings of check: {html(found.verdict)}</h3><ul class='findings'>{rows}</ul>"
         f"<p class='of'>{html(found.rules_run)}: options of the command line</p>"
     )
 
@@ -143,4 +143,4 @@ def _finding(finding: Finding) -> str:
 
 def _notes(record: AuditRecord) -> str:
     notes = "".join(f"<li>{html(note)}</li>" for note in record.notes)
-    return f"<h4>Notes</h4><ul>{notes}</ul>" if notes else ""
+    return f"<h3>Notes</h3><ul>{notes}</ul>" if notes else ""

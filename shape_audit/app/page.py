@@ -55,9 +55,13 @@ ADDRESS_OF_VIEW = """(link) => {
 """Puts the link into the address bar; inside a Space, into that of the Hub's page."""
 
 
-def page(options: AppOptions) -> gr.Blocks:
-    """The page with its limits; `serving` has the style and the theme."""
-    handlers = _Handlers(options)
+def page(options: AppOptions, folder: Path) -> gr.Blocks:
+    """The page with its limits; `serving` has the style and the theme.
+
+    Args:
+        folder: in which each question gets a folder of its own.
+    """
+    handlers = _Handlers(options, folder)
     with gr.Blocks(title="shape-audit", analytics_enabled=False, delete_cache=(3600, 3600)) as blocks:
         gr.Markdown(INTRODUCTION)
         with gr.Row(equal_height=True, elem_id="ask"):
@@ -110,11 +114,11 @@ def page(options: AppOptions) -> gr.Blocks:
 class _Handlers:
     """What happens when a visitor asks."""
 
-    def __init__(self, options: AppOptions) -> None:
+    def __init__(self, options: AppOptions, folder: Path) -> None:
         self._largest = options.largest_measured
         memory = round(options.memory * 2**30)
-        self._to_read = Limits(options.patience, memory)
-        self._to_measure = Limits(MEASURED_PATIENCE * options.patience, memory, self._largest)
+        self._to_read = Limits(options.patience, memory, folder=folder)
+        self._to_measure = Limits(MEASURED_PATIENCE * options.patience, memory, self._largest, folder)
 
     def look(self, names: str | None, yardstick: str, measures: bool, token: str | None) -> Iterator[tuple[Any, ...]]:
         """Answers, as they come: what is shown, what is measured, the link, and what is to be measured next."""

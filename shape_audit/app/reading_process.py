@@ -40,15 +40,31 @@ class Limits:
     Attributes:
         seconds: after which the process is killed.
         largest_measured: parameters of models that are measured; 0 where models are only read.
+        folder: where each question gets a folder of its own; None for the system's.
     """
 
     seconds: int
     memory_bytes: int
     largest_measured: int = 0
+    folder: Path | None = None
 
 
 class TimedOutError(Exception):
     """The process was killed since its time was over."""
+
+
+_running: set[subprocess.Popen[str]] = set()
+
+
+@contextmanager
+def questions_folder() -> Iterator[Path]:
+    """A folder for the folders of all questions. At the end no question is being answered, and it is gone."""
+    with tempfile.TemporaryDirectory(prefix="shape-audit-app-", ignore_cleanup_errors=True) as folder:
+        try:
+            yield Path(folder)
+        finally:
+            for process in tuple(_running):
+                _kill(process)
 
 
 def messages(question: Question, token: str | None, limits: Limits) -> Iterator[tuple[int, str, Any]]:
@@ -66,7 +82,8 @@ def messages(question: Question, token: str | None, limits: Limits) -> Iterator[
         "memory": limits.memory_bytes,
         "token": token,
     }
-    with tempfile.TemporaryDirectory(prefix="shape-audit-app-", ignore_cleanup_errors=True) as folder:
+    place = {"prefix": "question-", "dir": limits.folder, "ignore_cleanup_errors": True}
+    with tempfile.TemporaryDirectory(**place) as folder:
         with _reader(Path(folder)) as process, _killed_after(limits.seconds, process) as is_over:
             assert process.stdin and process.stdout
             with suppress(BrokenPipeError):
@@ -89,10 +106,12 @@ def _reader(folder: Path) -> Iterator[subprocess.Popen[str]]:
         cwd=folder, env=_environment(folder), text=True, encoding="utf-8", start_new_session=True,
         stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=subprocess.DEVNULL,
     )  # fmt: skip
+    _running.add(process)
     try:
         yield process
     finally:
         _kill(process)
+        _running.discard(process)
         for pipe in (process.stdin, process.stdout):
             with suppress(OSError):
                 if pipe is not None:

@@ -6,9 +6,11 @@ import re
 import socket
 from collections.abc import Callable
 from importlib.util import find_spec
+from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shape_audit.app.options import AppOptions
+from shape_audit.app.reading_process import questions_folder
 from shape_audit.errors import IncompleteError, MissingExtraError
 
 if TYPE_CHECKING:
@@ -48,11 +50,12 @@ def serve(options: AppOptions | None = None, ready: Callable[[str], None] | None
         raise MissingExtraError("the page needs gradio: pip install 'shape-audit[app]'")
     if options.largest_measured and find_spec("torch") is None:
         raise MissingExtraError("--measure-up-to needs torch: pip install 'shape-audit[app,measure]'")
-    with _listening(options.host, options.port) as listener:  # before gradio takes seconds to be imported
+    # the port first: to import gradio takes seconds
+    with _listening(options.host, options.port) as listener, questions_folder() as folder:
         import uvicorn
 
         config = uvicorn.Config(
-            _application(options), log_level="error", access_log=False, limit_concurrency=MOST_CONNECTIONS,
+            _application(options, folder), log_level="error", access_log=False, limit_concurrency=MOST_CONNECTIONS,
             timeout_graceful_shutdown=1, server_header=False,
         )  # fmt: skip
         host, port = listener.getsockname()[:2]
@@ -61,7 +64,7 @@ def serve(options: AppOptions | None = None, ready: Callable[[str], None] | None
         uvicorn.Server(config).run(sockets=[listener])
 
 
-def _application(options: AppOptions) -> ASGIApp:
+def _application(options: AppOptions, folder: Path) -> ASGIApp:
     import gradio as gr
     from fastapi import FastAPI
 
@@ -69,8 +72,8 @@ def _application(options: AppOptions) -> ASGIApp:
 
     application = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     gr.mount_gradio_app(
-        application, page(options), path="/", theme=_theme(), css=STYLE.read_text(encoding="utf-8"), footer_links=[],
-        run_history=False, show_error=False, max_file_size=1, ssr_mode=False, enable_monitoring=False, pwa=False,
+        application, page(options, folder), path="/", theme=_theme(), css=STYLE.read_text(encoding="utf-8"),
+        footer_links=[], run_history=False, show_error=False, max_file_size=1, ssr_mode=False, enable_monitoring=False, pwa=False,
         mcp_server=False,
     )  # fmt: skip
     return Doors(application)

@@ -62,7 +62,7 @@ def _cards(known: Numbered) -> str:
         found = answer.findings
         check = f'<p class="check {found.worst or "none"}">check: {html(found.verdict)}</p>' if found else ""
         cards.append(
-            f'<article class="card m{number}"><h3><span class="badge">{number}</span>{hub_link(record)}</h3>'
+            f'<article class="card m{number}"><h2><span class="badge">{number}</span>{hub_link(record)}</h2>'
             f'<p class="facts">{rounded_count(shape.params_total)} parameters · {count(shape.num_hidden_layers)} × '
             f"{count(shape.hidden_size)} · {html(record.model.model_type or 'type unknown')}</p>"
             f'<dl><div><dt>R_D/W</dt><dd>{shape.r_dw:.4f}</dd><dd class="side {side or "none"}">'
@@ -98,7 +98,7 @@ def _figure(question: Question, known: Numbered) -> str:
     doubts = "".join(f"<li>{html(doubt)}</li>" for doubt in yardstick.doubts)
     minded = f"<details><summary>What to keep in mind</summary><ul>{doubts}</ul></details>" if doubts else ""
     return (
-        '<figure class="curve"><h3>Loss above that of the best shape</h3>'
+        '<figure class="curve"><h2>Loss above that of the best shape</h2>'
         f'<div class="wide">{wide}</div><div class="narrow">{narrow}</div>'
         f"<figcaption>{html(caption)}</figcaption>{minded}</figure>"
     )

@@ -11,7 +11,8 @@ def html_table(table: Table) -> str:
     table."""
     mark = ' class="num"' if table.numeric else ""
     head = "".join(
-        f'<th scope="col"{mark if number else ""}>{html(column)}</th>' for number, column in enumerate(table.columns)
+        f'<th scope="col"{mark if number else ""}>{html(column)}</th>' if column else "<td></td>"
+        for number, column in enumerate(table.columns)
     )
     rows = "".join(f"<tr>{_header(row[0])}{''.join(_cell(cell, mark) for cell in row[1:])}</tr>" for row in table.rows)
     heads = f"<thead><tr>{head}</tr></thead>" if any(table.columns) else ""
