@@ -44,7 +44,9 @@ class Answer:
     windows: tuple[int, int] | None = None
 
     def told(self, kind: str, content: Any) -> Answer:
-        """With one message more, see `reader`."""
+        """With one message more, see `reader`; the same where that is only a sign of life."""
+        if kind == "alive":
+            return self
         if kind == "record":
             return replace(self, record=AuditRecord.model_validate(content), step=None, windows=None)
         if kind == "findings":
@@ -66,7 +68,7 @@ Answers = tuple[Answer, ...]
 
 
 def answers(question: Question, token: str | None, limits: Limits) -> Iterator[Answers]:
-    """What is known of all models, each time that something more is; the last ones are final."""
+    """What is known of all models, every few seconds and each time that something more is; the last are final."""
     known = [Answer(name) for name in question.names]
     why = "reading it ended early, perhaps for want of memory; try again later"
     try:

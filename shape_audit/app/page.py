@@ -130,8 +130,10 @@ class _Handlers:
             return
         found: Answers = ()
         yield _reading(question), "", question.link, gr.skip()
+        before: Answers = ()
         for found in answers(question, visitors_token, self._to_read):
-            yield answers_html(question, found), gr.skip(), gr.skip(), gr.skip()
+            yield answers_html(question, found) if found != before else gr.skip(), gr.skip(), gr.skip(), gr.skip()
+            before = found
         readable = [one.name for one in found if one.record is not None]
         if question.measures and readable:
             yield gr.skip(), gr.skip(), gr.skip(), _signal(" ".join(readable))
@@ -145,8 +147,10 @@ class _Handlers:
         except ShapeAuditError as error:
             yield problem_html(str(error))
             return
+        before: Answers = ()
         for found in answers(question, visitors_token, self._to_measure):
-            yield measured_html(found)
+            yield measured_html(found) if found != before else gr.skip()
+            before = found
 
     def open_link(self, query: str | None) -> tuple[Any, ...]:
         """The fields as a link has them, and the signal to answer; nothing where the address is the page's own."""

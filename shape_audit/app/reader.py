@@ -9,6 +9,8 @@ from __future__ import annotations
 import json
 import os
 import sys
+import threading
+import time
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import suppress
@@ -19,6 +21,8 @@ from shape_audit.app.question import MOST_MODELS, Question, asked
 from shape_audit.errors import NotAuditableError
 from shape_audit.records import ModelRef
 
+BEAT = 2.0
+"""Seconds between signs of life: who waits for this process notices at one that its visitor has left."""
 WINDOWS = 32
 """Measured of each model: the fewest from which a report does not call its estimates rough."""
 
@@ -30,6 +34,7 @@ def main() -> None:
     """Answer the question on stdin."""
     say = _line_writer()
     given = json.load(sys.stdin)
+    threading.Thread(target=_beat, args=(say,), daemon=True).start()
     _limit(given["memory"])
     if given["token"]:
         os.environ["HF_TOKEN"] = given["token"]  # huggingface_hub is not imported yet
@@ -48,12 +53,20 @@ def _line_writer() -> Say:
     """Says lines on what is stdout now; whatever a library prints there later goes to stderr."""
     lines = os.fdopen(os.dup(1), "w", encoding="utf-8")
     os.dup2(2, 1)
+    lock = threading.Lock()  # so that the lines of several threads stay whole
 
     def say(number: int, kind: str, content: Any) -> None:
-        lines.write(json.dumps([number, kind, content]) + "\n")  # one call, so that threads' lines stay whole
-        lines.flush()
+        with lock:
+            lines.write(json.dumps([number, kind, content]) + "\n")
+            lines.flush()
 
     return say
+
+
+def _beat(say: Say) -> None:
+    while True:
+        time.sleep(BEAT)
+        say(0, "alive", None)
 
 
 def _limit(memory_bytes: int) -> None:

@@ -82,8 +82,7 @@ def messages(question: Question, token: str | None, limits: Limits) -> Iterator[
         "memory": limits.memory_bytes,
         "token": token,
     }
-    place = {"prefix": "question-", "dir": limits.folder, "ignore_cleanup_errors": True}
-    with tempfile.TemporaryDirectory(**place) as folder:
+    with tempfile.TemporaryDirectory(prefix="question-", dir=limits.folder, ignore_cleanup_errors=True) as folder:
         with _reader(Path(folder)) as process, _killed_after(limits.seconds, process) as is_over:
             assert process.stdin and process.stdout
             with suppress(BrokenPipeError):

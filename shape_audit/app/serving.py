@@ -73,8 +73,8 @@ def _application(options: AppOptions, folder: Path) -> ASGIApp:
     application = FastAPI(openapi_url=None, docs_url=None, redoc_url=None)
     gr.mount_gradio_app(
         application, page(options, folder), path="/", theme=_theme(), css=STYLE.read_text(encoding="utf-8"),
-        footer_links=[], run_history=False, show_error=False, max_file_size=1, ssr_mode=False, enable_monitoring=False, pwa=False,
-        mcp_server=False,
+        footer_links=[], run_history=False, show_error=False, max_file_size=1, ssr_mode=False, enable_monitoring=False,
+        pwa=False, mcp_server=False,
     )  # fmt: skip
     return Doors(application)
 

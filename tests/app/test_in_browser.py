@@ -40,6 +40,7 @@ def server(hub_of_app: LoopbackHub, tmp_path_factory: pytest.TempPathFactory) ->
     home = tmp_path_factory.mktemp("home")
     settings = {
         "HF_ENDPOINT": hub_of_app.endpoint, "HF_TOKEN": hub_of_app.token_with_access, "HF_HOME": str(home),
+        "HF_HUB_ETAG_TIMEOUT": str(LONG),
         "SHAPE_AUDIT_APP_PORT": "0", "SHAPE_AUDIT_APP_MEASURE_UP_TO": "500k", "SHAPE_AUDIT_APP_AT_ONCE": "1",
         "SHAPE_AUDIT_APP_WAITING": "1", "SHAPE_AUDIT_APP_PATIENCE": str(LONG), "TMPDIR": str(home), "no_proxy": "*",
     }  # fmt: skip
@@ -172,7 +173,7 @@ def test_who_comes_to_a_full_queue_is_told_and_who_leaves_ends_their_process(
     with pages[2].expect_response("**/queue/join**") as turned_away:
         ask(pages[2], "org/a")
     assert (waiting.value.status, turned_away.value.status) == (200, 503)
-    pages[2].get_by_text("Queue is full").first.wait_for()
+    pages[2].get_by_text("This application is currently busy").first.wait_for()
     pages[0].context.close()
     hub_of_app.clear_faults()
     assert not left_after_end(readers)
