@@ -27,7 +27,8 @@ from typing import IO
 from tests.processes import ends_with_parent
 
 PRELOADED = (
-    "torch._dynamo", "statsmodels.regression.linear_model", "torch.distributed.checkpoint", "torch.onnx", "scipy.stats", "sklearn.metrics", "pandas",
+    "torch._dynamo", "torch.distributed.checkpoint", "torch.onnx", "scipy.stats", "sklearn.metrics", "pandas",
+    "statsmodels.regression.linear_model",
     "pyarrow.parquet", "tokenizers", "safetensors.torch", "regex", "jinja2", "aiohttp", "requests", "httpx2",
     "PIL.Image", "tabulate", "shape_audit.cli.app", "shape_audit.records", "shape_audit.hub", "shape_audit.shape",
     "shape_audit.interval", "shape_audit.yardsticks", "shape_audit.reports", "shape_audit.auditing",
