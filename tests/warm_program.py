@@ -55,14 +55,17 @@ def loaded(names: Iterable[str]) -> None:
 
 
 def used_once() -> None:
-    """Read and check a model: forms of records, regular expressions and tables are then worked out, as good as new."""
+    """Read a model: forms of records, regular expressions and tables are then worked out. No more than that: the rules
+    of `check` are collected once a process, and a test may bring a package that adds some."""
     from shape_audit.cli import main
     from shape_audit.hub.builtin_models import builtin_folder
 
-    with TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere:
-        for command in (("audit", "--shape-only", "--records", folder), ("check",)):
-            with redirect_stdout(nowhere), redirect_stderr(nowhere):
-                assert main([*command, str(builtin_folder("bytes-1m"))]) == 0, command
+    command = ["audit", "--shape-only", str(builtin_folder("bytes-1m")), "--records"]
+    with (
+        TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere,
+        redirect_stdout(nowhere), redirect_stderr(nowhere),
+    ):  # fmt: skip
+        assert main([*command, folder]) == 0
 
 
 def become_program(asked: dict[str, str], environment: dict[str, str]) -> None:
