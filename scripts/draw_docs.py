@@ -126,7 +126,7 @@ def _app() -> bytes:
         query = "&".join(f"model={name}" for name in FOUR)
         try:
             return _seen(
-                f"{address[0]}/?{query}", lambda page: page.locator(".card .check").nth(3).wait_for(), height=860
+                f"{address[0]}/?{query}", lambda page: page.locator(".card .check").nth(3).wait_for(), height=1080
             )
         finally:
             server.terminate()
