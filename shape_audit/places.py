@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Literal, TypeAlias
 from urllib.parse import unquote
 
-from shape_audit.errors import UsageError, did_you_mean
+from shape_audit.errors import UsageError
 
 PROTOCOLS = {
     "hf": "huggingface_hub",
@@ -74,8 +74,7 @@ def place_of(given: str | os.PathLike[str] | Url) -> Place:
         return Path(path)
     if protocol not in PROTOCOLS:
         known = ", ".join(f"{name}://" for name in (HERE, *PROTOCOLS))
-        near = did_you_mean(protocol, PROTOCOLS)
-        raise UsageError(f"{protocol}://: not a place where records can be kept ({known}){near}")
+        raise UsageError(f"{protocol}://: not a place where records can be kept; those are {known}")
     if not rest.strip("/"):
         raise UsageError(f"{protocol}://: it names no folder")
     if "?" in rest or _PASSWORD.match(rest):  # neither of which is repeated here
