@@ -75,7 +75,6 @@ class CopyOfUrl(WorkingCopy):
         self._home = assets_folder("copies") / f"{slug}-{_sha256(store.identity.encode())[:12]}"
         super().__init__(self._home / FILES, store.url)
         self._store, self._wanted, self._removable = store, wanted, removable
-        self._tried_at = -float("inf")
         self.has_failed = False
         """Whether `send` has said so: it need not say it twice."""
 
@@ -90,8 +89,9 @@ class CopyOfUrl(WorkingCopy):
         """
         from shape_audit.hub import side_by_side
 
-        listing = {path: listed for path, listed in self._store.listing().items() if self._is_ours(path)}
-        with self._locked() as synced:
+        with self._locked(wait=True) as synced:
+            assert synced is not None
+            listing = {path: listed for path, listed in self._store.listing().items() if self._is_ours(path)}
             for path in [path for path in synced if path not in listing and self._wanted(path)]:
                 if self._hash(path) == synced.pop(path)[1]:  # else it is new here, and will be sent
                     (self.folder / path).unlink(missing_ok=True)
@@ -100,9 +100,25 @@ class CopyOfUrl(WorkingCopy):
                 synced[path] = [listing[path].version, digest]
 
     def send(self) -> None:
-        self._tried_at = time.monotonic()
+        self._send(wait=True)
+
+    def send_if_due(self) -> None:
+        with suppress(OSError):  # nothing was fetched or sent yet
+            if abs(time.time() - (self._home / STATE).stat().st_mtime) < self._store.pause:
+                return
+        with suppress(IncompleteError):  # a network that is away for a minute is no reason to end hours of work
+            self._send(wait=False)
+        self.has_failed = False  # there will be another try
+
+    def _send(self, *, wait: bool) -> None:
+        """
+        Args:
+            wait: for another process of this copy that sends just now, and takes along what is here.
+        """
         try:
-            with self._locked() as synced:
+            with self._locked(wait=wait) as synced:
+                if synced is None:
+                    return
                 here = {path: self._hash(path) for path in self._here()}
                 gone = [path for path in synced if path not in here and self._removable(path)]
                 changed = [path for path, digest in here.items() if digest != synced.get(path, [None, None])[1]]
@@ -122,12 +138,6 @@ class CopyOfUrl(WorkingCopy):
                 f"{error} (kept in {self.folder}, and sent by the next run that writes there)"
             ) from error
         self.has_failed = False
-
-    def send_if_due(self) -> None:
-        if time.monotonic() - self._tried_at >= self._store.pause:
-            with suppress(IncompleteError):  # a network that is away for a minute is no reason to end hours of work
-                self.send()
-            self.has_failed = False  # there will be another try
 
     def _is_ours(self, path: str) -> bool:
         return is_inside(path) and self._wanted(path)
@@ -169,13 +179,14 @@ class CopyOfUrl(WorkingCopy):
             return None
 
     @contextmanager
-    def _locked(self) -> Iterator[dict[str, Any]]:
-        """What was last fetched or sent, path -> [version, sha256]; one process of this machine at a time."""
-        from filelock import FileLock
+    def _locked(self, *, wait: bool) -> Iterator[dict[str, Any] | None]:
+        """What was last fetched or sent, path -> [version, sha256], with other processes of this copy kept out; None
+        where there is one that is not waited for."""
+        from filelock import FileLock, Timeout
 
         try:
             self.folder.mkdir(parents=True, exist_ok=True)
-            with FileLock(self._home / LOCK):
+            with FileLock(self._home / LOCK, timeout=-1 if wait else 0):
                 synced: dict[str, Any] = {}
                 with suppress(OSError, ValueError):
                     synced = json.loads((self._home / STATE).read_text())
@@ -183,6 +194,8 @@ class CopyOfUrl(WorkingCopy):
                     yield synced
                 finally:
                     write_text_atomically(self._home / STATE, json.dumps(synced))
+        except Timeout:
+            yield None
         except OSError as error:
             raise IncompleteError(f"{self._home}: {error.strerror or error}; see HF_HOME") from error
 
