@@ -157,7 +157,8 @@ FOREIGN: tuple[_Foreign, ...] = (
         f"{s}: no credentials were found; log in with `gcloud auth application-default login`"),
     *(_Foreign(package, name, IncompleteError, lambda e, s:
         f"{s}: the connection failed ({type(e).__name__}). Check the network and try again")
-      for package, name in (("botocore", "HTTPClientError"), ("aiohttp", "ClientError"))),
+      for package, name in (("botocore", "ConnectionError"), ("botocore", "HTTPClientError"),
+                            ("aiohttp", "ClientError"))),
     *(_Foreign(package, name, IncompleteError, lambda e, s: f"{s}: {type(e).__name__}: {first_line(e)}")
       for package, name in (("botocore", "BotoCoreError"), ("gcsfs", "HttpError"), ("azure", "AzureError"))),
     _Foreign("builtins", "UnicodeEncodeError", UsageError, lambda e, s:

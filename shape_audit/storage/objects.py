@@ -47,12 +47,16 @@ class ObjectStore:
             return cls(url, fsspec.filesystem(url.protocol, skip_instance_cache=True))
 
     def check_writable(self) -> None:
-        """Only writing tells: rights are by object."""
+        """Whether the place is there and answers; rights are by object, so the rest only writing tells."""
+        with _explained(self.url):
+            self._inside(self._root)
 
     def listing(self) -> dict[str, Listed]:
         with _explained(self.url):
             self._files.invalidate_cache()
-            return _listed(self._root, self._files.find(self._root, maxdepth=DEPTH, detail=True))
+            # not by `find`, which passes over folders that it cannot list
+            found = [entry for one in self._inside(self._root) for entry in (one, *self._below(one))]
+        return _listed(self._root, found)
 
     def read(self, path: str, listed: Listed, stop: Event) -> bytes:
         with _explained(self.url / path):
@@ -66,18 +70,33 @@ class ObjectStore:
             with _explained(self.url / path), suppress(FileNotFoundError):
                 self._files.rm_file(f"{self._root}/{path}")
 
+    def _inside(self, folder: str) -> list[Mapping[str, Any]]:
+        """The entries of a folder; none where there is no such folder in the bucket."""
+        try:
+            return list(self._files.ls(folder, detail=True))
+        except FileNotFoundError as error:
+            response = getattr(error.__cause__ or error.__context__, "response", None)
+            if isinstance(response, Mapping) and response.get("Error", {}).get("Code") == "NoSuchBucket":
+                raise
+            return []
+
+    def _below(self, entry: Mapping[str, Any]) -> list[Mapping[str, Any]]:
+        is_folder = entry["type"] == "directory" and entry["name"].strip("/") != self._root.strip("/")
+        return self._inside(entry["name"]) if is_folder else []
+
     def versions(self, content: bytes) -> Collection[str]:
         digest = hashlib.md5(content, usedforsecurity=False)
         return {digest.hexdigest(), base64.b64encode(digest.digest()).decode()}
 
 
-def _listed(root: str, found: Mapping[str, Mapping[str, Any]]) -> dict[str, Listed]:
-    """What a file system has found, by paths in the folder."""
+def _listed(root: str, found: Iterable[Mapping[str, Any]]) -> dict[str, Listed]:
+    """The files among what a file system has found, by paths in the folder."""
     listing = {}
-    for name, about in found.items():
-        path = name.strip("/").removeprefix(root.strip("/")).lstrip("/")
-        version = next((about[key] for key in VERSIONS if about.get(key)), None)
-        listing[path] = Listed(about.get("size"), str(version).strip('"') if version else None)
+    for about in found:
+        path = about["name"].strip("/").removeprefix(root.strip("/")).lstrip("/")
+        if about["type"] == "file" and path:
+            version = next((about[key] for key in VERSIONS if about.get(key)), None)
+            listing[path] = Listed(about.get("size"), str(version).strip('"') if version else None)
     return listing
 
 

@@ -3,16 +3,19 @@
 from collections.abc import Iterator
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import fsspec
 import pytest
+from fsspec.implementations.memory import MemoryFileSystem
 
 from shape_audit.auditing import AuditOptions, audit
-from shape_audit.errors import MissingExtraError, UsageError
+from shape_audit.errors import IncompleteError, MissingExtraError, UsageError
 from shape_audit.leaderboard import Manifest, build_leaderboard, read_board, read_manifest, render, verify
 from shape_audit.places import Url
 from shape_audit.records import read_record
 from shape_audit.storage import is_record, keep_record, records_of, working_copy
+from shape_audit.storage.objects import ObjectStore
 from shape_audit.storage.opening import opened
 
 BOARD = {"models": [{"names": ["builtin:bytes-1m", "./gone"]}]}
@@ -111,6 +114,25 @@ def test_of_two_writers_the_last_has_the_file_and_unsent_work_is_sent_later(buck
     with working_copy(ANY, is_record, writes=True) as copy:
         assert not (copy.folder / "mine.json").exists()
     assert "mine.json" not in held(bucket), "what others have removed does not come back"
+
+
+class Forbidding(MemoryFileSystem):
+    """A store of which one folder may not be listed."""
+
+    protocol = "memory"
+
+    def ls(self, path: str, detail: bool = True, **more: Any) -> Any:
+        if path.endswith("/closed"):
+            raise PermissionError("Access Denied")
+        return super().ls(path, detail, **more)
+
+
+def test_a_folder_that_may_not_be_listed_is_no_empty_one(bucket: dict[str, bytes]) -> None:
+    put("a.json", b"1")
+    put("closed/b.json", b"2")
+    assert ObjectStore(ANY, MemoryFileSystem()).listing().keys() == {"a.json", "closed/b.json"}
+    with pytest.raises(IncompleteError, match=f"^{ANY}: no permission; see the credentials"):
+        ObjectStore(ANY, Forbidding()).listing()
 
 
 def test_only_what_may_be_removed_there_is(bucket: dict[str, bytes]) -> None:
