@@ -1,6 +1,7 @@
 """A model's name -> its files: config, tensor headers, tokenizer facts. Never weights.
 
-parse_model("org/name@revision")     -> ModelRef: what the user means; model_named(text): what a result file means
+parse_model("org/name@revision")     -> ModelRef: what the user means; model_named(text): what a result file means;
+                                        model_at_hub(text): what a stranger means, never a folder
 inspect_model(ref)                   -> Inspection: every file looked at, faults listed
 read_checkpoint(ref)                 -> Checkpoint: the same, and the first fault raised
 open_repository(ref, retries)        -> RepositoryFiles: where the files can be had; read_texts(files, wanted)
@@ -20,7 +21,7 @@ from shape_audit.hub.builtin_models import builtin_names
 from shape_audit.hub.checkpoint import Checkpoint, checkpoint_of, read_checkpoint
 from shape_audit.hub.inspection import Fault, FaultKind, Inspection, inspect_model
 from shape_audit.hub.local_folders import config_folder, tokenizer_folder, weights_folder
-from shape_audit.hub.names import is_offline, model_named, parse_model
+from shape_audit.hub.names import is_offline, model_at_hub, model_named, parse_model
 from shape_audit.hub.options import ReadOptions
 from shape_audit.hub.quiet import quiet_datasets, quiet_downloads, quiet_transformers
 from shape_audit.hub.repository_files import RepositoryFiles, open_repository
@@ -61,6 +62,7 @@ __all__ = [
     "element_bits",
     "inspect_model",
     "is_offline",
+    "model_at_hub",
     "model_named",
     "names_repository",
     "open_repository",
