@@ -9,7 +9,9 @@ parse_yaml(text, file=)              -> plain data of a card or a file of result
 weights_folder(checkpoint), tokenizer_folder(checkpoint), config_folder(checkpoint)   -> folders to load from
 tokenizer_sha256(folder)             -> the hash that says two tokenizers are the same
 watching(what, call)                 -> the same call of huggingface_hub, with bounds on what comes in and how long
+watched(what, size=)                 while open, the same bounds on what this thread asks the Hub
 watched_session(what, size=, seconds=)   while open, the same bounds on all that libraries ask the Hub
+side_by_side(work, items, workers)   -> work of each item, several at a time, ended by the first error or Ctrl-C
 requested_code(config)               -> what a config asks to have fetched and run, and a loader leaves out
 """
 
@@ -39,7 +41,8 @@ from shape_audit.hub.yaml_text import parse_yaml
 from shape_audit.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from shape_audit.hub.traffic import watched_session, watching
+    from shape_audit.hub.parallel_requests import side_by_side
+    from shape_audit.hub.traffic import watched, watched_session, watching
 
 __all__ = [
     "ATTENTION",
@@ -72,10 +75,12 @@ __all__ = [
     "read_checkpoint",
     "read_texts",
     "requested_code",
+    "side_by_side",
     "tensor_offsets",
     "tokenizer_file_names",
     "tokenizer_folder",
     "tokenizer_sha256",
+    "watched",
     "watched_session",
     "watching",
     "weights_folder",
@@ -83,4 +88,12 @@ __all__ = [
     "without_requested_code",
 ]
 
-__getattr__ = lazy_names(__name__, {"watched_session": "traffic", "watching": "traffic"})
+__getattr__ = lazy_names(
+    __name__,
+    {
+        "side_by_side": "parallel_requests",
+        "watched": "traffic",
+        "watched_session": "traffic",
+        "watching": "traffic",
+    },
+)
