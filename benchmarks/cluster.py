@@ -1,0 +1,180 @@
+"""What Ray costs: real audits on a cluster of one CPU beside the same ones in this process, and a crowd of stand-ins.
+
+The stand-ins sleep for lengths as audits have (log-normal, of a median of a minute), `--scale` of it, on GPUs that are
+only said to be there: how much of them is used, what the driver holds, how long it takes until all are at work.
+
+.venv/bin/python benchmarks/cluster.py [--quick] [--models 8] [--seconds 10] [--tasks 10000] [--gpus 64] [--scale 0.05]
+                                       [--save]
+"""
+
+from __future__ import annotations
+
+import argparse
+import math
+import os
+import random
+import sys
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+from typing import Any
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+os.environ |= {"OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0", "RAY_memory_monitor_refresh_ms": "0",
+               "RAY_worker_niceness": "0"}  # fmt: skip
+
+import psutil
+
+import shape_audit
+from benchmarks.reporting import heading, publish
+from shape_audit.auditing import AuditOptions
+from shape_audit.cluster import (
+    ClusterOptions,
+    ClusterRoom,
+    Desk,
+    Placed,
+    RayEngine,
+    Resources,
+    SilentCluster,
+    Standing,
+    Task,
+    audits,
+    ray_session,
+)
+
+MODEL, SEQ_LEN = "builtin:bytes-1m", 128
+MEDIAN_SECONDS, SPREAD = 60.0, 0.8
+"""Of an audit: half take longer, one in six more than 2.2 times as long."""
+OPTIONS = ClusterOptions.of(engine="ray", task_cpus=1)
+
+
+@dataclass(frozen=True)
+class Sleep(Task):
+    """A stand-in for an audit: it holds a GPU and sleeps. Gives when it began and ended."""
+
+    name: str
+    seconds: float
+
+    def placed(self, room: ClusterRoom) -> Placed:
+        return Placed(self, Resources(gpus=1, cpus=0.01))
+
+    def run(self, desk: Desk) -> tuple[float, float]:
+        began = time.time()
+        time.sleep(self.seconds)
+        return began, time.time()
+
+
+class Watching(SilentCluster):
+    """Notes the driver's memory, and when so many were at work."""
+
+    def __init__(self, wanted: int) -> None:
+        self.wanted, self.began, self.all_at_work, self.most_bytes = wanted, time.time(), math.nan, 0
+
+    def standing(self, now: Standing) -> None:
+        self.most_bytes = max(self.most_bytes, psutil.Process().memory_info().rss)
+        if math.isnan(self.all_at_work) and now.running + now.done >= self.wanted:
+            self.all_at_work = time.time() - self.began
+
+
+@contextmanager
+def cluster(**node: Any) -> Iterator[str]:
+    """A cluster of one node on this machine; its address."""
+    from ray.cluster_utils import Cluster
+
+    made = Cluster(head_node_args={"object_store_memory": 10**8, "include_dashboard": False, **node},
+                   initialize_head=True)  # fmt: skip
+    try:
+        yield made.address
+    finally:
+        made.shutdown()
+
+
+def audits_in(seconds: float) -> AuditOptions:
+    """Audits that take about so long here, by how long a short one does once all is imported."""
+    few = AuditOptions.of(windows=16, seq_len=SEQ_LEN, micro_batch=4)
+    shape_audit.audit(MODEL, few)
+    began = time.perf_counter()
+    shape_audit.audit(MODEL, few)
+    windows = int(16 * seconds / (time.perf_counter() - began))
+    return few.but(windows=max(16, min(windows, 1000)))
+
+
+def overhead(models: int, seconds: float) -> str:
+    """Audits of copies of a model: the same one twice is one task."""
+    options = audits_in(seconds)
+    folder = Path(shape_audit.__file__).parent / "data" / "builtin" / MODEL.removeprefix("builtin:")
+    with TemporaryDirectory() as place, cluster(num_cpus=1) as address, ray_session(address):
+        names = []
+        for number in range(models + 1):
+            (Path(place) / f"model-{number}").symlink_to(folder)
+            names.append(str(Path(place) / f"model-{number}"))
+        before = time.perf_counter()
+        list(audits(names[:1], options, OPTIONS))  # the worker starts, and imports torch
+        start = time.perf_counter() - before
+        ratios = []
+        for name in names[1:]:  # in turns: what else the machine does, it does to both
+            began = time.perf_counter()
+            shape_audit.audit(name, options)
+            alone = time.perf_counter() - began
+            began = time.perf_counter()
+            list(audits([name], options, OPTIONS))
+            ratios.append((alone, time.perf_counter() - began))
+    alone, on_ray = (sum(each) for each in zip(*ratios, strict=True))
+    by_model = sorted(100 * (ray / serial - 1) for serial, ray in ratios)
+    return (
+        f"{models} audits of {options.text.windows} windows, one at a time: {alone / models:.1f} s each in this "
+        f"process, {on_ray / models:.1f} s on Ray: {100 * (on_ray / alone - 1):+.1f} % (by model: "
+        f"{by_model[0]:+.1f} to {by_model[-1]:+.1f} %). Target: at most 5 %. The first, whose worker starts and "
+        f"imports torch, took {start:.1f} s.\n"
+    )
+
+
+def crowd(tasks: int, gpus: int, scale: float) -> str:
+    """Stand-ins over GPUs that are only said to be there."""
+    drawn = random.Random(0)
+    lengths = [scale * drawn.lognormvariate(math.log(MEDIAN_SECONDS), SPREAD) for _ in range(tasks)]
+    watching = Watching(min(gpus, tasks))
+    with cluster(num_cpus=gpus, num_gpus=gpus) as address, ray_session(address):
+        given = (Sleep(f"task {number}", seconds) for number, seconds in enumerate(lengths))
+        spans = [one.answer.value for one in RayEngine(OPTIONS).run(given, tasks, watching)]
+    first, last = min(began for began, _ in spans), max(ended for _, ended in spans)
+    full = max(began for began, _ in spans[:gpus])
+    # from when all were at work to when the first had nothing left to do: the ends are not the scheduler's
+    tail = max(began for began, _ in spans)
+    used = sum(max(0.0, min(ended, tail) - max(began, full)) for began, ended in spans)
+    return (
+        f"{tasks:,} stand-ins of {sum(lengths) / tasks:.2f} s (median {MEDIAN_SECONDS * scale:.2f} s, {scale:g} of an "
+        f"audit's) over {gpus} GPUs that are only said to be there, {os.cpu_count()} cores:\n\n"
+        "| | | target |\n| --- | ---: | ---: |\n"
+        f"| GPUs in use while there were tasks left | {used / (gpus * (tail - full)):.3f} | .95 |\n"
+        f"| GPUs in use from the first task's start to the last one's end | "
+        f"{sum(ended - began for began, ended in spans) / (gpus * (last - first)):.3f} | |\n"
+        f"| until all GPUs were in use, s | {watching.all_at_work:.1f} | 60 |\n"
+        f"| most memory of the driver, MB | {watching.most_bytes / 1e6:.0f} | 1,000 |\n"
+        f"| longest the driver took for one, ms (all of it over tasks) | {1000 * (last - first) / tasks:.1f} | |\n"
+    )
+
+
+def main(arguments: list[str]) -> str:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("--models", type=int, default=8)
+    parser.add_argument("--seconds", type=float, default=10.0)
+    parser.add_argument("--tasks", type=int, default=10_000)
+    parser.add_argument("--gpus", type=int, default=64)
+    parser.add_argument("--scale", type=float, default=0.05)
+    parser.add_argument("--quick", action="store_true")
+    parser.add_argument("--save", action="store_true")
+    given = parser.parse_args(arguments)
+    if given.quick:
+        given.models, given.seconds, given.tasks, given.gpus, given.scale = 1, 0.1, 20, 2, 0.001
+    return "\n".join([
+        heading("Ray beside a serial build"), overhead(given.models, given.seconds),
+        crowd(given.tasks, given.gpus, given.scale),
+    ])  # fmt: skip
+
+
+if __name__ == "__main__":
+    publish(__file__, main(sys.argv[1:]))
