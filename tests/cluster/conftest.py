@@ -1,8 +1,9 @@
 """One small Ray cluster for all tests of a worker: three nodes on this machine, two GPUs that are only said to be."""
 
 import signal
+import socket
 from collections.abc import Iterator
-from contextlib import suppress
+from contextlib import ExitStack, suppress
 from typing import Any
 
 import pytest
@@ -21,8 +22,15 @@ def started(cluster: Any, **how: Any) -> Any:
     """A node that has joined the cluster; the first is its head."""
     for _ in range(STARTS - 1):
         with suppress(Exception):  # a bare one is what Ray raises
-            return cluster.add_node(**how, **NODE, wait=False)
-    return cluster.add_node(**how, **NODE, wait=False)
+            return cluster.add_node(**how, **NODE, **agents(), wait=False)
+    return cluster.add_node(**how, **NODE, **agents(), wait=False)
+
+
+def agents() -> dict[str, int]:
+    """Ports for a node's agents. It waits a quarter of a minute for those that choose their own, and then aborts."""
+    with ExitStack() as held:
+        free = [held.enter_context(socket.create_server(("127.0.0.1", 0))).getsockname()[1] for _ in range(3)]
+    return dict(zip(("metrics_agent_port", "runtime_env_agent_port", "dashboard_agent_listen_port"), free, strict=True))
 
 
 @pytest.fixture(scope="session")
