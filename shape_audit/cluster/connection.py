@@ -14,6 +14,8 @@ from shape_audit.errors import IncompleteError, MissingExtraError, first_line
 
 STORE_BYTES = 2**30
 """Of a Ray of our own: it carries records and partial sums, no weights."""
+STARTS = 3
+"""Of one: Ray gives up a node that does not answer for half a minute, which a busy machine may not do."""
 
 
 @contextmanager
@@ -35,18 +37,28 @@ def ray_session(address: str | None) -> Iterator[None]:
     if ray.is_initialized():
         yield
         return
-    own = {"address": "local", "include_dashboard": False, "object_store_memory": STORE_BYTES}
-    try:
-        with _signals_kept(), warnings.catch_warnings(action="ignore"):
-            ray.init(**({"address": address} if address else own), log_to_driver=False, logging_level="error")
-    except Exception as error:  # of a node that does not come up Ray raises just that
-        where = f"--ray-address {address}: no Ray cluster answers there" if address else "Ray could not be started here"
-        raise IncompleteError(f"{where} ({first_line(error)})") from error
+    with _signals_kept(), warnings.catch_warnings(action="ignore"):
+        _connect(address)
     try:
         yield
     finally:
         with _signals_kept():
             ray.shutdown()
+
+
+def _connect(address: str | None) -> None:
+    import ray
+
+    quiet = {"log_to_driver": False, "logging_level": "error"}
+    own = {"address": "local", "include_dashboard": False, "object_store_memory": STORE_BYTES}
+    for attempts_left in reversed(range(1 if address else STARTS)):
+        try:
+            ray.init(**({"address": address} if address else own), **quiet)
+            return
+        except Exception as error:  # of a node that does not come up Ray raises just that
+            where = f"--ray-address {address}: no Ray cluster answers there" if address else "Ray could not start here"
+            if not attempts_left:
+                raise IncompleteError(f"{where} ({first_line(error)})") from error
 
 
 @contextmanager
@@ -57,5 +69,5 @@ def _signals_kept() -> Iterator[None]:
     try:
         yield
     finally:
-        if is_main:
+        if is_main and before is not None:
             signal.signal(signal.SIGTERM, before)

@@ -27,7 +27,7 @@ from shape_audit.cluster.worker import News, Order, do_task
 from shape_audit.errors import ExitCode, IncompleteError, NotAuditableError, ShapeAuditError, UsageError, first_line
 
 MOST_WAITING = 32
-"""Tasks handed in that have not begun: enough to never leave a machine idle, few enough to hold in memory."""
+"""Tasks handed in that have not begun, or as many as there are GPUs, or else CPUs: no machine is left idle."""
 SHIP_SECONDS = 60.0
 """After which a worker sends partial results that have changed: what its death costs at most."""
 LOOK_SECONDS = 1.0
@@ -118,7 +118,7 @@ class RayEngine:
         has_more = True
         try:
             while has_more or self._running:
-                has_room = has_more and self._waiting < MOST_WAITING
+                has_room = has_more and self._waiting < self._most_waiting
                 if has_room:
                     task = next(left, None)
                     has_more = task is not None
@@ -144,6 +144,7 @@ class RayEngine:
             for node in found
         ]  # fmt: skip
         seen = memory_of_gpus([node["NodeID"] for node in found if node["Resources"].get("GPU")])
+        self._most_waiting = max(MOST_WAITING, int(sum(node.gpus or node.cpus for node in nodes)))
         self._room = ClusterRoom(nodes, self._options.gpu_bytes or seen, self._options.task_cpus)
         # CUDA holds on to the GPU that it first saw, and to memory there; other workers are used again
         self._worker = ray.remote(max_retries=0, max_calls=0 if seen is None else 1)(_on_worker)

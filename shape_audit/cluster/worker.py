@@ -71,6 +71,8 @@ def do_task(task: Task, order: Order, kept: Mapping[str, bytes], shared: Any, po
     post(News(order.number))
     with TemporaryDirectory(prefix="shape-audit-task-") as name, _in_folder(order.folder):
         desk = Desk(Path(name), shared, _Windows(order.number, post))
+        for folder in (desk.kept, desk.results):
+            folder.mkdir()
         if task.keepsakes is not None:
             task.keepsakes.write(kept, desk.kept)
         try:

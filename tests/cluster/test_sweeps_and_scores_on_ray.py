@@ -10,7 +10,6 @@ pytest.importorskip("lm_eval", reason="the extra eval is not installed")
 
 import shape_audit
 from shape_audit.cluster import ClusterOptions, scored
-from shape_audit.errors import NotAuditableError
 from shape_audit.records import read_record_folder
 from shape_audit.scores import ScoreOptions, ScoreRun, score
 from tests.cluster.test_audits_on_ray import CLUSTER, one_thread
@@ -52,10 +51,10 @@ def test_scores_and_their_files_come_back(
     monkeypatch.setenv("HF_HUB_OFFLINE", "1")
     how = {"questions": tmp_path / "TIGER-Lab" / "MMLU-Pro", "limit": 4, "device": "cpu"}
     (tmp_path / "none").mkdir()
-    (tmp_path / "none" / "config.json").write_text('{"model_type": "t5", "architectures": ["T5Model"]}')
+    (tmp_path / "none" / "config.json").write_text("{}")
     options = ScoreOptions.of(results=tmp_path / "ray", **how)
     found = dict(scored([str(tiny_llama), str(tmp_path / "none")], options, ClusterOptions.of(**CLUSTER)))
-    assert isinstance(found[str(tmp_path / "none")], NotAuditableError)
+    assert str(found[str(tmp_path / "none")]).startswith("none: there is no model.safetensors")
     run, alone = found[str(tiny_llama)], score(tiny_llama, results=tmp_path / "serial", **how)
     assert isinstance(run, ScoreRun) and alone is not None
     differing = {"date", "source"}
