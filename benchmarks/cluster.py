@@ -23,12 +23,11 @@ from tempfile import TemporaryDirectory
 from typing import Any
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
-os.environ |= {"OMP_NUM_THREADS": "1", "RAY_USAGE_STATS_ENABLED": "0", "RAY_memory_monitor_refresh_ms": "0",
-               "RAY_worker_niceness": "0"}  # fmt: skip
 
 import psutil
 
 import shape_audit
+from benchmarks.local_ray import QUIET, started
 from benchmarks.reporting import heading, publish
 from shape_audit.auditing import AuditOptions
 from shape_audit.cluster import (
@@ -82,10 +81,11 @@ class Watching(SilentCluster):
 @contextmanager
 def cluster(**node: Any) -> Iterator[str]:
     """A cluster of one node on this machine; its address."""
+    os.environ |= {"OMP_NUM_THREADS": "1", **QUIET}
     from ray.cluster_utils import Cluster
 
-    made = Cluster(head_node_args={"object_store_memory": 10**8, "include_dashboard": False, **node},
-                   initialize_head=True)  # fmt: skip
+    made = Cluster()
+    started(made, **node)
     try:
         yield made.address
     finally:

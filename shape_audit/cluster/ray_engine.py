@@ -9,6 +9,7 @@ import os
 import time
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from typing import Any
 
@@ -191,7 +192,8 @@ class RayEngine:
             attempt.since = attempt.since or time.monotonic()
             keepsakes = attempt.task.keepsakes
             if news.files and keepsakes is not None:
-                keepsakes.write(news.files, keepsakes.folder)
+                with suppress(OSError):  # a full disk here costs time, should the worker die, and no more
+                    keepsakes.write(news.files, keepsakes.folder)
 
     def _finished(self, attempt: _Attempt, reference: Any) -> Finished | None:
         """What became of a task; None where it is tried once more."""

@@ -8,9 +8,9 @@ import pytest
 
 pytest.importorskip("ray", reason="the extra cluster is not installed")
 
+from benchmarks.local_ray import started
 from shape_audit.cluster import ClusterOptions, Finished, RayEngine, Resources, SilentCluster, Standing, Task
 from shape_audit.errors import IncompleteError, NotAuditableError, TooLittleMemoryError
-from tests.cluster.conftest import started
 from tests.cluster.stand_ins import Counts, Dies, HasABug, HoldsGpu, Meets, Refuses, StandIn, StaysOn, WantsMemory
 
 pytestmark = pytest.mark.usefixtures("connected")
