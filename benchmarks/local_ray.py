@@ -11,6 +11,7 @@ STARTS = 5
 """Ray gives up a node that does not answer for half a minute; a machine that is busy with other tests may need more."""
 QUIET = {
     "RAY_USAGE_STATS_ENABLED": "0",
+    "RAY_raylet_start_wait_time_s": "600",
     "RAY_worker_niceness": "0",  # of 15 they wait for every other process on a busy machine
     "RAY_memory_monitor_refresh_ms": "0",  # else it kills workers where other programs take the machine's memory
 }

@@ -14,8 +14,9 @@ from shape_audit.errors import IncompleteError, MissingExtraError, first_line
 
 STORE_BYTES = 2**30
 """Of a Ray of our own: it carries records and partial sums, no weights."""
+SETTINGS = {"RAY_USAGE_STATS_ENABLED": "0", "RAY_raylet_start_wait_time_s": "300"}
 STARTS = 3
-"""Of one: Ray gives up a node that does not answer for half a minute, which a busy machine may not do."""
+"""Of a Ray of our own: a node gives up where its agents take a quarter of a minute, as on a busy machine they may."""
 
 
 @contextmanager
@@ -31,7 +32,8 @@ def ray_session(address: str | None) -> Iterator[None]:
     """
     if find_spec("ray") is None:
         raise MissingExtraError("--engine ray needs ray: pip install 'shape-audit[cluster]'")
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # read when it is imported
+    for name, value in SETTINGS.items():
+        os.environ.setdefault(name, value)  # read when it is imported
     import ray
 
     if ray.is_initialized():
