@@ -9,7 +9,6 @@ from typing import Annotated, Literal
 
 import typer
 
-from shape_audit.cli.assets import assets_folder
 from shape_audit.cli.declaring import Format, Output, command, exit_code, flag
 from shape_audit.cli.failures import failed
 from shape_audit.cli.sink import emit, note
@@ -17,6 +16,7 @@ from shape_audit.cluster import ClusterOptions
 from shape_audit.errors import ExitCode
 from shape_audit.escaping import json_text
 from shape_audit.linking import among_size
+from shape_audit.places import assets_folder
 from shape_audit.records import ScoreRecord
 from shape_audit.reports import scores_json, scores_markdown, scores_text
 from shape_audit.scores import ScoreOptions, ScoreRun, score
