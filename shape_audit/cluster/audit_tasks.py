@@ -15,7 +15,8 @@ from shape_audit.cluster.room import ClusterRoom
 from shape_audit.cluster.task import Desk, Keepsakes, Placed, Task
 from shape_audit.errors import IncompleteError, ShapeAuditError, UsageError
 from shape_audit.hub import parse_model
-from shape_audit.records import AuditRecord, ref_file_name, write_record
+from shape_audit.records import AuditRecord, ref_file_name
+from shape_audit.storage import check_record_folder, keep_record
 
 if TYPE_CHECKING:
     from shape_audit.models import MemoryPlan
@@ -105,6 +106,8 @@ def audits(
         UsageError: options that are for one process or one model.
     """
     _refuse_what_stays_here(options)
+    if options.keep.records is not None:
+        check_record_folder(options.keep.records)  # now rather than after the first audit
     with ray_session(cluster.ray_address):
         from shape_audit.cluster.ray_engine import RayEngine
 
@@ -132,7 +135,7 @@ def _kept(content: bytes, options: AuditOptions) -> AuditRecord | ShapeAuditErro
     record = AuditRecord.model_validate_json(content)
     if options.keep.records is not None:
         try:
-            write_record(record, options.keep.records)
+            keep_record(record, options.keep.records)
         except IncompleteError as error:
             return RecordNotWrittenError(str(error), record)
     return record
