@@ -16,21 +16,21 @@ class ClusterOptions(Spec):
 
     engine: Annotated[
         Literal["processes", "ray"],
-        Option("What runs the models: processes of this machine, or a Ray cluster.", panel="Cluster"),
+        Option("This machine's processes, or a Ray cluster.", panel="Cluster"),
     ] = "processes"
     ray_address: Annotated[
         str | None,
         Option(
-            "Ray cluster to run on, as Ray has it: auto, HOST:PORT, ray://HOST:10001.",
+            "Ray cluster: auto, HOST:PORT, ray://HOST:10001.",
             metavar="ADDRESS",
-            default="a Ray of its own on this machine",
+            default="one of its own, here",
             panel="Cluster",
         ),
     ] = None
     gpu_memory: Annotated[
         str | None,
         Option(
-            "Memory of the cluster's GPUs (80GiB), by which small models share one and large ones get several.",
+            "Memory of a GPU (80GiB), for small models to share, large ones to get several.",
             metavar="SIZE",
             default="what its nodes say",
             panel="Cluster",
