@@ -55,6 +55,10 @@ class NonFiniteError(IncompleteError):
     """A loss or gradient is infinite or not a number; the message names the site."""
 
 
+class TooLittleMemoryError(IncompleteError):
+    """A device or machine cannot hold what was asked of it; a smaller micro-batch or offloaded weights may fit."""
+
+
 class MissingExtraError(IncompleteError):
     """A part of the job needs an optional dependency that is not installed."""
 
@@ -167,12 +171,12 @@ FOREIGN: tuple[_Foreign, ...] = (
         f"{s}: HF_ENDPOINT or a proxy setting is not an address ({first_line(e)})", contains="Invalid IPv6 URL"),
     _Foreign("builtins", "ValueError", UsageError, lambda e, s:
         f"{s}: HF_ENDPOINT or a proxy setting is not an address ({first_line(e)})", contains="Port out of range"),
-    _Foreign("torch", "OutOfMemoryError", IncompleteError, lambda e, s:
+    _Foreign("torch", "OutOfMemoryError", TooLittleMemoryError, lambda e, s:
         f"{s}: out of memory on the device. Lower --micro-batch, --batch or --seq-len, or try --device-map disk"),
-    _Foreign("builtins", "RuntimeError", IncompleteError, lambda e, s:
+    _Foreign("builtins", "RuntimeError", TooLittleMemoryError, lambda e, s:
         f"{s}: out of memory. Lower --micro-batch, --batch or --seq-len, or try --device-map disk",
         contains="can't allocate memory"),
-    _Foreign("builtins", "MemoryError", IncompleteError, lambda e, s:
+    _Foreign("builtins", "MemoryError", TooLittleMemoryError, lambda e, s:
         f"{s}: out of memory. Lower --micro-batch, --batch or --seq-len, or try --device-map disk"),
     _Foreign("builtins", "ConnectionError", IncompleteError, lambda e, s:
         f"{s}: the Hub could not be reached. Check the network and try again"),

@@ -15,11 +15,11 @@ CONTRIBUTING = (PACKAGE.parent / "CONTRIBUTING.md").read_text(encoding="utf-8")
 OPEN_TO_ALL = tuple(re.findall(r"\w+", re.findall(r"^    ([\w, ]+?)  +open to all", CONTRIBUTING, re.MULTILINE)[0]))
 ROOMS = tuple(re.findall(r"^    (\w+)/  ", CONTRIBUTING, re.MULTILINE))
 """In the order in which CONTRIBUTING lists them."""
-HEAVY = {"torch", "transformers", "datasets", "accelerate", "lm_eval"}
+HEAVY = {"torch", "transformers", "datasets", "accelerate", "lm_eval", "ray"}
 LIGHT_ROOMS = (
     "records", "parallel", "hub", "interval", "yardsticks", "shape", "reports", "checks", "scores", "app", "cli"
 )  # fmt: skip
-FRONT_DOORS = ("loader", "calibration", "models", "interaction", "auditing", "leaderboard", "sweep")
+FRONT_DOORS = ("loader", "calibration", "models", "interaction", "auditing", "cluster", "leaderboard", "sweep")
 
 
 def imported(file: Path) -> set[tuple[str, bool]]:

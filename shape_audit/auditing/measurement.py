@@ -38,7 +38,7 @@ from shape_audit.shape import STORED_TWICE, UNTIED_WHEN_LOADED, untied_shape
 
 if TYPE_CHECKING:
     from shape_audit.interaction import MeasurementProtocol
-    from shape_audit.models import LoadedModel
+    from shape_audit.models import LoadedModel, Machine
 
 
 @dataclass(frozen=True)
@@ -237,8 +237,17 @@ def _micro_batch(run: _Run, partial: PartialResults | None, options: AuditOption
     return saved if saved is not None and saved <= planned else planned
 
 
-def planned_memory(subject: Subject, options: AuditOptions, progress: Progress, processes: SingleProcess) -> MemoryPlan:
+def planned_memory(
+    subject: Subject,
+    options: AuditOptions,
+    progress: Progress,
+    processes: SingleProcess,
+    machine: Machine | None,
+) -> MemoryPlan:
     """What `measure` would take. A text is not read for it; a file of windows is, for it says how long they are.
+
+    Args:
+        machine: where it would be measured; None for here.
 
     Raises: as `measure` does, and `audit_memory`.
     """
@@ -252,5 +261,5 @@ def planned_memory(subject: Subject, options: AuditOptions, progress: Progress, 
     else:
         source = WindowSource(subject, options, progress)
         size = source.seq_len, source.counts[-1]
-    device = chosen_device(options.load.device, processes)
-    return audit_memory(subject, protocol_of(options.measure.protocol), options, size, device).plan
+    where = machine or chosen_device(options.load.device, processes)
+    return audit_memory(subject, protocol_of(options.measure.protocol), options, size, where).plan

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING
 
 from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.subject import Subject
-from shape_audit.errors import IncompleteError, UsageError
+from shape_audit.errors import TooLittleMemoryError, UsageError
 from shape_audit.models import MemoryPlan, memory_advice
 from shape_audit.parallel import SingleProcess
 from shape_audit.reports import shortage
@@ -20,17 +20,21 @@ if TYPE_CHECKING:
     import torch
 
     from shape_audit.interaction import MeasurementProtocol
-    from shape_audit.models import PlannedMemory, WeightPlacement
+    from shape_audit.models import Machine, PlannedMemory, WeightPlacement
 
 
 def audit_memory(
-    subject: Subject, protocol: MeasurementProtocol, options: AuditOptions, size: tuple[int, int], device: torch.device
+    subject: Subject,
+    protocol: MeasurementProtocol,
+    options: AuditOptions,
+    size: tuple[int, int],
+    device: torch.device | Machine,
 ) -> PlannedMemory:
     """Where an audit's weights go and what its pass will take, see `plan_weights`. Nothing is loaded yet.
 
     Args:
         size: seq_len, and how many windows there may be.
-        device: where it will be computed.
+        device: where it will be computed, here or on another machine.
 
     Raises:
         UsageError: a device map that fits neither the model nor the machine, or one beside several processes.
@@ -51,10 +55,10 @@ def refuse_what_cannot_fit(plan: MemoryPlan) -> None:
     A GPU says so itself, and then smaller micro-batches are tried.
 
     Raises:
-        IncompleteError: it cannot.
+        TooLittleMemoryError: it cannot.
     """
     if not all(memory.lasting_fits for memory in plan.devices if memory.device == "cpu"):
-        raise IncompleteError(f"{plan.model}: too little memory: {shortage(plan)}; use {plan.advice}")
+        raise TooLittleMemoryError(f"{plan.model}: too little memory: {shortage(plan)}; use {plan.advice}")
 
 
 @contextmanager

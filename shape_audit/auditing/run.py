@@ -35,7 +35,7 @@ from shape_audit.storage import check_record_folder, keep_record
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
 
-    from shape_audit.models import MemoryPlan
+    from shape_audit.models import Machine, MemoryPlan
 
 MEASURE_PACKAGES = ("torch", "transformers", "safetensors", "pyarrow", "scipy")
 
@@ -107,11 +107,15 @@ def plan_memory(
     *,
     progress: Progress | None = None,
     processes: SingleProcess | None = None,
+    machine: Machine | None = None,
     **changes: Any,
 ) -> MemoryPlan:
     """What `audit` with the same arguments would take of the memory there is now; no weights are read.
 
         shape_audit.plan_memory("org/name", device_map="disk").fits
+
+    Args:
+        machine: where it would be measured; None for here.
 
     Raises:
         MissingExtraError: the extra `measure` is not installed.
@@ -120,7 +124,7 @@ def plan_memory(
     options = AuditOptions.given(options, changes, "plan_memory()")
     with translate_errors(str(model)):
         ref = parse_model(model, subfolder=options.read.subfolder, variant=options.read.variant)
-        return _plan(ref, options, progress or Silent(), processes or _processes())
+        return _plan(ref, options, progress or Silent(), processes or _processes(), machine)
 
 
 def _processes() -> SingleProcess:
@@ -177,7 +181,9 @@ def _audit(ref: ModelRef, options: AuditOptions, phases: Phases, processes: Sing
     return _finished(measured.added_to(record), options, processes)
 
 
-def _plan(ref: ModelRef, options: AuditOptions, progress: Progress, processes: SingleProcess) -> MemoryPlan:
+def _plan(
+    ref: ModelRef, options: AuditOptions, progress: Progress, processes: SingleProcess, machine: Machine | None
+) -> MemoryPlan:
     if options.shape_only:
         raise UsageError("--dry-run is about a measurement, of which --shape-only does none; leave one of them out")
     progress.step("reading config and tensor headers")
@@ -188,7 +194,7 @@ def _plan(ref: ModelRef, options: AuditOptions, progress: Progress, processes: S
         raise MissingExtraError(f"what a measurement would take needs {missing}: pip install 'shape-audit[measure]'")
     from shape_audit.auditing.measurement import planned_memory
 
-    return planned_memory(subject, options, progress, processes)
+    return planned_memory(subject, options, progress, processes, machine)
 
 
 def _subject(checkpoint: Checkpoint, reading: ShapeReading, options: AuditOptions) -> Subject:

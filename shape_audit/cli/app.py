@@ -26,7 +26,7 @@ COMMANDS = {
     "check": ("check", "check_model", "Check a model before it is released; made for CI."),
     "rules": ("rules", "list_rules", "List the rules of `shape-audit check`."),
     "explain": ("rules", "explain", "Say what a rule looks for, why that matters and what to do."),
-    "score": ("score", "score_model", "Run MMLU-Pro on a model with lm-eval."),
+    "score": ("score", "score_models", "Run MMLU-Pro on a model with lm-eval."),
     "scores": ("scores", "list_scores", "List the MMLU-Pro scores known for a model."),
     "link": ("link", "link", "Relate the shapes of real models to their MMLU-Pro scores."),
     "interval": ("interval", "interval", "Derive the efficient interaction interval from a sweep."),

@@ -1,6 +1,6 @@
 """Progress on stderr, drawn while it is open and gone afterwards; nothing where stderr is no terminal.
 
-One bar for each of the three things that a user waits for: an audit, a leaderboard's build, a sweep.
+One bar for each thing that a user waits for: an audit, a leaderboard's build, a sweep, work on a cluster.
 """
 
 from __future__ import annotations
@@ -23,10 +23,13 @@ from rich.progress import (
 
 from shape_audit.cli.interruption import stop_if_interrupted
 from shape_audit.cli.sink import note
+from shape_audit.cluster import Standing
 from shape_audit.escaping import on_a_line
 
 SPEED_PERIOD = 300.0
 """Seconds over which a sweep's speed is averaged for the time left."""
+LINE_SECONDS = 60.0
+"""After which a log is told where work on a cluster is."""
 
 
 class _Bar:
@@ -92,18 +95,58 @@ class BuildBar(_Bar):
         )
         self._models = self._bar.add_task("models", total=None)
         self._audit = self._bar.add_task("", total=None)
-        self._name = ""
+        self._name, self._log = "", _ClusterLog()
 
     def model(self, name: str, done: int, total: int) -> None:
         self._update(self._models, completed=done, total=total)
         self._name = name
         self._bar.reset(self._audit, description=on_a_line(name), total=None)
 
+    def standing(self, now: Standing) -> None:
+        self._update(self._models, completed=now.done, total=now.total, description=f"models: {_at_work(now)}")
+        if self._bar.disable:
+            self._log.tell(now)
+
     def step(self, text: str) -> None:
         self._update(self._audit, description=f"{self._name}: {text}")
 
     def windows(self, done: int, total: int, tokens: int) -> None:
         self._update(self._audit, completed=done, total=total)
+
+
+class ClusterBar(_Bar):
+    """A `cluster.ClusterProgress`; where stderr is no terminal, a line a minute."""
+
+    def __init__(self) -> None:
+        super().__init__(
+            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
+        )
+        self._models = self._bar.add_task("models", total=None)
+        self._log = _ClusterLog()
+
+    def standing(self, now: Standing) -> None:
+        self._update(self._models, completed=now.done, total=now.total, description=f"models: {_at_work(now)}")
+        if self._bar.disable:
+            self._log.tell(now)
+
+
+class _ClusterLog:
+    """Says where work on a cluster is, now and then."""
+
+    def __init__(self) -> None:
+        self._said = time.monotonic()
+
+    def tell(self, now: Standing) -> None:
+        if time.monotonic() - self._said < LINE_SECONDS:
+            return
+        self._said = time.monotonic()
+        left = "" if now.seconds_left is None else f", about {now.seconds_left / 60:,.0f} minutes left"
+        note(f"{now.done:,} of {now.total:,} models done, {_at_work(now)}{left}")
+
+
+def _at_work(now: Standing) -> str:
+    retried = f", {now.retried:,} begun again" if now.retried else ""
+    return f"{now.running:,} running, {now.waiting:,} waiting{retried}, {now.gpu_hours:,.1f} GPU-hours"
 
 
 class SweepBar(_Bar):
@@ -120,7 +163,7 @@ class SweepBar(_Bar):
         )
         self._whole = self._bar.add_task("sweep", total=None, detail="")
         self._model = self._bar.add_task("", total=None, detail="")
-        self._name = ""
+        self._name, self._log = "", _ClusterLog()
 
     def sweep(self, done: float, total: float) -> None:
         self._update(self._whole, completed=done, total=total)
@@ -136,6 +179,11 @@ class SweepBar(_Bar):
         description = f"{self._name}: {text}" if self._name else text
         self._bar.remove_task(self._model)  # a total, once known, cannot be taken back
         self._model = self._bar.add_task(on_a_line(description), total=None, detail="")
+
+    def standing(self, now: Standing) -> None:
+        self._update(self._whole, completed=now.done, total=now.total, detail=_at_work(now))
+        if self._bar.disable:
+            self._log.tell(now)
 
     def training(self, step: int, steps: int, tokens_per_second: float, loss: float) -> None:
         detail = f"{step:,}/{steps:,}, {loss:.2f} nats, {tokens_per_second / 1000:.1f} kB/s"

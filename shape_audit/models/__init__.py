@@ -16,6 +16,7 @@ from shape_audit.models.device_map import DeviceMap, parse_device_map, parse_max
 from shape_audit.models.options import Device, LoadOptions
 
 if TYPE_CHECKING:
+    from shape_audit.models.available_memory import Machine
     from shape_audit.models.blocks import find_blocks
     from shape_audit.models.checkpointing import check_same_losses, not_checkpointed
     from shape_audit.models.forward_faults import model_faults
@@ -42,6 +43,7 @@ __all__ = [
     "FreePages",
     "LoadOptions",
     "LoadedModel",
+    "Machine",
     "MemoryPlan",
     "PassSize",
     "PlannedMemory",
@@ -79,6 +81,7 @@ __getattr__ = lazy_names(
         "MemoryPlan": "memory_estimate",
         "memory_advice": "memory_estimate",
         "LoadedModel": "loading",
+        "Machine": "available_memory",
         "PassSize": "memory_plan",
         "PlannedMemory": "memory_plan",
         "WeightPlacement": "weight_placement",

@@ -5,6 +5,8 @@ from __future__ import annotations
 import os
 import resource
 import sys
+from collections.abc import Mapping
+from dataclasses import dataclass
 from pathlib import Path
 
 import torch
@@ -12,6 +14,30 @@ import torch
 CGROUPS = Path("/sys/fs/cgroup")
 """Where a container's own limit stands; what the machine has beyond it is not to be had."""
 OWN_CGROUPS = Path("/proc/self/cgroup")
+
+
+@dataclass(frozen=True)
+class Machine:
+    """Where a pass is to be computed.
+
+    Attributes:
+        available: device name -> bytes that are free; nothing is known of devices that are missing.
+        held: bytes of CPU memory that the process holds already.
+    """
+
+    device: torch.device
+    available: Mapping[str, int]
+    held: int
+
+    @classmethod
+    def here(cls, device: torch.device) -> Machine:
+        """This machine, as it is now."""
+        return cls(device, available_memory(device), held_ram())
+
+    @classmethod
+    def elsewhere(cls, device: torch.device) -> Machine:
+        """Another machine, with a process like this one; how much is free there is for it to see."""
+        return cls(device, {}, held_ram())
 
 
 def available_memory(device: torch.device) -> dict[str, int]:

@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from shape_audit.hub import Checkpoint, config_folder, element_bits
-from shape_audit.models.available_memory import available_memory, held_ram
+from shape_audit.models.available_memory import Machine
 from shape_audit.models.device_map import parse_device_map, parse_max_memory
 from shape_audit.models.loading import (
     DTYPES,
@@ -75,23 +75,24 @@ def input_memory(shape: ModelShape, size: PassSize, element_bytes: int) -> int:
 
 
 def plan_weights(
-    checkpoint: Checkpoint, shape: ModelShape, size: PassSize, load: LoadOptions, device: torch.device
+    checkpoint: Checkpoint, shape: ModelShape, size: PassSize, load: LoadOptions, device: torch.device | Machine
 ) -> PlannedMemory:
     """Settle where weights go, and count. Reads config and headers, never weights.
 
     Args:
-        device: where it will be computed, but for weights with a device map of their own.
+        device: where it will be computed, but for weights with a device map of their own; of this machine, or with
+            what is known of another one.
 
     Raises:
         UsageError: the device map fits neither the model nor the machine.
         IncompleteError, NotAuditableError: a config that no model can be built from.
         huggingface_hub and httpx2 errors: see `errors.FOREIGN`.
     """
-    computing = device
+    machine = device if isinstance(device, Machine) else Machine.here(device)
+    computing = machine.device
     if load.device_map is not None and computing.type == "mps":
         computing = torch.device("cpu")
     model_class = imported_class(checkpoint)
-    held, available = held_ram(), available_memory(computing)
     torch_dtype = DTYPES[dtype_of_pass(checkpoint, load.dtype)]
     item = torch_dtype.itemsize
     of_sites = {
@@ -116,7 +117,7 @@ def plan_weights(
             parse_device_map(load.device_map),
             DeviceRoom(
                 computing,
-                available,
+                machine.available,
                 limits=parse_max_memory(load.max_memory) if load.max_memory else {},
                 reserved=sum(of_sites.values()) + recomputed.logits + blocks,
             ),
@@ -133,7 +134,7 @@ def plan_weights(
     )
     loading = _loading_bytes(checkpoint, torch_dtype, is_placed=load.device_map is not None)
     chosen, devices = with_activations(
-        _lasting(placement, of_sites, available, held=held, loading=loading),
+        _lasting(placement, of_sites, machine, loading=loading),
         forward,
         micro_batch=load.micro_batch,
         windows=size.windows,
@@ -181,18 +182,16 @@ def _loading_bytes(checkpoint: Checkpoint, dtype: torch.dtype, *, is_placed: boo
 
 
 def _lasting(
-    placement: WeightPlacement, of_sites: Mapping[int, int], available: Mapping[str, int], *, held: int, loading: int
+    placement: WeightPlacement, of_sites: Mapping[int, int], machine: Machine, *, loading: int
 ) -> list[DeviceMemory]:
     """What each memory holds from the first micro-batch to the last; the disk comes last.
 
     Args:
         of_sites: position of a site -> bytes of its sums, which are where its gradient is.
-        available: device -> bytes that are free.
-        held: bytes of CPU memory that the process holds already.
         loading: bytes of weight files, see `_loading_bytes`.
     """
-    processes = {"cpu": held + WORKING_BYTES}
-    available = {name: free + processes.get(name, 0) for name, free in available.items()}
+    processes = {"cpu": machine.held + WORKING_BYTES}
+    available = {name: free + processes.get(name, 0) for name, free in machine.available.items()}
     sums: dict[str, int] = {}
     for site, size in of_sites.items():
         device = placement.main_device if site <= 0 else placement.block_devices[site - 1]

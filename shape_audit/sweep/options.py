@@ -4,10 +4,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Literal
 
+from shape_audit.cluster import ClusterOptions
 from shape_audit.errors import UsageError
 from shape_audit.shape import family_named, parse_budget
 from shape_audit.spec import Option, Spec
@@ -86,8 +87,11 @@ class SweepOptions(Spec):
     save_seconds: Annotated[
         float, Option("Seconds after which a training is saved again.", at_least=0, panel="Advanced")
     ] = 60.0
+    cluster: ClusterOptions = field(default_factory=ClusterOptions)
 
     def check(self) -> None:
+        if self.cluster.uses_ray and self.precision == "auto":
+            raise UsageError("--engine ray: what hardware workers have is not known here; give --precision")
         if self.eval_bytes is not None and self.eval_bytes <= self.seq_len:
             raise UsageError(
                 f"--eval-bytes {self.eval_bytes}: less than a window of --seq-len {self.seq_len} and its target"

@@ -5,9 +5,10 @@ from __future__ import annotations
 from typing import Protocol
 
 from shape_audit.auditing import Progress, Silent
+from shape_audit.cluster import ClusterProgress, SilentCluster
 
 
-class SweepProgress(Progress, Protocol):
+class SweepProgress(Progress, ClusterProgress, Protocol):
     """Told what the sweep is doing; audits of its models speak to it as to any `auditing.Progress`."""
 
     def sweep(self, done: float, total: float) -> None:
@@ -20,7 +21,7 @@ class SweepProgress(Progress, Protocol):
         """So many steps are done, at this speed in this session; `loss` is that of the last ones, in nats per byte."""
 
 
-class SilentSweep(Silent):
+class SilentSweep(Silent, SilentCluster):
     """No progress shown."""
 
     def sweep(self, done: float, total: float) -> None: ...

@@ -65,6 +65,8 @@ def run_sweep(
     settled = SweepOptions.given(options, changes, "run_sweep()")
     _check_installed()
     with translate_errors("the sweep"):
+        if settled.cluster.uses_ray:
+            return _run_on_cluster(settled, progress or SilentSweep(), processes or processes_of_run())
         return _run(settled, progress or SilentSweep(), processes or processes_of_run())
 
 
@@ -97,7 +99,9 @@ def _plan(options: SweepOptions, progress: SweepProgress) -> SweepPlan:
         )
 
 
-def _run(options: SweepOptions, progress: SweepProgress, processes: SingleProcess) -> list[SweepRow]:
+def _run(
+    options: SweepOptions, progress: SweepProgress, processes: SingleProcess, text: SweepText | None = None
+) -> list[SweepRow]:
     from shape_audit.hub import quiet_transformers
     from shape_audit.models import chosen_device
     from shape_audit.sweep.one_model import OneModel
@@ -112,7 +116,7 @@ def _run(options: SweepOptions, progress: SweepProgress, processes: SingleProces
     processes.join(device)
     if not processes.is_first:
         progress = SilentSweep()
-    text = _read_text(options, progress)
+    text = text or _read_text(options, progress)
     precision = chosen_precision(device, options.precision)
     accelerator = accelerator_for(device, precision)
     if options.batch < processes.size:
@@ -144,6 +148,23 @@ def _run(options: SweepOptions, progress: SweepProgress, processes: SingleProces
         folder.unlock()
     asked = {model_name(shape, seed) for shape, seed in cells}
     return [row for row in in_order(rows) if row.name in asked]
+
+
+def _run_on_cluster(options: SweepOptions, progress: SweepProgress, processes: SingleProcess) -> list[SweepRow]:
+    from shape_audit.sweep.cluster_run import train_on_cluster
+
+    if processes.size > 1:
+        raise UsageError("--engine ray is for one process, which hands work to the cluster; leave out the launcher")
+    return train_on_cluster(options, _read_text(options, progress), progress)
+
+
+def run_with_text(options: SweepOptions, text: SweepText, progress: SweepProgress) -> list[SweepRow]:
+    """A part of a sweep, by this process alone, on texts that have been read elsewhere.
+
+    Raises:
+        ShapeAuditError: as `run_sweep` says.
+    """
+    return _run(options, progress, SingleProcess(), text)
 
 
 def _cells(options: SweepOptions) -> list[tuple[PlannedShape, int]]:

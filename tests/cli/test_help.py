@@ -23,7 +23,18 @@ def test_help_of_an_audit_fits_two_screens_and_has_groups(capsys: pytest.Capture
     shown = capsys.readouterr().out
     assert len(shown.splitlines()) <= 100 and max(map(len, shown.splitlines())) <= 100
     found = headings(shown)
-    assert found == ["Arguments", "Model", "Text", "Measurement", "Hardware", "Scores", "Output", "Advanced", "Options"]
+    assert found == [
+        "Arguments",
+        "Model",
+        "Text",
+        "Measurement",
+        "Hardware",
+        "Scores",
+        "Cluster",
+        "Output",
+        "Advanced",
+        "Options",
+    ]
 
 
 @pytest.mark.parametrize(

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
@@ -21,6 +22,7 @@ from shape_audit.cli.failures import failed
 from shape_audit.cli.interruption import Interruptible
 from shape_audit.cli.process_clock import process_seconds
 from shape_audit.cli.sink import emit, is_watched, note
+from shape_audit.cluster import ClusterOptions
 from shape_audit.errors import ExitCode, IncompleteError, UsageError
 from shape_audit.escaping import json_text
 from shape_audit.parallel import SingleProcess, processes_of_run
@@ -37,6 +39,7 @@ def audit_models(
         list[str], typer.Argument(metavar="MODEL", help="org/name, org/name@revision, a folder, or builtin:NAME.")
     ],
     options: AuditOptions,
+    cluster: ClusterOptions,
     num_processes: Annotated[
         int | None,
         flag(
@@ -76,6 +79,8 @@ def audit_models(
         if options.shape_only:
             raise UsageError("--shape-only measures nothing to draw; leave out --figures")
         check_writable(figures, what="figures", option="--figures")
+    if cluster.uses_ray and (is_dry_run or num_processes is not None or runs_mmlu_pro):
+        raise UsageError("--engine ray shares models out; leave out --dry-run, --num-processes and --score")
     processes = processes_of_run()
     if processes.note:
         note(f"shape-audit: {processes.note}")
@@ -98,7 +103,7 @@ def audit_models(
 
             return exit_code(dry_run(models, options, (format, output), debug))
         audits = _Audits(options, processes, copy, debug)
-        codes = audits.of(models, format, output)
+        codes = audits.of(models, (format, output), cluster)
     if figures is not None and processes.is_first:
         from shape_audit.auditing import write_use_figure
 
@@ -113,6 +118,9 @@ def _with_folders(options: AuditOptions, records: Path, runs_mmlu_pro: bool) -> 
     runs = assets_folder("scores")
     score = ScoreOptions(results=runs, device=options.load.device, retries=options.read.retries)
     return options.but(records=records, partial=records / "partial", runs=runs, score=score if runs_mmlu_pro else None)
+
+
+Form = tuple[Literal["text", "json", "markdown"], Path | None]
 
 
 class _Audits:
@@ -133,16 +141,34 @@ class _Audits:
         """What was found, without models of which only the shape is known."""
         return [record for record in self._found if record.interaction is not None]
 
-    def of(self, models: list[str], format: Literal["text", "json", "markdown"], output: Path | None) -> set[ExitCode]:
-        """Audit them one by one and show what was found; the exit codes that occurred."""
+    def of(self, models: list[str], form: Form, cluster: ClusterOptions) -> set[ExitCode]:
+        """Audit them, one by one or on a cluster, and show what was found; the exit codes that occurred."""
         codes = {ExitCode.CLEAN}
         try:
-            for model in models:
-                codes.add(self._audit(model))
+            for code in self._audit_on(cluster, models) if cluster.uses_ray else map(self._audit, models):
+                codes.add(code)
         finally:  # also where Ctrl-C ends the work: what is finished is shown
             if self._processes.is_first:
-                codes.add(self._show(format, output, several=len(models) > 1))
+                codes.add(self._show(*form, several=len(models) > 1))
         return codes
+
+    def _audit_on(self, cluster: ClusterOptions, models: list[str]) -> Iterator[ExitCode]:
+        from shape_audit.cli.progress import ClusterBar
+        from shape_audit.cluster import audits
+
+        found: dict[str, AuditRecord] = {}
+        try:
+            with ClusterBar() as progress:
+                for model, one in audits(models, self._options, cluster, progress=progress):
+                    if isinstance(one, AuditRecord | RecordNotWrittenError):
+                        found[model] = one if isinstance(one, AuditRecord) else one.record
+                    if isinstance(one, AuditRecord):
+                        self._written.append(one)
+                        self._copy.send_if_due()
+                    else:
+                        yield failed(one, subject=model, debug=self._debug)
+        finally:  # as they were asked for, however they came
+            self._found += [found[model] for model in dict.fromkeys(models) if model in found]
 
     def _audit(self, model: str) -> ExitCode:
         try:

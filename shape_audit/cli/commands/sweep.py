@@ -64,6 +64,8 @@ def run(
     processes = processes_of_run()
     if processes.note:
         note(f"shape-audit: {processes.note}")
+    if num_processes is not None and options.cluster.uses_ray:
+        raise UsageError("--engine ray shares models out; leave out --num-processes")
     if num_processes is not None and not is_plan:
         if processes.size == 1 and num_processes != 1:
             return launch(context.obj, num_processes)

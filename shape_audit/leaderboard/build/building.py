@@ -71,6 +71,8 @@ def build_leaderboard(
     processes = processes or processes_of_run()
     if options.jobs > 1 and processes.size > 1:
         raise UsageError("--jobs is for one process; under a launcher all processes audit one model at a time")
+    if options.cluster.uses_ray and processes.size > 1:
+        raise UsageError("--engine ray is for one process, which hands work to the cluster; leave out the launcher")
     with working_copy(folder, is_kept_path, writes=processes.is_first, removable=is_failure_path) as copy:
         return _built(manifest, copy, options, progress or SilentBuild(), processes)
 
@@ -97,7 +99,7 @@ def _built(
     missing = [name for name, revision in revisions.items() if revision is None]
     # Of a build that measured, perhaps in shares: that the shape can be found does not make them good.
     unmeasured = {} if options.measure else read_failures(folder, measuring)
-    for name, outcome in audit_all(missing, given, options.jobs, progress, processes):
+    for name, outcome in audit_all(missing, given, options, progress, processes):
         revisions[name] = outcome.revision
         if name in unmeasured and _has_changed(unmeasured[name], outcome):
             del unmeasured[name]

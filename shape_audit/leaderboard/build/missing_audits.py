@@ -15,22 +15,25 @@ from shape_audit.auditing import (
     Silent,
     audit,
 )
-from shape_audit.errors import IncompleteError, NotAuditableError, UsageError
+from shape_audit.cluster import ClusterProgress, SilentCluster, audits
+from shape_audit.errors import IncompleteError, NotAuditableError, ShapeAuditError, UsageError
+from shape_audit.leaderboard.build.options import BuildOptions
 from shape_audit.leaderboard.build.record_folder import Failure
 from shape_audit.parallel import SingleProcess
+from shape_audit.records import AuditRecord
 
 if TYPE_CHECKING:
     from concurrent.futures import Future, ProcessPoolExecutor, ThreadPoolExecutor
 
 
-class BuildProgress(Progress, Protocol):
+class BuildProgress(Progress, ClusterProgress, Protocol):
     """Told about the whole build too."""
 
     def model(self, name: str, done: int, total: int) -> None:
         """A model is at work, or, of several at a time, done; so many are done of all that need an audit."""
 
 
-class SilentBuild(Silent):
+class SilentBuild(Silent, SilentCluster):
     """No progress shown."""
 
     def model(self, name: str, done: int, total: int) -> None: ...
@@ -52,7 +55,7 @@ class Outcome:
 
 
 def audit_all(
-    names: Sequence[str], options: AuditOptions, jobs: int, progress: BuildProgress, processes: SingleProcess
+    names: Sequence[str], options: AuditOptions, how: BuildOptions, progress: BuildProgress, processes: SingleProcess
 ) -> Iterator[tuple[str, Outcome]]:
     """Audit models, each to a record in the record folder of the options, and give what became of each as it is done.
 
@@ -62,6 +65,11 @@ def audit_all(
         MissingExtraError: the extra `measure` is not installed.
         IncompleteError: no record can be written, so that going on would be for nothing.
     """
+    jobs = how.jobs
+    if how.cluster.uses_ray:
+        for name, found in audits(names, options, how.cluster, progress=progress):
+            yield name, _outcome_on_cluster(name, found, options)
+        return
     if jobs == 1:
         for done, name in enumerate(names):
             progress.model(name, done, len(names))
@@ -90,13 +98,26 @@ def outcome_of(
 ) -> Outcome:
     """Audit one model. What cannot be measured is audited for its shape, if it has one."""
     try:
-        model = audit(name, options, progress=progress, processes=processes).model
-        return Outcome(model.revision, model.source == "hub")
+        return _measured(audit(name, options, progress=progress, processes=processes))
     except (MeasurementNotInstalledError, RecordNotWrittenError):
         raise
     except (NotAuditableError, IncompleteError, UsageError) as error:
-        shape = Outcome() if options.shape_only else outcome_of(name, _shape_only(options))
-        return replace(shape, failure=Failure(str(error), shape.revision))
+        return _failed(name, error, options)
+
+
+def _outcome_on_cluster(name: str, found: AuditRecord | ShapeAuditError, options: AuditOptions) -> Outcome:
+    if isinstance(found, RecordNotWrittenError):
+        raise found
+    return _failed(name, found, options) if isinstance(found, ShapeAuditError) else _measured(found)
+
+
+def _measured(record: AuditRecord) -> Outcome:
+    return Outcome(record.model.revision, record.model.source == "hub")
+
+
+def _failed(name: str, error: ShapeAuditError, options: AuditOptions) -> Outcome:
+    shape = Outcome() if options.shape_only else outcome_of(name, _shape_only(options))
+    return replace(shape, failure=Failure(str(error), shape.revision))
 
 
 def _shape_only(options: AuditOptions) -> AuditOptions:

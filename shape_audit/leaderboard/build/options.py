@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Annotated
 
+from shape_audit.cluster import ClusterOptions
 from shape_audit.errors import UsageError
 from shape_audit.hub import DEFAULT_RETRIES
 from shape_audit.models import Device
@@ -45,6 +46,7 @@ class BuildOptions(Spec):
     retries: Annotated[int, Option("Retries after a transient network error.", at_least=0, panel="Advanced")] = (
         DEFAULT_RETRIES
     )
+    cluster: ClusterOptions = field(default_factory=ClusterOptions)
 
     @property
     def share(self) -> tuple[int, int]:
@@ -55,6 +57,10 @@ class BuildOptions(Spec):
 
     def check(self) -> None:
         self.share  # noqa: B018 (refuses what is none)
+        if self.cluster.uses_ray and not self.measure:
+            raise UsageError("--engine ray is for measuring: add --measure, or leave it out and see --jobs")
+        if self.cluster.uses_ray and self.jobs > 1:
+            raise UsageError("--jobs is for this machine's processes; with --engine ray the cluster's room decides")
 
 
 def parse_shard(text: str) -> tuple[int, int]:
