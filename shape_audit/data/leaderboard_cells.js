@@ -34,6 +34,9 @@ const mayTick = (row) => !row.failure || hasProfile(row);
 const nameOf = (row) => row.hub
   ? `<a href="https://huggingface.co/${text(row.model)}" rel="noopener noreferrer">${text(row.model)}</a>` : text(row.model);
 
+const licenseCell = (row) => !isKnown(row.license) ? DASH : row.license_href
+  ? `<a href="${text(row.license_href)}" rel="noopener noreferrer">${text(row.license)}</a>` : text(row.license);
+
 function modelCell(row) {
   const failure = row.failure ? `<span class="why">${FAILED}: ${text(row.failure)}</span>` : "";
   return (

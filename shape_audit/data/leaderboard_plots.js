@@ -133,14 +133,15 @@ function drawPhase() {
   }, CONFIG);
 }
 
-// What any two of can be held against each other; the third entry: whether to begin with a logarithmic axis.
+// What any two of can be held against each other: its words, its value, and the axis to begin with, linear if none.
 const QUANTITIES = {
   score: ["MMLU-Pro, %", (row) => (data.protocols.length && row.cells[0].length ? 100 * shown(row, 0)[0].value : null)],
-  params: ["parameters", (row) => row.params, true],
-  r_dw: ["R_D/W", (row) => row.r, true],
+  params: ["parameters", (row) => row.params, "log"],
+  released: ["release date", (row) => row.released, "date"],
+  r_dw: ["R_D/W", (row) => row.r, "log"],
   shape_cost: ["cost, % of loss", (row) => (isKnown(row.cost) ? 100 * row.cost : null)],
   layers: ["layers", (row) => row.layers],
-  width: ["width", (row) => row.width, true],
+  width: ["width", (row) => row.width, "log"],
   bits: ["bits per byte", (row) => ranked(row, "bits")],
   used: ["width used, %", (row) => (isKnown(ranked(row, "used")) ? 100 * ranked(row, "used") : null)],
   functional: ["width that matters, %", (row) => (isKnown(ranked(row, "functional")) ? 100 * ranked(row, "functional") : null)],
@@ -150,10 +151,10 @@ const QUANTITIES = {
 const control = (name) => document.getElementById(name);
 const known = Object.keys(QUANTITIES).filter((name) => data.rows.some((row) => isKnown(QUANTITIES[name][1](row))));
 
-function axisChosen(name, logarithmic = Boolean(QUANTITIES[name]?.[2])) {
+function axisChosen(name) {
   return (end) => {
     control(`axis-${end}`).value = name;
-    control(`log-${end}`).checked = logarithmic;
+    control(`log-${end}`).checked = QUANTITIES[name]?.[2] === "log";
   };
 }
 
@@ -164,6 +165,8 @@ for (const [end, first] of [["x", "params"], ["y", known.includes("score") ? "sc
   control(`log-${end}`).addEventListener("change", drawAny);
 }
 
+const said = (value) => (typeof value === "string" ? value : significant(value));
+
 function drawAny() {
   const [x, y] = ["x", "y"].map((end) => QUANTITIES[control(`axis-${end}`).value]);
   const rows = x && y ? shownRows().filter((row) => isKnown(x[1](row)) && isKnown(y[1](row))) : [];
@@ -173,12 +176,15 @@ function drawAny() {
   const traces = Object.keys(FORMS).map((side) => {
     const some = rows.filter((row) => row.side === side);
     return { type: "scatter", mode: "markers", name: side, x: some.map(x[1]), y: some.map(y[1]), hoverinfo: "text",
-      hovertext: some.map((row) => `${hover(row)}<br>${lines(`${x[0]} ${significant(x[1](row))}`, `${y[0]} ${significant(y[1](row))}`)}`),
+      hovertext: some.map((row) => `${hover(row)}<br>${lines(...[x, y].map(([words, value]) => `${words} ${said(value(row))}`))}`),
       marker: { symbol: FORMS[side], size: 9, color: colour(side), opacity: 0.75 } };
   }).filter((trace) => trace.x.length);
-  const scale = (end) => (control(`log-${end}`).checked ? "log" : "linear");
-  plotly().react(plot("any"), traces, layout({ xaxis: { type: scale("x"), title: { text: x[0] } },
-    yaxis: { type: scale("y"), title: { text: y[0] } } }), CONFIG);
+  const scaled = ([words, , first], end) => {
+    const log = control(`log-${end}`);
+    log.disabled = first === "date";
+    return { title: { text: words }, type: log.disabled ? first : log.checked ? "log" : "linear" };
+  };
+  plotly().react(plot("any"), traces, layout({ xaxis: scaled(x, "x"), yaxis: scaled(y, "y") }), CONFIG);
 }
 
 const shorter = (name, most) =>

@@ -6,9 +6,12 @@ are at the chance floor, which measurements may be compared, which sources are l
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +22,8 @@ from shape_audit.scores import CHOICE_0SHOT, FLOOR, LM_EVAL_COT, LM_EVAL_LETTERS
 
 SAME_SCORE = 1e-6
 """Scores that differ by no more are one score, as in `linking.make_points`."""
+
+COLUMN_WORDS = Path(__file__).resolve().parents[2] / "data" / "leaderboard_columns.json"
 
 ERRORS_APART = 1.96
 """Standard errors of a difference within which two scores are not told apart."""
@@ -47,6 +52,7 @@ def page_data(board: Board) -> Json:
     for number in range(len(board.protocols)):
         _mark_the_best(rows, number)
     return {
+        "columns": column_words(),
         "interval": [board.interval.low, board.interval.high],
         "order": board.order,
         "plots": plots(board, comparable),
@@ -62,6 +68,13 @@ def page_data(board: Board) -> Json:
         ],
         "rows": rows,
     }
+
+
+@cache
+def column_words() -> Mapping[str, Mapping[str, str]]:
+    """Name -> title, what stands under it, and what it means, of every column that the page may have."""
+    words: Mapping[str, Mapping[str, str]] = json.loads(COLUMN_WORDS.read_text(encoding="utf-8"))
+    return words
 
 
 def _mark_the_best(rows: list[Json], protocol: int) -> None:
@@ -107,11 +120,14 @@ def _row(number: int, row: BoardRow, protocols: Sequence[str], comparable: Compa
         "group": row.group,
         "hub": _REPOSITORY.fullmatch(row.model) is not None,
         "kind": row.kind,
+        "license": row.license,
+        "license_href": link_of(row.license_link) if row.license_link else None,
         "layers": row.num_hidden_layers,
         "model": row.model,
         "notes": row.notes,
         "params": row.params_total,
         "r": row.r_dw,
+        "released": row.released,
         "scores": [_score(score, protocols) for score in row.scores],
         "side": row.side,
         "width": row.hidden_size,
@@ -210,6 +226,9 @@ def _facts(row: BoardRow) -> list[tuple[str, str | int | float | bool]]:
         ("domain", row.domain),
         ("derived from", row.derived_from),
         ("training tokens", row.train_tokens),
+        ("repository made on", row.released),
+        ("licence, by its card", row.license),
+        ("text of the licence, by its card", row.license_link),
         ("parameters", row.params_total),
         ("parameters without embeddings", row.params_non_embedding),
         ("intermediate size", row.intermediate_size),

@@ -21,7 +21,7 @@ from shape_audit.leaderboard.page.prose import evidence_html, filters_html, inte
 from shape_audit.records import Board
 
 DATA = Path(__file__).resolve().parents[2] / "data"
-SCRIPTS = tuple(f"leaderboard_{part}.js" for part in ("cells", "table", "plots", "comparison", "address"))
+SCRIPTS = tuple(f"leaderboard_{part}.js" for part in ("cells", "table", "plots", "comparison", "address", "columns"))
 
 
 def page_html(board: Board) -> str:
