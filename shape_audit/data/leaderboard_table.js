@@ -14,7 +14,9 @@ DataTable.type("number-or-none", "order", { asc: order(1), desc: order(-1) });
 // A column: by its name, what is written of it in the board's list of columns.
 function column(name, more, label) {
   const { title, note, about } = data.columns[name.replace(/-\d+$/, "")];
-  return { name, words: title, note: label ?? note, about, title: head(title, label ?? note, name), searchable: false, data: null, ...more };
+  const under = label ?? note;
+  return { name, words: title, note: under, about, title: head(title, under, name), ariaTitle: under ? `${title} ${under}` : title,
+    searchable: false, data: null, ...more };
 }
 
 function head(title, under, name) {
@@ -83,7 +85,7 @@ function columns() {
 }
 
 const shape = columns();
-const titles = shape.map(({ words, note }) => (note ? `${words} ${note}` : words));
+const titles = shape.map(({ ariaTitle }) => ariaTitle);
 const sorted = shape.findIndex((column) => column.name === data.order.replace("-", ""));
 const table = new DataTable("#board", {
   data: data.rows,

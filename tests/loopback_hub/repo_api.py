@@ -1,7 +1,7 @@
 """The JSON API: facts, file lists and refs of a repository, in the fields huggingface_hub reads.
 
-Left out on purpose: what the Hub derives from weights (`safetensors`), and all of a model card but its licence. They may
-be missing on the Hub too, so a client that needs them must cope.
+Left out on purpose: what the Hub derives from weights (`safetensors`), and all of a model card but its licence. They
+may be missing on the Hub too, so a client that needs them must cope.
 """
 
 import json
