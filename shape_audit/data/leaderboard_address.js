@@ -45,7 +45,7 @@ function recall() {
   const named = new Set(given.has("compare") ? given.get("compare").split(",") : profiled.map((row) => row.model));
   const ticked = data.rows.map((row, number) => (named.has(row.model) && mayTick(row) ? number : -1)).filter((number) => number >= 0);
   table.rows((place) => ticked.slice(0, MOST).includes(place)).select();
-  refilter();
+  if (given.toString()) refilter();
 }
 
 const sort = document.getElementById("sort");

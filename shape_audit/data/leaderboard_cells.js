@@ -120,7 +120,8 @@ function scoreLine(score, protocols) {
 
 // The panel under a row: where each of its numbers is from.
 function detailsOf(row, protocols) {
-  const facts = row.details.flatMap(([name, value]) => [made("dt", name), made("dd", count(value))]);
+  const facts = row.details.flatMap((value, number) =>
+    isKnown(value) ? [made("dt", data.details[number]), made("dd", count(value))] : []);
   const parts = [made("dl", facts)];
   if (row.scores.length) {
     const heads = ["protocol", "accuracy, %", "questions", "against its size, points", "from", "date", "revision", "source"];

@@ -1,7 +1,7 @@
 """The libraries that the page carries with it: files of published packages as they are, shipped with their licences.
 
 `data/page_libraries/libraries.json` says which, from which version of which npm package, and their hashes;
-`scripts/vendor` fetches them. Of plotly.js it is the basic bundle, a quarter of the whole: only scatter plots are drawn.
+`scripts/vendor` fetches them. Of plotly.js it is the basic bundle, a quarter of the whole, which has scatter plots.
 """
 
 from __future__ import annotations
