@@ -7,8 +7,8 @@ from shape_audit.leaderboard.page.data import column_words
 
 LEAD = """# Columns of a leaderboard
 
-What the columns of a [leaderboard's page](../tutorials/leaderboard.md) mean: the same words stand behind the “?” of each
-header. A column is shown where some model of the board has a value; the two of scores, once for each protocol."""
+What the columns of a [leaderboard's page](../tutorials/leaderboard.md) mean: the same words stand behind the “?” of
+each header. A column is shown where some model of the board has a value; the two of scores, once for each protocol."""
 
 
 def pages() -> dict[str, str]:
