@@ -1,7 +1,7 @@
-"""Draw the pictures of README and docs/ anew, all from what ships: scripts/draw_docs.py [report] [figures] [page].
+"""Draw the pictures of README and docs/ anew, from what ships: scripts/draw_docs.py [report] [figures] [page] [app].
 
-The report is rich's own export, the page is seen by headless Chromium (scripts/browser), the figures are those that the
-commands' `--figures` draw, and one of the paper's tiny GPTs.
+The report is rich's own export, page and app are seen by headless Chromium (scripts/browser), the figures are those
+that the commands' `--figures` draw, and one of the paper's tiny GPTs.
 """
 
 from __future__ import annotations
@@ -10,10 +10,12 @@ import csv
 import io
 import re
 import shutil
+import subprocess
 import sys
 import tempfile
+from collections.abc import Callable
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import shape_audit
 from shape_audit.auditing import write_use_figure
@@ -31,13 +33,14 @@ if TYPE_CHECKING:
 
 ASSETS = Path(__file__).resolve().parents[1] / "docs" / "assets"
 MODEL = "builtin:bytes-1m"
+FOUR = ("builtin:bytes-1m", "builtin:zoo-300k-1x144", "builtin:zoo-300k-4x80", "builtin:zoo-300k-16x40")
 FETCHED_FONT = re.compile(r"@font-face \{.*?\}\n", re.DOTALL)
 """Rich's picture would fetch its font from a network; a monospaced one of the reader's does as well."""
 
 
 def main(wanted: set[str]) -> None:
     """Draw all that is wanted, or everything where nothing is named."""
-    record = shape_audit.audit(MODEL, use=True) if wanted != {"page"} else None
+    record = shape_audit.audit(MODEL, use=True) if wanted & {"report", "figures"} else None
     with tempfile.TemporaryDirectory() as folder:
         if record and "report" in wanted:
             (ASSETS / "report.svg").write_text(_report(record), encoding="utf-8")
@@ -46,6 +49,8 @@ def main(wanted: set[str]) -> None:
                 shutil.copyfile(file, ASSETS / f"{picture}.svg")
         if "page" in wanted:
             (ASSETS / "page.png").write_bytes(_page(Path(folder)))
+        if "app" in wanted:
+            (ASSETS / "app.png").write_bytes(_app())
 
 
 def _figures(record: shape_audit.AuditRecord, folder: Path) -> dict[str, Path]:
@@ -100,20 +105,49 @@ def _random_basis() -> Figure:
 
 
 def _page(folder: Path) -> bytes:
-    """The page of the shipped leaderboard, as a PNG of few colours."""
-    from PIL import Image
-    from playwright.sync_api import sync_playwright
-
+    """The page of the shipped leaderboard."""
     build_leaderboard(read_manifest(None), folder)
     render(read_board(folder), folder)
-    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
-    with sync_playwright() as session:
-        browser = session.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"])
-        page = browser.new_page(viewport={"width": 1280, "height": 720}, color_scheme="light")
-        page.goto((folder / "index.html").as_uri())
+
+    def table(page: Any) -> None:
         page.locator("#board tbody tr").first.wait_for()
         box = page.locator("#table-scroll")
         box.evaluate("(box) => scrollTo({ top: box.getBoundingClientRect().top - 60, behavior: 'instant' })")
+
+    return _seen((folder / "index.html").as_uri(), table, height=720)
+
+
+def _app() -> bytes:
+    """The app with four models side by side."""
+    command = [sys.executable, "-m", "shape_audit", "app", "--port", "0"]
+    with subprocess.Popen(command, stderr=subprocess.PIPE, text=True) as server:
+        address = re.search(r"http://\S+", server.stderr.readline() if server.stderr else "")
+        assert address
+        query = "&".join(f"model={name}" for name in FOUR)
+        try:
+            return _seen(
+                f"{address[0]}/?{query}", lambda page: page.locator(".card .check").nth(3).wait_for(), height=860
+            )
+        finally:
+            server.terminate()
+
+
+def _seen(address: str, ready: Callable[[Any], None], *, height: int) -> bytes:
+    """What Chromium shows at an address, as a PNG of few colours.
+
+    Args:
+        ready: waits until it is to be seen.
+    """
+    from PIL import Image
+    from playwright.sync_api import sync_playwright
+
+    chromium = next(filter(None, map(shutil.which, ("chromium", "chromium-browser", "google-chrome"))), None)
+    with sync_playwright() as session:
+        browser = session.chromium.launch(executable_path=chromium, args=["--no-sandbox", "--disable-dev-shm-usage"])
+        page = browser.new_page(viewport={"width": 1280, "height": height}, color_scheme="light")
+        page.set_default_timeout(600_000)
+        page.goto(address)
+        ready(page)
         seen = Image.open(io.BytesIO(page.screenshot()))
         browser.close()
     small = io.BytesIO()
@@ -122,4 +156,4 @@ def _page(folder: Path) -> bytes:
 
 
 if __name__ == "__main__":
-    main(set(sys.argv[1:]) or {"report", "figures", "page"})
+    main(set(sys.argv[1:]) or {"report", "figures", "page", "app"})

@@ -151,6 +151,16 @@ FOREIGN: tuple[_Foreign, ...] = (
         f"{s}: HF_ENDPOINT or a proxy setting is not an address ({first_line(e)})"),
     _Foreign("httpx2", "RequestError", IncompleteError, lambda e, s:
         f"{s}: the request to the Hub failed ({type(e).__name__}). Is there a proxy or a login page in between?"),
+    _Foreign("botocore", "NoCredentialsError", IncompleteError, lambda e, s:
+        f"{s}: no credentials were found; set AWS_ACCESS_KEY_ID and AWS_SECRET_ACCESS_KEY, or AWS_PROFILE"),
+    _Foreign("google", "DefaultCredentialsError", IncompleteError, lambda e, s:
+        f"{s}: no credentials were found; log in with `gcloud auth application-default login`"),
+    *(_Foreign(package, name, IncompleteError, lambda e, s:
+        f"{s}: the connection failed ({type(e).__name__}). Check the network and try again")
+      for package, name in (("botocore", "ConnectionError"), ("botocore", "HTTPClientError"),
+                            ("aiohttp", "ClientError"))),
+    *(_Foreign(package, name, IncompleteError, lambda e, s: f"{s}: {type(e).__name__}: {first_line(e)}")
+      for package, name in (("botocore", "BotoCoreError"), ("gcsfs", "HttpError"), ("azure", "AzureError"))),
     _Foreign("builtins", "UnicodeEncodeError", UsageError, lambda e, s:
         f"{s}: HF_TOKEN or another setting holds characters that cannot be sent", contains="ascii"),
     _Foreign("builtins", "ValueError", UsageError, lambda e, s:

@@ -19,6 +19,7 @@ from pathlib import Path
 from typing import Annotated, Any, Literal, Self, TypeVar, Union, get_args, get_origin, get_type_hints
 
 from shape_audit.errors import UsageError, did_you_mean
+from shape_audit.places import Url, is_url, place_of
 
 
 @dataclass(frozen=True)
@@ -210,6 +211,8 @@ def _as(value: Any, kind: Any) -> Any:
     if kind is float:
         is_number = isinstance(value, int | float) and not isinstance(value, bool) and math.isfinite(value)
         return float(value) if is_number else _UNFIT
+    if kind is Url:
+        return place_of(value) if isinstance(value, Url) or is_url(value) else _UNFIT
     if kind is Path:
         return Path(value).expanduser() if isinstance(value, str | os.PathLike) and os.fspath(value) else _UNFIT
     if origin is tuple:
@@ -237,7 +240,14 @@ def _alternatives(kind: Any) -> list[Any]:
 def _described(kind: Any) -> str:
     if get_origin(kind) is Literal:
         return f"one of {', '.join(map(str, get_args(kind)))}"
-    names = {int: "a whole number", float: "a number", bool: "true or false", str: "a text", Path: "a path"}
+    names = {
+        int: "a whole number",
+        float: "a number",
+        bool: "true or false",
+        str: "a text",
+        Path: "a path",
+        Url: "a URL",
+    }
     return "a list" if get_origin(kind) is tuple else names.get(kind, getattr(kind, "__name__", str(kind)))
 
 

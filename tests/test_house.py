@@ -16,7 +16,9 @@ OPEN_TO_ALL = tuple(re.findall(r"\w+", re.findall(r"^    ([\w, ]+?)  +open to al
 ROOMS = tuple(re.findall(r"^    (\w+)/  ", CONTRIBUTING, re.MULTILINE))
 """In the order in which CONTRIBUTING lists them."""
 HEAVY = {"torch", "transformers", "datasets", "accelerate", "lm_eval"}
-LIGHT_ROOMS = ("records", "parallel", "hub", "interval", "yardsticks", "shape", "reports", "checks", "scores", "cli")
+LIGHT_ROOMS = (
+    "records", "parallel", "hub", "interval", "yardsticks", "shape", "reports", "checks", "scores", "app", "cli"
+)  # fmt: skip
 FRONT_DOORS = ("loader", "calibration", "models", "interaction", "auditing", "leaderboard", "sweep")
 
 

@@ -11,6 +11,7 @@ from shape_audit.errors import UsageError
 from shape_audit.hub import ReadOptions
 from shape_audit.interaction import MeasureOptions
 from shape_audit.models import LoadOptions
+from shape_audit.places import Place
 from shape_audit.scores import KnownScoresOptions, ScoreOptions
 from shape_audit.spec import Option, Spec
 from shape_audit.yardsticks import DEFAULT_YARDSTICK
@@ -21,7 +22,13 @@ class KeepOptions(Spec):
     """Where results go, and what is kept on the way to them. A folder that is None keeps nothing."""
 
     records: Annotated[
-        Path | None, Option("Record folder.", metavar="DIR", default="in the Hub's assets cache", panel="Output")
+        Place | None,
+        Option(
+            "Record folder, here or by URL: hf://datasets/org/name/records, s3://, gs://.",
+            metavar="DIR|URL",
+            default="in the Hub's assets cache",
+            panel="Output",
+        ),
     ] = None
     resume: Annotated[bool, Option("Resume an interrupted run.", panel="Advanced")] = True
     save_every: Annotated[int, Option("Windows after which partial sums are saved.", at_least=1, panel="Advanced")] = 32

@@ -29,8 +29,9 @@ from shape_audit.hub import Checkpoint, parse_model, read_checkpoint
 from shape_audit.interaction import parse_sites
 from shape_audit.interval import read_interval, shipped_interval
 from shape_audit.parallel import SingleProcess, processes_of_run
-from shape_audit.records import AuditRecord, ModelIdentity, ModelRef, check_writable, sealed, write_record
+from shape_audit.records import AuditRecord, ModelIdentity, ModelRef, sealed
 from shape_audit.shape import ShapeReading, describe, known_models, place
+from shape_audit.storage import check_record_folder, keep_record
 
 if TYPE_CHECKING:
     from transformers import PreTrainedModel
@@ -133,7 +134,7 @@ def _processes() -> SingleProcess:
 
 def _audit(ref: ModelRef, options: AuditOptions, phases: Phases, processes: SingleProcess) -> AuditRecord:
     if options.keep.records is not None:
-        check_writable(options.keep.records)  # now rather than after the pass
+        check_record_folder(options.keep.records)  # now rather than after the pass
     interval = read_interval(options.interval) if options.interval else shipped_interval()
     phases.begin("read", "reading config and tensor headers")
     checkpoint = read_checkpoint(ref, retries=options.read.retries)
@@ -231,7 +232,7 @@ def _finished(record: AuditRecord, options: AuditOptions, processes: SingleProce
     record = sealed(record)
     if options.keep.records is not None and processes.is_first:
         try:
-            write_record(record, options.keep.records)
+            keep_record(record, options.keep.records)
         except IncompleteError as error:
             raise RecordNotWrittenError(str(error), record) from error
     return record

@@ -34,6 +34,7 @@ COMMANDS = {
     "schema": ("schema", "schema", "Print the JSON Schema of a command's result."),
     "leaderboard": ("leaderboard", "app", "Build, look at, verify and publish a leaderboard."),
     "sweep": ("sweep", "app", "Train and measure fixed-budget shape sweeps."),
+    "app": ("app", "serve_app", "Serve a page to try models on, in a browser."),
 }
 """Command -> its module, what stands for it there, and its line in the list of commands. A module is imported for the
 command that is called; the list does without."""

@@ -19,6 +19,7 @@ import typer
 from shape_audit.cli.failures import failed
 from shape_audit.cli.help_page import OUTPUT
 from shape_audit.errors import ExitCode
+from shape_audit.places import Url
 from shape_audit.spec import DeclaredOption, Spec, declared_options
 
 flag = partial(typer.Option, show_envvar=False)
@@ -112,6 +113,8 @@ def _typer_type(kind: Any) -> Any:
     """What typer parses words of a command line as; a list of texts is one word with commas."""
     parts = [part for part in get_args(kind) if part is not type(None)] if _is_union(kind) else [kind]
     optional = _is_union(kind) and type(None) in get_args(kind)
+    if Url in parts:  # a path would lose one of the two slashes
+        return str | None if optional else str
     first = Path if Path in parts else next((part for part in parts if part in (str, int, float, bool)), parts[0])
     if get_origin(first) is tuple:
         inside = get_args(first)[0]

@@ -13,9 +13,9 @@ from pathlib import Path
 from threading import Event
 
 from shape_audit.errors import IncompleteError
+from shape_audit.hub.parallel_requests import side_by_side
 from shape_audit.hub.quiet import quiet_downloads
 from shape_audit.hub.retrying import with_retries
-from shape_audit.hub.side_by_side import side_by_side
 from shape_audit.hub.traffic import watched
 
 PARALLEL_DOWNLOADS = 4

@@ -25,6 +25,7 @@ from shape_audit.errors import CorruptFileError, IncompleteError
 from shape_audit.hub.downloads import download_files
 from shape_audit.hub.header_cache import COMMIT, HeaderCache
 from shape_audit.hub.names import is_hub_name
+from shape_audit.hub.parallel_requests import side_by_side
 from shape_audit.hub.repository_facts import RepositoryFacts, repository_facts
 from shape_audit.hub.retrying import with_retries
 from shape_audit.hub.safetensors_header import (
@@ -35,7 +36,6 @@ from shape_audit.hub.safetensors_header import (
     parse_header,
     read_header,
 )
-from shape_audit.hub.side_by_side import side_by_side
 from shape_audit.hub.traffic import watched, watching
 from shape_audit.hub.weight_files import CONFIG_FILE
 from shape_audit.records import MAX_SMALL_FILE, ModelRef

@@ -79,7 +79,7 @@ def model_named(
     is_folder = os.path.isdir(path) or bool(_FINGERPRINT.fullmatch(revision or ""))
     if not is_folder:
         with suppress(UsageError):
-            ref = _hub_text(text)
+            ref = model_at_hub(text)
             return ModelRef("hub", ref.repo_id, revision or ref.revision, inside or ref.subfolder, variant)
     root = Path(path) if os.path.isdir(path) or os.sep in text else None
     return ModelRef("folder", Path(path).name or text, revision, inside, variant, root)
@@ -97,11 +97,11 @@ def _parsed(text: str) -> ModelRef:
         raise UsageError(f"{text}: a file; give the folder that holds config.json and the safetensors files")
     if text.startswith((".", "/", "~")) or "\\" in text:
         raise IncompleteError(f"{text}: no such folder")
-    return _hub_text(text)
+    return model_at_hub(text)
 
 
-def _hub_text(text: str) -> ModelRef:
-    """The model of an address or of org/name[@revision].
+def model_at_hub(text: str) -> ModelRef:
+    """The model of an address or of org/name[@revision]; unlike `parse_model`, this never looks for a folder.
 
     Raises:
         UsageError: it is neither.

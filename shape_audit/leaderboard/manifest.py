@@ -27,6 +27,7 @@ from shape_audit.records import Order, parse_toml, read_small_file, sha256_of
 from shape_audit.scores import LM_EVAL_LETTERS, LM_EVAL_LETTERS_CHAT, NAMED, OFFICIAL_COT, is_protocol
 from shape_audit.shape import KnownModel, known_models
 from shape_audit.spec import declared_options
+from shape_audit.storage import fetched
 
 SHIPPED_MANIFEST = Path(__file__).resolve().parent.parent / "data" / "leaderboard.toml"
 MOST_MODELS = 100_000
@@ -209,15 +210,15 @@ def _model_of(name: str) -> str:
         return name
 
 
-def read_manifest(path: Path | None = None) -> Manifest:
-    """Read a manifest; None for the one that ships.
+def read_manifest(path: Path | str | None = None) -> Manifest:
+    """Read a manifest, from a file or a URL; None for the one that ships.
 
     Raises:
         IncompleteError: the file cannot be read.
         CorruptFileError: not TOML.
         UsageError: a key that is not known (the nearest one is suggested), or a value that cannot be.
     """
-    path = path or SHIPPED_MANIFEST
+    path = fetched(path, (".toml",)) if path else SHIPPED_MANIFEST
     try:
         content = parse_toml(read_small_file(path, limit=2**24).decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:

@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from shape_audit.scores.posted import posted_scores
     from shape_audit.scores.published import published_for, published_scores
     from shape_audit.scores.readings import ScoresRead, SkippedFile, summary_of_skipped
+    from shape_audit.scores.result_folders import RESULT_SUFFIXES
     from shape_audit.scores.running import ScoreRun, score
     from shape_audit.scores.same_model import KnownModels, at_revision, ref_of_score
     from shape_audit.scores.score_files import read_lm_eval, read_scores
@@ -47,6 +48,7 @@ __all__ = [
     "LM_EVAL_LETTERS_CHAT",
     "NAMED",
     "OFFICIAL_COT",
+    "RESULT_SUFFIXES",
     "KnownModels",
     "KnownScores",
     "KnownScoresOptions",
@@ -73,6 +75,7 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
+        "RESULT_SUFFIXES": "result_folders",
         "KnownModels": "same_model",
         "KnownScores": "known",
         "ScoreRun": "running",

@@ -22,7 +22,7 @@ NEVER_RESULTS = re.compile(
     re.IGNORECASE,
 )
 _OF_MMLU_PRO = re.compile(r"mmlu[-_ ]?pro", re.IGNORECASE)
-SUFFIXES = (".json", ".txt", ".csv")
+RESULT_SUFFIXES = (".json", ".txt", ".csv")
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,9 @@ def _in_folder(place: Path) -> Iterator[Candidate]:
         for name in sorted(files):
             path = Path(folder, name)
             looks = RESULTS.fullmatch(name) is not None or _OF_MMLU_PRO.search(name) is not None
-            if path.suffix.lower() in SUFFIXES and (looks or (path.suffix.lower() == ".json" and not _is_never(name))):
+            if path.suffix.lower() in RESULT_SUFFIXES and (
+                looks or (path.suffix.lower() == ".json" and not _is_never(name))
+            ):
                 problem = None if path.exists() else "a link to a file that is not there"
                 yield Candidate(path, path.relative_to(place).as_posix(), looks, problem)
     for fault in faults:

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from shape_audit.shape.layer_kinds import block_kinds, like_blocks
     from shape_audit.shape.model_families import Family, Sizes, families, family_named
     from shape_audit.shape.model_shape import ShapeReading, describe, shape_of, untied_shape
+    from shape_audit.shape.nearest_models import nearest_in_params, size_neighbours
     from shape_audit.shape.options import SuggestOptions
     from shape_audit.shape.packed_weights import UnpackedTensors, quantization_disagreement
     from shape_audit.shape.parameter_budget import parse_budget
@@ -79,6 +80,7 @@ __all__ = [
     "known_models",
     "largest_stack",
     "like_blocks",
+    "nearest_in_params",
     "next_multiple",
     "non_dense_reason",
     "parse_budget",
@@ -88,6 +90,7 @@ __all__ = [
     "read_tensors",
     "role_of",
     "shape_of",
+    "size_neighbours",
     "suggest",
     "text_part",
     "token_matrices",
@@ -123,6 +126,7 @@ __getattr__ = lazy_names(
         "is_fused_head": "hardware_sizes",
         "largest_stack": "block_stacks",
         "like_blocks": "layer_kinds",
+        "nearest_in_params": "nearest_models",
         "next_multiple": "hardware_sizes",
         "non_dense_reason": "density",
         "parse_budget": "parameter_budget",
@@ -132,6 +136,7 @@ __getattr__ = lazy_names(
         "read_tensors": "tensor_facts",
         "role_of": "tensor_facts",
         "shape_of": "model_shape",
+        "size_neighbours": "nearest_models",
         "suggest": "advisor",
         "text_part": "config_keys",
         "token_matrices": "tensor_facts",

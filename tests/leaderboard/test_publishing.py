@@ -249,7 +249,7 @@ def test_names_that_no_dataset_can_have(folder: Path, name: str) -> None:
     [
         (Lost(), "POST /commit/", "connection to the Hub failed"),
         (StatusFor(503), "POST /commit/", "HTTP 503. Try again later"),
-        (StatusFor(412, message="A commit has happened since."), "POST /commit/", "changed it meanwhile; push again"),
+        (StatusFor(412, message="A commit has happened since."), "POST /commit/", "changed it meanwhile; try again"),
         (Garbage(), "POST /commit/", "unexpected response from the Hub"),
         (Garbage(), "POST /preupload/", "unexpected response from the Hub"),
         (Lost(), "GET /api/datasets/", "connection to the Hub failed"),

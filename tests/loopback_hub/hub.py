@@ -3,7 +3,7 @@
 from dataclasses import replace
 from types import TracebackType
 from typing import Self
-from urllib.parse import parse_qs
+from urllib.parse import parse_qs, urlencode
 
 from tests.loopback_hub import account_api, repo_api, write_api
 from tests.loopback_hub.access import Visitor, check_files, check_repository, check_write
@@ -27,12 +27,14 @@ class LoopbackHub:
         token_without_access: A valid token that was granted access to none. Any other token is refused.
         token_read_only: Opens what `token_with_access` opens, but may not write.
         organizations: Where `token_with_access` may make repositories, beside the namespace of its user.
+        tree_page: Entries of one answer about a tree; the next ones are at the address in its Link header.
     """
 
     token_with_access = "hf_with_access"
     token_without_access = "hf_without_access"
     token_read_only = "hf_read_only"
     organizations = ("org",)
+    tree_page = 1000
 
     def __init__(self, port: int = 0) -> None:
         # Keyed by lower-cased name: the Hub finds names in any case, and keeps old names after a rename.
@@ -193,8 +195,12 @@ class LoopbackHub:
         expand = _is_set(asked, "expand")
         if route.topic == "paths-info":
             return json_response(repo_api.paths_info(commit, asked.get("paths", []), expand=expand))
-        recursive = _is_set(asked, "recursive")
-        return json_response(repo_api.tree(commit, route.path, recursive=recursive, expand=expand))
+        listed = repo_api.tree(commit, route.path, recursive=_is_set(asked, "recursive"), expand=expand)
+        start = int(asked.get("cursor", ["0"])[0])
+        stop = start + self.tree_page
+        following = urlencode({name: values[-1] for name, values in asked.items()} | {"cursor": stop})
+        link = {"Link": f'<{self.endpoint}{incoming.path}?{following}>; rel="next"'} if stop < len(listed) else {}
+        return json_response(listed[start:stop], headers=link)
 
     def _serve_no_repository(self, incoming: Incoming, visitor: Visitor) -> Response | None:
         """The answer to what is not asked of one repository; None for all else."""

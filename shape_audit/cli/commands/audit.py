@@ -16,17 +16,18 @@ from shape_audit.auditing import (
     RecordNotWrittenError,
     audit,
 )
-from shape_audit.cli.assets import assets_folder
 from shape_audit.cli.declaring import Format, Output, command, exit_code, flag
 from shape_audit.cli.failures import failed
 from shape_audit.cli.interruption import Interruptible
 from shape_audit.cli.process_clock import process_seconds
 from shape_audit.cli.sink import emit, is_watched, note
-from shape_audit.errors import ExitCode, UsageError
+from shape_audit.errors import ExitCode, IncompleteError, UsageError
 from shape_audit.escaping import json_text
 from shape_audit.parallel import SingleProcess, processes_of_run
+from shape_audit.places import assets_folder
 from shape_audit.records import AuditRecord, check_writable, record_file_name
 from shape_audit.scores import ScoreOptions
+from shape_audit.storage import WorkingCopy, is_record, working_copy
 
 
 @command("shape-audit")
@@ -89,13 +90,15 @@ def audit_models(
         from shape_audit.models import give_back_freed_memory
 
         give_back_freed_memory()
-    options = _with_folders(options, runs_mmlu_pro)
-    if is_dry_run:
-        from shape_audit.cli.commands.dry_run import dry_run
+    records, writes = options.keep.records or assets_folder("records"), processes.is_first and not is_dry_run
+    with working_copy(records, is_record, reads=False, writes=writes) as copy:
+        options = _with_folders(options, copy.folder, runs_mmlu_pro)
+        if is_dry_run:
+            from shape_audit.cli.commands.dry_run import dry_run
 
-        return exit_code(dry_run(models, options, (format, output), debug))
-    audits = _Audits(options, processes, debug)
-    codes = audits.of(models, format, output)
+            return exit_code(dry_run(models, options, (format, output), debug))
+        audits = _Audits(options, processes, copy, debug)
+        codes = audits.of(models, format, output)
     if figures is not None and processes.is_first:
         from shape_audit.auditing import write_use_figure
 
@@ -105,9 +108,9 @@ def audit_models(
     return exit_code(codes)
 
 
-def _with_folders(options: AuditOptions, runs_mmlu_pro: bool) -> AuditOptions:
-    """The options with the folders of this program, where the user has named none."""
-    records, runs = options.keep.records or assets_folder("records"), assets_folder("scores")
+def _with_folders(options: AuditOptions, records: Path, runs_mmlu_pro: bool) -> AuditOptions:
+    """The options with this folder for records, and those of this program for all else."""
+    runs = assets_folder("scores")
     score = ScoreOptions(results=runs, device=options.load.device, retries=options.read.retries)
     return options.but(records=records, partial=records / "partial", runs=runs, score=score if runs_mmlu_pro else None)
 
@@ -115,8 +118,12 @@ def _with_folders(options: AuditOptions, runs_mmlu_pro: bool) -> AuditOptions:
 class _Audits:
     """Audits of several models, each of which may fail by itself."""
 
-    def __init__(self, options: AuditOptions, processes: SingleProcess, debug: bool) -> None:
-        self._options, self._processes, self._debug = options, processes, debug
+    def __init__(self, options: AuditOptions, processes: SingleProcess, copy: WorkingCopy, debug: bool) -> None:
+        """
+        Args:
+            copy: of the record folder.
+        """
+        self._options, self._processes, self._copy, self._debug = options, processes, copy, debug
         self._before = process_seconds()
         self._found: list[AuditRecord] = []
         self._written: list[AuditRecord] = []
@@ -145,6 +152,8 @@ class _Audits:
                 record = audit(model, self._options, progress=phases, processes=self._processes)
             self._found.append(record)
             self._written.append(record)
+            if self._processes.is_first:
+                self._copy.send_if_due()
         except MeasurementNotInstalledError as error:
             self._found.append(error.record)
             self._written.append(error.record)
@@ -163,9 +172,12 @@ class _Audits:
                 _emit(self._found, format, output, several=several)
         except Exception as error:
             code = failed(error, subject=str(output or "stdout"), debug=self._debug)
-        folder = self._options.keep.records
-        for record in self._written if folder is not None else ():
-            note(f"record: {Path(folder or '') / record_file_name(record)}")
+        try:
+            self._copy.send()
+        except IncompleteError as error:
+            return failed(error, subject=str(self._copy.place), debug=self._debug)
+        for record in self._written:
+            note(f"record: {self._copy.shown(self._copy.folder / record_file_name(record))}")
         return code
 
 

@@ -11,8 +11,9 @@ from shape_audit.cli.declaring import Format, Output, command, output_flag
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode
 from shape_audit.interval import IntervalOptions, derive_interval
-from shape_audit.records import check_writable, read_record_folder
+from shape_audit.records import check_writable
 from shape_audit.reports import as_json, interval_markdown, interval_text, yardstick_markdown, yardstick_text
+from shape_audit.storage import records_of
 from shape_audit.yardsticks import shipped_yardsticks
 
 
@@ -33,8 +34,8 @@ def interval(
                     "budget: PNG and SVG."),
     ] = None,
     records: Annotated[
-        Path | None,
-        output_flag(metavar="DIR", help="Records of audits on one text: interaction against loss for them, too."),
+        str | None,
+        output_flag(metavar="DIR|URL", help="Records of audits on one text: interaction against loss for them, too."),
     ] = None,
     format: Format = "text",
     output: Output = None,
@@ -59,9 +60,7 @@ def interval(
     if records is not None:
         from shape_audit.interval import with_open_models  # it brings numpy, too
 
-        derivation = with_open_models(
-            derivation, read_record_folder(records), draws=options.draws or 2000, seed=options.seed
-        )
+        derivation = with_open_models(derivation, records_of(records), draws=options.draws or 2000, seed=options.seed)
     forms = {"text": interval_text, "json": as_json, "markdown": interval_markdown}
     emit(forms[format](derivation), output)
     if figures is not None:

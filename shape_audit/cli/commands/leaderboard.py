@@ -31,11 +31,12 @@ from shape_audit.leaderboard import (
 )
 from shape_audit.models import give_back_freed_memory
 from shape_audit.parallel import processes_of_run
+from shape_audit.places import place_of
 from shape_audit.records import Board
 
-HERE, FOLDER = Path("leaderboard.toml"), Path("leaderboard")
+HERE, FOLDER = Path("leaderboard.toml"), "leaderboard"
 
-Folder = Annotated[Path, typer.Argument(metavar="DIR", help="Leaderboard directory.", show_default=True)]
+Folder = Annotated[str, typer.Argument(metavar="DIR|URL", help="Leaderboard directory.", show_default=True)]
 Form = Annotated[Literal["text", "json"], FORMAT]
 
 
@@ -53,13 +54,17 @@ def init(file: Annotated[Path, typer.Argument(metavar="FILE", help="Output file.
 def build(
     options: BuildOptions,
     manifest: Annotated[
-        Path | None,
-        typer.Argument(metavar="MANIFEST", help="Manifest (TOML).  [default: the shipped one]"),
+        str | None,
+        typer.Argument(metavar="MANIFEST", help="Manifest (TOML), a file or URL.  [default: the shipped one]"),
     ] = None,
     folder: Annotated[
-        Path, output_flag("--output", "-o", metavar="DIR", help="Folder for records and board.")
+        str,
+        output_flag(
+            "--output", "-o", metavar="DIR|URL",
+            help="Folder for records and board, here or by URL: hf://datasets/org/name, s3://, gs://.",
+        ),
     ] = FOLDER,
-) -> int:
+) -> int:  # fmt: skip
     """Build the leaderboard: audit what is missing, reuse records that match, put all together.
 
     Without --measure, models of the shipped table need neither network nor torch. It may be killed and started again.
@@ -80,7 +85,8 @@ def build(
     if board is None:  # not the process that speaks
         return ExitCode.CLEAN
     emit(_built(board), None)
-    note(f"board: {folder}; next: shape-audit leaderboard render {folder}")
+    where = place_of(folder)
+    note(f"board: {where}; next: shape-audit leaderboard render {where}")
     for note_on_record in board.notes:
         note(f"shape-audit: {note_on_record}")
     # the other shares are other jobs': what has not been tried yet is no failure of this one
@@ -136,8 +142,8 @@ def verify_board(
 
 @command("shape-audit leaderboard diff")
 def diff(
-    old: Annotated[Path, typer.Argument(metavar="OLD", help="Directory of the earlier leaderboard.")],
-    new: Annotated[Path, typer.Argument(metavar="NEW", help="Directory of the later one.")],
+    old: Annotated[str, typer.Argument(metavar="OLD", help="Directory or URL of the earlier leaderboard.")],
+    new: Annotated[str, typer.Argument(metavar="NEW", help="Directory or URL of the later one.")],
     format: Form = "text",
     output: Output = None,
 ) -> int:

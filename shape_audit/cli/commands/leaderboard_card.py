@@ -17,8 +17,8 @@ from shape_audit.leaderboard import find_row, model_card_metadata, model_card_se
 def card(
     model: Annotated[str, typer.Argument(metavar="MODEL", help="Model name in the leaderboard.")],
     board: Annotated[
-        Path, flag(metavar="DIR", help="Leaderboard directory.")
-    ] = Path("leaderboard"),
+        str, flag(metavar="DIR|URL", help="Leaderboard directory.")
+    ] = "leaderboard",
     metadata: Annotated[
         bool, flag("--metadata", help="Put the YAML header with its scores (model-index) before it.")
     ] = False,

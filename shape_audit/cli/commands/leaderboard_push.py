@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -19,7 +18,7 @@ def push_board(
         str, flag(metavar="org/name", help="The dataset repository; made if there is none.")
     ],
     options: PushOptions,
-    folder: Annotated[Path, typer.Argument(metavar="DIR", help="The rendered leaderboard.")] = Path("leaderboard"),
+    folder: Annotated[str, typer.Argument(metavar="DIR|URL", help="The rendered leaderboard.")] = "leaderboard",
     format: Annotated[Literal["text", "json"], FORMAT] = "text",
 ) -> int:  # fmt: skip
     """Upload a rendered leaderboard to a dataset repository on the Hub, in one commit.

@@ -13,9 +13,10 @@ from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, MissingExtraError
 from shape_audit.escaping import json_text
 from shape_audit.linking import LinkOptions, facts_of_records
-from shape_audit.records import check_writable, read_record_folder
+from shape_audit.records import check_writable
 from shape_audit.reports import evidence_markdown, evidence_text
 from shape_audit.scores import published_scores, read_scores, summary_of_skipped
+from shape_audit.storage import records_of
 
 PACKAGES = ("statsmodels", "matplotlib")
 
@@ -27,7 +28,8 @@ data_flag = partial(flag, rich_help_panel="Models and scores")
 def link(
     options: LinkOptions,
     records: Annotated[
-        Path | None, data_flag(metavar="DIR", help="Records of audits: their shapes, scores, and what they measured.")
+        str | None,
+        data_flag(metavar="DIR|URL", help="Records of audits: their shapes, scores, and what they measured."),
     ] = None,
     scores: Annotated[
         list[Path] | None,
@@ -49,7 +51,7 @@ def link(
     from shape_audit.linking import chosen_points, link_points, write_figures  # they bring numpy: not into every start
 
     imported = read_scores(scores or (), strict=strict)
-    audits = read_record_folder(records) if records else []
+    audits = records_of(records) if records else []
     own = [score for record in audits for score in record.scores or ()]
     points, left_out = chosen_points([*published_scores(), *imported.scores, *own], options, facts_of_records(audits))
     with AuditBar() as progress:

@@ -6,11 +6,11 @@ from typing import Annotated
 
 import typer
 
-from shape_audit.cli.assets import assets_folder
 from shape_audit.cli.declaring import Format, Output, command
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode
 from shape_audit.linking import among_size
+from shape_audit.places import assets_folder
 from shape_audit.reports import scores_json, scores_markdown, scores_text
 from shape_audit.scores import ScoreOptions, score
 

@@ -7,7 +7,6 @@ from __future__ import annotations
 
 import difflib
 import os
-import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -16,7 +15,9 @@ from typing import Final
 from pydantic import ValidationError
 
 from shape_audit.errors import CorruptFileError, IncompleteError, UsageError
+from shape_audit.places import Url
 from shape_audit.records import Board, BoardRow, read_small_file
+from shape_audit.storage import is_plain, is_record, working_copy
 
 BOARD_FILE: Final = "board.json"
 CARD_FILE: Final = "README.md"
@@ -27,11 +28,9 @@ REQUIRED = (BOARD_FILE, CARD_FILE, TABLE_FILE, CSV_FILE, PAGE_FILE)
 FILES = (*REQUIRED, "leaderboard.toml", "sources.json")
 LARGEST_FILE = 2**30
 """Bytes."""
-RECORDS, FIGURES = "records", "figures"
-"""Folders of a board; both are flat."""
+RECORDS, FIGURES, FAILURES = "records", "figures", "failures"
+"""Folders of a board; all are flat."""
 
-_NAME = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._+=@-]{0,250}", re.ASCII)
-_TEMPORARY = (".tmp", ".temp", ".part", ".partial", ".incomplete", ".lock", ".swp", ".bak")
 _PARQUET_MARK = b"PAR1"
 
 
@@ -54,22 +53,32 @@ def is_board_path(path: str) -> bool:
     folder, slash, name = path.rpartition("/")
     if not slash:
         return path in FILES
-    if not _NAME.fullmatch(name) or name.lower().endswith(_TEMPORARY):
-        return False
-    return folder == FIGURES or (folder == RECORDS and name.endswith(".json"))
+    return (folder == FIGURES and is_plain(name)) or (folder == RECORDS and is_record(name))
 
 
-def read_board(folder: Path) -> Board:
-    """The board of a folder.
+def is_kept_path(path: str) -> bool:
+    """Whether the folder that a board is built in may have a file of this path, where that folder is elsewhere."""
+    return is_board_path(path) or is_failure_path(path)
+
+
+def is_failure_path(path: str) -> bool:
+    """Whether it is the reason of a model that could not be audited."""
+    folder, _, name = path.rpartition("/")
+    return folder == FAILURES and is_record(name)
+
+
+def read_board(folder: Path | Url | str) -> Board:
+    """The board of a folder, or of a URL.
 
     Raises:
         IncompleteError: there is none, or it cannot be read.
         CorruptFileError: it is no board of this version.
     """
-    file = folder / BOARD_FILE
-    if not file.is_file():
-        raise IncompleteError(f"{folder}: no board there; see `shape-audit leaderboard build`")
-    return _parsed_board(file, read_small_file(file, limit=LARGEST_FILE))
+    with working_copy(folder, lambda path: path == BOARD_FILE) as copy:
+        file = copy.folder / BOARD_FILE
+        if not file.is_file():
+            raise IncompleteError(f"{copy.folder}: no board there; see `shape-audit leaderboard build`")
+        return _parsed_board(file, read_small_file(file, limit=LARGEST_FILE))
 
 
 def refuse_strange_folder(folder: Path) -> None:

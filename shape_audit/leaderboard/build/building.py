@@ -14,13 +14,12 @@ from typing import Any
 from shape_audit.auditing import AuditOptions, TextNow
 from shape_audit.errors import ShapeAuditError, UsageError
 from shape_audit.leaderboard.build.assembling import assemble
-from shape_audit.leaderboard.build.board_folder import refuse_strange_folder
+from shape_audit.leaderboard.build.board_folder import RECORDS, is_failure_path, is_kept_path, refuse_strange_folder
 from shape_audit.leaderboard.build.missing_audits import BuildProgress, Outcome, SilentBuild, audit_all
 from shape_audit.leaderboard.build.no_garbage import no_garbage
 from shape_audit.leaderboard.build.options import BuildOptions
 from shape_audit.leaderboard.build.record_folder import (
     PARTIAL,
-    RECORDS,
     Failure,
     KeptRecords,
     keep_failure,
@@ -32,13 +31,15 @@ from shape_audit.leaderboard.build.sources import as_found, keep_sources, read_s
 from shape_audit.leaderboard.manifest import Entry, Manifest
 from shape_audit.leaderboard.page.rendering import keep_board
 from shape_audit.parallel import SingleProcess, processes_of_run
+from shape_audit.places import Url
 from shape_audit.records import Board, check_writable, sha256_of
 from shape_audit.shape import known_models
+from shape_audit.storage import WorkingCopy, working_copy
 
 
 def build_leaderboard(
     manifest: Manifest,
-    folder: str | Path,
+    folder: str | Path | Url,
     options: BuildOptions | None = None,
     *,
     progress: BuildProgress | None = None,
@@ -52,6 +53,8 @@ def build_leaderboard(
     record is a row of shipped facts: no network, no torch.
 
     Args:
+        folder: a folder here, or the URL of one elsewhere: then what is there is fetched first, records are sent as
+            they are finished (to the Hub at most one commit each half minute), and partial sums stay on this machine.
         options: all options at once; None for the defaults.
         progress: told what is happening; None for nobody.
         processes: those that share the windows of each model; None for those that a launcher has started.
@@ -66,9 +69,17 @@ def build_leaderboard(
         MissingExtraError: the extra `measure` or `board` is not installed.
     """
     options = BuildOptions.given(options, changes, "build_leaderboard()")
-    folder, processes = Path(folder), processes or processes_of_run()
+    processes = processes or processes_of_run()
     if options.jobs > 1 and processes.size > 1:
         raise UsageError("--jobs is for one process; under a launcher all processes audit one model at a time")
+    with working_copy(folder, is_kept_path, writes=processes.is_first, removable=is_failure_path) as copy:
+        return _built(manifest, copy, options, progress or SilentBuild(), processes)
+
+
+def _built(
+    manifest: Manifest, copy: WorkingCopy, options: BuildOptions, progress: BuildProgress, processes: SingleProcess
+) -> Board | None:
+    folder = copy.folder
     check_writable(folder, what="a leaderboard", option="--output")
     refuse_strange_folder(folder)
     sources = read_sources(manifest, strict=options.strict)
@@ -87,12 +98,14 @@ def build_leaderboard(
     missing = [name for name, revision in revisions.items() if revision is None]
     # Of a build that measured, perhaps in shares: that the shape can be found does not make them good.
     unmeasured = {} if options.measure else read_failures(folder, measuring)
-    for name, outcome in audit_all(missing, given, options.jobs, progress or SilentBuild(), processes):
+    for name, outcome in audit_all(missing, given, options.jobs, progress, processes):
         revisions[name] = outcome.revision
         if name in unmeasured and _has_changed(unmeasured[name], outcome):
             del unmeasured[name]
         if processes.is_first and name not in unmeasured:
             keep_failure(folder, name, outcome.failure, asked)
+        if processes.is_first:
+            copy.send_if_due()
         if outcome.failure and not options.keep_going:
             break
     if not processes.is_first:

@@ -13,6 +13,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from shape_audit.errors import IncompleteError
+from shape_audit.leaderboard.build.board_folder import FAILURES, RECORDS
 from shape_audit.leaderboard.build.no_garbage import no_garbage
 from shape_audit.records import (
     AuditRecord,
@@ -23,7 +24,7 @@ from shape_audit.records import (
     write_text_atomically,
 )
 
-RECORDS, FAILURES, PARTIAL = "records", "failures", "partial"
+PARTIAL = "partial"
 
 
 @dataclass(frozen=True)

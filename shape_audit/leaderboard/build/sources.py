@@ -13,8 +13,10 @@ from shape_audit.errors import CorruptFileError, IncompleteError, ShapeAuditErro
 from shape_audit.hub import model_named, parse_model
 from shape_audit.interval import read_interval, shipped_interval
 from shape_audit.leaderboard.manifest import Entry, Manifest
+from shape_audit.places import is_url
 from shape_audit.records import Frozen, Interval, ModelRef, ScoreRecord, read_small_file, write_text_atomically
-from shape_audit.scores import KnownModels, read_scores, summary_of_skipped
+from shape_audit.scores import RESULT_SUFFIXES, KnownModels, read_scores, summary_of_skipped
+from shape_audit.storage import fetched
 
 SOURCES = "sources.json"
 NAMES_SHOWN = 20
@@ -52,7 +54,7 @@ def read_sources(manifest: Manifest, *, strict: bool = False) -> Sources:
 
 def _imported(files: Sequence[str], entries: Sequence[Entry], *, strict: bool) -> tuple[list[ScoreRecord], list[str]]:
     """The scores of the board's models in result files, and what was passed over: files and scores of other models."""
-    read = read_scores(files, strict=strict)
+    read = read_scores([_here(file) for file in files], strict=strict)
     models = KnownModels(_ref(entry) for entry in entries)
     claimed = [(score, models.claim(score)) for score in read.scores]
     strangers = sorted({score.model for score, found in claimed if found is None})
@@ -61,6 +63,12 @@ def _imported(files: Sequence[str], entries: Sequence[Entry], *, strict: bool) -
         more = f" and {len(strangers) - NAMES_SHOWN} more" if len(strangers) > NAMES_SHOWN else ""
         passed_over.append(f"scores of models that are not on the board: {', '.join(strangers[:NAMES_SHOWN])}{more}")
     return [found[1] for _, found in claimed if found is not None], passed_over
+
+
+def _here(file: str) -> str:
+    """A result file or folder as the manifest names it, MODEL= and all, with its copy here in the place of a URL."""
+    model, equals, place = ("", "", file) if is_url(file) else file.partition("=")
+    return f"{model}{equals}{fetched(place, RESULT_SUFFIXES)}" if is_url(place) else file
 
 
 def _ref(entry: Entry) -> ModelRef:

@@ -11,11 +11,13 @@ from pathlib import Path
 from shape_audit.auditing import AuditOptions, Progress, audit
 from shape_audit.errors import CorruptFileError, IncompleteError, ShapeAuditError
 from shape_audit.leaderboard.build.assembling import assemble
-from shape_audit.leaderboard.build.board_folder import BOARD_FILE, read_board
-from shape_audit.leaderboard.build.record_folder import RECORDS, read_records
+from shape_audit.leaderboard.build.board_folder import BOARD_FILE, RECORDS, is_kept_path, read_board
+from shape_audit.leaderboard.build.record_folder import read_records
 from shape_audit.leaderboard.build.sources import kept_sources
 from shape_audit.leaderboard.page.rendering import FILES
+from shape_audit.places import Url, place_of
 from shape_audit.records import AuditRecord, Board, BoardRow, read_small_file, record_file_name
+from shape_audit.storage import working_copy
 
 ROUNDING = 1e-3
 """Relative: what another machine, micro-batch, number of threads or bfloat16 kernel may change. Not the numbers' own
@@ -25,12 +27,17 @@ SLACK = 0.1
 NUMBERS = ("aofe_ratio", "aofe_ratio_plugin", "aofe_normalized", "mean_cos2", "trace")
 
 
-def verify(folder: Path) -> list[str]:
+def verify(folder: Path | Url | str) -> list[str]:
     """What does not fit, one line each; nothing where the folder is what it says.
 
     Raises:
         IncompleteError: there is no board, or its sources cannot be read.
     """
+    with working_copy(folder, is_kept_path) as copy:
+        return _faults(copy.folder)
+
+
+def _faults(folder: Path) -> list[str]:
     try:
         board = read_board(folder)
         sources = kept_sources(folder)
@@ -98,7 +105,9 @@ def _differences(board: Board, again: Board) -> Iterator[str]:
             yield f"{name}: not what the records give"
 
 
-def remeasure(folder: Path, count: int, *, seed: int = 0, progress: Progress | None = None) -> tuple[list[str], int]:
+def remeasure(
+    folder: Path | Url | str, count: int, *, seed: int = 0, progress: Progress | None = None
+) -> tuple[list[str], int]:
     """Measure random rows again, as they were measured, and compare.
 
     Returns:
@@ -107,11 +116,13 @@ def remeasure(folder: Path, count: int, *, seed: int = 0, progress: Progress | N
     Raises:
         IncompleteError: there is no board, or none of its rows is measured.
     """
-    board, sources = read_board(folder), kept_sources(folder)
-    records = {record.record_sha256: record for kept in read_records(folder).by_model.values() for record in kept}
+    with working_copy(folder, is_kept_path) as copy:
+        board, sources = read_board(copy.folder), kept_sources(copy.folder)
+        kept = [record for found in read_records(copy.folder).by_model.values() for record in found]
+    records = {record.record_sha256: record for record in kept}
     measured = [row for row in board.rows if row.measured is not None and row.record_sha256 in records]
     if not measured:
-        raise IncompleteError(f"{folder}: no row of this board is measured")
+        raise IncompleteError(f"{place_of(folder)}: no row of this board is measured")
     chosen = random.Random(seed).sample(measured, min(count, len(measured)))
     names = {entry.model: entry.name for entry in sources.entries}
     found = []

@@ -7,12 +7,14 @@ from pathlib import Path
 
 from shape_audit.errors import IncompleteError
 from shape_audit.leaderboard.build.assembling import points_of
-from shape_audit.leaderboard.build.board_folder import BOARD_FILE
+from shape_audit.leaderboard.build.board_folder import BOARD_FILE, is_board_path
 from shape_audit.leaderboard.build.no_garbage import no_garbage
 from shape_audit.leaderboard.page.dataset_card import dataset_card
 from shape_audit.leaderboard.page.html import page_html
 from shape_audit.leaderboard.page.tables import csv_text, parquet_bytes
+from shape_audit.places import Place, Url
 from shape_audit.records import Board, write_bytes_atomically
+from shape_audit.storage import working_copy
 
 FIGURES = "figures"
 
@@ -35,13 +37,22 @@ def keep_board(board: Board, folder: Path) -> None:
     _write(folder / BOARD_FILE, (board.model_dump_json(indent=1) + "\n").encode())
 
 
-def render(board: Board, folder: Path) -> list[Path]:
-    """Write table, card, page and figures into the folder; each file whole or not at all.
+def render(board: Board, folder: Path | Url | str) -> list[Place]:
+    """Write table, card, page and figures into the folder, or to the URL; each file whole or not at all.
+
+    Returns:
+        What was written.
 
     Raises:
         IncompleteError: a file cannot be written.
         MissingExtraError: the extra `board` is not installed.
     """
+    with working_copy(folder, is_board_path, reads=False, writes=True) as copy:
+        written = _written(board, copy.folder)
+        return [copy.place / path.relative_to(copy.folder).as_posix() for path in written]
+
+
+def _written(board: Board, folder: Path) -> list[Path]:
     written = []
     with no_garbage():
         for name, content in FILES.items():

@@ -14,8 +14,8 @@ from typing import Any, Final, TypeVar
 from shape_audit.errors import IncompleteError
 from shape_audit.hub import with_retries
 from shape_audit.leaderboard.build.board_folder import RenderedBoard
-from shape_audit.leaderboard.publish.push_errors import push_errors
 from shape_audit.leaderboard.publish.push_plan import PushPlan, RepositoryState, plan_push
+from shape_audit.storage import hub_write_errors
 
 REPO_TYPE: Final = "dataset"
 
@@ -110,5 +110,5 @@ class DatasetRepository:
         return self._ask(send, retries=0 if create_pr else self.retries)
 
     def _ask(self, call: Callable[[], T], retries: int | None = None) -> T:
-        with push_errors(self.repo_id):
+        with hub_write_errors(self.repo_id):
             return with_retries(call, self.retries if retries is None else retries)

@@ -13,15 +13,17 @@ from typing import Any
 
 from shape_audit.errors import IncompleteError, ShapeAuditError, UsageError
 from shape_audit.hub import quiet_downloads
-from shape_audit.leaderboard.build.board_folder import CARD_FILE, CSV_FILE, RenderedBoard, read_rendered
+from shape_audit.leaderboard.build.board_folder import CARD_FILE, CSV_FILE, RenderedBoard, is_board_path, read_rendered
 from shape_audit.leaderboard.page.card_check import check_dataset_card
 from shape_audit.leaderboard.page.tables import csv_text
 from shape_audit.leaderboard.publish.dataset_repository import DatasetRepository
 from shape_audit.leaderboard.publish.options import PushOptions
 from shape_audit.leaderboard.publish.push_plan import PushPlan, PushResult, plan_push
+from shape_audit.places import Url, place_of
+from shape_audit.storage import working_copy
 
 
-def push(folder: Path | str, repo_id: str, options: PushOptions | None = None, **changes: Any) -> PushResult:
+def push(folder: Path | Url | str, repo_id: str, options: PushOptions | None = None, **changes: Any) -> PushResult:
     """Upload a rendered leaderboard to a Hub dataset repository, in one commit or as one pull request.
 
     Sent are the files a board has (README.md, table.parquet, table.csv, index.html, board.json, sources.json,
@@ -29,7 +31,7 @@ def push(folder: Path | str, repo_id: str, options: PushOptions | None = None, *
     and the board no longer has is deleted there. Nothing else is sent or touched.
 
     Args:
-        folder: as `leaderboard render` leaves it.
+        folder: as `leaderboard render` leaves it, here or at a URL.
         repo_id: `org/name`; made where it does not exist.
         options: or single options by name, see `PushOptions`.
 
@@ -43,7 +45,9 @@ def push(folder: Path | str, repo_id: str, options: PushOptions | None = None, *
 
     options = PushOptions.given(options, changes, "push()")
     _check_name(repo_id)
-    rendered = read_rendered(Path(folder))
+    with working_copy(folder, is_board_path) as copy:
+        rendered = read_rendered(copy.folder)
+    folder = place_of(folder)
     if rendered.contents.get(CSV_FILE, b"") != csv_text(rendered.board).encode():  # the cheapest file to tell it by
         raise IncompleteError(f"{folder}: {CSV_FILE} is not what board.json gives; run shape-audit leaderboard render")
     check_dataset_card(rendered.contents[CARD_FILE], file=f"{folder}/{CARD_FILE}", paths=rendered.contents)
