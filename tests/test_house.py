@@ -96,7 +96,7 @@ def test_light_files_do_not_import_what_is_heavy() -> None:
 def test_what_is_light_loads_nothing_heavy(
     tiny_llama: Path, clean_environment: dict[str, str], arguments: list[str]
 ) -> None:
-    heavy = HEAVY | {"pyarrow", "scipy", "huggingface_hub", "pandas", "plotly"}
+    heavy = HEAVY | {"pyarrow", "scipy", "huggingface_hub", "pandas"}
     if "--weights" not in arguments:
         heavy |= {"numpy", "multiprocessing"}
     given = [str(tiny_llama) if argument == "MODEL" else argument for argument in arguments]

@@ -13,7 +13,7 @@ from mkdocs.config.defaults import MkDocsConfig
 from mkdocs.structure.files import File, Files
 from mkdocs.structure.pages import Page
 
-from scripts.docs_pages import command_line, exit_codes, notebooks, records, rules
+from scripts.docs_pages import command_line, exit_codes, leaderboard_columns, notebooks, records, rules
 
 ROOT = Path(__file__).resolve().parents[2]
 BENCHMARKS = ROOT / "benchmarks"
@@ -26,7 +26,7 @@ def pages() -> dict[str, str]:
     results = sorted((BENCHMARKS / "results").glob("*.md"), reverse=True)
     own = {f"benchmarks/results/{path.name}": path.read_text(encoding="utf-8") for path in results}
     own["benchmarks/index.md"] = (BENCHMARKS / "README.md").read_text(encoding="utf-8")
-    made = (command_line, rules, records, exit_codes, notebooks)
+    made = (command_line, rules, records, exit_codes, leaderboard_columns, notebooks)
     return own | {path: page for module in made for path, page in module.pages().items()}
 
 

@@ -7,6 +7,7 @@ name -> Checkpoint -> ModelShape, Placement            (light: no torch)
 from __future__ import annotations
 
 import warnings
+from dataclasses import asdict
 from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -228,6 +229,7 @@ def _identity(checkpoint: Checkpoint, reading: ShapeReading) -> ModelIdentity:
         architecture=reading.architecture,
         model_type=reading.model_type,
         family=known.family if known else None,
+        **asdict(checkpoint.repository.facts),
     )
 
 

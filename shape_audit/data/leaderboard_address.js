@@ -1,7 +1,7 @@
 // What a visitor has chosen stands in the address: filters, order, columns, ticked models and axes. So it survives a
 // reload, and can be shared. A link within the page keeps it.
 
-const FIELDS = ["text", "group", "family", "side", "protocol", "from", "to"].filter(field);
+const FIELDS = ["text", "group", "family", "side", "protocol", "license", "from", "to"].filter(field);
 const AXES = ["axis-x", "log-x", "axis-y", "log-y"].map(control);
 const AT_FIRST = 3;
 const ownOrder = JSON.stringify(table.order());
@@ -15,7 +15,7 @@ function choices() {
   FIELDS.forEach((name) => say(name, field(name).value));
   const [[column, direction] = []] = table.order();
   if (JSON.stringify(table.order()) !== ownOrder && column !== undefined) say("order", `${direction === "desc" ? "-" : ""}${shape[column].name}`);
-  say("hide", shape.filter(({ name }, number) => name && !table.column(number).visible()).map(({ name }) => name).join());
+  say("hide", shape.filter((_, number) => !table.column(number).visible()).map(({ name }) => name).join());
   say("compare", selectedRows().map((row) => row.model).join());
   AXES.forEach((element, number) => say(element.id, valueOf(element), axesAtFirst[number]));
   return given.toString();
@@ -45,30 +45,17 @@ function recall() {
   const named = new Set(given.has("compare") ? given.get("compare").split(",") : profiled.map((row) => row.model));
   const ticked = data.rows.map((row, number) => (named.has(row.model) && mayTick(row) ? number : -1)).filter((number) => number >= 0);
   table.rows((place) => ticked.slice(0, MOST).includes(place)).select();
-  refilter();
+  if (given.toString()) refilter();
 }
 
 const sort = document.getElementById("sort");
-sort.append(made("option", "as listed", { value: "" }), ...shape.flatMap((column, number) => column.name
+sort.append(made("option", "as listed", { value: "" }), ...shape.flatMap((column, number) => column.orderable !== false
   ? (column.orderSequence ?? ["asc", "desc"]).map((direction) => made("option",
       `${titles[number]}, ${direction === "desc" ? "descending" : "ascending"}`, { value: `${direction === "desc" ? "-" : ""}${column.name}` }))
   : []));
 sort.addEventListener("change", () => { orderBy(sort.value); table.draw(); });
 
-document.getElementById("column-list").append(...shape.flatMap((column, number) => {
-  if (!column.name || column.name === "model") return [];
-  const box = made("input", [], { type: "checkbox" });
-  box.checked = table.column(number).visible();
-  box.addEventListener("change", () => { table.column(number).visible(box.checked); remember(); });
-  const label = made("label", [box, titles[number]]);
-  label.dataset.column = column.name;
-  return [label];
-}));
-
 recall();
-document.querySelectorAll("#column-list label").forEach((label) => {
-  label.firstChild.checked = table.column(numberOf(label.dataset.column)).visible();
-});
 table.on("draw select deselect", remember);
 AXES.forEach((element) => element.addEventListener("change", remember));
 addEventListener("hashchange", () => { if (!location.hash.includes("=")) remember(); });

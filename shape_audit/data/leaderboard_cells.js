@@ -34,6 +34,9 @@ const mayTick = (row) => !row.failure || hasProfile(row);
 const nameOf = (row) => row.hub
   ? `<a href="https://huggingface.co/${text(row.model)}" rel="noopener noreferrer">${text(row.model)}</a>` : text(row.model);
 
+const licenseCell = (row) => !isKnown(row.license) ? DASH : row.license_href
+  ? `<a href="${text(row.license_href)}" rel="noopener noreferrer">${text(row.license)}</a>` : text(row.license);
+
 function modelCell(row) {
   const failure = row.failure ? `<span class="why">${FAILED}: ${text(row.failure)}</span>` : "";
   return (
@@ -117,7 +120,8 @@ function scoreLine(score, protocols) {
 
 // The panel under a row: where each of its numbers is from.
 function detailsOf(row, protocols) {
-  const facts = row.details.flatMap(([name, value]) => [made("dt", name), made("dd", count(value))]);
+  const facts = row.details.flatMap((value, number) =>
+    isKnown(value) ? [made("dt", data.details[number]), made("dd", count(value))] : []);
   const parts = [made("dl", facts)];
   if (row.scores.length) {
     const heads = ["protocol", "accuracy, %", "questions", "against its size, points", "from", "date", "revision", "source"];

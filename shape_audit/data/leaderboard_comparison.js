@@ -7,7 +7,7 @@ function drawComparison() {
     holder.innerHTML = column.render ? column.render(row, "display") : "";
     return holder;
   };
-  const compared = shape.map((column, number) => [column, number]).filter(([{ name }]) => name && name !== "model");
+  const compared = shape.map((column, number) => [column, number]).filter(([{ name }]) => !FIXED.includes(name));
   const told = ([column]) => rows.some((row) => column.render(row, "display") !== DASH);
   const head = made("tr", [made("th", "quantity", { scope: "col" }), ...rows.map((row) => made("th", row.model, { scope: "col" }))]);
   const body = compared.filter(told).map(([column, number]) =>

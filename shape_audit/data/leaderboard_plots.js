@@ -1,5 +1,5 @@
 // The plots: plotly.js, from the table's own rows. Each is drawn when it comes near the window, again when the colour
-// scheme changes, and before printing.
+// scheme changes, and before printing. Until the first one is, plotly.js is a text that the browser need not parse.
 
 const FORMS = { inside: "diamond", "shallow-wide": "triangle-down", "deep-narrow": "triangle-up" };
 const CONFIG = { displayModeBar: false, responsive: true };
@@ -9,6 +9,11 @@ const colour = (name) => getComputedStyle(root).getPropertyValue(`--${name}`).tr
 const plot = (name) => document.getElementById(`${name}-plot`);
 const note = (name, words) => { document.getElementById(`${name}-note`).textContent = words; };
 const lines = (...parts) => parts.filter(Boolean).map(text).join("<br>");
+
+function plotly() {
+  if (!globalThis.Plotly) document.head.append(made("script", document.getElementById("plotly").textContent));
+  return globalThis.Plotly;
+}
 
 // Names of colours in layouts from the board become those of the scheme.
 function coloured(part) {
@@ -67,7 +72,7 @@ function drawShape() {
     : `${none()} has a score.`);
   plot("shape").hidden = !points.length;
   if (!points.length) return;
-  Plotly.react(plot("shape"), traces, layout(data.plots.shape.layout), CONFIG);
+  plotly().react(plot("shape"), traces, layout(data.plots.shape.layout), CONFIG);
 }
 
 function drawCost() {
@@ -88,7 +93,7 @@ function drawCost() {
       hovertext: some.map((row) => `${hover(row)}<br>${fixed(100 * row.cost, 2)} % of loss`), hoverinfo: "text",
       marker: { symbol: FORMS[side], size: 9, color: colour(side), opacity: 0.75 } };
   }).filter((trace) => trace.x.length);
-  Plotly.react(plot("cost"), [band, law, ...traces], layout(axes), CONFIG);
+  plotly().react(plot("cost"), [band, law, ...traces], layout(axes), CONFIG);
 }
 
 function drawPhase() {
@@ -122,20 +127,21 @@ function drawPhase() {
   note("phase", data.plots.phase.note);
   plot("phase").hidden = !rows.length;
   if (!rows.length) return;
-  Plotly.react(plot("phase"), traces, {
+  plotly().react(plot("phase"), traces, {
     ...layout(data.plots.phase.layout),
     coloraxis: { colorscale: "Cividis", colorbar: { title: { text: "MMLU-Pro, %", side: "right" }, thickness: 12, outlinewidth: 0 } },
   }, CONFIG);
 }
 
-// What any two of can be held against each other; the third entry: whether to begin with a logarithmic axis.
+// What any two of can be held against each other: its words, its value, and the axis to begin with, linear if none.
 const QUANTITIES = {
   score: ["MMLU-Pro, %", (row) => (data.protocols.length && row.cells[0].length ? 100 * shown(row, 0)[0].value : null)],
-  params: ["parameters", (row) => row.params, true],
-  r_dw: ["R_D/W", (row) => row.r, true],
+  params: ["parameters", (row) => row.params, "log"],
+  released: ["release date", (row) => row.released, "date"],
+  r_dw: ["R_D/W", (row) => row.r, "log"],
   shape_cost: ["cost, % of loss", (row) => (isKnown(row.cost) ? 100 * row.cost : null)],
   layers: ["layers", (row) => row.layers],
-  width: ["width", (row) => row.width, true],
+  width: ["width", (row) => row.width, "log"],
   bits: ["bits per byte", (row) => ranked(row, "bits")],
   used: ["width used, %", (row) => (isKnown(ranked(row, "used")) ? 100 * ranked(row, "used") : null)],
   functional: ["width that matters, %", (row) => (isKnown(ranked(row, "functional")) ? 100 * ranked(row, "functional") : null)],
@@ -145,10 +151,10 @@ const QUANTITIES = {
 const control = (name) => document.getElementById(name);
 const known = Object.keys(QUANTITIES).filter((name) => data.rows.some((row) => isKnown(QUANTITIES[name][1](row))));
 
-function axisChosen(name, logarithmic = Boolean(QUANTITIES[name]?.[2])) {
+function axisChosen(name) {
   return (end) => {
     control(`axis-${end}`).value = name;
-    control(`log-${end}`).checked = logarithmic;
+    control(`log-${end}`).checked = QUANTITIES[name]?.[2] === "log";
   };
 }
 
@@ -159,21 +165,26 @@ for (const [end, first] of [["x", "params"], ["y", known.includes("score") ? "sc
   control(`log-${end}`).addEventListener("change", drawAny);
 }
 
+const said = (value) => (typeof value === "string" ? value : significant(value));
+
 function drawAny() {
   const [x, y] = ["x", "y"].map((end) => QUANTITIES[control(`axis-${end}`).value]);
   const rows = x && y ? shownRows().filter((row) => isKnown(x[1](row)) && isKnown(y[1](row))) : [];
   note("any", rows.length ? `${rows.length} models.` : `${none()} has both.`);
   plot("any").hidden = !rows.length;
-  if (!rows.length || typeof Plotly === "undefined") return;
+  if (!rows.length) return;
   const traces = Object.keys(FORMS).map((side) => {
     const some = rows.filter((row) => row.side === side);
     return { type: "scatter", mode: "markers", name: side, x: some.map(x[1]), y: some.map(y[1]), hoverinfo: "text",
-      hovertext: some.map((row) => `${hover(row)}<br>${lines(`${x[0]} ${significant(x[1](row))}`, `${y[0]} ${significant(y[1](row))}`)}`),
+      hovertext: some.map((row) => `${hover(row)}<br>${lines(...[x, y].map(([words, value]) => `${words} ${said(value(row))}`))}`),
       marker: { symbol: FORMS[side], size: 9, color: colour(side), opacity: 0.75 } };
   }).filter((trace) => trace.x.length);
-  const scale = (end) => (control(`log-${end}`).checked ? "log" : "linear");
-  Plotly.react(plot("any"), traces, layout({ xaxis: { type: scale("x"), title: { text: x[0] } },
-    yaxis: { type: scale("y"), title: { text: y[0] } } }), CONFIG);
+  const scaled = ([words, , first], end) => {
+    const log = control(`log-${end}`);
+    log.disabled = first === "date";
+    return { title: { text: words }, type: log.disabled ? first : log.checked ? "log" : "linear" };
+  };
+  plotly().react(plot("any"), traces, layout({ xaxis: scaled(x, "x"), yaxis: scaled(y, "y") }), CONFIG);
 }
 
 const shorter = (name, most) =>
@@ -212,7 +223,7 @@ function drawProfiles() {
       row.measured.profile.map(([depth, ratio, interval, name]) => [name, fixed(depth, 3), fixed(ratio, 4),
         interval ? `[${fixed(interval[0], 4)}, ${fixed(interval[1], 4)}]` : DASH])),
   ])));
-  if (!rows.length || typeof Plotly === "undefined") return;
+  if (!rows.length || !drawn.has("profile")) return;
   const width = target.parentElement.clientWidth;
   const across = Math.min(rows.length, width < 620 ? 1 : width < 1000 ? 2 : 3);
   const down = Math.ceil(rows.length / across);
@@ -221,7 +232,7 @@ function drawProfiles() {
     [`xaxis${tail}`, axis({ range: [-0.03, 1.03], title: { text: number >= rows.length - across ? "relative depth" : "" } })],
     [`yaxis${tail}`, axis({ matches: tail ? "y" : undefined, title: { text: number % across ? "" : "AOFE-ratio" } })],
   ]));
-  Plotly.react(target, panels.flatMap(({ traces }) => traces), {
+  plotly().react(target, panels.flatMap(({ traces }) => traces), {
     ...layout({}), ...axes, height: 300 * down + 30, margin: { l: 56, r: 12, t: 52, b: 48 },
     grid: { rows: down, columns: across, pattern: "independent", xgap: 0.12, ygap: 0.34 },
     annotations: panels.map(({ head }) => head),
@@ -258,24 +269,22 @@ table.on("draw", () => {
   cancelAnimationFrame(redrawing);
   redrawing = requestAnimationFrame(() => [...drawn].filter((name) => name !== "profile").forEach((name) => DRAW[name]()));
 });
-addEventListener("load", () => {
-  const seen = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => {
-    seen.unobserve(target);
-    draw(target.dataset.plot);
-  }), { rootMargin: "300px" });
-  for (const [name, near] of [["shape", plot("shape")], ["phase", plot("phase")], ["cost", plot("cost")], ["any", plot("any")],
-    ["profile", document.getElementById("comparison")]]) {
-    near.dataset.plot = name;
-    seen.observe(near);
-  }
-  dark.addEventListener("change", () => scheme(isDark()));
-  addEventListener("beforeprint", () => {
-    root.classList.add("paper");
-    Object.keys(DRAW).forEach((name) => drawn.add(name));
-    scheme(false);
-  });
-  addEventListener("afterprint", () => {
-    root.classList.remove("paper");
-    scheme(isDark());
-  });
+const seen = new IntersectionObserver((entries) => entries.filter((entry) => entry.isIntersecting).forEach(({ target }) => {
+  seen.unobserve(target);
+  draw(target.dataset.plot);
+}), { rootMargin: "300px" });
+for (const [name, near] of [["shape", plot("shape")], ["phase", plot("phase")], ["cost", plot("cost")], ["any", plot("any")],
+  ["profile", document.getElementById("comparison")]]) {
+  near.dataset.plot = name;
+  seen.observe(near);
+}
+dark.addEventListener("change", () => scheme(isDark()));
+addEventListener("beforeprint", () => {
+  root.classList.add("paper");
+  Object.keys(DRAW).forEach((name) => drawn.add(name));
+  scheme(false);
+});
+addEventListener("afterprint", () => {
+  root.classList.remove("paper");
+  scheme(isDark());
 });

@@ -5,80 +5,87 @@
 const data = JSON.parse(document.getElementById("data").textContent);
 const field = (name) => document.getElementById(`filter-${name}`);
 const MOST = 6;
+const FIXED = ["compare", "model"];
 
 // Unknown numbers come last in both directions.
 const order = (sign) => (a, b) => (a === b ? 0 : a === null ? 1 : b === null ? -1 : sign * (a - b));
 DataTable.type("number-or-none", "order", { asc: order(1), desc: order(-1) });
 
-const byNumber = (title, display, sort, more = {}) => ({
-  title, className: "num", type: "number-or-none", searchable: false, orderSequence: ["desc", "asc"],
-  data: null, render: (row, kind) => (kind === "display" ? display(row) : (sort(row) ?? null)), ...more,
-});
-const byText = (title, words, more = {}) => ({
-  title, type: "string", searchable: false, data: null,
+// A column: by its name, what is written of it in the board's list of columns.
+function column(name, more, label) {
+  const { title, note, about } = data.columns[name.replace(/-\d+$/, "")];
+  const under = label ?? note;
+  return { name, words: title, note: under, about, title: head(title, under, name), ariaTitle: under ? `${title} ${under}` : title,
+    searchable: false, data: null, ...more };
+}
+
+function head(title, under, name) {
+  const written = text(title).replace("R_D/W", "R<sub>D/W</sub>").replace(" ×", "<br>×");
+  return `<span class="line">${written}</span>${under ? `<small>${text(under)}</small>` : ""}` +
+    `<button type="button" class="about" data-about="${name}" aria-label="What is ${text(title)}?">?</button>`;
+}
+
+const byNumber = (name, display, sort, more = {}, label = undefined) => column(name, {
+  className: "num", type: "number-or-none", orderSequence: ["desc", "asc"],
+  render: (row, kind) => (kind === "display" ? display(row) : (sort(row) ?? null)), ...more,
+}, label);
+const byText = (name, words, more = {}) => column(name, {
+  type: "string",
   render: (row, kind) => (kind === "display" ? text(words(row) ?? DASH) : (words(row) ?? "\uffff")), ...more,
 });
+const isTold = (of) => data.rows.some((row) => isKnown(of(row)));
 
 function columns() {
-  const measured = (title, name, written) => byNumber(title, (row) => measuredCell(row, written), (row) => ranked(row, name),
-    { name });
+  const measured = (name, written) => byNumber(name, (row) => measuredCell(row, written), (row) => ranked(row, name));
   const found = [
-    { title: "<small>Compare</small>", className: "pick", orderable: false, searchable: false,
-      data: null, render: DataTable.render.select() },
-    { title: "Model", className: "model", cellType: "th", type: "string", data: null,
+    column("compare", { className: "pick", orderable: false, render: DataTable.render.select() }),
+    column("model", { className: "model", cellType: "th", type: "string", searchable: true,
       render: (row, kind) => kind === "display" ? modelCell(row) : kind === "filter"
-        ? text([row.model, row.family, row.kind, row.group, row.failure, ...row.notes].filter(Boolean).join("\n")) : row.model,
-      name: "model" },
-    byText("Family", (row) => row.family, { name: "family" }),
-    byText("Kind", (row) => row.kind, { name: "kind" }),
-    byNumber("Params", (row) => rounded(row.params), (row) => row.params, { name: "params" }),
-    byNumber("Layers<br>× width", (row) => isKnown(row.layers) ? `${row.layers} × ${count(row.width)}` : DASH, (row) => row.layers,
-      { name: "shape" }),
-    byNumber("R<sub>D/W</sub>", (row) => fixed(row.r, 4), (row) => row.r, { name: "r_dw" }),
-    byText("Placement", placement, { className: "side", name: "side" }),
-    byNumber("Log-distance", (row) => fixed(row.distance, 2), (row) => row.distance, { name: "log_distance" }),
-    byNumber('<span class="line">Cost, %</span><small>of loss, 95 %</small>', costCell, (row) => row.cost, { name: "shape_cost" }),
+        ? text([row.model, row.family, row.kind, row.license, row.group, row.failure, ...row.notes].filter(Boolean).join("\n")) : row.model }),
+    byText("family", (row) => row.family),
+    byText("kind", (row) => row.kind),
   ];
+  if (isTold((row) => row.released)) found.push(byText("released", (row) => row.released));
+  if (isTold((row) => row.license)) {
+    found.push(byText("license", (row) => row.license, {
+      render: (row, kind) => (kind === "display" ? licenseCell(row) : (row.license ?? "\uffff")) }));
+  }
+  found.push(
+    byNumber("params", (row) => rounded(row.params), (row) => row.params),
+    byNumber("shape", (row) => isKnown(row.layers) ? `${row.layers} × ${count(row.width)}` : DASH, (row) => row.layers),
+    byNumber("r_dw", (row) => fixed(row.r, 4), (row) => row.r),
+    byText("side", placement, { className: "side" }),
+    byNumber("log_distance", (row) => fixed(row.distance, 2), (row) => row.distance),
+    byNumber("shape_cost", costCell, (row) => row.cost),
+  );
   data.protocols.forEach((protocol, number) => {
-    found.push(byNumber(`<span class="line">MMLU-Pro, %</span><small>${text(protocol.label)}</small>`,
-      (row) => scoreCell(row, number), (row) => shown(row, number)[0]?.value, { name: number ? `score-${number}` : "score" }));
+    found.push(byNumber(number ? `score-${number}` : "score", (row) => scoreCell(row, number), (row) => shown(row, number)[0]?.value,
+      {}, protocol.label));
     if (protocol.has_size) {
-      found.push(byNumber(`<span class="line">Against size</span><small>${text(protocol.label)}</small>`,
-        (row) => sizeCell(row, number), (row) => shown(row, number).find((score) => score.size)?.size.residual,
-        { name: `size-${number}` }));
+      found.push(byNumber(`size-${number}`, (row) => sizeCell(row, number),
+        (row) => shown(row, number).find((score) => score.size)?.size.residual, {}, protocol.label));
     }
   });
   if (data.rows.some((row) => row.measured)) {
     found.push(
-      measured("Bits / byte", "bits", (m) => fixed(m.bits, 3)),
-      measured('<span class="line">Width used, %</span><small>effective rank</small>', "used",
-        (m) => significant(isKnown(m.used) ? 100 * m.used : null) + (isKnown(m.rank) ? small(significant(m.rank)) : "")),
-      measured('<span class="line">Alignment</span><small>of channels, 95 %</small>', "alignment",
-        (m) => fixed(m.alignment, 3) + ends(m.alignment_ci, 3)),
-      measured('<span class="line">AOFE-ratio</span><small>95 %; random basis</small>', "ratio",
-        (m) => fixed(m.ratio, 3) + ends(m.ratio_ci, 3) + (isKnown(m.random) ? small(`random ${fixed(m.random, 3)}`) : "") +
-          (m.noise ? ' <span class="mark">≈ noise</span>' : "")),
+      measured("bits", (m) => fixed(m.bits, 3)),
+      measured("used", (m) => significant(isKnown(m.used) ? 100 * m.used : null) + (isKnown(m.rank) ? small(significant(m.rank)) : "")),
+      measured("alignment", (m) => fixed(m.alignment, 3) + ends(m.alignment_ci, 3)),
+      measured("ratio", (m) => fixed(m.ratio, 3) + ends(m.ratio_ci, 3) + (isKnown(m.random) ? small(`random ${fixed(m.random, 3)}`) : "") +
+        (m.noise ? ' <span class="mark">≈ noise</span>' : "")),
     );
   }
-  if (data.rows.some((row) => row.measured && isKnown(row.measured.functional))) {
-    found.push(measured('<span class="line">Width that matters, %</span><small>functional rank</small>', "functional",
-      (m) => significant(isKnown(m.functional) ? 100 * m.functional : null)));
+  if (isTold((row) => row.measured?.functional)) {
+    found.push(measured("functional", (m) => significant(isKnown(m.functional) ? 100 * m.functional : null)));
   }
-  if (data.rows.some((row) => row.measured && isKnown(row.measured.cheap))) {
-    found.push(measured('<span class="line">Blocks under 1 %</span><small>of loss, left out</small>', "cheap",
-      (m, row) => isKnown(m.cheap) ? `${m.cheap} of ${row.layers}` : DASH));
+  if (isTold((row) => row.measured?.cheap)) {
+    found.push(measured("cheap", (m, row) => isKnown(m.cheap) ? `${m.cheap} of ${row.layers}` : DASH));
   }
   return found;
 }
 
-function plain(title) {
-  const holder = document.createElement("template");
-  holder.innerHTML = title.replace(/<br>|<small>/g, " $&");
-  return holder.content.textContent.trim();
-}
-
 const shape = columns();
-const titles = shape.map(({ title }) => plain(title));
+const titles = shape.map(({ ariaTitle }) => ariaTitle);
 const sorted = shape.findIndex((column) => column.name === data.order.replace("-", ""));
 const table = new DataTable("#board", {
   data: data.rows,
@@ -123,6 +130,7 @@ const chosen = (name) => field(name)?.value ?? "";
 function passes(row) {
   const [from, to, side, protocol] = [least("from"), least("to"), chosen("side"), chosen("protocol")];
   if (chosen("family") && row.family !== chosen("family")) return false;
+  if (chosen("license") && row.license !== chosen("license")) return false;
   if (chosen("group") && row.group !== chosen("group")) return false;
   if (side === "failed" ? !row.failure : side && row.side !== side) return false;
   if (protocol !== "" && !row.cells[Number(protocol)].length) return false;

@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from functools import cached_property
 from pathlib import Path
 
+from shape_audit.hub.repository_facts import RepositoryFacts
 from shape_audit.hub.safetensors_header import HeaderError, TensorHeader, read_header
 from shape_audit.hub.weight_files import CONFIG_FILE
 from shape_audit.records import ModelRef, read_small_file
@@ -23,6 +24,7 @@ class FolderFiles:
 
     sha256: Mapping[str, str] = {}
     outside: frozenset[str] = frozenset()
+    facts = RepositoryFacts()
 
     def __init__(self, ref: ModelRef) -> None:
         """

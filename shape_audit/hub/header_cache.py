@@ -1,7 +1,7 @@
 """Tensor headers of Hub commits already seen, so that nothing is asked for twice and offline runs work.
 
 Lies in the Hub's assets cache: `<assets>/shape-audit/headers/<repo>/<sha>.json`, and beside it `refs/<revision>`,
-which says what a branch or tag last meant. A commit never changes, so no entry ever expires.
+which says what a branch or tag last meant, and `facts/<sha>.json`. A commit never changes, so no entry ever expires.
 """
 
 from __future__ import annotations
@@ -9,11 +9,13 @@ from __future__ import annotations
 import json
 import re
 from collections.abc import Mapping
+from dataclasses import asdict
 from pathlib import Path
 from urllib.parse import quote
 
 from huggingface_hub import cached_assets_path
 
+from shape_audit.hub.repository_facts import RepositoryFacts
 from shape_audit.hub.safetensors_header import TensorHeader
 from shape_audit.records import sha256_of, write_text_atomically
 
@@ -65,6 +67,18 @@ class HeaderCache:
         except (OSError, ValueError):
             return None
         return (sha, repo_id) if COMMIT.fullmatch(sha) else None
+
+    def keep_facts(self, sha: str, facts: RepositoryFacts) -> None:
+        """Keep what the Hub says of the repository at a commit, so that an audit offline says the same."""
+        if self.facts(sha) != facts:
+            write_text_atomically(self._folder / "facts" / f"{sha}.json", json.dumps(asdict(facts)))
+
+    def facts(self, sha: str) -> RepositoryFacts:
+        """What was kept; nothing known where there is none."""
+        try:
+            return RepositoryFacts(**json.loads((self._folder / "facts" / f"{sha}.json").read_text(encoding="utf-8")))
+        except (OSError, ValueError, TypeError, RecursionError):
+            return RepositoryFacts()
 
     def _ref(self, revision: str) -> Path:
         return self._folder / "refs" / quote(revision, safe="")

@@ -13,7 +13,7 @@ from collections.abc import Callable, Iterable, Mapping
 from dataclasses import replace
 from pathlib import Path
 from threading import Event
-from typing import TypeVar
+from typing import NamedTuple, TypeVar
 
 from huggingface_hub import HfApi, hf_hub_url, try_to_load_from_cache
 from huggingface_hub.constants import HF_HUB_CACHE, HF_HUB_DOWNLOAD_TIMEOUT, HF_HUB_ETAG_TIMEOUT, is_offline_mode
@@ -26,6 +26,7 @@ from shape_audit.hub.downloads import download_files
 from shape_audit.hub.header_cache import COMMIT, HeaderCache
 from shape_audit.hub.names import is_hub_name
 from shape_audit.hub.parallel_requests import side_by_side
+from shape_audit.hub.repository_facts import RepositoryFacts, repository_facts
 from shape_audit.hub.retrying import with_retries
 from shape_audit.hub.safetensors_header import (
     LENGTH_PREFIX,
@@ -51,7 +52,14 @@ class HubFiles:
     folder: Path | None = None
     odd: Mapping[str, str] = {}
 
-    def __init__(self, ref: ModelRef, sizes: Mapping[str, int | None], sha256: Mapping[str, str], retries: int) -> None:
+    def __init__(
+        self,
+        ref: ModelRef,
+        sizes: Mapping[str, int | None],
+        sha256: Mapping[str, str],
+        facts: RepositoryFacts,
+        retries: int,
+    ) -> None:
         """
         Args:
             ref: at its commit.
@@ -59,6 +67,7 @@ class HubFiles:
         """
         assert ref.revision is not None
         self.ref, self.outside, self._commit, self._retries = ref, frozenset(sizes), ref.revision, retries
+        self.facts = facts
         self._inside = f"{ref.subfolder}/" if ref.subfolder else ""
         self._cache, self._sizes = _header_cache(ref), sizes
         self.sizes = _inside(sizes, self._inside)
@@ -76,10 +85,12 @@ class HubFiles:
         cache = _header_cache(ref)
         if is_offline_mode():
             sha, repo_id = _cached_commit(ref, cache)
-            return cls(_found(ref, sha, repo_id), _cached_files(repo_id, sha), _cached_sha256(repo_id, sha), 0)
-        sha, repo_id, sizes, sha256 = _resolved(ref, retries)
-        cache.remember(ref.revision or DEFAULT_REVISION, sha, repo_id)
-        return cls(_found(ref, sha, repo_id), sizes, sha256, retries)
+            sizes, sha256 = _cached_files(repo_id, sha), _cached_sha256(repo_id, sha)
+            return cls(_found(ref, sha, repo_id), sizes, sha256, cache.facts(sha), 0)
+        answer = _resolved(ref, retries)
+        cache.remember(ref.revision or DEFAULT_REVISION, answer.sha, answer.repo_id)
+        cache.keep_facts(answer.sha, answer.facts)
+        return cls(_found(ref, answer.sha, answer.repo_id), answer.sizes, answer.sha256, answer.facts, retries)
 
     def read(self, name: str) -> bytes:
         size = self.sizes.get(name)
@@ -159,10 +170,19 @@ def _inside(of_all: Mapping[str, _Value], folder: str) -> dict[str, _Value]:
     return {name.removeprefix(folder): value for name, value in of_all.items() if name.startswith(folder)}
 
 
-def _resolved(ref: ModelRef, retries: int) -> tuple[str, str, dict[str, int | None], dict[str, str]]:
-    """The commit sha that the revision means now, the repository's own name, sizes and LFS hashes of its files."""
+class _Answer(NamedTuple):
+    """What the Hub says of a revision: the commit that it means now, the repository's own name, sizes and LFS hashes of
+    its files, and what else."""
 
-    def ask() -> tuple[str, str, dict[str, int | None], dict[str, str]]:
+    sha: str
+    repo_id: str
+    sizes: dict[str, int | None]
+    sha256: dict[str, str]
+    facts: RepositoryFacts
+
+
+def _resolved(ref: ModelRef, retries: int) -> _Answer:
+    def ask() -> _Answer:
         try:
             info = HfApi().model_info(
                 ref.repo_id, revision=ref.revision, files_metadata=True, timeout=HF_HUB_ETAG_TIMEOUT
@@ -182,7 +202,8 @@ def _resolved(ref: ModelRef, retries: int) -> tuple[str, str, dict[str, int | No
         if odd:
             raise CorruptFileError(f"{ref.repo_id}: the Hub lists a file by the name {str(odd[0])[:80]!a}: refused")
         sizes = {file.rfilename: file.size if isinstance(file.size, int) else None for file in siblings}
-        return info.sha, info.id, sizes, {file.rfilename: file.lfs.sha256 for file in siblings if file.lfs}
+        sha256 = {file.rfilename: file.lfs.sha256 for file in siblings if file.lfs}
+        return _Answer(info.sha, info.id, sizes, sha256, repository_facts(info))
 
     return with_retries(watching(f"what the Hub says of {ref.repo_id}", ask), retries)
 

@@ -8,6 +8,7 @@ from typing import Protocol
 
 from shape_audit.errors import IncompleteError
 from shape_audit.hub.folder_files import FolderFiles
+from shape_audit.hub.repository_facts import RepositoryFacts
 from shape_audit.hub.safetensors_header import HeaderError, TensorHeader
 from shape_audit.records import ModelRef
 
@@ -45,6 +46,10 @@ class RepositoryFiles(Protocol):
     @property
     def sha256(self) -> Mapping[str, str]:
         """Name -> the Hub's own hash of large files."""
+
+    @property
+    def facts(self) -> RepositoryFacts:
+        """What the Hub says of it; nothing of a folder."""
 
     def read(self, name: str) -> bytes:
         """A small file."""

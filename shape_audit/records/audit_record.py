@@ -14,7 +14,7 @@ from shape_audit.records.shape_cost import Serving, ShapeCost
 from shape_audit.records.shape_facts import ModelShape, Placement
 from shape_audit.records.superposition import Superposition
 
-SCHEMA_VERSION: Literal[2] = 2
+SCHEMA_VERSION: Literal[3] = 3
 
 CI = tuple[float, float] | None
 """A 95 % interval [low, high]; null where none was computed."""
@@ -38,6 +38,13 @@ class ModelIdentity(Frozen):
     model_type: str | None
     family: str | None
     """As the shipped table of known models has it; null for a model that is not in it."""
+    released: str | None = None
+    """The day on which its repository on the Hub was made, as YYYY-MM-DD; null for one from before 3 March 2022, whose
+    day the Hub does not know, for a model that is not on the Hub, and in older records, as the next two."""
+    license: str | None = None
+    """As its card on the Hub states it."""
+    license_link: str | None = None
+    """Where the card says that the licence's text is: an address, or a file of the repository."""
 
     @property
     def ref(self) -> ModelRef:
@@ -254,7 +261,7 @@ class AuditRecord(Frozen):
     """One audit. `record_sha256` is the hash of all the rest but `environment`, of which only
     the date is in it."""
 
-    schema_version: Literal[2] = SCHEMA_VERSION
+    schema_version: Literal[3] = SCHEMA_VERSION
     record_sha256: str = ""
     notes: list[str]
     """What a reader should know: disagreements between config and tensors, numbers below the noise floor ..."""

@@ -65,6 +65,10 @@ class BoardRow(Frozen):
     domain: str | None = None
     derived_from: str | None = None
     train_tokens: float | None = None
+    released: str | None = None
+    """As in `ModelIdentity`, and the next two."""
+    license: str | None = None
+    license_link: str | None = None
     architecture: str | None = None
     """Model type, as in config.json."""
     num_hidden_layers: int | None = None

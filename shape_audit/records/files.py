@@ -2,18 +2,19 @@
 
 from __future__ import annotations
 
-import json
 import os
 import re
 from pathlib import Path
+from typing import Any
 
 from pydantic import ValidationError
+from pydantic_core import from_json
 
 from shape_audit.errors import CorruptFileError, IncompleteError, UsageError
 from shape_audit.records.atomic import write_text_atomically
 from shape_audit.records.audit_record import SCHEMA_VERSION, AuditRecord
 from shape_audit.records.hashing import is_hash_of, sealed, sha256_of
-from shape_audit.records.migration import as_schema_1, from_schema_1
+from shape_audit.records.migration import as_schema, migrated
 from shape_audit.records.model_ref import ModelRef
 from shape_audit.records.reading import read_small_file
 
@@ -103,25 +104,28 @@ def read_record(path: Path) -> AuditRecord:
     """
     raw = read_small_file(path)
     try:
-        content = json.loads(raw.decode("utf-8"))
-    except (ValueError, RecursionError) as error:
+        content = from_json(raw)  # four times as fast as json, and a board reads thousands
+    except ValueError as error:
         raise CorruptFileError(f"{path}: not a JSON file") from error
-    version = content.get("schema_version") if isinstance(content, dict) else None
-    if version not in (1, SCHEMA_VERSION):
+    version = content.get("schema_version", 0) if isinstance(content, dict) else 0
+    if version not in range(1, SCHEMA_VERSION + 1):
         raise CorruptFileError(f"{path}: not an audit record of schema version 1 to {SCHEMA_VERSION}")
     try:
-        current = raw if version == SCHEMA_VERSION else json.dumps(from_schema_1(content))
-        record = AuditRecord.model_validate_json(current)
+        record = AuditRecord.model_validate(content if version == SCHEMA_VERSION else migrated(content))
     except ValidationError as error:
         first = error.errors()[0]
         where = ".".join(str(part) for part in first["loc"])
         raise CorruptFileError(f"{path}: not an audit record: {where}: {first['msg']}") from error
     except (KeyError, TypeError, ValueError, ArithmeticError) as error:
-        raise CorruptFileError(f"{path}: not an audit record of schema version 1") from error
-    meant = record.model_dump(mode="json", by_alias=True)
-    if not is_hash_of(record.record_sha256, content, meant if version == SCHEMA_VERSION else as_schema_1(meant)):
+        raise CorruptFileError(f"{path}: not an audit record of schema version {version}") from error
+    if not is_hash_of(record.record_sha256, content, lambda: as_schema(version, _json_of(record))):
         raise CorruptFileError(f"{path}: its content does not fit its record_sha256; it was edited by hand")
     return record if version == SCHEMA_VERSION else sealed(record)
+
+
+def _json_of(record: AuditRecord) -> dict[str, Any]:
+    content: dict[str, Any] = record.model_dump(mode="json", by_alias=True)
+    return content
 
 
 def read_record_folder(folder: Path) -> list[AuditRecord]:

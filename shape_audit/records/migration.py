@@ -1,4 +1,6 @@
-"""Records of earlier schema versions, read as records of today.
+"""Records of earlier schema versions, read as records of today: through each schema in between.
+
+Schema 3 adds what the Hub says of a model beside its files, which earlier records lack.
 
 Schema 2 adds what a shape costs and what the model does with its depth, which a record of schema 1 lacks, and to every
 site how its AOFE-ratio compares with chance. All of the latter follows from what schema 1 has, but for two intervals:
@@ -12,23 +14,32 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 AGAINST_CHANCE = ("aofe_ratio_random_basis", "aofe_ratio_excess", "channel_alignment")
+ADDED_TO_MODEL = ("released", "license", "license_link")
 ADDED = ("shape_cost", "serving", "use", "superposition")
 ADDED_TO_SITES = tuple(f"{name}{form}" for name in AGAINST_CHANCE for form in ("", "_raw", "_plugin", "_ci"))
 
 
-def from_schema_1(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON of a record of schema 1 as one of schema 2, not sealed.
+def migrated(content: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON of a record of an earlier schema as one of today, not sealed.
 
     Raises:
         KeyError, TypeError, ValueError, ArithmeticError: it is no record.
     """
-    return _with_sites({**content, "schema_version": 2}, _against_chance)
+    found = dict(content)
+    if found["schema_version"] == 1:
+        found = _with_sites({**found, "schema_version": 2}, _against_chance)
+    return {**found, "schema_version": 3}
 
 
-def as_schema_1(content: Mapping[str, Any]) -> dict[str, Any]:
-    """The JSON of a record of today without what schema 1 does not know: what its hash was of."""
-    known = {key: value for key, value in content.items() if key not in ADDED}
-    return _with_sites({**known, "schema_version": 1}, _without_what_was_added)
+def as_schema(version: int, content: Mapping[str, Any]) -> dict[str, Any]:
+    """The JSON of a record of today without what an earlier schema does not know: what its hash was of."""
+    if version == 3:
+        return dict(content)
+    model = {key: value for key, value in content["model"].items() if key not in ADDED_TO_MODEL}
+    known = {**content, "model": model, "schema_version": version}
+    if version == 2:
+        return known
+    return _with_sites({key: value for key, value in known.items() if key not in ADDED}, _without_what_was_added)
 
 
 def _with_sites(content: dict[str, Any], change: Callable[[Mapping[str, Any]], dict[str, Any]]) -> dict[str, Any]:

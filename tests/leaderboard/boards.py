@@ -17,6 +17,13 @@ HOSTILE = (
     'evil/"quoted" & <b>bold</b>',
 )
 TEXT = "ab" * 32
+CARDS: tuple[dict[str, str], ...] = (
+    {},
+    {"released": "2024-09-18", "license": "apache-2.0"},
+    {"released": "2023-12-01", "license": "own <b>words</b>", "license_link": "https://example.org/license"},
+    {"released": "2025-01-31", "license": "gemma", "license_link": "javascript:alert(5)"},
+)
+"""What models' cards say, one after the other."""
 
 
 def site(name: str, ratio: float, width: int, *, noise: bool = False) -> SiteInteraction:
@@ -73,6 +80,7 @@ def row(number: int, name: str | None = None, **more: object) -> BoardRow:
         "kind": "instruct" if number % 4 == 3 else "base", "architecture": "llama", "num_hidden_layers": layers,
         "hidden_size": width, "r_dw": layers / width, "params_total": 12 * layers * width**2 + 1000 * number,
         "side": placement.side, "log_distance": placement.log_distance, "shape_cost": cost, "shape_cost_ci": ends,
+        **CARDS[number % len(CARDS)],
         "scores": [score(model, 0.10 + 0.0123 * (number % 60))],
     }  # fmt: skip
     return BoardRow.model_validate(given | more)

@@ -1,6 +1,7 @@
 """Boards, and their page open in the real browser, without a network."""
 
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,8 @@ from shape_audit.records import Board
 from tests.leaderboard.boards import real_board, small_board
 
 OpenPage = Callable[..., Any]
+PHONE = 500
+"""Pixels; on a narrower screen models are cards."""
 PATIENCE_MS = 600_000
 """What a page may take on a busy machine, where a browser starts with scripts of megabytes."""
 
@@ -25,17 +28,20 @@ def real() -> Board:
     return real_board()
 
 
-@pytest.fixture
-def open_page(browser: Any, tmp_path: Path) -> Iterator[OpenPage]:
-    """`open_page(board, width=390, scheme="dark")` -> its page, from disk; at the end: no error, and no request."""
+@contextmanager
+def pages(browser: Any, folder: Path) -> Iterator[OpenPage]:
+    """`open_page(board, width=390, scheme="dark")` -> its page, from disk, on a phone of that width with a finger for a
+    mouse; at the end: no error, and no request."""
     contexts: list[Any] = []
     faults: list[str] = []
     requests: list[str] = []
 
     def opened(board: Board, *, width: int = 1280, scheme: str = "light") -> Any:
-        file = tmp_path / "index.html"
+        file = folder / "index.html"
         file.write_text(page_html(board), encoding="utf-8")
-        context = browser.new_context(viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True)
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True, has_touch=width < PHONE
+        )
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()
@@ -54,3 +60,17 @@ def open_page(browser: Any, tmp_path: Path) -> Iterator[OpenPage]:
         context.close()
     assert not faults
     assert not [url for url in requests if not url.startswith(("file:", "data:"))]
+
+
+@pytest.fixture
+def open_page(browser: Any, tmp_path: Path) -> Iterator[OpenPage]:
+    """Opens pages for one test; see `pages`."""
+    with pages(browser, tmp_path) as opened:
+        yield opened
+
+
+@pytest.fixture(scope="module")
+def untouched(browser: Any, small: Board, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Any]:
+    """The page of the small board, for tests that only look at it or scroll."""
+    with pages(browser, tmp_path_factory.mktemp("page")) as opened:
+        yield opened(small)

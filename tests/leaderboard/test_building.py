@@ -51,8 +51,8 @@ def manifest(names: list[object], **more: object) -> Manifest:
 
 
 def undated(record: str) -> str:
-    """A record's text but for when it was made, and its seal."""
-    return re.sub(r'"(date|record_sha256)": "[^"]*"', "", record)
+    """A record's text but for when it was made, its seal, and the peak memory of the process, which may grow."""
+    return re.sub(r'"(date|record_sha256)": "[^"]*"|"peak_memory_bytes": \d+', "", record)
 
 
 def of_no_day(board: Board) -> Board:
@@ -217,10 +217,10 @@ def test_records_edited_by_hand_are_not_used(tmp_path: Path, folders: list[Path]
     honest = record.read_text()
     record.write_text(honest.replace('"num_hidden_layers": 2', '"num_hidden_layers": 3'))
     other = record.with_name("other.json")
-    other.write_text(honest.replace('"schema_version": 2', '"schema_version": 0'))
+    other.write_text(honest.replace('"schema_version": 3', '"schema_version": 0'))
     board, audited = built(manifest(folders[:1]), tmp_path / "board")
     assert audited == [str(folders[0])] and board.rows[0].num_hidden_layers == 2
-    assert len(board.notes) == 1 and "not an audit record of schema version 1 to 2; not used" in board.notes[0]
+    assert len(board.notes) == 1 and "not an audit record of schema version 1 to 3; not used" in board.notes[0]
     assert undated(record.read_text()) == undated(honest)
 
 
@@ -228,7 +228,9 @@ def test_scores_of_result_files_and_of_the_hub(
     tmp_path: Path, tiny_llama: Path, program: Program, hub: LoopbackHub
 ) -> None:
     (tmp_path / "m.toml").write_text("[[models]]\nnames = ['org/name@main']\n[scores]\nfiles = ['results_x.json']\n")
-    sha = hub.add_model("org/name", {path.name: path.read_bytes() for path in tiny_llama.iterdir()})
+    card = b"---\nlicense: other\nlicense_name: llama3.2\nlicense_link: https://example.org/license\n---\n# A model\n"
+    files = {path.name: path.read_bytes() for path in tiny_llama.iterdir()}
+    sha = hub.add_model("org/name", {**files, "README.md": card})
     ran = {"model_name": "org/name", "config": letters()["config"] | {"model_sha": sha}}
     (tmp_path / "results_x.json").write_text(json.dumps(letters() | ran))
     done = program("leaderboard", "build", "m.toml", HF_ENDPOINT=hub.endpoint)
@@ -236,6 +238,7 @@ def test_scores_of_result_files_and_of_the_hub(
     board = Board.model_validate_json((tmp_path / "leaderboard" / "board.json").read_text())
     (row,) = board.rows
     assert (row.model, [score.value for score in row.scores]) == ("org/name", [0.3125])
+    assert (row.released, row.license, row.license_link) == ("2024-01-01", "llama3.2", "https://example.org/license")
     (line,) = read_back(parquet_bytes(board))
     assert line[f"score[{LM_EVAL_LETTERS}]"] == 0.3125 and line[f"score[{LM_EVAL_LETTERS}].known"] == 1
 

@@ -7,14 +7,19 @@ from typing import Any
 import numpy as np
 import pytest
 
+from shape_audit.leaderboard.page.data import column_words
 from shape_audit.records import Board
 from tests.leaderboard.boards import HOSTILE
-from tests.leaderboard.conftest import PATIENCE_MS, OpenPage
+from tests.leaderboard.conftest import PATIENCE_MS, PHONE, OpenPage
 
 ROWS = "#board tbody tr"
-COLUMNS = {"model": 1, "family": 2, "params": 4, "layers": 5, "r": 6, "side": 7, "distance": 8, "cost": 9, "score": 10,
-           "size": 11, "official": 12, "bits": 13, "used": 14, "alignment": 15, "ratio": 16,
-           "functional": 17, "cheap": 18}  # fmt: skip
+COLUMNS = {
+    name: number + 1
+    for number, name in enumerate((
+        "model", "family", "kind", "released", "license", "params", "layers", "r", "side", "distance", "cost", "score",
+        "size", "official", "bits", "used", "alignment", "ratio", "functional", "cheap",
+    ))
+}  # fmt: skip
 
 
 def cells(page: Any, name: str) -> list[str]:
@@ -50,8 +55,8 @@ def drawn(page: Any, name: str) -> None:
     page.wait_for_selector(f"#{name}-plot .main-svg")
 
 
-def test_what_the_table_shows_is_what_the_board_holds(open_page: OpenPage, small: Board) -> None:
-    page = open_page(small)
+def test_what_the_table_shows_is_what_the_board_holds(untouched: Any, small: Board) -> None:
+    page = untouched
     shown = dict(zip(models(page), range(30), strict=True))
     assert set(shown) == {row.model for row in small.rows}
     columns = {name: cells(page, name) for name in COLUMNS}
@@ -65,6 +70,7 @@ def test_what_the_table_shows_is_what_the_board_holds(open_page: OpenPage, small
         assert columns["r"][at] == f"{row.r_dw:.4f}" and columns["distance"][at] == f"{row.log_distance:.2f}"
         assert row.shape_cost is not None and columns["cost"][at].startswith(f"{100 * row.shape_cost:.2f}")
         assert row.side in columns["side"][at]
+        assert (columns["released"][at], columns["license"][at]) == (row.released or "–", row.license or "–")
         if row.measured:
             site, mark = row.measured.sites[0], "† other protocol" if row.measured.protocol != "loss-gradient" else ""
             assert columns["ratio"][at].startswith(f"{site.aofe_ratio:.3f}") and mark in columns["ratio"][at]
@@ -79,8 +85,16 @@ def test_what_the_table_shows_is_what_the_board_holds(open_page: OpenPage, small
             assert columns["cheap"][at].startswith("–" if cheap is None else f"{cheap} of {row.num_hidden_layers}")
 
 
-def test_scores_disagree_are_at_the_floor_or_limited_in_plain_sight(open_page: OpenPage, small: Board) -> None:
-    page = open_page(small)
+def test_only_an_address_of_the_web_is_linked_as_a_licence(untouched: Any, small: Board) -> None:
+    links = untouched.locator(f"{ROWS} > :nth-child({COLUMNS['license'] + 1}) a")
+    targets = links.evaluate_all("(links) => links.map((link) => [link.textContent, link.getAttribute('href')])")
+    linked = [row for row in small.rows if row.license and row.license_link == "https://example.org/license"]
+    assert sorted(targets) == [[row.license, row.license_link] for row in linked]
+    assert any(row.license_link == "javascript:alert(5)" for row in small.rows)
+
+
+def test_scores_disagree_are_at_the_floor_or_limited_in_plain_sight(untouched: Any) -> None:
+    page = untouched
     at = {model.rpartition("-")[2]: number for number, model in enumerate(models(page))}
     score, size, official = (cells(page, name) for name in ("score", "size", "official"))
     assert score[at["05"]].split() == ["16.2", "±", "0.4"] and size[at["05"]] == "-8.8"
@@ -113,9 +127,8 @@ def test_sorting_puts_unknown_and_incomparable_numbers_last(open_page: OpenPage,
 
 @pytest.mark.parametrize(
     ("order", "column", "direction"),
-    [("-score", "score", "descending"), ("r_dw", "r", "ascending"), ("model", "model", "ascending"),
-     ("-log_distance", "distance", "descending"), ("params", "params", "ascending")],
-)  # fmt: skip
+    [("-score", "score", "descending"), ("model", "model", "ascending"), ("-log_distance", "distance", "descending")],
+)
 def test_the_page_opens_in_the_manifests_order(
     open_page: OpenPage, small: Board, order: str, column: str, direction: str
 ) -> None:
@@ -142,6 +155,9 @@ def test_filters_leave_the_rows_they_name(open_page: OpenPage, small: Board) -> 
     page.click("text=Clear")
     page.select_option("#filter-protocol", "1")
     assert left() == {"b-lab/model-11"}
+    page.click("text=Clear")
+    page.select_option("#filter-license", "own <b>words</b>")
+    assert left() == expected(lambda row: row.license == "own <b>words</b>")
     page.click("text=Clear")
     page.fill("#filter-from", "0.2")
     page.fill("#filter-to", "0.5")
@@ -191,8 +207,8 @@ def test_at_most_six_profiles_and_a_word_on_those_measured_otherwise(open_page: 
     assert page.locator("#board input[type=checkbox]").count() == len(small.rows) - failed
 
 
-def test_plots_show_the_rows_that_may_stand_together(open_page: OpenPage, small: Board) -> None:
-    page = open_page(small)
+def test_plots_show_the_rows_that_may_stand_together(untouched: Any, small: Board) -> None:
+    page = untouched
     drawn(page, "phase")
     points = page.evaluate(
         "document.getElementById('phase-plot').data.flatMap((t) => t.x.map((x, i) => [x, t.y[i]]))"
@@ -210,8 +226,8 @@ def test_plots_show_the_rows_that_may_stand_together(open_page: OpenPage, small:
     assert len({form for _, form, _ in forms if form}) == len([form for _, form, _ in forms if form])
 
 
-def test_every_model_is_on_the_yardsticks_curve(open_page: OpenPage, small: Board) -> None:
-    page = open_page(small)
+def test_every_model_is_on_the_yardsticks_curve(untouched: Any, small: Board) -> None:
+    page = untouched
     drawn(page, "cost")
     traces = page.evaluate("document.getElementById('cost-plot').data.map((t) => [t.mode, t.name, t.x, t.y])")
     points = {x: y for mode, _, across, up in traces if mode == "markers" for x, y in zip(across, up, strict=True)}
@@ -263,6 +279,28 @@ def test_hostile_names_are_text(open_page: OpenPage, small: Board) -> None:
     assert page.locator("#provenance a").count() == 0
 
 
+def test_every_column_says_what_it_means(open_page: OpenPage, small: Board) -> None:
+    page = open_page(small)
+    heads, bubble = page.locator("#board thead th"), page.locator("#about")
+    names = heads.locator("button.about").evaluate_all("(buttons) => buttons.map((one) => one.dataset.about)")
+    words = column_words()
+    assert len(names) == heads.count() and {name.partition("-")[0] for name in names} <= {*words, "r_dw"}
+    order = models(page)
+    heads.get_by_label("What is Cost, %?").click()
+    assert words["shape_cost"]["about"] in bubble.inner_text()
+    page.keyboard.press("Escape")
+    assert bubble.is_hidden()
+    heads.get_by_label("What is Params?").focus()
+    page.keyboard.press("Enter")
+    until(lambda: words["params"]["about"] in bubble.inner_text())
+    page.keyboard.press("Escape")
+    assert page.evaluate("document.activeElement.dataset.about") == "params"
+    assert models(page) == order, "nothing was sorted"
+    page.click("#columns summary")
+    listed = page.locator("#column-list dd").all_inner_texts()
+    assert listed == [words[name.partition("-")[0]]["about"] for name in names]
+
+
 def test_the_keyboard_reaches_filters_sorting_and_rows(open_page: OpenPage, small: Board) -> None:
     page = open_page(small)
     page.keyboard.press("Tab")
@@ -289,6 +327,9 @@ def test_axe_finds_no_fault(open_page: OpenPage, small: Board, width: int, schem
     for plot in ("shape", "phase", "profile"):
         drawn(page, plot)
     page.get_by_label(f"Details of {small.rows[11].model}", exact=True).click()
+    page.click("#columns summary")
+    if width > PHONE:
+        page.get_by_label("What is Params?").click()
     found = axe.Axe().run(page).response["violations"]
     assert not [(one["id"], [node["html"][:200] for node in one["nodes"]][:3]) for one in found]
 
@@ -298,6 +339,13 @@ def test_a_phone_shows_a_card_for_each_model(open_page: OpenPage, real: Board) -
     page.locator("button.more").first.click()
     drawn(page, "shape")
     assert page.evaluate("document.documentElement.scrollWidth") <= 390
+    point = page.locator("#shape-plot .point").first
+    page.locator("#shape-plot").scroll_into_view_if_needed()
+    box = point.bounding_box()
+    page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
+    page.wait_for_selector("#shape-plot .hoverlayer text")
+    named = page.locator("#shape-plot .hoverlayer text").first.text_content()
+    assert any(named.startswith(row.model) for row in real.rows), "a tap on a point names its model"
     page.select_option("#sort", "-params")
     sizes = {row.model: row.params_total or 0 for row in real.rows}
     until(lambda: sizes[models(page)[0]] == max(sizes.values()))
@@ -329,7 +377,7 @@ def test_the_address_keeps_what_was_chosen(open_page: OpenPage, small: Board) ->
     page.wait_for_selector("#board tbody tr")
     assert models(page) == before == sorted(before, key=str.lower) and len(before) < len(small.rows)
     assert page.input_value("#filter-family") == "family 2" and page.input_value("#axis-x") == "layers"
-    assert "Family" not in page.locator("#board thead th").all_inner_texts()
+    assert page.locator("#board thead button.about[data-about=family]").count() == 0
     assert page.locator("#side-by-side thead th").all_inner_texts()[1:] == [row.model for row in small.rows[:2]]
     page.click("nav >> text=Plots")
     until(lambda: "family" in page.url)
@@ -362,6 +410,12 @@ def test_plots_follow_the_filters(open_page: OpenPage, small: Board) -> None:
     points = "document.getElementById('any-plot').data.flatMap((t) => t.x.map((x, i) => [x, t.y[i]]))"
     assert sorted(map(tuple, page.evaluate(points))) == sorted((r.num_hidden_layers, r.params_total) for r in left)
     assert page.evaluate("document.getElementById('any-plot').layout.yaxis.type") == "log"
+    page.select_option("#axis-x", "released")
+    assert (
+        page.is_disabled("#log-x") and page.evaluate("document.getElementById('any-plot').layout.xaxis.type") == "date"
+    )
+    dated = sorted((row.released, row.params_total) for row in left if row.released)
+    assert dated and sorted(map(tuple, page.evaluate(points))) == dated
 
 
 def test_a_chosen_theme_stays(open_page: OpenPage, small: Board) -> None:
@@ -375,22 +429,6 @@ def test_a_chosen_theme_stays(open_page: OpenPage, small: Board) -> None:
 
 def test_the_real_board_shows_its_evidence_and_every_model(open_page: OpenPage, real: Board) -> None:
     page = open_page(real)
-    page.click("#evidence-told > summary")
-    assert page.inner_text("#summary") == real.evidence[0].summary
-    assert page.inner_text("#verdict") == f"{real.evidence[0].verdict.capitalize()}."
-    assert f"of {len(real.rows)} models" in page.inner_text("#models")
-    rests_on = page.locator("#evidence tbody tr").all_inner_texts()
-    assert [line.split("\t")[1] for line in rests_on] == [str(one.n_models) for one in real.evidence]
-    page.fill("#filter-text", "Qwen/Qwen2.5-7B")
-    known = next(row for row in real.rows if row.model == "Qwen/Qwen2.5-7B")
-    at = models(page).index(known.model)
-    assert cells(page, "score")[at].startswith(f"{100 * known.scores[0].value:.1f}")
-    page.get_by_label(f"Details of {known.model}", exact=True).click()
-    assert known.scores[0].source in page.inner_text(".details")
-
-
-def test_claims_of_models_trained_alike_stand_first(open_page: OpenPage, real: Board) -> None:
-    page = open_page(real)
     assert "Loss at equal size: " in page.inner_text("#evidence-told > summary")
     page.click("#evidence-told > summary")
     claims = page.locator("#evidence .controlled")
@@ -403,4 +441,16 @@ def test_claims_of_models_trained_alike_stand_first(open_page: OpenPage, real: B
         "Loss at equal size", "Benchmarks at equal size", "MMLU-Pro across families",
     ]  # fmt: skip
     last = claims.last.bounding_box()
-    assert last["y"] + last["height"] < page.locator("#verdict").bounding_box()["y"]
+    assert last["y"] + last["height"] < page.locator("#verdict").bounding_box()["y"], "they stand first"
+    assert page.inner_text("#summary") == real.evidence[0].summary
+    assert page.inner_text("#verdict") == f"{real.evidence[0].verdict.capitalize()}."
+    assert f"of {len(real.rows)} models" in page.inner_text("#models")
+    rests_on = page.locator("#evidence tbody tr").all_inner_texts()
+    assert [line.split("\t")[1] for line in rests_on] == [str(one.n_models) for one in real.evidence]
+    page.fill("#filter-text", "Qwen/Qwen2.5-7B")
+    known = next(row for row in real.rows if row.model == "Qwen/Qwen2.5-7B")
+    at = models(page).index(known.model)
+    score = page.locator(ROWS).nth(at).locator("[data-label='MMLU-Pro, % lm-eval, letters']")
+    assert score.inner_text().startswith(f"{100 * known.scores[0].value:.1f}")
+    page.get_by_label(f"Details of {known.model}", exact=True).click()
+    assert known.scores[0].source in page.inner_text(".details")

@@ -1,7 +1,7 @@
 """The JSON API: facts, file lists and refs of a repository, in the fields huggingface_hub reads.
 
-Left out on purpose: everything the Hub derives from a model card or from weights (`cardData`, `safetensors`).
-Both may be missing on the Hub too, so a client that needs them must cope.
+Left out on purpose: what the Hub derives from weights (`safetensors`), and all of a model card but its licence. They
+may be missing on the Hub too, so a client that needs them must cope.
 """
 
 import json
@@ -9,6 +9,8 @@ from collections.abc import Iterable, Sequence
 from datetime import datetime
 from pathlib import PurePosixPath
 from typing import Any
+
+import yaml
 
 from tests.loopback_hub.hub_error import HubError
 from tests.loopback_hub.repository import FIRST_COMMIT_AT, Commit, Repository
@@ -36,6 +38,8 @@ def info(repository: Repository, commit: Commit, *, blobs: bool, expand: Sequenc
         "siblings": [_sibling(path, file, blobs) for path, file in sorted(commit.files.items())],
         "usedStorage": sum(file.size for file in commit.files.values()),
     }
+    if card := _card(commit):
+        fields["cardData"] = card
     if config:
         fields |= {"modelId": repository.name, "library_name": "transformers", "config": config}
     return {key: fields[key] for key in ("_id", "id", *expand) if key in fields} if expand else fields
@@ -83,6 +87,18 @@ def _config(commit: Commit) -> Json:
     except ValueError:
         return {}
     return {key: config[key] for key in ("architectures", "model_type") if key in config}
+
+
+def _card(commit: Commit) -> Json:
+    """What README.md says of the licence; nothing where that cannot be read."""
+    file = commit.files.get("README.md")
+    text = b"".join(file.read()).decode(errors="replace") if file else ""
+    try:
+        card = yaml.safe_load(text.split("---\n")[1]) if text.startswith("---\n") else {}
+    except (yaml.YAMLError, IndexError, ValueError, RecursionError):
+        return {}
+    given = card.items() if isinstance(card, dict) else ()
+    return {key: value for key, value in given if key in ("license", "license_name", "license_link")}
 
 
 def _formats(commit: Commit) -> set[str]:

@@ -14,6 +14,8 @@ from shape_audit.records import AuditRecord, SiteInteraction, read_record, sha25
 KEPT = sorted((Path(__file__).parent / "kept").glob("*.json"))
 """Written by 0.1.0 in schema 1, November 2026: measured at all sites and with weights, projected output, shape only,
 with a linked score."""
+KEPT_2 = sorted((Path(__file__).parent / "kept" / "schema-2").glob("*.json"))
+"""The same in schema 2: measured, and shape only."""
 SITES = next(path for path in KEPT if path.stem.endswith("__w32"))
 
 
@@ -33,10 +35,27 @@ def lost(before: Any, now: Any, at: str = "") -> Iterator[str]:
         yield at
 
 
+@pytest.mark.parametrize("path", KEPT_2, ids=lambda path: path.stem)
+def test_records_of_schema_2_stay_readable(path: Path, tmp_path: Path) -> None:
+    content, record = json.loads(path.read_text()), read_record(path)
+    assert (content["schema_version"], record.schema_version) == (2, 3)
+    now = json.loads(record.model_dump_json(by_alias=True))
+    assert {*lost(content, now)} == {"schema_version", "record_sha256"}, "all else is as it was"
+    assert (
+        now["model"].items() - content["model"].items()
+        == dict.fromkeys(("released", "license", "license_link")).items()
+    )
+    assert read_record(write_record(record, tmp_path)) == record, "as a record of today it has a hash of its own"
+    content["shape"]["hidden_size"] += 1
+    (tmp_path / "edited.json").write_text(json.dumps(content))
+    with pytest.raises(CorruptFileError, match="edited by hand"):
+        read_record(tmp_path / "edited.json")
+
+
 @pytest.mark.parametrize("path", KEPT, ids=lambda path: path.stem)
 def test_records_of_schema_1_stay_readable(path: Path, tmp_path: Path) -> None:
     content, record = json.loads(path.read_text()), read_record(path)
-    assert (content["schema_version"], record.schema_version) == (1, 2)
+    assert (content["schema_version"], record.schema_version) == (1, 3)
     missing = {"schema_version", "record_sha256"}
     assert {*lost(content, json.loads(record.model_dump_json(by_alias=True)))} == missing, "all else is as it was"
     for site in sites_of(record):

@@ -94,9 +94,10 @@ def test_an_edited_record_is_caught(record: AuditRecord, tmp_path: Path) -> None
     [
         ("", "not a JSON file"),
         ("[" * 100_000, "not a JSON file"),
-        ("[]", "schema version 1 to 2"),
-        ('{"schema_version": 7}', "schema version 1 to 2"),
+        ("[]", "schema version 1 to 3"),
+        ('{"schema_version": 7}', "schema version 1 to 3"),
         ('{"schema_version": 2}', "not an audit record"),
+        ('{"schema_version": 3}', "not an audit record"),
         ('{"schema_version": 1}', "not an audit record of schema version 1"),
         ('{"schema_version": 1, "interaction": {"sites": ["x"]}}', "not an audit record of schema version 1"),
     ],

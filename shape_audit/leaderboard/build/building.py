@@ -16,6 +16,7 @@ from shape_audit.errors import ShapeAuditError, UsageError
 from shape_audit.leaderboard.build.assembling import assemble
 from shape_audit.leaderboard.build.board_folder import RECORDS, is_failure_path, is_kept_path, refuse_strange_folder
 from shape_audit.leaderboard.build.missing_audits import BuildProgress, Outcome, SilentBuild, audit_all
+from shape_audit.leaderboard.build.no_garbage import no_garbage
 from shape_audit.leaderboard.build.options import BuildOptions
 from shape_audit.leaderboard.build.record_folder import (
     PARTIAL,
@@ -118,9 +119,10 @@ def _built(
         wanted = manifest.audit_options(retries=options.retries)
         failures |= _standing(unmeasured, sources.entries, revisions, wanted, kept)
     sources = as_found(sources, revisions, {name: failure.reason for name, failure in failures.items()})
-    board = assemble(sources, kept)
-    keep_sources(sources, folder)
-    keep_board(board, folder)
+    with no_garbage():
+        board = assemble(sources, kept)
+        keep_sources(sources, folder)
+        keep_board(board, folder)
     return board
 
 

@@ -6,15 +6,15 @@ FOLDER/failures/NAME.json   why a model could not be audited; gone once it could
 
 from __future__ import annotations
 
-import gc
 import json
-from collections.abc import Iterator, Mapping
-from contextlib import contextmanager, suppress
+from collections.abc import Mapping
+from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from shape_audit.errors import IncompleteError
 from shape_audit.leaderboard.build.board_folder import FAILURES, RECORDS
+from shape_audit.leaderboard.build.no_garbage import no_garbage
 from shape_audit.records import (
     AuditRecord,
     read_record,
@@ -46,7 +46,7 @@ def read_records(folder: Path) -> KeptRecords:
     """All records of a leaderboard folder; there may be none yet."""
     by_model: dict[str, list[AuditRecord]] = {}
     damaged, names = [], {}
-    with _no_garbage():
+    with no_garbage():
         for path in sorted((folder / RECORDS).glob("*.json")):
             try:
                 record = read_record(path)
@@ -68,18 +68,6 @@ class Failure:
 
     reason: str
     revision: str | None = None
-
-
-@contextmanager
-def _no_garbage() -> Iterator[None]:
-    """Without the collector of reference cycles: it would look through all records again and again; they have none."""
-    was_enabled = gc.isenabled()
-    gc.disable()
-    try:
-        yield
-    finally:
-        if was_enabled:
-            gc.enable()
 
 
 def read_failures(folder: Path, asked: str) -> dict[str, Failure]:

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import lru_cache
 from typing import Any
 
 from shape_audit.records import AuditRecord, BoardMeasurement, BoardRow, Interval, ScoreRecord, record_file_name
@@ -23,6 +24,9 @@ def row_of_record(record: AuditRecord, group: str, interval: Interval) -> BoardR
         record=record_file_name(record),
         record_sha256=record.record_sha256,
         architecture=record.model.model_type,
+        released=record.model.released,
+        license=record.model.license,
+        license_link=record.model.license_link,
         **_training(known),
         **{name: getattr(shape, name) for name in SHAPE},
         side=placement.side,
@@ -80,7 +84,8 @@ def with_scores(row: BoardRow, scores: Sequence[ScoreRecord]) -> BoardRow:
     return row.model_copy(update={"scores": ordered})
 
 
-def _cost(r_dw: float | None) -> dict[str, Any]:
+@lru_cache(maxsize=1024)  # many models have a shape that others have too
+def _cost(r_dw: float | None) -> Mapping[str, Any]:
     """By the law alone, so that models of the table and audited ones are on one curve."""
     if r_dw is None:
         return {}

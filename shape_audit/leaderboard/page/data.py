@@ -6,9 +6,12 @@ are at the chance floor, which measurements may be compared, which sources are l
 
 from __future__ import annotations
 
+import json
 import math
 import re
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from functools import cache
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -19,6 +22,8 @@ from shape_audit.scores import CHOICE_0SHOT, FLOOR, LM_EVAL_COT, LM_EVAL_LETTERS
 
 SAME_SCORE = 1e-6
 """Scores that differ by no more are one score, as in `linking.make_points`."""
+
+COLUMN_WORDS = Path(__file__).resolve().parents[2] / "data" / "leaderboard_columns.json"
 
 ERRORS_APART = 1.96
 """Standard errors of a difference within which two scores are not told apart."""
@@ -37,6 +42,15 @@ _SOURCES = {
     "none": "none",
 }
 
+DETAILS = (
+    "shape read from", "record file", "record sha256", "revision", "listed under", "model type", "domain",
+    "derived from", "training tokens", "repository made on", "licence, by its card", "text of the licence, by its card",
+    "parameters", "parameters without embeddings", "intermediate size", "attention heads", "key-value heads",
+    "head size", "vocabulary", "tied embeddings", "measured by", "protocol hash", "text", "text sha256", "windows",
+    "tokens a window",
+)  # fmt: skip
+"""What the details of a row say, in this order."""
+
 Json = dict[str, Any]
 
 
@@ -47,6 +61,8 @@ def page_data(board: Board) -> Json:
     for number in range(len(board.protocols)):
         _mark_the_best(rows, number)
     return {
+        "columns": column_words(),
+        "details": DETAILS,
         "interval": [board.interval.low, board.interval.high],
         "order": board.order,
         "plots": plots(board, comparable),
@@ -62,6 +78,13 @@ def page_data(board: Board) -> Json:
         ],
         "rows": rows,
     }
+
+
+@cache
+def column_words() -> Mapping[str, Mapping[str, str]]:
+    """Name -> title, what stands under it, and what it means, of every column that the page may have."""
+    words: Mapping[str, Mapping[str, str]] = json.loads(COLUMN_WORDS.read_text(encoding="utf-8"))
+    return words
 
 
 def _mark_the_best(rows: list[Json], protocol: int) -> None:
@@ -100,18 +123,21 @@ def _row(number: int, row: BoardRow, protocols: Sequence[str], comparable: Compa
         "cells": [shown[name] for name in protocols],
         "cost": row.shape_cost,
         "cost_ci": row.shape_cost_ci,
-        "details": _facts(row),
+        "details": _details(row),
         "distance": row.log_distance,
         "failure": row.failure,
         "family": row.family,
         "group": row.group,
         "hub": _REPOSITORY.fullmatch(row.model) is not None,
         "kind": row.kind,
+        "license": row.license,
+        "license_href": link_of(row.license_link) if row.license_link else None,
         "layers": row.num_hidden_layers,
         "model": row.model,
         "notes": row.notes,
         "params": row.params_total,
         "r": row.r_dw,
+        "released": row.released,
         "scores": [_score(score, protocols) for score in row.scores],
         "side": row.side,
         "width": row.hidden_size,
@@ -197,35 +223,18 @@ def relative_depth(site: str, layers: int | None) -> float | None:
     return depth if math.isfinite(depth) else None
 
 
-def _facts(row: BoardRow) -> list[tuple[str, str | int | float | bool]]:
-    """Where the row is from and what else is known, for its details: (name, value), known ones only."""
+def _details(row: BoardRow) -> list[str | int | float | bool | None]:
+    """Where the row is from and what else is known, in the order of `DETAILS`, as far as the row goes."""
     measured = row.measured
     facts = [
-        ("shape read from", _SOURCES[row.source]),
-        ("record file", row.record),
-        ("record sha256", row.record_sha256),
-        ("revision", row.revision),
-        ("listed under", row.group),
-        ("model type", row.architecture),
-        ("domain", row.domain),
-        ("derived from", row.derived_from),
-        ("training tokens", row.train_tokens),
-        ("parameters", row.params_total),
-        ("parameters without embeddings", row.params_non_embedding),
-        ("intermediate size", row.intermediate_size),
-        ("attention heads", row.num_attention_heads),
-        ("key-value heads", row.num_key_value_heads),
-        ("head size", row.head_dim),
-        ("vocabulary", row.vocab_size),
-        ("tied embeddings", row.tie_word_embeddings),
-    ]
+        _SOURCES[row.source], row.record, row.record_sha256, row.revision, row.group, row.architecture, row.domain,
+        row.derived_from, row.train_tokens, row.released, row.license, row.license_link, row.params_total,
+        row.params_non_embedding, row.intermediate_size, row.num_attention_heads, row.num_key_value_heads, row.head_dim,
+        row.vocab_size, row.tie_word_embeddings,
+    ]  # fmt: skip
     if measured is not None:
         facts += [
-            ("measured by", measured.protocol),
-            ("protocol hash", measured.protocol_hash),
-            ("text", measured.dataset),
-            ("text sha256", measured.text_sha256),
-            ("windows", measured.windows),
-            ("tokens a window", measured.seq_len),
-        ]
-    return [(name, value) for name, value in facts if value is not None]
+            measured.protocol, measured.protocol_hash, measured.dataset, measured.text_sha256, measured.windows,
+            measured.seq_len,
+        ]  # fmt: skip
+    return facts

@@ -16,37 +16,33 @@ from typing import Any
 
 from shape_audit.escaping import all_visible, html
 from shape_audit.leaderboard.page.data import page_data
-from shape_audit.leaderboard.page.libraries import datatables_css, datatables_js, plotly_js
+from shape_audit.leaderboard.page.libraries import PLOTS, TABLE, TABLE_STYLE, credits, library
 from shape_audit.leaderboard.page.prose import evidence_html, filters_html, interval_html, provenance_html, verdict_html
 from shape_audit.records import Board
 
 DATA = Path(__file__).resolve().parents[2] / "data"
-SCRIPTS = tuple(f"leaderboard_{part}.js" for part in ("cells", "table", "plots", "comparison", "address"))
+SCRIPTS = tuple(f"leaderboard_{part}.js" for part in ("cells", "table", "plots", "comparison", "address", "columns"))
 
 
 def page_html(board: Board) -> str:
-    """The page, with a final line end.
-
-    Raises:
-        MissingExtraError: plotly or itables is not installed.
-        IncompleteError: itables' bundle is of another make.
-    """
-    glue = "\n".join((DATA / name).read_text(encoding="utf-8") for name in SCRIPTS)
-    libraries, ours = [_inline(plotly_js()), _inline(datatables_js())], _inline(glue)
-    hashes = " ".join(_csp_hash(script) for script in (*libraries, ours))
+    """The page, with a final line end."""
+    glue = _inline("\n".join((DATA / name).read_text(encoding="utf-8") for name in SCRIPTS))
+    plotly, tables = _inline(library(PLOTS)), [_inline(library(name)) for name in TABLE]
+    hashes = " ".join(_csp_hash(script) for script in (*tables, glue, plotly))
     page = Template((DATA / "leaderboard_page.html").read_text(encoding="utf-8"))
     return page.substitute(
         csp=f"default-src 'none'; script-src {hashes}; style-src 'unsafe-inline'; img-src data:; "
         "base-uri 'none'; form-action 'none'",
-        css=datatables_css() + (DATA / "leaderboard_page.css").read_text(encoding="utf-8"),
+        credits=html(credits()),
+        css=library(TABLE_STYLE) + (DATA / "leaderboard_page.css").read_text(encoding="utf-8"),
         data=_json(all_visible(page_data(board))),
-        datatables=libraries[1],
+        datatables="</script>\n<script>".join(tables),
         evidence=evidence_html(board),
         filters=filters_html(board),
-        glue=ours,
+        glue=glue,
         interval=interval_html(board),
         n_models=f"{len(board.rows):,}",
-        plotly=libraries[0],
+        plotly=plotly,
         provenance=provenance_html(board),
         title=html(board.title),
         verdict=verdict_html(board),

@@ -90,8 +90,10 @@ def filters_html(board: Board) -> str:
     selects = [
         _select("family", "Family", "all families", [(name, name) for name in families]),
         _select("side", "Placement", "any placement", sides),
-        _select("protocol", "With a score by", "any or none", protocols),
+        _select("protocol", "Scored under", "any protocol or none", protocols),
     ]
+    if licenses := sorted({row.license for row in board.rows if row.license}, key=str.casefold):
+        selects.append(_select("license", "Licence", "any licence", [(name, name) for name in licenses]))
     if len(groups) > 1:
         selects.insert(0, _select("group", "Listed under", "all", [(name, name) for name in groups]))
     return "\n".join(selects)

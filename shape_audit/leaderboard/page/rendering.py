@@ -8,6 +8,7 @@ from pathlib import Path
 from shape_audit.errors import IncompleteError
 from shape_audit.leaderboard.build.assembling import points_of
 from shape_audit.leaderboard.build.board_folder import BOARD_FILE, is_board_path
+from shape_audit.leaderboard.build.no_garbage import no_garbage
 from shape_audit.leaderboard.page.dataset_card import dataset_card
 from shape_audit.leaderboard.page.html import page_html
 from shape_audit.leaderboard.page.tables import csv_text, parquet_bytes
@@ -53,9 +54,10 @@ def render(board: Board, folder: Path | Url | str) -> list[Place]:
 
 def _written(board: Board, folder: Path) -> list[Path]:
     written = []
-    for name, content in FILES.items():
-        _write(folder / name, content(board))
-        written.append(folder / name)
+    with no_garbage():
+        for name, content in FILES.items():
+            _write(folder / name, content(board))
+            written.append(folder / name)
     if board.evidence:
         from shape_audit.linking import write_figures  # brings numpy
 

@@ -16,8 +16,8 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 TEXTS = (
-    "model", "revision", "group", "family", "kind", "domain", "derived_from", "architecture", "side", "source",
-    "record", "record_sha256", "failure",
+    "model", "revision", "group", "family", "kind", "domain", "derived_from", "architecture", "released", "license",
+    "license_link", "side", "source", "record", "record_sha256", "failure",
 )  # fmt: skip
 INTEGERS = (
     "num_hidden_layers", "hidden_size", "intermediate_size", "num_attention_heads", "num_key_value_heads", "head_dim",
