@@ -145,7 +145,7 @@ def measure(run: Run) -> Outcome:
     notes = [
         authors_note("cnn_scan.csv"),
         f"here {settings.params:,} parameters on images of {settings.size} x {settings.size}, {settings.steps} steps "
-        f"of {settings.batch}, norms of {GROUPS} groups; theirs 3,000,000 on 32 x 32, 700 steps of 128, 8 groups, on a GPU",
+        f"of {settings.batch}, norms of {GROUPS} groups; theirs 3,000,000 on 32 x 32, about 700 steps of 128, 8 groups",
         "an image is the independent unit; one draw of signs an image, where theirs are two of Gaussian numbers",
     ]
     return scan_outcome(run, scan, notes)
