@@ -32,10 +32,10 @@ def run(*arguments: str, cwd: Path | None = None, environment: Mapping[str, str]
         subprocess.CalledProcessError: it failed; what it said is on stderr.
     """
     command = [sys.executable, *arguments]
+    variables = {**os.environ, **(environment or {})}
+    variables.pop("PYTHONDONTWRITEBYTECODE", None)  # what is installed has been compiled: users never wait for that
     started = time.perf_counter()
-    process = subprocess.Popen(
-        command, cwd=cwd, env={**os.environ, **(environment or {})}, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE
-    )
+    process = subprocess.Popen(command, cwd=cwd, env=variables, stdout=subprocess.DEVNULL, stderr=subprocess.PIPE)
     assert process.stderr is not None
     said = process.stderr.read()
     _, status, used = os.wait4(process.pid, 0)

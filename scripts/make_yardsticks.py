@@ -1,6 +1,7 @@
-"""Writes the data of the shipped yardsticks, and the laws fitted to it: shape_audit/data/yardsticks/.
+"""Writes the data of the shipped yardsticks, and what is derived from it: the laws, in shape_audit/data/yardsticks/,
+and the efficient interaction interval of the reference sweep, shape_audit/data/shipped_interval.json.
 
-    scripts/make_yardsticks.py [FOLDER]     # of curated sweeps; without one, the laws are fitted anew to what is there
+    scripts/make_yardsticks.py [FOLDER]     # of curated sweeps; without one, these are derived anew from what is there
 
 The folder holds gemstones_models.csv, gemstones_losses.csv, other_sweeps.csv and sources.csv. What the laws need is
 kept: no benchmarks, losses of one run in one line.
@@ -15,6 +16,8 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
+from shape_audit.interval import derive_interval, interval_of
+from shape_audit.interval.interval_file import SHIPPED_INTERVAL
 from shape_audit.yardsticks.law_files import write_laws
 from shape_audit.yardsticks.yardstick import DATA
 
@@ -71,6 +74,8 @@ def main() -> None:
         sources = [row for row in rows_of(folder / "sources.csv") if row["source"] in used]
         write("sources.csv", ("source", "location", "git_object", "licence", "what"), sources)
     write_laws()
+    derived = interval_of(derive_interval(draws=0))
+    SHIPPED_INTERVAL.write_text(derived.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 
 if __name__ == "__main__":

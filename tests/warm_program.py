@@ -19,14 +19,16 @@ import signal
 import sys
 from collections import Counter
 from collections.abc import Callable, Iterable
-from contextlib import suppress
+from contextlib import redirect_stderr, redirect_stdout, suppress
 from importlib import import_module
+from tempfile import TemporaryDirectory
 from typing import IO
 
 from tests.processes import ends_with_parent
 
 PRELOADED = (
     "torch._dynamo", "torch.distributed.checkpoint", "torch.onnx", "scipy.stats", "sklearn.metrics", "pandas",
+    "statsmodels.regression.linear_model",
     "pyarrow.parquet", "tokenizers", "safetensors.torch", "regex", "jinja2", "aiohttp", "requests", "httpx2",
     "PIL.Image", "tabulate", "shape_audit.cli.app", "shape_audit.records", "shape_audit.hub", "shape_audit.shape",
     "shape_audit.interval", "shape_audit.yardsticks", "shape_audit.reports", "shape_audit.auditing",
@@ -47,7 +49,23 @@ def loaded(names: Iterable[str]) -> None:
     for name in names:
         with suppress(ImportError):
             import_module(name)
+    with suppress(ImportError):
+        used_once()
     gc.freeze()  # or every collection in a child would copy all pages
+
+
+def used_once() -> None:
+    """Read a model: forms of records, regular expressions and tables are then worked out. No more than that: the rules
+    of `check` are collected once a process, and a test may bring a package that adds some."""
+    from shape_audit.cli import main
+    from shape_audit.hub.builtin_models import builtin_folder
+
+    command = ["audit", "--shape-only", str(builtin_folder("bytes-1m")), "--records"]
+    with (
+        TemporaryDirectory() as folder, open(os.devnull, "w") as nowhere,
+        redirect_stdout(nowhere), redirect_stderr(nowhere),
+    ):  # fmt: skip
+        assert main([*command, folder]) == 0
 
 
 def become_program(asked: dict[str, str], environment: dict[str, str]) -> None:

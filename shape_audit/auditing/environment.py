@@ -5,7 +5,9 @@ from __future__ import annotations
 import platform
 import resource
 import sys
+from collections.abc import Mapping
 from datetime import UTC, datetime
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -45,7 +47,7 @@ def measured_environment(loaded: LoadedModel, profile: Profile, a_pass: ProfileP
     tokens = sum(len(window.input_ids) - 1 for window in a_pass.windows)
     return now.model_copy(
         update={
-            "versions": now.versions | installed_versions(),
+            "versions": {**now.versions, **installed_versions()},
             "device": loaded.device_name,
             "world_size": a_pass.processes.size,
             "threads": torch.get_num_threads(),
@@ -70,7 +72,8 @@ def peak_memory_bytes() -> int:
     return peak if sys.platform == "darwin" else peak * 1024
 
 
-def installed_versions() -> dict[str, str]:
+@cache
+def installed_versions() -> Mapping[str, str]:
     """Versions of the packages that measured numbers may depend on."""
     from importlib.metadata import PackageNotFoundError, version
 

@@ -11,13 +11,12 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shape_audit.interval.derivation import derive_interval, interval_of, shipped_interval
-from shape_audit.interval.interval_file import read_interval
+from shape_audit.interval.interval_file import read_interval, shipped_interval
 from shape_audit.interval.options import IntervalOptions
 from shape_audit.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from shape_audit.interval.derivation import SHIPPED_MIN_PARAMS
+    from shape_audit.interval.derivation import SHIPPED_MIN_PARAMS, derive_interval, interval_of
     from shape_audit.interval.figures import write_figures
     from shape_audit.interval.interaction_loss import interaction_and_loss, with_open_models
     from shape_audit.interval.sweep_table import Budgets, read_budgets
@@ -41,7 +40,9 @@ __getattr__ = lazy_names(
     {
         "Budgets": "sweep_table",
         "SHIPPED_MIN_PARAMS": "derivation",
+        "derive_interval": "derivation",
         "interaction_and_loss": "interaction_loss",
+        "interval_of": "derivation",
         "read_budgets": "sweep_table",
         "with_open_models": "interaction_loss",
         "write_figures": "figures",

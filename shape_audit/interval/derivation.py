@@ -5,13 +5,13 @@ Source of the idea: Law of Neural Interaction (arXiv 2605.27989); of the shipped
 
 from __future__ import annotations
 
-from functools import cache
 from pathlib import Path
 from typing import Any
 
 from shape_audit.errors import UsageError
+from shape_audit.interval.interval_file import is_empty
 from shape_audit.interval.options import IntervalOptions
-from shape_audit.interval.ranges import at_tolerance, budget_range, edges, intersection, is_empty
+from shape_audit.interval.ranges import at_tolerance, budget_range, edges, intersection
 from shape_audit.interval.sweep_table import SHIPPED_TABLE, Budgets, read_budgets, read_lengths
 from shape_audit.records import Interval, IntervalDerivation
 
@@ -94,12 +94,6 @@ def _doubts(derivation: IntervalDerivation, budgets: Budgets) -> list[str]:
         if beyond:
             doubts.append(f"the {name} end lies beyond the scan of {beyond} of {len(budgets)} budgets")
     return doubts
-
-
-@cache
-def shipped_interval() -> Interval:
-    """The interval every report uses unless it names another: derived from the shipped sweep at 2 %."""
-    return interval_of(derive_interval(draws=0))
 
 
 def interval_of(derivation: IntervalDerivation) -> Interval:

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+from shape_audit.interval.interval_file import is_empty
 from shape_audit.interval.sweep_table import Budgets, Cell
 from shape_audit.records import BudgetRange, Edge, ToleranceRow
 
@@ -42,11 +43,6 @@ def at_tolerance(budgets: Budgets, tolerance: float) -> ToleranceRow:
     """The interval at another tolerance."""
     low, high = intersection([budget_range(budget, cells, tolerance) for budget, cells in budgets.items()])
     return ToleranceRow(tolerance=tolerance, low=low, high=high, is_empty=is_empty(low, high))
-
-
-def is_empty(low: float | None, high: float | None) -> bool:
-    """Whether two ends leave nothing between them."""
-    return low is not None and high is not None and low > high
 
 
 def edges(low: bool, high: bool) -> list[Edge]:

@@ -62,12 +62,12 @@ def test_the_weights_that_ship_predict_the_text_they_were_tested_on(materials: P
 def test_the_family_stands_side_by_side_and_on_a_board_and_link_says_it_has_no_scores(
     program: Program, tmp_path: Path
 ) -> None:
-    names = [f"builtin:{name}" for name in ZOO]
+    names = [f"builtin:{name}" for name in ZOO[::2]]
     few = ("--windows", "8", "--seq-len", "64", "--records", "records")
     done = program("audit", *names, *few)
     assert done.returncode == 0 and all(name in done.stdout for name in names), done.stderr
     linked = program("link", "--records", "records", "--params", "1e5:1e6")
-    assert linked.returncode == 4 and "models without a score of this protocol: 6" in linked.stderr
+    assert linked.returncode == 4 and "models without a score of this protocol: 3" in linked.stderr
     listed = ", ".join(f'"{name}"' for name in names)
     (tmp_path / "leaderboard.toml").write_text(
         f'order = "r_dw"\n[[models]]\nnames = [{listed}]\n[measure]\nwindows = 8\nseq_len = 64\n'
@@ -75,5 +75,7 @@ def test_the_family_stands_side_by_side_and_on_a_board_and_link_says_it_has_no_s
     built = program("leaderboard", "build", "leaderboard.toml", "--measure")
     assert built.returncode == 0, built.stderr
     board = Board.model_validate(json.loads((tmp_path / "leaderboard" / "board.json").read_text()))
-    assert [shape_in(row.model.removeprefix("builtin:"))[0] for row in board.rows] == [1, 2, 4, 8, 12, 16]
+    assert [shape_in(row.model.removeprefix("builtin:"))[0] for row in board.rows] == sorted(
+        shape_in(name)[0] for name in ZOO[::2]
+    )
     assert all(row.measured and not row.failure for row in board.rows) and board.evidence == []

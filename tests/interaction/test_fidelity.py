@@ -15,6 +15,7 @@ from shape_audit.models import LoadOptions, load_model
 from shape_audit.shape import describe
 
 MODEL, DEPTH, DRAWS = "builtin:bytes-1m", 5, 200
+SITES = "embedding,block.2,block.4"
 
 
 @pytest.fixture(scope="module")
@@ -24,7 +25,7 @@ def windows() -> WindowSet:
 
 @pytest.fixture(scope="module")
 def pool_of(windows: WindowSet) -> dict[Site, Pool]:
-    return pools(MODEL, windows, list(parse_sites("all", DEPTH)))
+    return pools(MODEL, windows, list(parse_sites(SITES, DEPTH)))
 
 
 def test_a_sample_of_the_pool_is_what_a_pass_over_its_windows_gives(
@@ -58,18 +59,15 @@ def test_estimates_from_eight_windows_are_unbiased_and_the_plug_in_is_not(pool_o
 
 
 def test_intervals_from_eight_and_from_512_windows_overlap(pool_of: dict[Site, Pool]) -> None:
-    """First, middle and last site."""
-    pools_of_sites = list(pool_of.values())
-    for pool in (pools_of_sites[0], pools_of_sites[3], pools_of_sites[-1]):
-        few, many = measure(pool, 8, DRAWS), measure(pool, 512, DRAWS, seed=1)
+    for pool in pool_of.values():
+        few, many = measure(pool, 8, 100), measure(pool, 512, 100, seed=1)
         overlap = (few["ratio low"] <= many["ratio high"]) & (few["ratio high"] >= many["ratio low"])
         assert overlap.mean() >= 0.9
 
 
 def test_the_end_of_an_interval_is_as_uncertain_as_it_says(pool_of: dict[Site, Pool]) -> None:
-    """Coverage at 32 windows, first, middle and last site: 300 samples, 92 to 98 % give or take three errors."""
-    sites = list(pool_of)
-    for site in (sites[0], sites[3], sites[-1]):
-        found = measure(pool_of[site], 32, 300)
+    """Coverage at 32 windows: 300 samples, 92 to 98 % give or take three errors."""
+    for site, pool in pool_of.items():
+        found = measure(pool, 32, 300)
         for name in ("ratio covers", "aofe covers"):
             assert 0.88 <= found[name].mean() <= 0.995, (site.name, name)

@@ -181,6 +181,7 @@ def test_bad_interval_files(tmp_path: Path, content: str) -> None:
 
 def test_placement() -> None:
     interval = shipped_interval()
+    assert interval == interval_of(derive_interval(draws=0)), "see scripts/make_yardsticks.py"
     assert interval.low is not None and interval.high is not None
     below, inside, above = place(0.01, interval), place(0.03, interval), place(0.1, interval)
     assert (below.side, inside.side, above.side) == ("shallow-wide", "inside", "deep-narrow")

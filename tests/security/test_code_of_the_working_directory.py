@@ -46,7 +46,7 @@ STEPS: dict[str, tuple[Step, ...]] = {
         (0, ("leaderboard", "card", "Qwen/Qwen2.5-0.5B", "--board", "board")),
         (0, ("leaderboard", "push", "board", "--repo", "org/name", "--dry-run")),
     ),
-    "sweeping": ((0, ("sweep", "run", *SWEEP, "--output", "swept", "--num-processes", "2")),),
+    "sweeping": ((0, ("sweep", "run", *SWEEP, "--output", "swept")),),
 }  # fmt: skip
 """Exit code and words of commands that follow each other in one checkout."""
 
