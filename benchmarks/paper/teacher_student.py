@@ -126,7 +126,7 @@ def measure(run: Run) -> Outcome:
         settings = Settings(6000, 3, length=6, batch=8, validation=8, examples=16)
     depths = (1, 2, 3, 4) if run.is_quick else (1, 2, 3, 4, 6, 8)
     scan = Scan(
-        shapes=shapes_of(depths, settings.params, parameters),
+        shapes=shapes_of(depths, settings.params, parameters, multiple=4),
         seeds=1 if run.is_quick else 2,
         settings=asdict(settings),
         trained=lambda shape, seed: trained(shape, seed, settings),
