@@ -29,6 +29,8 @@ BUILTIN = ("bytes-1m", "books-300k", "zoo-300k-1x144", "zoo-300k-2x104", "zoo-30
 MEASURED = {"windows": 4, "seq_len": 16}
 CLUSTER = {"engine": "ray", "task_cpus": 1}
 
+pytestmark = pytest.mark.long  # a cluster takes a minute to start
+
 
 def manifest_text(models: list[str]) -> str:
     names = ", ".join(f'"{model}"' for model in models)

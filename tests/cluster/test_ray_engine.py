@@ -13,7 +13,7 @@ from shape_audit.cluster import ClusterOptions, Finished, RayEngine, Resources, 
 from shape_audit.errors import IncompleteError, NotAuditableError, TooLittleMemoryError
 from tests.cluster.stand_ins import Counts, Dies, HasABug, HoldsGpu, Meets, Refuses, StandIn, StaysOn, WantsMemory
 
-pytestmark = pytest.mark.usefixtures("connected")
+pytestmark = [pytest.mark.long, pytest.mark.usefixtures("connected")]  # a cluster takes a minute to start
 
 
 class Watching(SilentCluster):

@@ -22,6 +22,8 @@ FEW = {
 }  # fmt: skip
 """Two trunks, two lengths of each."""
 
+pytestmark = pytest.mark.long  # a cluster takes a minute to start
+
 
 def lines(folder: Path) -> list[dict[str, str]]:
     with (folder / "table.csv").open() as stream:
