@@ -1,4 +1,4 @@
-"""Check a built site: every link and picture of every page is there, and no page fetches anything from a network.
+"""Check a built site: every link and picture is there, no page fetches anything from a network, no code is prose.
 
 .venv/bin/python scripts/check_site.py build/site
 """
@@ -20,6 +20,7 @@ class _Page(HTMLParser):
         self.links: list[str] = []
         self.fetched: list[str] = []
         self.anchors: set[str] = set()
+        self.has_open_fence = "<p>```" in text
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -40,6 +41,7 @@ def faults(site: Path) -> list[str]:
     found = []
     for name, page in pages.items():
         found += [f"{name}: fetches {address}" for address in page.fetched if urlsplit(address).netloc]
+        found += [f"{name}: code stands as prose, with its fence"] * page.has_open_fence
         for address in {*page.links, *page.fetched}:
             parts = urlsplit(address)
             if parts.scheme or parts.netloc:

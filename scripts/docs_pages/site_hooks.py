@@ -20,6 +20,9 @@ BENCHMARKS = ROOT / "benchmarks"
 OUT_OF_DOCS = re.compile(r"\]\(\.\./((?:\.\./)*benchmarks/)")
 """A link to a benchmark from a page of docs/; on the site benchmarks/ lies one folder higher."""
 
+FOR_TESTS = re.compile(r"^(```\w+) (?:notest|continuation)\b.*$", re.MULTILINE)
+"""What a fence says to the tests; the site's Markdown would not know it for a fence."""
+
 
 def pages() -> dict[str, str]:
     """Path below docs/ -> Markdown, of every page that no file of docs/ holds."""
@@ -49,8 +52,8 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Links to benchmarks, which hold in the repository, made to hold on the site."""
-    return OUT_OF_DOCS.sub(r"](\1", markdown)
+    """Links to benchmarks, which hold in the repository, made to hold on the site; fences without words for tests."""
+    return FOR_TESTS.sub(r"\1", OUT_OF_DOCS.sub(r"](\1", markdown))
 
 
 def _expanded(nav: Any, made: dict[str, str]) -> Any:

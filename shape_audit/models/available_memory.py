@@ -22,22 +22,20 @@ class Machine:
 
     Attributes:
         available: device name -> bytes that are free; nothing is known of devices that are missing.
-        held: bytes of CPU memory that the process holds already.
     """
 
     device: torch.device
     available: Mapping[str, int]
-    held: int
 
     @classmethod
     def here(cls, device: torch.device) -> Machine:
         """This machine, as it is now."""
-        return cls(device, available_memory(device), held_ram())
+        return cls(device, available_memory(device))
 
     @classmethod
     def elsewhere(cls, device: torch.device) -> Machine:
-        """Another machine, with a process like this one; how much is free there is for it to see."""
-        return cls(device, {}, held_ram())
+        """Another machine; how much is free there is for it to see."""
+        return cls(device, {})
 
 
 def available_memory(device: torch.device) -> dict[str, int]:

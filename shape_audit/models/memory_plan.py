@@ -8,7 +8,7 @@ from dataclasses import dataclass, replace
 import torch
 
 from shape_audit.hub import Checkpoint, config_folder, element_bits
-from shape_audit.models.available_memory import Machine
+from shape_audit.models.available_memory import Machine, held_ram
 from shape_audit.models.device_map import parse_device_map, parse_max_memory
 from shape_audit.models.loading import (
     DTYPES,
@@ -88,11 +88,11 @@ def plan_weights(
         IncompleteError, NotAuditableError: a config that no model can be built from.
         huggingface_hub and httpx2 errors: see `errors.FOREIGN`.
     """
-    machine = device if isinstance(device, Machine) else Machine.here(device)
-    computing = machine.device
+    model_class = imported_class(checkpoint)  # first, for what it brings along is held by any process that measures
+    computing = device.device if isinstance(device, Machine) else device
     if load.device_map is not None and computing.type == "mps":
         computing = torch.device("cpu")
-    model_class = imported_class(checkpoint)
+    machine = device if isinstance(device, Machine) else Machine.here(computing)
     torch_dtype = DTYPES[dtype_of_pass(checkpoint, load.dtype)]
     item = torch_dtype.itemsize
     of_sites = {
@@ -190,7 +190,7 @@ def _lasting(
         of_sites: position of a site -> bytes of its sums, which are where its gradient is.
         loading: bytes of weight files, see `_loading_bytes`.
     """
-    processes = {"cpu": machine.held + WORKING_BYTES}
+    processes = {"cpu": held_ram() + WORKING_BYTES}
     available = {name: free + processes.get(name, 0) for name, free in machine.available.items()}
     sums: dict[str, int] = {}
     for site, size in of_sites.items():

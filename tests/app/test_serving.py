@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 import re
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -28,6 +29,7 @@ def through(path: str, *parts: bytes, method: str = "POST") -> tuple[int, dict[s
     """What comes out where a body comes in parts: status, headers, body."""
     coming = [{"body": part, "more_body": number < len(parts)} for number, part in enumerate(parts, 1)]
     sent: list[dict[str, Any]] = []
+    scope = {"type": "http", "path": path, "method": method}
 
     async def receive() -> Any:
         return coming.pop(0)
@@ -35,7 +37,8 @@ def through(path: str, *parts: bytes, method: str = "POST") -> tuple[int, dict[s
     async def send(message: Any) -> None:
         sent.append(message)
 
-    asyncio.run(Doors(_echo)({"type": "http", "path": path, "method": method}, receive, send))
+    with ThreadPoolExecutor(1) as thread:  # a test of a browser, if one ran before, has left a loop in this one
+        thread.submit(lambda: asyncio.run(Doors(_echo)(scope, receive, send))).result()
     headers = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], headers, sent[1]["body"]
 

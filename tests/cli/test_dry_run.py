@@ -7,7 +7,7 @@ import pytest
 
 from shape_audit.cli import main
 from shape_audit.errors import ExitCode
-from shape_audit.models import memory_plan
+from shape_audit.models import available_memory as of_memory
 from tests.parallel.test_processes_of_run import launched
 from tests.tiny_models import save_tiny
 
@@ -26,7 +26,7 @@ def outcome(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple
 
 
 def available(monkeypatch: pytest.MonkeyPatch, count: int) -> None:
-    monkeypatch.setattr(memory_plan, "available_memory", lambda device: {"cpu": count})
+    monkeypatch.setattr(of_memory, "available_memory", lambda device: {"cpu": count})
 
 
 def test_it_says_what_fits_and_measures_nothing(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:

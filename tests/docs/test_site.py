@@ -40,7 +40,9 @@ def test_every_rule_and_command_has_a_page(site: Path) -> None:
 def test_a_broken_site_is_found_out(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text(
         '<a href="gone.html">x</a><a href="#nowhere">x</a><script src="https://cdn.example/x.js"></script>'
+        "<p>```shell notest"
     )
     assert [fault.partition(": ")[2] for fault in sorted(faults(tmp_path))] == [
-        "#nowhere is not there", "fetches https://cdn.example/x.js", "gone.html is not there"
+        "#nowhere is not there", "code stands as prose, with its fence", "fetches https://cdn.example/x.js",
+        "gone.html is not there",
     ]  # fmt: skip

@@ -24,7 +24,7 @@ STEPS: dict[str, tuple[Step, ...]] = {
     "reading": (
         (0, ("rules",)), (0, ("explain", "SA301")), (0, ("schema", "check")), (0, ("scores", "model")),
         (0, ("interval", "--draws", "0")), (0, ("suggest", "--params", "30m", "--write-config", "made")),
-        (0, ("link", "--draws", "100")),
+        (0, ("link", "--draws", "100")), (4, ("app", "--port", "65536")),
     ),
     "checking": (
         (0, SHAPE_ONLY),
