@@ -80,8 +80,8 @@ class Plugin:
 
 @cache
 def _installed(*path: str) -> Any:
-    """The entry points (Python 3.11 has another class for all of them) of the packages in these folders: looked for
-    once, since where there are hundreds that takes .1 s."""
+    """The entry points (Python 3.11 has another class for all of them) of the packages in these folders, of which there
+    may be hundreds: looked for once."""
     from importlib.metadata import entry_points
 
     return entry_points()

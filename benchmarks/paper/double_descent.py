@@ -27,7 +27,7 @@ SMALL = 500
 """Examples that take about as long as fewer do: cheap trainings come first, one seed of all before another."""
 FEWEST_SEEDS = 2
 AT_ONCE = 512
-"""Examples of a batch whose gradients are summed one after the other: the cache holds them, which saves a third."""
+"""Examples of a batch whose gradients are summed one after the other: the processor's cache holds so many."""
 CLAIM = Claim(
     name="double_descent",
     sentence="As the amount of data grows, test loss and AOFE rise together, peak together and fall again.",

@@ -1,7 +1,7 @@
 """What shapes cost along a yardstick's curve, as SVG: the asked models on it, and the models of their size.
 
-Drawn here rather than by plotly, of which a page would have to fetch 4.6 MB of script first and which cannot follow the
-page's theme: all colours are the style sheet's. What the picture shows stands in tables too.
+Drawn here rather than by plotly, of which a page would have to fetch megabytes of script first and which cannot follow
+the page's theme: all colours are the style sheet's. What the picture shows stands in tables too.
 """
 
 from __future__ import annotations

@@ -49,7 +49,7 @@ def program() -> NoReturn:
     must not look for their modules in the working directory either. PYTHONSAFEPATH (Python's -P) reaches all of them
     and leaves PYTHONPATH, virtual environments and the user's site-packages as they are, which -I would not.
     """
-    gc.set_threshold(50_000)  # of 700: imports leave no garbage, and looking for it would take a tenth of a start
+    gc.set_threshold(50_000)  # of 700: imports leave no garbage to look for, and a start is little else
     os.environ["PYTHONSAFEPATH"] = "1"
     os.environ.setdefault("PYDANTIC_DISABLE_PLUGINS", "__all__")  # it would look through all installed packages
     try:

@@ -10,7 +10,7 @@ from shape_audit.errors import CorruptFileError, UsageError
 from shape_audit.records import Interval, read_small_file
 
 SHIPPED_INTERVAL = Path(__file__).resolve().parent.parent / "data" / "shipped_interval.json"
-"""Written by scripts/make_yardsticks.py: to derive it at every start would take a tenth of the start."""
+"""Written by scripts/make_yardsticks.py, so that it need not be derived at every start."""
 
 
 @cache

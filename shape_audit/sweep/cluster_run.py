@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from itertools import groupby
 from pathlib import Path, PurePath
 
-from shape_audit.cluster import ClusterRoom, Desk, Keepsakes, Placed, RayEngine, Task, ray_session
+from shape_audit.cluster import ClusterOptions, ClusterRoom, Desk, Keepsakes, Placed, RayEngine, Task, ray_session
 from shape_audit.errors import IncompleteError, ShapeAuditError
 from shape_audit.records import PlannedShape, SweepRow, write_bytes_atomically
 from shape_audit.sweep.bytes_data import SweepText
@@ -102,7 +102,7 @@ def _part(options: SweepOptions, shapes: Sequence[PlannedShape], seed: int) -> S
     shape = shapes[0]
     return options.but(
         params=str(shape.target_params), depths=str(shape.num_hidden_layers), seed=seed, runs=1, output=None,
-        data="", cluster=type(options.cluster)(),
+        data="", cluster=ClusterOptions(),
     )  # fmt: skip
 
 

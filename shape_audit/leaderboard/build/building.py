@@ -16,7 +16,6 @@ from shape_audit.errors import ShapeAuditError, UsageError
 from shape_audit.leaderboard.build.assembling import assemble
 from shape_audit.leaderboard.build.board_folder import RECORDS, is_failure_path, is_kept_path, refuse_strange_folder
 from shape_audit.leaderboard.build.missing_audits import BuildProgress, Outcome, SilentBuild, audit_all
-from shape_audit.leaderboard.build.no_garbage import no_garbage
 from shape_audit.leaderboard.build.options import BuildOptions
 from shape_audit.leaderboard.build.record_folder import (
     PARTIAL,
@@ -29,6 +28,7 @@ from shape_audit.leaderboard.build.record_folder import (
 from shape_audit.leaderboard.build.reusable_records import answered_at, answering, latest_revision, text_now
 from shape_audit.leaderboard.build.sources import as_found, keep_sources, read_sources
 from shape_audit.leaderboard.manifest import Entry, Manifest
+from shape_audit.leaderboard.no_garbage import no_garbage
 from shape_audit.leaderboard.page.rendering import keep_board
 from shape_audit.parallel import SingleProcess, processes_of_run
 from shape_audit.places import Url

@@ -14,7 +14,7 @@ from pathlib import Path
 
 from shape_audit.errors import IncompleteError
 from shape_audit.leaderboard.build.board_folder import FAILURES, RECORDS
-from shape_audit.leaderboard.build.no_garbage import no_garbage
+from shape_audit.leaderboard.no_garbage import no_garbage
 from shape_audit.records import (
     AuditRecord,
     read_record,

@@ -8,7 +8,7 @@ from pathlib import Path
 from shape_audit.errors import IncompleteError
 from shape_audit.leaderboard.build.assembling import points_of
 from shape_audit.leaderboard.build.board_folder import BOARD_FILE, is_board_path
-from shape_audit.leaderboard.build.no_garbage import no_garbage
+from shape_audit.leaderboard.no_garbage import no_garbage
 from shape_audit.leaderboard.page.dataset_card import dataset_card
 from shape_audit.leaderboard.page.html import page_html
 from shape_audit.leaderboard.page.tables import csv_text, parquet_bytes
