@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
-from shape_audit.records import AuditRecord, FittedBest, IntervalDerivation, SiteInteraction
 from shape_audit.reports.numbers import (
     count,
     half_width,
@@ -16,6 +16,9 @@ from shape_audit.reports.numbers import (
     rounded_count,
     significant,
 )
+
+if TYPE_CHECKING:  # an audit's report is not to wait for the forms of an interval's
+    from shape_audit.records import AuditRecord, FittedBest, IntervalDerivation, SiteInteraction
 
 SHOWN_EIGENVALUES = 5
 
