@@ -81,6 +81,9 @@ def test_machines_without_a_shared_disk_make_one_board(hub: LoopbackHub, run: Ru
     trees = [request for request in hub.log if "/tree/" in request.path]
     assert len(trees) == 4, "render: to read the board, and before its commit; verify: to fetch, and to count rows"
     assert all(read_record(path) for path in (tmp_path / "third").rglob("records/*.json"))
+    assert run("leaderboard", "push", BOARD, "--repo", "org/published", machine="third").returncode == 0
+    published = hub.contents("org/published", "dataset")
+    assert published["board.json"] == kept(hub, "")["board.json"] and {"index.html", "README.md"} <= published.keys()
 
 
 def test_a_listing_of_which_a_page_is_missing_is_none(hub: LoopbackHub, run: Run, tmp_path: Path) -> None:
