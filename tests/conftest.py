@@ -1,21 +1,20 @@
 """What tests of several rooms use: materials where they are, and the program in a process of its own."""
 
-import json
 import os
-import select
 import shutil
 import subprocess
 import sys
-import tempfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator, Mapping
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import settings
 
+from tests.forked import Forked, Forks
 from tests.loopback_hub import LoopbackHub
-from tests.processes import LONG, ends_with_parent
+from tests.processes import ends_with_parent
 from tests.tiny_models import save_tiny
 
 MATERIALS = Path(__file__).resolve().parents[2] / "shared" / "materials"
@@ -26,8 +25,6 @@ settings.register_profile("ours", deadline=None, derandomize=True)
 settings.register_profile("random", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ours"))
 """No test is about a time, and equal commits pass or fail alike; `HYPOTHESIS_PROFILE=random` looks further."""
-
-Program = Callable[..., subprocess.CompletedProcess[str]]
 
 
 @pytest.fixture
@@ -98,39 +95,47 @@ def clean_environment(tmp_path: Path, hub_home: Path) -> dict[str, str]:
 
 
 @pytest.fixture(scope="session")
-def warm_program() -> Iterator[Callable[[dict[str, Any]], int]]:
-    """Runs shape-audit in a process forked from one that has imported torch: its exit code."""
+def forks() -> Iterator[Forks]:
+    """Starts shape-audit in processes forked from one that has imported torch."""
     command = [sys.executable, "-m", "tests.warm_program"]
     root = Path(__file__).resolve().parent.parent
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=root, preexec_fn=ends_with_parent, **pipes) as forks:
-        assert forks.stdin and forks.stdout  # each answer is one line, so nothing is left in a buffer
+    with subprocess.Popen(command, cwd=root, preexec_fn=ends_with_parent, **pipes) as server:
+        yield Forks(server)
+        server.kill()
 
-        def run(asked: dict[str, Any]) -> int:
-            forks.stdin.write(json.dumps(asked) + "\n")
-            forks.stdin.flush()
-            ready, _, _ = select.select([forks.stdout], [], [], LONG)
-            assert ready, f"it does not end: {asked['arguments']}"
-            return int(forks.stdout.readline())
 
-        yield run
-        forks.kill()
+@dataclass(frozen=True)
+class Program:
+    """Runs shape-audit as a user does: `program("audit", "org/name", HF_ENDPOINT=...)`."""
+
+    forks: Forks
+    environment: Mapping[str, str]
+    folder: Path
+
+    def __call__(self, *arguments: str | Path, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
+        with self.start(*arguments, stdin=stdin, **environment) as running:
+            said = running.communicate()
+            return subprocess.CompletedProcess(running.args, running.wait(), *said)
+
+    def start(
+        self,
+        *arguments: str | Path,
+        stdin: str = "",
+        folder: Path | None = None,
+        hooks: Mapping[str, str] | None = None,
+        **environment: str,
+    ) -> Forked:
+        """Start it, and go on.
+
+        Args:
+            folder: its working directory; that of the test by default.
+            hooks: of a program that stops at moments.
+        """
+        how = {"environment": {**self.environment, **environment}, "folder": str(folder or self.folder)}
+        return Forked(self.forks, [str(word) for word in arguments], how | {"hooks": hooks}, stdin=stdin)
 
 
 @pytest.fixture
-def program(
-    warm_program: Callable[[dict[str, Any]], int], clean_environment: dict[str, str], tmp_path: Path
-) -> Program:
-    """Runs shape-audit as a user does: `program("audit", "org/name", HF_ENDPOINT=...)`."""
-
-    def run(*arguments: str | Path, stdin: str = "", **environment: str) -> subprocess.CompletedProcess[str]:
-        words = [str(argument) for argument in arguments]
-        with tempfile.TemporaryDirectory() as folder:
-            given, out, err = (Path(folder, name) for name in ("in", "out", "err"))
-            given.write_text(stdin, encoding="utf-8")
-            asked = {"arguments": words, "environment": clean_environment | environment, "folder": str(tmp_path)}
-            code = warm_program(asked | {"in": str(given), "out": str(out), "err": str(err)})
-            said = [file.read_text(encoding="utf-8") for file in (out, err)]
-        return subprocess.CompletedProcess(words, code, *said)
-
-    return run
+def program(forks: Forks, clean_environment: dict[str, str], tmp_path: Path) -> Program:
+    return Program(forks, clean_environment, tmp_path)

@@ -5,13 +5,14 @@ import json
 import os
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import suppress
 from pathlib import Path
 from threading import Thread
-from typing import Any
 
 import pytest
+
+from tests.forked import Forks
 
 CASES = Path(__file__).resolve().parents[2] / "shared" / "cases"
 CALLER = """#!{python} -IS
@@ -27,7 +28,7 @@ with open({answered!r}) as pipe:
 
 
 @pytest.fixture
-def called(warm_program: Callable[[dict[str, Any]], int], tmp_path: Path) -> Iterator[Path]:
+def called(forks: Forks, tmp_path: Path) -> Iterator[Path]:
     """A file that runs shape-audit without its imports, for those who start it some hundred times."""
     asked, answered, caller = (tmp_path / name for name in ("asked", "answered", "shape-audit"))
     os.mkfifo(asked)
@@ -37,8 +38,7 @@ def called(warm_program: Callable[[dict[str, Any]], int], tmp_path: Path) -> Ite
 
     def serve() -> None:
         while line := asked.read_text():
-            code = warm_program(json.loads(line))
-            answered.write_text(f"{code}\n")
+            answered.write_text(f"{forks.wait(forks.start(json.loads(line)))}\n")
 
     Thread(target=serve, daemon=True).start()  # which would wait for a caller that was killed
     yield caller

@@ -146,6 +146,7 @@ print(json.dumps([changed, changed_by(measure)]), "mallopt" in called)
 """
 
 
+@pytest.mark.long
 def test_the_caller_s_process_is_left_as_it_was(
     hub: LoopbackHub, tiny_llama: Path, clean_environment: dict[str, str], tmp_path: Path
 ) -> None:

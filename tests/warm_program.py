@@ -7,7 +7,8 @@ Two thirds of a start can be had for all: nothing in PRELOADED reads the setting
 brings along. The clients read them as they are imported; an environment that has come three times gets a process forked
 from here that has imported these too, and forks from then on. So tests give few environments: see `tests/conftest.py`.
 
-Reads JSON lines {"arguments", "environment", "folder", "in", "out", "err"} and answers with the exit code.
+Reads JSON lines: {"arguments", "environment", "folder", "in", "out", "err", "hooks"}, to which the answer is the id of
+the process that has been started, and {"wait": id}, to which it is the exit code. `tests/forked.py` writes them.
 """
 
 from __future__ import annotations
@@ -21,9 +22,11 @@ from collections import Counter
 from collections.abc import Callable, Iterable
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from importlib import import_module
+from runpy import run_path
 from tempfile import TemporaryDirectory
-from typing import IO
+from typing import IO, Any
 
+from tests.moments import HOOKS
 from tests.processes import ends_with_parent
 
 PRELOADED = (
@@ -68,7 +71,7 @@ def used_once() -> None:
         assert main([*command, folder]) == 0
 
 
-def become_program(asked: dict[str, str], environment: dict[str, str]) -> None:
+def become_program(asked: dict[str, Any], environment: dict[str, str]) -> None:
     """Never returns."""
     for number, name in enumerate(("in", "out", "err")):
         opened = os.open(asked[name], os.O_RDWR | os.O_CREAT)
@@ -76,6 +79,9 @@ def become_program(asked: dict[str, str], environment: dict[str, str]) -> None:
         os.close(opened)
     os.chdir(asked["folder"])
     take(environment)
+    if asked.get("hooks"):
+        os.environ |= asked["hooks"]
+        run_path(str(HOOKS / "sitecustomize.py"))
     sys.path[1:1] = filter(None, os.environ.get("PYTHONPATH", "").split(os.pathsep))
     sys.argv = ["shape-audit", *asked["arguments"]]
     from shape_audit.cli import program
@@ -119,11 +125,11 @@ class WithClients:
         os.close(asked)
         os.close(answer)
 
-    def run(self, line: str) -> bytes:
+    def answer(self, line: str) -> int:
         os.write(self._ask, line.encode())
-        code = os.read(self._answer, 100)
-        assert code, "the process with the clients has ended"
-        return code
+        answer = os.read(self._answer, 100)
+        assert answer, "the process with the clients has ended"
+        return int(answer)
 
     def end(self) -> None:
         os.close(self._ask)
@@ -133,22 +139,32 @@ class WithClients:
 
 
 def answer_all(lines: IO[str], answers: int, *, is_final: bool) -> None:
-    """Run what is asked for, here or, if this is not final, in a process that has the clients loaded."""
+    """Start what is asked for, here or, if this is not final, in a process that has the clients loaded."""
     times: Counter[str] = Counter()
     others: dict[str, WithClients] = {}
+    started: dict[int, WithClients] = {}  # which programs are whose
     for line in lines:
         asked = json.loads(line)
-        environment: dict[str, str] = asked["environment"]
-        key = json.dumps(environment, sort_keys=True)
-        times[key] += 1
-        if not is_final and times[key] >= OFTEN:
-            others[key] = others.pop(key, None) or WithClients(environment)  # the last used stands last
-            if len(others) > AT_ONCE:
-                others.pop(next(iter(others))).end()
-            os.write(answers, others[key].run(line))
+        if "wait" in asked:
+            process = asked["wait"]
+            if process in started:
+                answer = started.pop(process).answer(line)
+            else:
+                answer = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
         else:
-            process = forked(lambda asked=asked, environment=environment: become_program(asked, environment))
-            os.write(answers, f"{os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])}\n".encode())
+            environment: dict[str, str] = asked["environment"]
+            key = json.dumps(environment, sort_keys=True)
+            times[key] += 1
+            if not is_final and times[key] >= OFTEN:
+                other = others[key] = others.pop(key, None) or WithClients(environment)  # the last used stands last
+                answer = other.answer(line)
+                started[answer] = other
+                idle = [key for key, one in others.items() if one not in started.values()]
+                if len(others) > AT_ONCE and idle:
+                    others.pop(idle[0]).end()
+            else:
+                answer = forked(lambda asked=asked, environment=environment: become_program(asked, environment))
+        os.write(answers, f"{answer}\n".encode())
 
 
 def main() -> None:

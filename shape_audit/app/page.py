@@ -98,7 +98,11 @@ def page(options: AppOptions, folder: Path) -> gr.Blocks:
             handlers.measure, [to_measure, token], measured, concurrency_id="measure", concurrency_limit=1,
             show_progress="minimal", **closed,
         )  # fmt: skip
-        gr.on([button.click, names.submit], handlers.look, fields, results, cancels=[measuring], **reads)
+        # what is asked while an answer is under way is asked next; by default Gradio would drop it without a word
+        gr.on(
+            [button.click, names.submit], handlers.look, fields, results, cancels=[measuring],
+            trigger_mode="always_last", **reads,
+        )  # fmt: skip
         opened.change(handlers.look, fields, results, cancels=[measuring], **reads)
         for example, text in zip(shown_examples, EXAMPLES.values(), strict=True):
             example.click(lambda text=text: (text, _signal(text)), None, [names, opened], **at_once)

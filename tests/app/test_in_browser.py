@@ -146,6 +146,7 @@ def test_what_is_no_name_is_shown_as_text_in_one_line(open_page: Any) -> None:
     assert open_page("?model=../etc").locator("#shown .problem").inner_text().startswith("../etc: no model")
 
 
+@pytest.mark.long
 def test_a_small_model_is_measured_with_progress(open_page: Any) -> None:
     page = open_page("?model=builtin:zoo-300k-1x144&measure=1")
     page.locator("#measured progress").wait_for()
@@ -156,6 +157,18 @@ def test_a_small_model_is_measured_with_progress(open_page: Any) -> None:
     assert page.get_by_label("Measure models of up to 500k parameters too").is_checked()
 
 
+def test_what_is_asked_while_an_answer_is_under_way_is_answered_next(open_page: Any, hub_of_app: LoopbackHub) -> None:
+    page = open_page()
+    stalled = hub_of_app.fault(Stall(seconds=2, first=1))
+    ask(page, "org/a")
+    while not stalled.times_applied:
+        page.wait_for_timeout(100)
+    ask(page, "a b c d e")
+    page.locator("#shown .problem", has_text="at most 4 models").wait_for()
+    hub_of_app.clear_faults()
+
+
+@pytest.mark.long
 def test_who_comes_to_a_full_queue_is_told_and_who_leaves_ends_their_process(
     open_page: Any, server: tuple[str, int], hub_of_app: LoopbackHub
 ) -> None:

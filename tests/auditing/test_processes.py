@@ -19,7 +19,7 @@ from shape_audit.interaction import PROTOCOL_NAMES
 from shape_audit.parallel.launched import LOST_CONTACT
 from shape_audit.parallel.launcher import exit_code_of
 from tests.conftest import Program
-from tests.moments import Stopped, stopping_at
+from tests.moments import Stopped, fresh, stopping_at
 from tests.parallel.test_processes_of_run import launched
 from tests.processes import LONG, left_after_end
 
@@ -66,7 +66,7 @@ def numbers(value: object, path: str = "") -> dict[str, float]:
     return {path: value} if isinstance(value, int | float) and not isinstance(value, bool) else {}
 
 
-@pytest.mark.parametrize("processes", [3, pytest.param(2, marks=pytest.mark.long)])
+@pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.long)])
 def test_every_number_is_that_of_one_process(processes: int, jobs: list[dict[str, object]], tmp_path: Path) -> None:
     for job, record in zip(jobs, sharded(jobs, processes, tmp_path), strict=True):
         options = {key: value for key, value in job.items() if key != "model"}
@@ -110,6 +110,7 @@ def test_the_plain_command_starts_them_itself(program: Program, tiny_llama: Path
         assert site["aofe_ratio_plugin"] == pytest.approx(expected["aofe_ratio_plugin"], rel=1e-6)
 
 
+@pytest.mark.long
 def test_a_failing_process_ends_the_run_and_is_named(program: Program, tiny_llama: Path, tmp_path: Path) -> None:
     """Of two processes with one window each, the second gets the window whose byte has a damaged embedding."""
     shape_audit.audit(str(tiny_llama), windows=8, seq_len=16, save_windows=tmp_path / "w.jsonl")
@@ -150,7 +151,7 @@ def long_run(clean_environment: dict[str, str], tiny_llama: Path, tmp_path: Path
 def in_the_middle(model: Path, folder: Path, environment: dict[str, str]) -> Iterator[Stopped]:
     long = ("--windows", "2000", *FEW, "--passage-bytes", "64", "--save-every", "8", "--num-processes", "2")
     command = [sys.executable, "-m", "shape_audit", "audit", str(model), *long, "--records", str(folder)]
-    with stopping_at(["os.rename state"], command, folder, environment, start_new_session=True) as run:
+    with stopping_at(["os.rename state"], folder, fresh(command, environment, start_new_session=True)) as run:
         assert run.next_moment(), run.process.communicate()
         yield run
 
@@ -174,7 +175,8 @@ def test_however_the_launcher_ends_its_processes_end_too(long_run: Stopped, numb
     assert said.count("interrupted") == (number != signal.SIGKILL) and said.count("\n") <= 1, said
 
 
-@pytest.mark.parametrize("rank", [0, pytest.param(1, marks=pytest.mark.long)])
+@pytest.mark.long
+@pytest.mark.parametrize("rank", [0, 1])
 def test_a_process_that_is_killed_is_named(long_run: Stopped, rank: int) -> None:
     os.kill(children_of(long_run.process.pid)[rank], signal.SIGKILL)
     long_run.go_on()

@@ -22,7 +22,7 @@ from tests.findings import findings
 FORKS = multiprocessing.get_context("forkserver")
 FORKS.set_forkserver_preload(["shape_audit.auditing.resumable_pass", "shape_audit.interaction.profile",
                               "transformers.models.llama.modeling_llama", "tests.auditing.test_resume"])  # fmt: skip
-LONG: dict[str, Any] = {"windows": 400, "use": True, "seq_len": 16, "passage_bytes": 64, "micro_batch": 3,
+LONG: dict[str, Any] = {"windows": 160, "use": True, "seq_len": 16, "passage_bytes": 64, "micro_batch": 3,
                         "device": "cpu", "save_every": 9}  # fmt: skip
 
 

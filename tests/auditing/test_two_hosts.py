@@ -1,22 +1,22 @@
 """One model on two machines: two processes that share an address and nothing on disk, started by no launcher."""
 
 import json
-import os
 import shutil
 import socket
 import subprocess
-import sys
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import ExitStack
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 import shape_audit
 from shape_audit.records import AuditRecord
+from tests.conftest import Program
 from tests.findings import findings
+from tests.forked import Forked
 from tests.moments import Stopped, stopping_at
-from tests.processes import LONG, ends_with_parent
+from tests.processes import LONG
 
 AUDIT = ("audit", "model", "--windows", "40", "--seq-len", "16", "--micro-batch", "2", "--save-every", "8",
          "--device", "cpu", "--records", "records", "-f", "json")  # fmt: skip
@@ -25,47 +25,44 @@ AUDIT = ("audit", "model", "--windows", "40", "--seq-len", "16", "--micro-batch"
 class Hosts:
     """Two machines, each with a home, a folder for temporary files, its copy of the model and its own records."""
 
-    def __init__(self, folder: Path, model: Path, environment: dict[str, str]) -> None:
+    def __init__(self, folder: Path, model: Path, program: Program, stack: ExitStack) -> None:
         self.folders = [folder / "host0", folder / "host1"]
-        self._environment = environment
+        self._program, self._stack = program, stack
         for host in self.folders:
             shutil.copytree(model, host / "model")
             (host / "tmp").mkdir()
 
-    def start(self, *arguments: str) -> list[dict[str, Any]]:
-        """What a process on each of them is started with."""
+    def start(self, *arguments: str, stops: Mapping[int, str] | None = None) -> list[Stopped]:
+        """A process on each of them; the one of a rank stops at a moment."""
         with socket.create_server(("127.0.0.1", 0)) as free:
             port = free.getsockname()[1]
-        command = [sys.executable, "-m", "shape_audit", *arguments]
-        return [
-            {"command": command, "cwd": host, "environment": self._of(rank, port)}
-            for rank, host in enumerate(self.folders)
-        ]
+        return [self._start(rank, port, arguments, (stops or {}).get(rank)) for rank in range(2)]
 
-    def _of(self, rank: int, port: int) -> dict[str, str]:
+    def _start(self, rank: int, port: int, arguments: Sequence[str], stop: str | None) -> Stopped:
         host = self.folders[rank]
         ranks = {"RANK": rank, "LOCAL_RANK": 0, "WORLD_SIZE": 2, "MASTER_ADDR": "127.0.0.1", "MASTER_PORT": port}
         own = {"HF_HOME": host / "hf_home", "TMPDIR": host / "tmp", "OMP_NUM_THREADS": 1}
-        return self._environment | {name: str(value) for name, value in {**ranks, **own}.items()}
+        environment = {name: str(value) for name, value in {**ranks, **own}.items()}
+
+        def started(hooks: Mapping[str, str]) -> Forked:
+            return self._program.start(*arguments, folder=host, hooks=hooks, **environment)
+
+        return self._stack.enter_context(stopping_at([stop] if stop else [], host, started))
 
     def run(self, *arguments: str) -> list[subprocess.CompletedProcess[str]]:
         """What came of it on each of them."""
-        started = [
-            subprocess.Popen(how["command"], cwd=how["cwd"], env=how["environment"], stdout=subprocess.PIPE,
-                             stderr=subprocess.PIPE, text=True, preexec_fn=ends_with_parent)
-            for how in self.start(*arguments)
-        ]  # fmt: skip
-        said = [process.communicate(timeout=LONG) for process in started]
-        return [
-            subprocess.CompletedProcess(process.args, process.returncode, *both)
-            for process, both in zip(started, said, strict=True)
-        ]
+        return [outcome(host) for host in self.start(*arguments)]
+
+
+def outcome(host: Stopped) -> subprocess.CompletedProcess[str]:
+    said = host.process.communicate(timeout=LONG)
+    return subprocess.CompletedProcess(host.process.args, host.process.wait(), *said)
 
 
 @pytest.fixture
-def hosts(tiny_llama: Path, tmp_path: Path, clean_environment: dict[str, str]) -> Hosts:
-    environment = clean_environment | {"PYTHONPATH": os.getcwd()}
-    return Hosts(tmp_path, tiny_llama, environment)
+def hosts(tiny_llama: Path, tmp_path: Path, program: Program) -> Iterator[Hosts]:
+    with ExitStack() as stack:
+        yield Hosts(tmp_path, tiny_llama, program, stack)
 
 
 def record_of(done: list[subprocess.CompletedProcess[str]]) -> AuditRecord:
@@ -74,22 +71,13 @@ def record_of(done: list[subprocess.CompletedProcess[str]]) -> AuditRecord:
     return AuditRecord.model_validate_json(done[0].stdout)
 
 
-def test_a_host_is_lost_and_both_go_on_to_the_same_record_bit_for_bit(hosts: Hosts, tmp_path: Path) -> None:
-    first, second = hosts.start(*AUDIT)
-    with ExitStack() as running:
-        for name in ("moments0", "moments1"):
-            (tmp_path / name).mkdir()
-        at = running.enter_context
-
-        def start(how: dict[str, Any], moments: list[str], name: str) -> Stopped:
-            return at(stopping_at(moments, how["command"], tmp_path / name, how["environment"], cwd=how["cwd"]))
-
-        other = start(second, ["os.rename state.32"], "moments1")
-        speaker = start(first, [], "moments0")
-        assert other.next_moment() is not None
-        other.process.kill()
-        said = speaker.process.communicate(timeout=LONG)
-    assert speaker.process.returncode == 2 and "lost contact with another process of this run" in said[1], said
+@pytest.mark.long
+def test_a_host_is_lost_and_both_go_on_to_the_same_record_bit_for_bit(hosts: Hosts) -> None:
+    speaker, other = hosts.start(*AUDIT, stops={1: "os.rename state.32"})
+    assert other.next_moment() is not None
+    other.process.kill()
+    said = outcome(speaker)
+    assert said.returncode == 2 and "lost contact with another process of this run" in said.stderr, said
     assert list((hosts.folders[0] / "records" / "partial").glob("*/state.safetensors"))
     assert list((hosts.folders[1] / "records" / "partial").glob("*/state.24.1.safetensors"))
     assert not list((hosts.folders[1] / "records").glob("*.json"))

@@ -59,6 +59,7 @@ def test_the_weights_that_ship_predict_the_text_they_were_tested_on(materials: P
         assert cross_entropy(model, text, 256, SingleProcess())[0] == pytest.approx(row_of(name).test_ce, rel=0.15)
 
 
+@pytest.mark.long
 def test_the_family_stands_side_by_side_and_on_a_board_and_link_says_it_has_no_scores(
     program: Program, tmp_path: Path
 ) -> None:

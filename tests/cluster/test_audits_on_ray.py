@@ -22,7 +22,7 @@ from shape_audit.leaderboard import BuildOptions, Manifest, build_leaderboard, r
 from shape_audit.records import AuditRecord, read_record_folder
 from tests.cluster.stand_ins import KilledOnce
 from tests.findings import findings
-from tests.moments import stopping_at
+from tests.moments import fresh, stopping_at
 
 BUILTIN = ("bytes-1m", "books-300k", "zoo-300k-1x144", "zoo-300k-2x104", "zoo-300k-4x80", "zoo-300k-8x56",
            "zoo-300k-12x48", "zoo-300k-16x40")  # fmt: skip
@@ -119,7 +119,8 @@ def test_a_driver_that_ends_leaves_what_is_done_and_the_next_one_goes_on(
     """It is killed, or interrupted, when it is about to write its second record."""
     manifest = manifest_of([f"builtin:{name}" for name in BUILTIN[:3]], tmp_path)
     how = command(ray_address, tmp_path / "board", tmp_path / "m.toml")
-    with stopping_at(["os.rename records/.", "os.rename records/."], how, tmp_path, clean_environment) as stopped:
+    moments = ["os.rename records/.", "os.rename records/."]
+    with stopping_at(moments, tmp_path, fresh(how, clean_environment)) as stopped:
         assert stopped.next_moment() is not None
         stopped.go_on()
         assert stopped.next_moment() is not None

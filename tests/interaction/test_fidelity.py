@@ -58,6 +58,7 @@ def test_estimates_from_eight_windows_are_unbiased_and_the_plug_in_is_not(pool_o
         assert found["total plug-in"].mean() - truth.total > 3 * error
 
 
+@pytest.mark.long
 def test_intervals_from_eight_and_from_512_windows_overlap(pool_of: dict[Site, Pool]) -> None:
     for pool in pool_of.values():
         few, many = measure(pool, 8, 100), measure(pool, 512, 100, seed=1)

@@ -4,7 +4,7 @@ import json
 import os
 import re
 import shutil
-import sys
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -187,17 +187,17 @@ def test_shares_that_cannot_be() -> None:
 
 
 def test_a_build_killed_at_any_moment_ends_in_the_same_table(
-    tmp_path: Path, folders: list[Path], clean_environment: dict[str, str]
+    tmp_path: Path, folders: list[Path], program: Program
 ) -> None:
     """While a record is being written after another, and while the board is."""
     whole, _ = built(manifest(folders), tmp_path / "whole", measure=True)
     names = ", ".join(f"'{folder}'" for folder in folders)
     (tmp_path / "m.toml").write_text(f"[[models]]\nnames = [{names}]\n[measure]\nwindows = 4\nseq_len = 16\n")
-    command = [sys.executable, "-m", "shape_audit", "leaderboard", "build", "m.toml", "-o", "killed", "--measure"]
+    start = partial(program.start, "leaderboard", "build", "m.toml", "-o", "killed", "--measure")
     kept = tmp_path / "killed" / "records"
     record = "os.rename __w4.json"
     for records, moments in ((1, [record, record]), (5, ["os.rename board.json"])):
-        with stopping_at(moments, command, tmp_path, clean_environment, cwd=tmp_path) as run:
+        with stopping_at(moments, tmp_path, lambda hooks: start(hooks=hooks)) as run:
             for _ in moments[:-1]:
                 assert run.next_moment(), run.process.communicate()
                 run.go_on()

@@ -5,7 +5,6 @@ import os
 import re
 import resource
 import shutil
-import signal
 import subprocess
 import sys
 import time
@@ -17,6 +16,7 @@ import pytest
 from shape_audit.errors import IncompleteError, NotAuditableError, UsageError
 from shape_audit.scores import ScoreOptions, known_scores, score
 from tests.conftest import Program
+from tests.moments import stopping_at
 from tests.parallel.test_processes_of_run import launched
 from tests.scores.questions import SUBJECTS, write_questions
 
@@ -104,9 +104,7 @@ def test_chain_of_thought_and_its_protocol(questions: Path, tiny_llama: Path, pr
     assert len(list(file.parent.glob("samples_mmlu_pro_*.jsonl"))) == len(SUBJECTS)
 
 
-@pytest.mark.parametrize(
-    ("protocol", "limit"), [("letters", 20), ("cot", 1), pytest.param("cot", 20, marks=pytest.mark.long)]
-)
+@pytest.mark.parametrize(("protocol", "limit"), [("letters", 20), pytest.param("cot", 20, marks=pytest.mark.long)])
 def test_real_questions(
     materials: Path, tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch, protocol: str, limit: int
 ) -> None:
@@ -128,36 +126,18 @@ def test_real_questions(
     assert found["is_limited"] and found["n"] == limit * (len(SUBJECTS) if protocol == "cot" else 1)
 
 
-DYING = """
-import os, signal, sys
-from shape_audit.cli import main
-from shape_audit.loader import KeptAnswers
-from shape_audit.scores import harness
-
-class Dying(KeptAnswers):
-    def add_partial(self, *given):
-        super().add_partial(*given)
-        if len(self._answers) == 50:
-            os.kill(os.getpid(), signal.SIGKILL)
-
-harness.KeptAnswers = Dying
-main(["score", *sys.argv[1:]])
-"""
-"""The program, killed as soon as it has kept so many answers."""
-
-
 def test_a_killed_run_goes_on(
-    tmp_path: Path, tiny_llama: Path, clean_environment: dict[str, str], monkeypatch: pytest.MonkeyPatch
+    questions: Path, tiny_llama: Path, program: Program, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(datasets.config, "HF_DATASETS_CACHE", str(tmp_path / "cache"))
-    write_questions(tmp_path)
-    command = [sys.executable, "-c", DYING, tiny_llama, "--results", "runs", "--questions", ASKED]
-    died = subprocess.run(command, cwd=tmp_path, env=clean_environment | OFFLINE, capture_output=True)
-    assert died.returncode == -signal.SIGKILL
-    (file,) = (tmp_path / "runs" / "partial").glob("*.jsonl")
-    with file.open("ab") as stream:
-        stream.write(b'["cut off by the ki')
+    """SIGKILL where its results are about to be saved; of its answers fifty are kept, and a part of one."""
+    monkeypatch.chdir(questions)
+    words = ("score", tiny_llama, "--results", "runs", "--questions", ASKED)
+    with stopping_at(["open results_"], questions, lambda hooks: program.start(*words, hooks=hooks, **OFFLINE)) as run:
+        assert run.next_moment(), run.process.communicate()
+    (file,) = (questions / "runs" / "partial").glob("*.jsonl")
+    kept = file.read_bytes().splitlines(keepends=True)
+    assert len(kept) > 100
+    file.write_bytes(b"".join(kept[:50]) + b'["cut off by the ki')
     again = score(str(tiny_llama), questions=Path(ASKED), results=Path("runs"))
     anew = score(str(tiny_llama), questions=Path(ASKED), results=Path("anew"), resume=False)
     assert again is not None and anew is not None

@@ -28,7 +28,7 @@ STEPS: dict[str, tuple[Step, ...]] = {
     ),
     "checking": (
         (0, SHAPE_ONLY),
-        (0, ("audit", "model", *FEW, "--records", "records", "--num-processes", "2")),
+        (0, ("audit", "model", *FEW, "--records", "records")),
         (0, ("interval", "--draws", "0", "-f", "json", "-o", "derived.json")),
         (0, ("check", "model", "--write-baseline", "--baseline", "accepted.json")),
         (0, ("check", "model", "--deep", "--weights", "--measure", "--baseline", "accepted.json")),
@@ -39,6 +39,7 @@ STEPS: dict[str, tuple[Step, ...]] = {
         (0, ("check", ".", "--subfolder", "model", "--variant", "fp16")),
         (4, ("check", "model", "--verify-hashes")),
     ),
+    "in processes": ((0, ("audit", "model", *FEW, "--records", "records", "--num-processes", "2")),),
     "boards": (
         (0, ("leaderboard", "init", "m.toml")), (4, ("leaderboard", "build")),
         (0, ("leaderboard", "build", "m.toml", "--output", "board")), (0, ("leaderboard", "render", "board")),
@@ -49,6 +50,8 @@ STEPS: dict[str, tuple[Step, ...]] = {
     "sweeping": ((0, ("sweep", "run", *SWEEP, "--output", "swept")),),
 }  # fmt: skip
 """Exit code and words of commands that follow each other in one checkout."""
+USUAL = ("reading", "checking")
+"""Those that are run with every change; the others take a minute."""
 
 
 def commands(named: Any, *before: str) -> Iterator[tuple[tuple[str, ...], Any]]:
@@ -58,7 +61,9 @@ def commands(named: Any, *before: str) -> Iterator[tuple[tuple[str, ...], Any]]:
         yield from inside
 
 
-@pytest.mark.parametrize("steps", STEPS)
+@pytest.mark.parametrize(
+    "steps", [pytest.param(name, marks=[pytest.mark.long] * (name not in USUAL)) for name in STEPS]
+)
 def test_no_command_runs_code_of_the_checkout(checkout: Checkout, steps: str) -> None:
     checkout.write("gate.toml", "[severity]\nSA301 = 'error'\n")
     checkout.write("leaderboard.toml", f"[[models]]\nnames = ['model']\n[scores]\nfiles = ['{checkout.marks}']\n")

@@ -266,6 +266,7 @@ def test_no_field_of_a_board_runs_in_its_page_or_becomes_an_element(
     assert all(line.isprintable() for line in page.title().split("\n")) and SCRIPT in page.title()
 
 
+@pytest.mark.long
 def test_a_page_would_show_a_fault(unguarded: Callable[[Board], Any], board: Board) -> None:
     page = unguarded(board)
     page.evaluate(f"document.createElement('div').innerHTML = {json.dumps(SCRIPT)}")

@@ -142,6 +142,7 @@ def test_install_refuses_what_it_does_not_know(
     assert (code, calls) == (4, []) and says in said and said.count("\n") == 1
 
 
+@pytest.mark.long
 def test_installing_runs_nothing_of_the_checkout(step: Step, checkout: Checkout, tmp_path: Path) -> None:
     """Without an index, so it ends where pip looks for the first package: venv and pip have run by then."""
     nowhere = {"PIP_NO_INDEX": "1", "PIP_FIND_LINKS": "", "PIP_CONFIG_FILE": "/dev/null"}

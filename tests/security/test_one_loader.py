@@ -74,6 +74,7 @@ def test_a_y_on_stdin_runs_nothing(
     assert done.returncode == expected and "Do you wish to run the custom code" not in done.stdout
 
 
+@pytest.mark.long
 def test_the_same_y_does_run_code_where_nobody_says_no(
     with_code: Path, mark: Path, tmp_path: Path, clean_environment: dict[str, str]
 ) -> None:

@@ -2,18 +2,18 @@
 
 import json
 import subprocess
-import sys
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
 
 from shape_audit.records import read_record
 from tests.conftest import Program
+from tests.forked import Forked
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.faults import Close, Lost, StatusFor
 from tests.moments import stopping_at
-from tests.processes import ends_with_parent
 
 REPO, BOARD = "org/board", "hf://datasets/org/board"
 RECORDS = f"{BOARD}/records"
@@ -133,10 +133,12 @@ def test_what_a_lost_hub_has_not_taken_is_sent_by_the_next_run(hub: LoopbackHub,
 
 
 def test_a_run_that_is_killed_leaves_whole_records_here_and_there(
-    hub: LoopbackHub, run: Run, writer: dict[str, str], clean_environment: dict[str, str], tmp_path: Path
+    hub: LoopbackHub, run: Run, writer: dict[str, str], program: Program, tmp_path: Path
 ) -> None:
-    command = [sys.executable, "-m", "shape_audit", *AUDIT]
-    with stopping_at(["os.rename synced.json"], command, tmp_path, clean_environment | writer, cwd=tmp_path) as stopped:
+    def start(hooks: Mapping[str, str]) -> Forked:
+        return program.start(*AUDIT, hooks=hooks, **writer)
+
+    with stopping_at(["os.rename synced.json"], tmp_path, start) as stopped:
         assert stopped.next_moment() is not None  # a commit is made, and not yet noted here
     assert len(kept(hub)) == 1 and commits(hub) == 2
     hub.clear_log()
@@ -145,20 +147,16 @@ def test_a_run_that_is_killed_leaves_whole_records_here_and_there(
 
 
 def test_two_that_write_one_record_at_once_do_not_mix_it(
-    hub: LoopbackHub, writer: dict[str, str], clean_environment: dict[str, str], tmp_path: Path
+    hub: LoopbackHub, writer: dict[str, str], program: Program, tmp_path: Path
 ) -> None:
     """Each from a machine of its own; one of them meets the other's commit."""
     hub.fault(StatusFor(412, first=1, message="A commit has happened since."), on="POST /commit/")
-    command = [sys.executable, "-m", "shape_audit", *AUDIT[:2], *AUDIT[3:]]
     homes = [tmp_path / name for name in ("one", "two")]
-    running = [
-        subprocess.Popen(
-            command, env=clean_environment | writer | {"HF_HOME": str(home)}, cwd=tmp_path, text=True,
-            stderr=subprocess.PIPE, stdout=subprocess.DEVNULL, preexec_fn=ends_with_parent,
-        )
-        for home in homes
-    ]  # fmt: skip
-    said = [process.communicate()[1] for process in running]
+    with ExitStack() as stack:
+        running = [
+            stack.enter_context(program.start(*AUDIT[:2], *AUDIT[3:], **writer, HF_HOME=str(home))) for home in homes
+        ]
+        said = [process.communicate()[1] for process in running]
     assert [process.returncode for process in running] == [0, 0], said
     ((name, content),) = kept(hub).items()
     copies = [next(home.rglob(f"files/{name}")).read_bytes() for home in homes]

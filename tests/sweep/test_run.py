@@ -4,10 +4,8 @@ import csv
 import json
 import os
 import shutil
-import signal
 import subprocess
 import sys
-import time
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -22,6 +20,8 @@ from shape_audit.errors import CorruptFileError, IncompleteError, UsageError
 from shape_audit.interval import derive_interval
 from shape_audit.records import IntervalDerivation, SweepRow, read_record
 from shape_audit.sweep import SilentSweep
+from tests.conftest import Program
+from tests.moments import stopping_at
 
 FEW = {
     "params": "24k", "depths": "1,2,3", "data": "builtin:python-docs", "seq_len": 32, "batch": 8, "windows": 16,
@@ -43,10 +43,16 @@ def flags(options: dict[str, object]) -> list[str]:
     return [part for name, value in options.items() for part in (f"--{name.replace('_', '-')}", str(value))]
 
 
-def start(output: Path, *more: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "shape_audit", "sweep", "run", *flags(FEW), "--output", str(output), *more]
-    environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    return subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+def kill(program: Program, options: dict[str, object], output: Path, moments: list[str]) -> None:
+    """Run a sweep that saves its trainings often, and kill it at the last of these moments."""
+    words = ("sweep", "run", *flags(options), "--output", str(output), "--save-seconds", "0")
+    settings = {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
+    output.parent.mkdir(exist_ok=True)
+    with stopping_at(moments, output.parent, lambda hooks: program.start(*words, hooks=hooks, **settings)) as run:
+        for _ in moments[:-1]:
+            assert run.next_moment(), run.process.communicate()
+            run.go_on()
+        assert run.next_moment(), run.process.communicate()
 
 
 @pytest.fixture(scope="module")
@@ -75,16 +81,10 @@ def lines(folder: Path) -> list[dict[str, str]]:
         return [{k: v for k, v in line.items() if k != "train_seconds"} for line in csv.DictReader(stream)]
 
 
-def test_killed_and_gone_on_with_it_is_the_same(straight: Path, tmp_path: Path) -> None:
+def test_killed_and_gone_on_with_it_is_the_same(straight: Path, program: Program, tmp_path: Path) -> None:
     """SIGKILL while the second model trains: weights, table and measurements come out equal bit for bit."""
     output = tmp_path / "killed"
-    process = start(output, "--save-seconds", "0")
-    deadline = time.monotonic() + 120
-    while not (output / "table.csv").exists() or not list((output / "states").glob("p24000-l2-*")):
-        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[1]
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    kill(program, FEW, output, ["os.rename .p24000-l2-"] * 3)
     assert len(lines(output)) == 1
     progress = FirstStep()
     rows = shape_audit.run_sweep(**FEW, output=output, progress=progress)
@@ -94,23 +94,17 @@ def test_killed_and_gone_on_with_it_is_the_same(straight: Path, tmp_path: Path) 
     for model in (straight / "models").iterdir():
         killed = output / "models" / model.name / "model.safetensors"
         assert killed.read_bytes() == (model / "model.safetensors").read_bytes()
-    assert not list((output / "states").iterdir())
+    assert not list((output / "states").glob("[!.]*")), "what the kill left half-written is swept an hour later"
 
 
 LENGTHS = FEW | {"depths": "2", "tokens_per_param": "0.5,1.5"}
 
 
-def test_several_lengths_are_one_table_and_killed_in_a_decay_it_is_the_same(tmp_path: Path) -> None:
+def test_several_lengths_are_one_table_and_killed_in_a_decay_it_is_the_same(program: Program, tmp_path: Path) -> None:
     """SIGKILL while the second length decays: it goes on from its own state or the trunk's, to the same bits."""
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     shape_audit.run_sweep(**LENGTHS, output=straight)
-    process = start(killed, *flags(LENGTHS), "--save-seconds", "0")
-    deadline = time.monotonic() + 120
-    while not list(killed.glob("states/*-t1.5.safetensors")):
-        assert process.poll() is None and time.monotonic() < deadline, process.communicate()[1]
-        time.sleep(0.01)
-    process.send_signal(signal.SIGKILL)
-    process.communicate()
+    kill(program, LENGTHS, killed, ["os.rename -t1.5.safetensors"] * 2)
     progress = FirstStep()
     rows = shape_audit.run_sweep(**LENGTHS, output=killed, progress=progress)
     assert progress.first is not None and progress.first > 112, "141 steps, of which the last 28 decay"
@@ -119,7 +113,7 @@ def test_several_lengths_are_one_table_and_killed_in_a_decay_it_is_the_same(tmp_
     for model in (straight / "models").iterdir():
         again = killed / "models" / model.name / "model.safetensors"
         assert again.read_bytes() == (model / "model.safetensors").read_bytes()
-    assert not list((killed / "states").iterdir())
+    assert not list((killed / "states").glob("[!.]*"))
     more = shape_audit.run_sweep(**(LENGTHS | {"tokens_per_param": [0.5, 1.0]}), output=killed)
     assert [(row.tokens_per_param, row.steps) for row in more] == [(0.5, 47), (1.0, 94)] and len(lines(killed)) == 3
     with pytest.raises(UsageError, match=r"--tokens-per-param was several for the models there, is 1\.5"):
@@ -305,6 +299,7 @@ def test_settings_of_a_command_in_a_group(
     assert "unknown key params; there are: run" in capsys.readouterr().err
 
 
+@pytest.mark.long
 def test_processes_started_by_the_command_share_a_sweep(tmp_path: Path) -> None:
     """A batch of 5 is 2 and 3 windows. Sums in another order: 1e-7 a step, which 25 steps of AdamW amplify."""
     short = FEW | {"depths": "1", "tokens_per_param": 0.2, "batch": 5, "precision": "float32"}
