@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -56,6 +57,25 @@ def test_the_verdict_comes_first_and_in_words(measured: AuditRecord) -> None:
     assert "where a random basis has" in text and "alone it is not a property of the function" in text
     assert "bits per byte" in text
     assert "of the 184 base models in the shipped table 160 lie below it" in text
+
+
+def test_a_shape_that_config_and_tensors_disagree_about_is_said_to_be_in_doubt_first(
+    tiny_llama: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny_llama, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 3}))
+    record = shape_audit.audit(str(folder), shape_only=True)
+    says = (
+        "Config and tensors disagree about the shape: num_hidden_layers = 3, but the tensors show 2 blocks. By the "
+        "config alone, 3 layers on a width of 24: "
+    )
+    assert words(audit_text(record)).startswith(says) and words(audit_text(record)).index(" costs ") > len(says)
+    assert audit_markdown(record).replace("\\", "").startswith(f"# model\n\n**{says}")
+    other = record.model_copy(
+        update={"notes": [note.replace("num_hidden_layers", "vocab_size") for note in record.notes]}
+    )
+    assert words(audit_text(other)).startswith("3 layers on a width of 24: ")
 
 
 def test_a_record_without_costs_begins_with_the_placement(measured: AuditRecord) -> None:
