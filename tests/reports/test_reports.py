@@ -104,6 +104,15 @@ def test_each_side_and_open_ends(shape_only: AuditRecord) -> None:
     assert "[0.2000, open]" in words(audit_text(at(shape_only, 0.2, None)))
 
 
+def test_intervals_are_spoken_of_where_there_are_some(measured: AuditRecord, tiny_llama: Path) -> None:
+    few, enough = (
+        drawn(audit_text(measured)),
+        drawn(audit_text(shape_audit.audit(str(tiny_llama), windows=6, seq_len=16))),
+    )
+    assert "±" not in few and "No intervals: they take 6 windows or more." in few
+    assert "± half of the 95 % interval." in enough and "No intervals" not in enough
+
+
 def test_every_form_shows_the_same_numbers(measured: AuditRecord) -> None:
     assert measured.interaction is not None and measured.loss is not None
     text, markdown = (form.replace(" †", "") for form in (drawn(audit_text(measured)), audit_markdown(measured)))
