@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from shape_audit.interaction import MIN_WINDOWS
 from shape_audit.records import AuditRecord
 from shape_audit.reports.cost import cost_table
 from shape_audit.reports.depth import DEPTH_LEGEND, depth_table, token_table
@@ -23,13 +24,23 @@ from shape_audit.reports.verdict import headline, sentences
 from shape_audit.reports.weights_table import WEIGHTS_CAVEAT, weights_table
 from shape_audit.reports.width import WIDTH_LEGEND, width_table
 
-LEGEND = (
-    "± half of the 95 % interval. eff. rank: directions that gradients use. alignment: 0 where channels are as any "
+_COLUMNS = (
+    "eff. rank: directions that gradients use. alignment: 0 where channels are as any "
     "basis would be, 1 where each acts alone. AOFE: energy of the average gradient outer product (AGOP) off its "
     "diagonal; AOFE-ratio: its share of all energy; random basis: what the ratio would be in one; plug-in: the ratio "
     "as published figures have it, biased upwards. The documentation (How channels interact) has the rest."
 )
 _MARK = {"inside": "●", "shallow-wide": "◀", "deep-narrow": "▶"}
+
+
+def interaction_legend(record: AuditRecord) -> str:
+    """What stands in the table of sites; that it has no intervals, where there were too few windows for any."""
+    sites = record.interaction.sites if record.interaction else []
+    has_intervals = any(site.effective_rank_ci or site.aofe_ratio_ci for site in sites)
+    below = (
+        "± half of the 95 % interval." if has_intervals else f"No intervals: they take {MIN_WINDOWS} windows or more."
+    )
+    return f"{below} {_COLUMNS}"
 
 
 def audit_text(record: AuditRecord) -> RenderableType:
@@ -47,7 +58,7 @@ def audit_text(record: AuditRecord) -> RenderableType:
         parts += [Text(), rich_table(table)]
     parts += [Text(), rich_table(shape_table(record)), Text(), rich_table(ledger_table(record))]
     if (table := interaction_table(record)) is not None:
-        parts += [Text(), rich_table(table), plain(LEGEND, style="dim")]
+        parts += [Text(), rich_table(table), plain(interaction_legend(record), style="dim")]
     if (table := depth_table(record)) is not None:
         parts += [Text(), rich_table(table), plain(DEPTH_LEGEND, style="dim")]
     if (table := width_table(record)) is not None:

@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -58,6 +59,25 @@ def test_the_verdict_comes_first_and_in_words(measured: AuditRecord) -> None:
     assert "of the 184 base models in the shipped table 160 lie below it" in text
 
 
+def test_a_shape_that_config_and_tensors_disagree_about_is_said_to_be_in_doubt_first(
+    tiny_llama: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny_llama, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 3}))
+    record = shape_audit.audit(str(folder), shape_only=True)
+    says = (
+        "Config and tensors disagree about the shape: num_hidden_layers = 3, but the tensors show 2 blocks. By the "
+        "config alone, 3 layers on a width of 24: "
+    )
+    assert words(audit_text(record)).startswith(says) and words(audit_text(record)).index(" costs ") > len(says)
+    assert audit_markdown(record).replace("\\", "").startswith(f"# model\n\n**{says}")
+    other = record.model_copy(
+        update={"notes": [note.replace("num_hidden_layers", "vocab_size") for note in record.notes]}
+    )
+    assert words(audit_text(other)).startswith("3 layers on a width of 24: ")
+
+
 def test_a_record_without_costs_begins_with_the_placement(measured: AuditRecord) -> None:
     text = words(audit_text(measured.model_copy(update={"shape_cost": None, "serving": None})))
     assert text.startswith("▶ tiny-llama is above the efficient interaction interval: deep for its width 2 layers on")
@@ -82,6 +102,15 @@ def test_each_side_and_open_ends(shape_only: AuditRecord) -> None:
     assert "no number of layers would be inside" in words(audit_text(at(shape_only, None, 0.001)))
     assert "no number of layers would be inside" in words(audit_text(at(shape_only, 0.001, 0.002)))
     assert "[0.2000, open]" in words(audit_text(at(shape_only, 0.2, None)))
+
+
+def test_intervals_are_spoken_of_where_there_are_some(measured: AuditRecord, tiny_llama: Path) -> None:
+    few, enough = (
+        drawn(audit_text(measured)),
+        drawn(audit_text(shape_audit.audit(str(tiny_llama), windows=6, seq_len=16))),
+    )
+    assert "±" not in few and "No intervals: they take 6 windows or more." in few
+    assert "± half of the 95 % interval." in enough and "No intervals" not in enough
 
 
 def test_every_form_shows_the_same_numbers(measured: AuditRecord) -> None:
