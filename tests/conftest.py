@@ -19,7 +19,8 @@ from tests.tiny_models import save_tiny
 
 MATERIALS = Path(__file__).resolve().parents[2] / "shared" / "materials"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
-CLIENT_SETTINGS = ("HF_", "HUGGING", "TRANSFORMERS_", "SHAPE_AUDIT_")
+OTHERS_SETTINGS = ("HF_", "HUGGING", "TRANSFORMERS_", "SHAPE_AUDIT_", "PYTEST_")
+"""Not those of a user who has set nothing. pytest's name the test: no two environments would be the same."""
 
 settings.register_profile("ours", deadline=None, derandomize=True)
 settings.register_profile("random", deadline=None)
@@ -86,7 +87,7 @@ def clean_environment(tmp_path: Path, hub_home: Path) -> dict[str, str]:
     hub_home.unlink(missing_ok=True)
     hub_home.symlink_to(tmp_path / "hf_home")
     kept = {name: value for name, value in os.environ.items() if not name.lower().endswith("_proxy")}
-    ours = {name: value for name, value in kept.items() if not name.startswith(CLIENT_SETTINGS)}
+    ours = {name: value for name, value in kept.items() if not name.startswith(OTHERS_SETTINGS)}
     return ours | {
         "HF_HOME": str(hub_home),
         "HF_HUB_DISABLE_TELEMETRY": "1",
