@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from shape_audit.app.answer import Answer, Answers
 from shape_audit.escaping import html
-from shape_audit.reports import LEGEND, html_table, interaction_sentences, interaction_table, loss_sentence
+from shape_audit.reports import html_table, interaction_legend, interaction_sentences, interaction_table, loss_sentence
 
 
 def measured_html(answers: Answers) -> str:
@@ -24,5 +24,9 @@ def _model(answer: Answer) -> str:
         return f'<p class="waiting" role="status">{name}: {html(answer.step or "waiting")}{counted} {bar}</p>'
     record, table = answer.record, interaction_table(answer.record)
     said = [*interaction_sentences(record), loss_sentence(record)]
-    sites = f'<div class="across">{html_table(table)}</div><p class="of">{html(LEGEND)}</p>' if table else ""
+    sites = (
+        f'<div class="across">{html_table(table)}</div><p class="of">{html(interaction_legend(record))}</p>'
+        if table
+        else ""
+    )
     return f"<h3>{name}</h3>{''.join(f'<p>{html(sentence)}</p>' for sentence in said if sentence)}{sites}"

@@ -45,12 +45,11 @@ if TYPE_CHECKING:
     from shape_audit.reports.suggestion import suggestion_markdown, suggestion_text
     from shape_audit.reports.sweep import sweep_json, sweep_markdown, sweep_plan_markdown, sweep_plan_text, sweep_text
     from shape_audit.reports.tables import Table, interaction_table, ledger_table, provenance_table, shape_table
-    from shape_audit.reports.terminal_report import LEGEND, audit_text
+    from shape_audit.reports.terminal_report import audit_text, interaction_legend
     from shape_audit.reports.verdict import SIDE_WORDS, headline, interaction_sentences, loss_sentence, sentences
     from shape_audit.reports.yardstick import yardstick_markdown, yardstick_sentence, yardstick_text
 
 __all__ = [
-    "LEGEND",
     "MIND",
     "SIDE_WORDS",
     "Table",
@@ -70,6 +69,7 @@ __all__ = [
     "half_width",
     "headline",
     "html_table",
+    "interaction_legend",
     "interaction_sentences",
     "interaction_table",
     "interval_ends",
@@ -115,7 +115,6 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "LEGEND": "terminal_report",
         "MIND": "scores",
         "SIDE_WORDS": "verdict",
         "Table": "tables",
@@ -135,6 +134,7 @@ __getattr__ = lazy_names(
         "half_width": "numbers",
         "headline": "verdict",
         "html_table": "html_tables",
+        "interaction_legend": "terminal_report",
         "interaction_sentences": "verdict",
         "interaction_table": "tables",
         "interval_ends": "numbers",

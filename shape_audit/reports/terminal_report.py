@@ -6,6 +6,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
+from shape_audit.interaction import MIN_WINDOWS
 from shape_audit.records import AuditRecord
 from shape_audit.reports.cost import cost_table
 from shape_audit.reports.depth import DEPTH_LEGEND, depth_table, token_table
@@ -24,12 +25,19 @@ from shape_audit.reports.weights_table import WEIGHTS_CAVEAT, weights_table
 from shape_audit.reports.width import WIDTH_LEGEND, width_table
 
 LEGEND = (
-    "± half of the 95 % interval. eff. rank: directions that gradients use. alignment: 0 where channels are as any "
-    "basis would be, 1 where each acts alone. AOFE: energy of the average gradient outer product (AGOP) off its "
-    "diagonal; AOFE-ratio: its share of all energy; random basis: what the ratio would be in one; plug-in: the ratio "
-    "as published figures have it, biased upwards. The documentation (How channels interact) has the rest."
+    "eff. rank: directions that gradients use. alignment: 0 where channels are as any basis would be, 1 where each "
+    "acts alone. AOFE: energy of the average gradient outer product (AGOP) off its diagonal; AOFE-ratio: its share of "
+    "all energy; random basis: what the ratio would be in one; plug-in: the ratio as published figures have it, "
+    "biased upwards. The documentation (How channels interact) has the rest."
 )
 _MARK = {"inside": "●", "shallow-wide": "◀", "deep-narrow": "▶"}
+
+
+def interaction_legend(record: AuditRecord) -> str:
+    """What the columns of the interaction table mean; of intervals only where there are any."""
+    windows = record.interaction.windows_used if record.interaction else 0
+    few = f"{windows} window{'s' if windows > 1 else ''}: no intervals, which need {MIN_WINDOWS}"
+    return f"{'± half of the 95 % interval' if windows >= MIN_WINDOWS else few}. {LEGEND}"
 
 
 def audit_text(record: AuditRecord) -> RenderableType:
@@ -47,7 +55,7 @@ def audit_text(record: AuditRecord) -> RenderableType:
         parts += [Text(), rich_table(table)]
     parts += [Text(), rich_table(shape_table(record)), Text(), rich_table(ledger_table(record))]
     if (table := interaction_table(record)) is not None:
-        parts += [Text(), rich_table(table), plain(LEGEND, style="dim")]
+        parts += [Text(), rich_table(table), plain(interaction_legend(record), style="dim")]
     if (table := depth_table(record)) is not None:
         parts += [Text(), rich_table(table), plain(DEPTH_LEGEND, style="dim")]
     if (table := width_table(record)) is not None:
