@@ -13,10 +13,9 @@ from shape_audit.reports.cost import first_cost, with_interval
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import percent, ratio, rounded_count, significant
 from shape_audit.reports.rich_tables import plain, rich_table
-from shape_audit.reports.tables import Cell, Table
+from shape_audit.reports.tables import NONE, Cell, Table, without_empty_columns
 from shape_audit.reports.width import depth_comparison
 
-NONE = "–"
 MOST_WITH_OTHERS = 2
 """Yardsticks beside which a terminal has room for what the first one says at equal time and in total."""
 EXTRAPOLATED = "*: extrapolated, since the yardstick's models do not reach the model's size, R_D/W or training tokens."
@@ -66,11 +65,10 @@ def comparison_table(records: Sequence[AuditRecord]) -> Table:
         for number, name in enumerate(("used", "alignment", "AOFE-ratio"))
     }
     found["bits/byte"] = [significant(record.loss.bits_per_byte) if record.loss else NONE for record in records]
-    told = {name: cells for name, cells in found.items() if any(cell != NONE for cell in cells)}
     title = "Side by side; cost of the shape in loss, at equal non-embedding parameters and tokens if no other is named"
     if is_measured:
         title += "; share of the width that gradients use, first and last site"
-    return Table(title, tuple(told), tuple(zip(*told.values(), strict=True)))
+    return without_empty_columns(Table(title, tuple(found), tuple(zip(*found.values(), strict=True))))
 
 
 def _shape(record: AuditRecord) -> Cell:

@@ -21,10 +21,15 @@ def cost_percent(excess: float) -> str:
 
 def with_interval(cost: ShapeCost) -> str:
     """A cost and its interval, in per cent."""
-    if cost.loss_excess_ci is None:
-        return cost_percent(cost.loss_excess)
-    low, high = (cost_percent(end).removesuffix(" %") for end in cost.loss_excess_ci)
-    return f"{cost_percent(cost.loss_excess)} [{low}, {high}]"
+    return excess_with_interval(cost.loss_excess, cost.loss_excess_ci)
+
+
+def excess_with_interval(excess: float, ends: tuple[float, float] | None) -> str:
+    """The same of a loss over the best shape's, less 1."""
+    if ends is None:
+        return cost_percent(excess)
+    low, high = (cost_percent(end).removesuffix(" %") for end in ends)
+    return f"{cost_percent(excess)} [{low}, {high}]"
 
 
 def first_cost(costs: Sequence[ShapeCost] | None, price: str = "tokens") -> ShapeCost | None:
