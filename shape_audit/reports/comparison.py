@@ -65,7 +65,9 @@ def comparison_table(records: Sequence[AuditRecord]) -> Table:
         for number, name in enumerate(("used", "alignment", "AOFE-ratio"))
     }
     found["bits/byte"] = [significant(record.loss.bits_per_byte) if record.loss else NONE for record in records]
-    title = "Side by side; cost of the shape in loss, at equal non-embedding parameters and tokens if no other is named"
+    title = (
+        "Side by side; cost of the shape in loss at equal non-embedding parameters and tokens, or as the column says"
+    )
     if is_measured:
         title += "; share of the width that gradients use, first and last site"
     return without_empty_columns(Table(title, tuple(found), tuple(zip(*found.values(), strict=True))))
