@@ -79,7 +79,7 @@ def _report(record: shape_audit.AuditRecord) -> str:
     console = Console(record=True, width=100, file=io.StringIO(), highlight=False)
     console.print(Group(*verdict, Text(), rich_table(sites)))
     form = FETCHED_FONT.sub("", CONSOLE_SVG_FORMAT)
-    return console.export_svg(title=f"shape-audit audit {MODEL}", code_format=form, unique_id="report")
+    return console.export_svg(title=f"shape-audit audit {MODEL} --use", code_format=form, unique_id="report")
 
 
 def _random_basis() -> Figure:

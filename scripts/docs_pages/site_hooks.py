@@ -20,6 +20,18 @@ BENCHMARKS = ROOT / "benchmarks"
 OUT_OF_DOCS = re.compile(r"\]\(\.\./((?:\.\./)*benchmarks/)")
 """A link to a benchmark from a page of docs/; on the site benchmarks/ lies one folder higher."""
 
+MADE = {
+    "command-line": "commands/index.md",
+    "rules": "rules/index.md",
+    "records": "records/index.md",
+    "exit-codes": "exit-codes.md",
+    "columns-of-a-leaderboard": "leaderboard-columns.md",
+}
+"""Parts of docs/reference/index.md, which a reader of the repository has in their place -> the pages of the site."""
+
+TO_PART = re.compile(r"\]\(((?:\.\./)*(?:reference/)?)index\.md#([\w-]+)\)")
+REFERENCE = "reference/index.md"
+
 FOR_TESTS = re.compile(r"^(```\w+) (?:notest|continuation)\b.*$", re.MULTILINE)
 """What a fence says to the tests; the site's Markdown would not know it for a fence."""
 
@@ -52,8 +64,18 @@ def on_files(files: Files, *, config: MkDocsConfig) -> Files:
 
 
 def on_page_markdown(markdown: str, *, page: Page, config: MkDocsConfig, files: Files) -> str:
-    """Links to benchmarks, which hold in the repository, made to hold on the site; fences without words for tests."""
-    return FOR_TESTS.sub(r"\1", OUT_OF_DOCS.sub(r"](\1", markdown))
+    """What holds in the repository made to hold on the site: links to benchmarks, and to parts of the reference that
+    stand for pages made here. Fences without words for tests."""
+    if page.file.src_uri == REFERENCE:
+        markdown = re.sub(r"^## (.+)$", _linked_heading, markdown, flags=re.MULTILINE)
+    linked = TO_PART.sub(lambda link: f"]({link[1]}{MADE[link[2]]})" if link[2] in MADE else link[0], markdown)
+    return FOR_TESTS.sub(r"\1", OUT_OF_DOCS.sub(r"](\1", linked))
+
+
+def _linked_heading(heading: re.Match[str]) -> str:
+    """A part of the reference, with a link to its pages under it."""
+    made = MADE.get(heading[1].lower().replace(" ", "-"))
+    return f"{heading[0]}\n\n→ [{heading[1]}]({made})" if made else heading[0]
 
 
 def _expanded(nav: Any, made: dict[str, str]) -> Any:

@@ -24,9 +24,6 @@ def _model(answer: Answer) -> str:
         return f'<p class="waiting" role="status">{name}: {html(answer.step or "waiting")}{counted} {bar}</p>'
     record, table = answer.record, interaction_table(answer.record)
     said = [*interaction_sentences(record), loss_sentence(record)]
-    sites = (
-        f'<div class="across">{html_table(table)}</div><p class="of">{html(interaction_legend(record))}</p>'
-        if table
-        else ""
-    )
+    legend = f'<p class="of">{html(interaction_legend(record))}</p>'
+    sites = f'<div class="across">{html_table(table)}</div>{legend}' if table else ""
     return f"<h3>{name}</h3>{''.join(f'<p>{html(sentence)}</p>' for sentence in said if sentence)}{sites}"

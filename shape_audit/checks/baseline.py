@@ -7,14 +7,14 @@ import re
 from pathlib import Path
 
 from shape_audit.errors import CorruptFileError, IncompleteError
-from shape_audit.records import CheckReport, read_small_file, write_text_atomically
+from shape_audit.records import CheckReport, Finding, read_small_file, write_text_atomically
 
 VERSION = 1
 REASON = "in the baseline"
 
 
-def write_baseline(report: CheckReport, path: Path) -> int:
-    """Write the fingerprints of a report's findings, those accepted by an earlier baseline too; returns how many.
+def write_baseline(report: CheckReport, path: Path) -> list[Finding]:
+    """Write the fingerprints of a report's findings, those accepted by an earlier baseline too; returns all of them.
 
     Raises:
         IncompleteError: the file cannot be written.
@@ -26,7 +26,7 @@ def write_baseline(report: CheckReport, path: Path) -> int:
         write_text_atomically(path, json.dumps({"version": VERSION, "accepted": rows}, indent=1) + "\n")
     except OSError as error:
         raise IncompleteError(f"{path}: the baseline could not be written ({error.strerror or error})") from error
-    return len(rows)
+    return findings
 
 
 def read_baseline(path: Path) -> dict[str, str]:

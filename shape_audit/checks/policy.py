@@ -11,7 +11,7 @@ aofe-ratio = [0.5, 0.95]             # a site whose whole interval lies beyond i
 functional-share = 0.02              # of the width at the median site, of a record with --use: less is an error
 cheap-blocks = 4                     # that cost less than 1 % of loss left out, of one with --skip: more is an error
 feed-forward-ratio = [2.0, 6.0]
-shape-cost = 0.005                   # of loss, .5 %; where the whole interval of the cost lies beyond, an error
+shape-cost = 0.005                   # of loss, 0.5 %; where the whole interval of the cost lies beyond, an error
 tensor-parallel = [2, 4]
 
 [[ignore]]
@@ -27,7 +27,7 @@ from __future__ import annotations
 
 import difflib
 import math
-from collections.abc import Collection, Mapping
+from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass, field
 from datetime import date
 from fnmatch import fnmatchcase
@@ -42,6 +42,10 @@ from shape_audit.shape import TENSOR_PARALLEL
 _KEYS = ("interval", "severity", "bounds", "ignore")
 _BOUNDS = ("aofe-ratio", "cheap-blocks", "feed-forward-ratio", "functional-share", "shape-cost", "tensor-parallel")
 _IGNORE = ("rule", "place", "file", "reason", "expires")
+NOTED_COST = 0.01
+"""Cost in loss above which a shape gets a note where the policy says nothing."""
+LARGEST_COST = 0.1
+"""The largest bound on that cost: no shape of a real model costs as much, so more was meant in per cent."""
 
 
 @dataclass(frozen=True)
@@ -77,7 +81,7 @@ class Policy:
         aofe_ratio, feed_forward_ratio: lowest and highest; None asks for nothing.
         functional_share: the least share of the width whose directions matter; None asks for nothing.
         cheap_blocks: the most blocks that may be left out each for less than 1 % of the loss; None asks for nothing.
-        shape_cost: the most loss that a shape may cost, as a fraction; None for a note above 1 %.
+        shape_cost: the most loss that a shape may cost, as a fraction; None for a note above `NOTED_COST`.
         tensor_parallel: degrees that sizes should divide by.
         at_least: rule id -> severity that its findings never fall below.
         source: what a report calls it.
@@ -100,6 +104,20 @@ class Policy:
         level = self.severity.get(rule, severity)
         levels = [severity if level == "off" else level, self.at_least.get(rule, "note")]
         return min(levels, key=SEVERITIES.index)
+
+    def bounds(self) -> Iterator[str]:
+        """The bounds it sets, in words and with their units, so that a report shows what a number was taken for."""
+        if self.shape_cost is not None:
+            yield f"shape-cost at most {100 * self.shape_cost:g} %"
+        if self.functional_share is not None:
+            yield f"functional-share at least {100 * self.functional_share:g} %"
+        if self.cheap_blocks is not None:
+            yield f"cheap-blocks at most {self.cheap_blocks:g}"
+        for name, ends in (("aofe-ratio", self.aofe_ratio), ("feed-forward-ratio", self.feed_forward_ratio)):
+            if ends is not None:
+                yield f"{name} {ends[0]:g} to {ends[1]:g}"
+        if self.tensor_parallel != TENSOR_PARALLEL:
+            yield f"tensor-parallel {', '.join(map(str, self.tensor_parallel)) or 'none'}"
 
 
 def read_policy(path: Path, rules: Collection[str]) -> Policy:
@@ -139,9 +157,10 @@ def policy_of(table: Mapping[str, Any], path: Path, rules: Collection[str]) -> P
 def only_stricter(table: Mapping[str, Any], path: Path, rules: Collection[str]) -> tuple[Policy, list[str]]:
     """What holds of a policy in a file that was found, and not named by whoever runs the check; and what does not.
 
-    Severities hold as the least ones, and bounds where they add to what is looked for. An interval and a feed-forward
-    ratio replace what holds without them, and what is ignored or off passes a model that would fail: these wait until
-    the file is named. A file that the interval names is not even opened.
+    Severities hold as the least ones, and bounds where they add to what is looked for. An interval, a feed-forward
+    ratio and a shape's cost above what is noted without a bound replace what holds without them, and what is ignored or
+    off passes a model that would fail: these wait until the file is named. A file that the interval names is not even
+    opened.
     """
     read = policy_of({key: value for key, value in table.items() if key != "interval"}, path, rules)
     off = [rule for rule, level in read.severity.items() if level == "off"]
@@ -149,10 +168,14 @@ def only_stricter(table: Mapping[str, Any], path: Path, rules: Collection[str]) 
                                                                 if key in table]  # fmt: skip
     if read.feed_forward_ratio is not None:
         left.append("policy.bounds.feed-forward-ratio")
+    is_strict = read.shape_cost is not None and read.shape_cost <= NOTED_COST
+    if read.shape_cost is not None and not is_strict:
+        left.append("policy.bounds.shape-cost")
     return Policy(
         aofe_ratio=read.aofe_ratio,
         functional_share=read.functional_share,
         cheap_blocks=read.cheap_blocks,
+        shape_cost=read.shape_cost if is_strict else None,
         tensor_parallel=tuple(sorted({*TENSOR_PARALLEL, *read.tensor_parallel})),
         at_least={rule: level for rule, level in read.severity.items() if level != "off"},
         source=f"{path} (found, not named: only what is stricter)",
@@ -182,7 +205,7 @@ class _Reader:
         return Policy(
             interval=self._interval(content["interval"]) if "interval" in content else None,
             severity=severity,
-            aofe_ratio=self._pair(bounds, "aofe-ratio"),
+            aofe_ratio=self._ratios(bounds, "aofe-ratio"),
             feed_forward_ratio=self._pair(bounds, "feed-forward-ratio"),
             functional_share=self._at_least_0(bounds, "functional-share", 1),
             cheap_blocks=self._at_least_0(bounds, "cheap-blocks", math.inf),
@@ -217,6 +240,13 @@ class _Reader:
     def _pair(self, table: Mapping[str, Any], name: str) -> tuple[float, float] | None:
         return self._numbers(table[name], name) if name in table else None
 
+    def _ratios(self, table: Mapping[str, Any], name: str) -> tuple[float, float] | None:
+        """Ends that no ratio of a part to the whole lies beyond."""
+        ends = self._pair(table, name)
+        if ends is not None and ends[1] > 1:
+            raise self._wrong(f"{name} is between 0 and 1, not {ends[0]:g} to {ends[1]:g}")
+        return ends
+
     def _numbers(self, value: Any, name: str) -> tuple[float, float]:
         is_pair = isinstance(value, list) and len(value) == 2
         if not is_pair or any(isinstance(end, bool) or not isinstance(end, int | float) for end in value):
@@ -229,8 +259,10 @@ class _Reader:
     def _cost(self, bounds: Mapping[str, Any]) -> float | None:
         cost = bounds.get("shape-cost")
         is_number = isinstance(cost, int | float) and not isinstance(cost, bool)
-        if cost is not None and not (is_number and 0 <= cost < 1):
-            raise self._wrong(f"shape-cost must be a fraction of the loss (0.005 for .5 %), not {cost!r}")
+        if cost is not None and not (is_number and 0 <= cost <= LARGEST_COST):
+            raise self._wrong(
+                f"shape-cost must be a fraction of the loss, at most {LARGEST_COST:g} (0.005 for 0.5 %), not {cost!r}"
+            )
         return None if cost is None else float(cost)
 
     def _at_least_0(self, bounds: Mapping[str, Any], name: str, most: float) -> float | None:

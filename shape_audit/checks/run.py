@@ -110,10 +110,10 @@ def _check(ref: ModelRef, options: CheckOptions) -> CheckReport:
 def _settings(options: CheckOptions, policy: Policy) -> Iterator[str]:
     """What a check is judged by beside the defaults, for the report to name."""
     yield from options.settings
-    if policy.source is not None:
-        yield f"policy {policy.source}"
-    elif policy != Policy(interval=policy.interval):
-        yield "a policy given in Python"
+    if policy != Policy(interval=policy.interval):
+        bounds = ", ".join(policy.bounds())
+        name = f"policy {policy.source}" if policy.source is not None else "a policy given in Python"
+        yield f"{name}: {bounds}" if bounds else name
     named = {"--interval": options.interval, "--baseline": options.baseline, "--record": options.record,
              "--subfolder": options.read.subfolder, "--variant": options.read.variant}  # fmt: skip
     yield from (f"{flag} {value}" for flag, value in named.items() if value is not None)

@@ -12,7 +12,7 @@ import typer
 from typer.exceptions import TyperException
 
 from shape_audit.cli.declaring import flag
-from shape_audit.cli.failures import failed
+from shape_audit.cli.failures import failed, refusal
 from shape_audit.cli.help_page import GroupedCommand
 from shape_audit.cli.settings import SETTINGS, not_in_effect, read_settings
 from shape_audit.cli.sink import note
@@ -121,17 +121,23 @@ def run(arguments: list[str]) -> int:
             obj=arguments,
         )
     except TyperException as error:
-        message = error.format_message() or "no command given"
         if type(error).__name__ == "NoArgsIsHelpError":
-            note(message)
+            note(error.format_message())
         else:
-            note(f"{PROGRAM}: {' '.join(message.split()).removesuffix('.')}; see {PROGRAM} --help")
+            note(f"{PROGRAM}: {refusal(error)}; see {_place(error, arguments)} --help")
         return ExitCode.WRONG_USAGE
     except ShapeAuditError as error:
         return failed(error, subject=PROGRAM, debug=False)
     except OSError as error:  # help and version are printed by typer, perhaps to a full disk
         return failed(error, subject="stdout", debug=False)
     return int(code or ExitCode.CLEAN)
+
+
+def _place(error: TyperException, arguments: list[str]) -> str:
+    """The command that a refused command line is for, as its help is asked for."""
+    if context := getattr(error, "ctx", None):
+        return str(context.command_path)
+    return " ".join([PROGRAM, *sorted(_asked_for(arguments) & COMMANDS.keys())])
 
 
 def _asked_for(arguments: list[str]) -> set[str]:

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import traceback
 
+from typer.exceptions import TyperException
+
 from shape_audit.cli.interruption import was_interrupted
 from shape_audit.cli.sink import note
 from shape_audit.errors import ExitCode, NotFoundError, ShapeAuditError, did_you_mean, explained
@@ -32,6 +34,20 @@ def failed(error: Exception, *, subject: str, debug: bool) -> ExitCode:
         return ExitCode.INCOMPLETE
     note(f"shape-audit: {on_a_line(str(known), LONGEST_LINE)}{_other_name(known, subject)}")
     return known.exit_code
+
+
+KINDS = {"int": "a whole number", "float": "a number", "bool": "true or false"}
+"""What a value should have been, by how pydantic, through which typer reads words, names what it could not make."""
+
+
+def refusal(error: TyperException) -> str:
+    """What typer says of a command line that it refuses, in one line and without the words of the library below it."""
+    line = " ".join((error.format_message() or "no command given").split()).removesuffix(".")
+    for fault in getattr(error.__cause__, "errors", list)():
+        kind = KINDS.get(str(fault["type"]).partition("_")[0])
+        own = f"{fault['input']!r} is not {kind}" if kind else fault["msg"].removeprefix("Value error, ")
+        line = line.replace(fault["msg"].removesuffix("."), own.removesuffix("."))
+    return line
 
 
 def _other_name(error: ShapeAuditError, subject: str) -> str:

@@ -1,11 +1,12 @@
-"""How the help of a command is laid out: its options in groups, each under the heading its declaration names."""
+"""How help is laid out: a command's options in groups, each under its heading, and a group's commands."""
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Iterable
 from typing import Any
 
-from typer.core import TyperCommand
+from typer.core import TyperCommand, TyperGroup
 
 WIDTH = 100
 """Columns of help in a terminal that has as many."""
@@ -32,6 +33,16 @@ class GroupedCommand(TyperCommand):
         for heading in by_rarity(groups):
             with formatter.section(heading):
                 formatter.write_dl(groups[heading])
+
+
+class CommandGroup(TyperGroup):
+    """A group whose help says the first sentence of each of its commands whole, on as many lines as it takes."""
+
+    def format_commands(self, ctx: Any, formatter: Any) -> None:
+        """Write the commands."""
+        named = ((name, self.get_command(ctx, name)) for name in self.list_commands(ctx))
+        with formatter.section("Commands"):
+            formatter.write_dl([(name, command.get_short_help_str(sys.maxsize)) for name, command in named if command])
 
 
 def heading_of(parameter: Any) -> str:

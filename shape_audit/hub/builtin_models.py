@@ -18,10 +18,11 @@ def builtin_folder(name: str) -> Path:
     """The Hub-style folder of a built-in model.
 
     Raises:
-        IncompleteError: there is no such built-in model; the message names the nearest, or all there are.
+        IncompleteError: there is no such built-in model; the message names the nearest and all there are.
     """
     if name not in builtin_names():
         known = [f"builtin:{known}" for known in builtin_names()]
-        advice = did_you_mean(f"builtin:{name}", known) or f"; there are {', '.join(known)}"
-        raise IncompleteError(f"builtin:{name}: no such built-in model{advice}")
+        near = did_you_mean(f"builtin:{name}", known)
+        there = f"{near} There" if near else "; there"
+        raise IncompleteError(f"builtin:{name}: no such built-in model{there} are {', '.join(known)}")
     return _FOLDER / name

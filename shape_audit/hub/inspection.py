@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from shape_audit.errors import CorruptFileError, IncompleteError
-from shape_audit.hub.json_faults import json_oddities
+from shape_audit.hub.json_faults import NOT_FETCHED, json_oddities
 from shape_audit.hub.json_files import parse_json_object
 from shape_audit.hub.names import parse_model
 from shape_audit.hub.repository_files import RepositoryFiles, open_repository
@@ -59,6 +59,11 @@ class Fault:
     message: str
     error: Exception | None = field(default=None, compare=False, repr=False)
     keys: tuple[str, ...] = ()
+
+    @property
+    def is_not_fetched(self) -> bool:
+        """Whether Git LFS has left a pointer in the file's place."""
+        return self.message.endswith(NOT_FETCHED)
 
 
 @dataclass(frozen=True)

@@ -19,6 +19,7 @@ _BYTE_ORDER_MARKS = {
 _TOKEN = re.compile(r'"(?:[^"\\]|\\.)*"|-?Infinity|NaN|[{}\[\],:\n]', re.DOTALL)
 LFS_POINTER = "version https://git-lfs"
 """The beginning of what Git has in the place of a large file that was not fetched."""
+NOT_FETCHED = "a pointer of Git LFS in place of the file; run `git lfs pull`"
 _CONFLICT = re.compile(r"<{7} |={7}\n|>{7} ")
 _PYTHON_WORD = re.compile(r"True|False|None|nan|inf\b|undefined")
 
@@ -48,7 +49,7 @@ def _reason(error: json.JSONDecodeError) -> str:
     """In the words of whoever must mend it; the parser's own where nothing better is known."""
     before, after = error.doc[: error.pos].rstrip(), error.doc[error.pos :].lstrip()
     if error.doc.startswith(LFS_POINTER):
-        return "a pointer of Git LFS in place of the file; run `git lfs pull`"
+        return NOT_FETCHED
     if _CONFLICT.match(after):
         return "the marks of a merge conflict"
     if after.startswith("<"):

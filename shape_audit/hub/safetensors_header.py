@@ -14,7 +14,7 @@ from pathlib import Path
 from typing import Any, Literal
 
 from shape_audit.errors import CorruptFileError
-from shape_audit.hub.json_faults import LFS_POINTER
+from shape_audit.hub.json_faults import LFS_POINTER, NOT_FETCHED
 
 LENGTH_PREFIX = 8
 MAX_HEADER_BYTES = 100_000_000
@@ -73,7 +73,7 @@ def header_length(prefix: bytes, *, file: str, file_size: int | None) -> int:
         raise HeaderError(f"{file}: too short for a safetensors file", "not-safetensors")
     length = int.from_bytes(prefix[:LENGTH_PREFIX], "little")
     if LFS_POINTER.encode().startswith(prefix[:LENGTH_PREFIX]):
-        raise HeaderError(f"{file}: a pointer of Git LFS in place of the file; run `git lfs pull`", "not-safetensors")
+        raise HeaderError(f"{file}: {NOT_FETCHED}", "not-safetensors")
     if length > MAX_HEADER_BYTES:
         raise HeaderError(
             f"{file}: not a safetensors file (it announces a header of {length:,} bytes)", "not-safetensors"

@@ -22,7 +22,8 @@ from shape_audit.reports.width import width_table
 
 def audit_markdown(record: AuditRecord) -> str:
     """Markdown with a final line end."""
-    parts = [f"# {escaped(headline(record))}", *(escaped(sentence) for sentence in sentences(record))]
+    parts = [f"# {escaped(record.model.repo_id)}", f"**{escaped(headline(record))}**"]
+    parts += [escaped(sentence) for sentence in sentences(record)]
     made = [cost_table(record), shape_table(record), ledger_table(record), interaction_table(record)]
     made += [
         depth_table(record),

@@ -148,11 +148,12 @@ def _measured(row: SweepRow, column: str) -> Cell:
 
 def _legend(rows: Sequence[SweepRow]) -> list[str]:
     read = f" of {count(rows[0].test_bytes)} bytes" if rows else ""
+    has_intervals = any(row.loss_gradient_embedding_aofe_ratio_low is not None for row in rows)
+    below = " Below stands half of the 95 % interval over windows; seeds vary beyond that." if has_intervals else ""
     return [
         f"A shape is layers × width; nats/byte the cross-entropy{read} of the test text; used the share of the width "
         "that loss gradients use at the input of the first block, alignment how far the channels there are from those "
         "of any basis (0; 1: each acts alone). The next four are AOFE-ratios "
         "of different things, never to be compared with each other: loss gradients at the input of the first block and "
-        "the output of the last, projected outputs, and the token embedding's WᵀW. Beside stands half of the "
-        "95 % interval over windows; seeds vary beyond that."
+        f"the output of the last, projected outputs, and the token embedding's WᵀW.{below}"
     ]

@@ -24,20 +24,23 @@ from shape_audit.reports.verdict import headline, sentences
 from shape_audit.reports.weights_table import WEIGHTS_CAVEAT, weights_table
 from shape_audit.reports.width import WIDTH_LEGEND, width_table
 
-LEGEND = (
-    "eff. rank: directions that gradients use. alignment: 0 where channels are as any basis would be, 1 where each "
-    "acts alone. AOFE: energy of the average gradient outer product (AGOP) off its diagonal; AOFE-ratio: its share of "
-    "all energy; random basis: what the ratio would be in one; plug-in: the ratio as published figures have it, "
-    "biased upwards. The documentation (How channels interact) has the rest."
+_COLUMNS = (
+    "eff. rank: directions that gradients use. alignment: 0 where channels are as any "
+    "basis would be, 1 where each acts alone. AOFE: energy of the average gradient outer product (AGOP) off its "
+    "diagonal; AOFE-ratio: its share of all energy; random basis: what the ratio would be in one; plug-in: the ratio "
+    "as published figures have it, biased upwards. The documentation (How channels interact) has the rest."
 )
 _MARK = {"inside": "●", "shallow-wide": "◀", "deep-narrow": "▶"}
 
 
 def interaction_legend(record: AuditRecord) -> str:
-    """What the columns of the interaction table mean; of intervals only where there are any."""
-    windows = record.interaction.windows_used if record.interaction else 0
-    few = f"{windows} window{'s' if windows > 1 else ''}: no intervals, which need {MIN_WINDOWS}"
-    return f"{'± half of the 95 % interval' if windows >= MIN_WINDOWS else few}. {LEGEND}"
+    """What stands in the table of sites; that it has no intervals, where there were too few windows for any."""
+    sites = record.interaction.sites if record.interaction else []
+    has_intervals = any(site.effective_rank_ci or site.aofe_ratio_ci for site in sites)
+    below = (
+        "± half of the 95 % interval." if has_intervals else f"No intervals: they take {MIN_WINDOWS} windows or more."
+    )
+    return f"{below} {_COLUMNS}"
 
 
 def audit_text(record: AuditRecord) -> RenderableType:

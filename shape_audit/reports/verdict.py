@@ -10,6 +10,7 @@ from shape_audit.reports.cost import cost_headline, serving_sentence
 from shape_audit.reports.depth import skip_sentence
 from shape_audit.reports.numbers import half_width, interval_ends, percent, ratio, significant
 from shape_audit.reports.width import width_sentence
+from shape_audit.shape import shape_in_doubt
 
 FEW_WINDOWS = 32
 """Below so many windows, repeated audits with other seeds differ in the second digit."""
@@ -22,8 +23,11 @@ SIDE_WORDS = {
 
 
 def headline(record: AuditRecord) -> str:
-    """What the shape costs; of an older record, or a model that is not dense, where it stands."""
-    return cost_headline(record) or standing(record)
+    """What the shape costs; of an older record, or a model that is not dense, where it stands. Where config and tensors
+    disagree about the shape, that comes first."""
+    said = cost_headline(record) or standing(record)
+    in_doubt = "; ".join(shape_in_doubt(record.notes))
+    return f"Config and tensors disagree about the shape: {in_doubt}. By the config alone, {said}" if in_doubt else said
 
 
 def standing(record: AuditRecord) -> str:

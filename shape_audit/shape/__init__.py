@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 
 from shape_audit.lazy import lazy_names
 from shape_audit.shape.block_stacks import block_stacks
-from shape_audit.shape.disagreements import disagreements
+from shape_audit.shape.disagreements import disagreements, shape_in_doubt
 from shape_audit.shape.known_models import KnownModel, known_models
 from shape_audit.shape.tying import STORED_TWICE, UNTIED_WHEN_LOADED, Tying, tying
 
@@ -92,6 +92,7 @@ __all__ = [
     "read_tensors",
     "role_of",
     "searched_interval",
+    "shape_in_doubt",
     "shape_of",
     "size_neighbours",
     "suggest",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 
 from shape_audit.shape.config_facts import ConfigFacts
 from shape_audit.shape.tensor_facts import TensorFacts
@@ -13,6 +13,21 @@ LARGEST_PADDING = 1024
 
 Disagreement = tuple[str, int, str]
 """Field, what the config promises, what the tensors show instead."""
+
+_DISAGREE = "config.json and tensors disagree: "
+_OF_SHAPE = ("num_hidden_layers", "hidden_size")
+"""Fields by which the depth-width ratio is another one."""
+
+
+def disagreement_note(field: str, promised: int, seen: str) -> str:
+    """What a report notes of a promise that is not kept."""
+    return f"{_DISAGREE}{field} = {promised}, but the tensors show {seen}"
+
+
+def shape_in_doubt(notes: Iterable[str]) -> list[str]:
+    """Of a record's notes, those that put its depth or width in doubt: `num_hidden_layers = 6, but the tensors ...`."""
+    beginnings = tuple(f"{_DISAGREE}{field} " for field in _OF_SHAPE)
+    return [note.removeprefix(_DISAGREE) for note in notes if note.startswith(beginnings)]
 
 
 def disagreements(config: ConfigFacts, tensors: TensorFacts) -> list[Disagreement]:

@@ -11,7 +11,7 @@ from shape_audit.hub import Checkpoint, TensorHeader
 from shape_audit.records import ModelShape, Serving
 from shape_audit.shape.config_facts import ConfigFacts, read_config
 from shape_audit.shape.density import BEYOND_CLAIM, ROUTED, non_dense_reason
-from shape_audit.shape.disagreements import disagreements, widths_in_words
+from shape_audit.shape.disagreements import disagreement_note, disagreements, widths_in_words
 from shape_audit.shape.packed_weights import quantization_disagreement
 from shape_audit.shape.serving import serving_of
 from shape_audit.shape.tensor_facts import TensorFacts, read_tensors
@@ -126,7 +126,9 @@ def shape_of(
         notes=notes,
         is_causal_lm=config.is_causal_lm is not False,
         refusal=_refusal(config, shape) or _integer_weights(headers),
-        misbuilt=next((_sentence(*found) for found in disagreements(config, tensors) if found[0] in BUILT_FROM), None),
+        misbuilt=next(
+            (disagreement_note(*found) for found in disagreements(config, tensors) if found[0] in BUILT_FROM), None
+        ),
     )
 
 
@@ -150,12 +152,8 @@ def _agreed(values: Iterable[int | None]) -> int | None:
     return found.pop() if len(found) == 1 else None
 
 
-def _sentence(field: str, promised: int, seen: str) -> str:
-    return f"config.json and tensors disagree: {field} = {promised}, but the tensors show {seen}"
-
-
 def _disagreement_notes(config: ConfigFacts, tensors: TensorFacts) -> Iterator[str]:
-    yield from (_sentence(*found) for found in disagreements(config, tensors))
+    yield from (disagreement_note(*found) for found in disagreements(config, tensors))
     if len(set(tensors.widths)) > 1:
         widths = widths_in_words(tensors.widths)
         yield f"the width is not uniform: {widths}; R_D/W uses the config's hidden_size"

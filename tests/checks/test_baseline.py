@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 import shape_audit
-from shape_audit.checks import write_baseline
+from shape_audit.checks import accepted_in_words, write_baseline
 from tests.checks.checkpoints import set_config, set_tensors, write_clean
 
 
@@ -13,7 +13,7 @@ def test_only_new_findings_count(tmp_path: Path) -> None:
     folder, baseline = write_clean(tmp_path / "model"), tmp_path / "baseline.json"
     up = "model.layers.{}.mlp.up_proj.weight"
     set_tensors(lambda tensors: tensors.pop(up.format(1)))(folder)
-    assert write_baseline(shape_audit.check(str(folder)), baseline) == 1
+    assert len(write_baseline(shape_audit.check(str(folder)), baseline)) == 1
     report = shape_audit.check(str(folder), baseline=baseline)
     assert report.findings == [] and report.accepted[0].reason == "in the baseline"
     set_tensors(lambda tensors: tensors.pop(up.format(2)))(folder)
@@ -36,7 +36,9 @@ def test_a_baseline_keeps_what_it_accepted_before(tmp_path: Path) -> None:
     set_config(dtype="float16")(folder)
     write_baseline(shape_audit.check(str(folder)), baseline)
     set_config(eos_token_id=999)(folder)
-    assert write_baseline(shape_audit.check(str(folder), baseline=baseline), baseline) == 2
+    both = write_baseline(shape_audit.check(str(folder), baseline=baseline), baseline)
+    assert accepted_in_words(both) == "2 findings: 1 error (SA602), 1 warning (SA312)"
+    assert accepted_in_words(both[:1]).startswith("1 finding: 1 ") and accepted_in_words([]) == "0 findings"
 
 
 def test_what_follows_from_an_accepted_finding_is_accepted_with_it(tmp_path: Path) -> None:

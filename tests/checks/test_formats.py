@@ -78,6 +78,13 @@ def test_every_report_names_its_settings_and_all_that_is_off_or_accepted(form: F
         assert said in text, (form, said)
 
 
+@pytest.mark.parametrize("form", ["text", "markdown", "github"])
+def test_rules_that_were_not_selected_are_not_listed_one_by_one(form: Format, tmp_path: Path) -> None:
+    report = shape_audit.check(str(write_clean(tmp_path / "model")), select=("SA1",))
+    (line,) = [line for line in as_text(report, form).replace("\\", "").splitlines() if "rules off" in line]
+    assert line.endswith("rules off: all others (--select SA1)")
+
+
 def test_every_severity_is_in_the_golden_report(report: CheckReport) -> None:
     assert {finding.severity for finding in report.findings} == set(get_args(Severity))
     assert [accepted.finding.rule for accepted in report.accepted] == ["SA701"]

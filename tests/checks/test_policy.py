@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 import shape_audit
-from shape_audit.checks import RULES, read_policy
+from shape_audit.checks import RULES, only_stricter, read_policy
 from tests.checks.checkpoints import set_config, write_clean
 
 FULL = """
@@ -57,6 +57,9 @@ def test_a_pyproject_holds_a_policy_too(tmp_path: Path) -> None:
         ("[severity]\nSA203 = 'bad'", "SA203 is 'bad', not error, warning, note or off"),
         ("severity = 1", "severity is not a table"),
         ("[bounds]\nshape-cost = 1.5", "shape-cost must be a fraction of the loss"),
+        ("[bounds]\nshape-cost = 0.5", "at most 0.1 \\(0.005 for 0.5 %\\), not 0.5"),
+        ("[bounds]\nshape-cost = '0.5 %'", "shape-cost must be a fraction of the loss"),
+        ("[bounds]\naofe-ratio = [50, 95]", "aofe-ratio is between 0 and 1, not 50 to 95"),
         ("[bounds]\nshape-cost = true", "shape-cost must be a fraction of the loss"),
         ("interval = [1, 0.5]", "interval: 1 to 0.5 is no range"),
         ("interval = [true, 2]", "must be \\[lowest, highest\\]"),
@@ -75,6 +78,27 @@ def test_a_pyproject_holds_a_policy_too(tmp_path: Path) -> None:
 def test_a_policy_that_cannot_be_meant_is_refused(text: str, says: str, tmp_path: Path) -> None:
     with pytest.raises(shape_audit.UsageError, match=says):
         read_policy(policy_file(tmp_path, text), RULES)
+
+
+def test_a_report_says_what_its_bounds_were_taken_for(tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    more = FULL.replace("[[ignore]]", "functional-share = 0.02\ncheap-blocks = 4\n[[ignore]]")
+    policy = read_policy(policy_file(tmp_path, more), RULES)
+    (said,) = shape_audit.check(str(folder), policy=policy).settings
+    assert said == (
+        f"policy {tmp_path / 'policy.toml'}: shape-cost at most 0.5 %, functional-share at least 2 %, cheap-blocks at "
+        "most 4, aofe-ratio 0.5 to 0.95, feed-forward-ratio 2 to 4, tensor-parallel 2, 4"
+    )
+
+
+@pytest.mark.parametrize(("bound", "holds"), [(0.005, True), (0.01, True), (0.02, False)])
+def test_a_bound_on_the_cost_in_a_file_that_was_found_holds_where_it_is_stricter(
+    bound: float, holds: bool, tmp_path: Path
+) -> None:
+    """Without one, more than 1 % is a note: a larger bound would take this note away."""
+    policy, left = only_stricter({"bounds": {"shape-cost": bound}}, tmp_path / "pyproject.toml", RULES)
+    assert policy.shape_cost == (bound if holds else None)
+    assert left == ([] if holds else ["policy.bounds.shape-cost"])
 
 
 def test_an_ignored_finding_is_accepted_until_it_expires(tmp_path: Path) -> None:

@@ -12,6 +12,7 @@ import pytest
 import shape_audit
 from shape_audit.checks import RULES, CheckOptions, Policy, formatted
 from shape_audit.records import Interval, sealed, write_record
+from shape_audit.reports import with_interval
 from tests.checks.checkpoints import (
     BLOCKS,
     FEED_FORWARD,
@@ -153,15 +154,15 @@ def remove(*names: str) -> Callable[[Path], None]:
     return lambda folder: [(folder / name).unlink() for name in names] and None
 
 
-def twice_as_deep(folder: Path) -> None:
-    """R_D/W .125: what costs more than 1 % is deeper than .106."""
+def deeper(blocks: int) -> Callable[[Path], None]:
+    """With so many more blocks; what costs more than 1 % is deeper than R_D/W .106."""
 
     def change(tensors: Tensors) -> None:
-        for index in range(BLOCKS):
+        for index in range(blocks):
             of_block = {name: values for name, values in tensors.items() if f".{index}." in name}
             tensors.update({name.replace(f".{index}.", f".{BLOCKS + index}."): v for name, v in of_block.items()})
 
-    config_and_tensors(change, num_hidden_layers=2 * BLOCKS)(folder)
+    return config_and_tensors(change, num_hidden_layers=BLOCKS + blocks)
 
 
 def other_end_of_text(folder: Path) -> None:
@@ -175,7 +176,7 @@ GATE = "model.layers.1.mlp.gate_proj.weight"
 Spoil = Callable[[Path], None]
 CASES: dict[str, tuple[Spoil, str, str]] = {
     # rule: how the clean checkpoint is spoiled, the finding's file, its place
-    "SA101": (twice_as_deep, "config.json", "shape_cost"),
+    "SA101": (deeper(BLOCKS), "config.json", "shape_cost"),
     "SA102": (set_tensors(lambda t: [t.update({f"model.layers.{i}.{n}_layernorm.weight": np.ones(80, "<f4")
               for n in ("input", "post_attention")}) for i in (2, 3)]), "config.json", "widths"),
     "SA103": (set_tensors(renamed(lambda name: name.replace(".mlp.", ".mlp.experts.0."))), "config.json", "dense"),
@@ -265,6 +266,14 @@ def rules_found(folder: Path, **changes: Any) -> dict[str, list[shape_audit.Chec
     for finding in report.findings:
         found.setdefault(finding.rule, []).append(finding)
     return found
+
+
+@pytest.mark.parametrize(("file", "rule"), [("model.safetensors", "SA401"), ("tokenizer.json", "SA407")])
+def test_a_file_that_git_lfs_did_not_fetch_is_to_be_fetched(file: str, rule: str, tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    (folder / file).write_text("version https://git-lfs.github.com/spec/v1\noid sha256:00\nsize 12\n")
+    ((found,),) = rules_found(folder).values()
+    assert found.rule == rule and "git lfs pull" in found.fix and "again" not in found.fix
 
 
 def test_every_rule_has_a_case() -> None:
@@ -401,6 +410,14 @@ def test_a_bound_of_the_policy_on_the_cost(clean: Path) -> None:
         assert (finding.rule, finding.severity, finding.place) == ("SA101", severity, "shape_cost")
         assert "R_D/W = 0.0625 costs 0.47 %" in finding.message and f"more than {100 * bound:g} %" in finding.message
     assert not shape_audit.check(str(clean), policy=Policy(shape_cost=0.005)).findings
+
+
+def test_a_cost_is_written_as_in_an_audit(tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    deeper(3)(folder)
+    (cost, *_) = shape_audit.audit(str(folder), shape_only=True).shape_cost or ()
+    (finding,) = shape_audit.check(str(folder)).findings
+    assert f"costs {with_interval(cost)} of loss" in finding.message and with_interval(cost).startswith("1.0 % [")
 
 
 def test_outside_an_interval_of_the_policy_is_a_warning(clean: Path) -> None:

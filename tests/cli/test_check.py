@@ -41,7 +41,7 @@ def test_exit_codes_follow_fail_on(program: Program, model: Path) -> None:
         (("--policy", "none.toml"), "none.toml: No such file"),
         (("--baseline", "none.json"), "none.json: No such file"),
         (("--also", "pdf=x"), "--also pdf=x: it must be FORMAT=FILE"),
-        (("--format", "pdf"), "Invalid value for '--format'"),
+        (("--format", "pdf"), "Invalid value for '--format' / '-f': 'pdf' is not one of 'text', 'json', "),
         (("-o", "no/folder/report"), "no such folder"),
     ],
 )
@@ -55,7 +55,8 @@ def test_what_cannot_be_meant_is_said_in_a_line(
 def test_a_baseline_is_written_and_kept_to(program: Program, model: Path, tmp_path: Path) -> None:
     set_tensors(lambda tensors: tensors.pop(UP))(model)
     written = program("check", model, "--write-baseline")
-    assert written.returncode == 0 and "1 findings accepted in shape-audit-baseline.json" in written.stderr
+    assert written.returncode == 0
+    assert written.stderr == "shape-audit-baseline.json accepts 1 finding: 1 error (SA301)\n"
     assert program("check", model).returncode == 1
     assert program("check", model, "--baseline", "shape-audit-baseline.json").returncode == 0
     again = program("check", model, "--baseline", "other.json", "--write-baseline")

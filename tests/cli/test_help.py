@@ -47,6 +47,34 @@ def test_long_commands_list_nothing_outside_of_a_group(command: list[str], capsy
     assert re.findall(r"--\w+", shown.partition("\nOptions:\n")[2]) == ["--debug", "--help"]
 
 
+@pytest.mark.parametrize("group", ["leaderboard", "sweep"])
+def test_the_help_of_a_group_has_whole_sentences(group: str, capsys: pytest.CaptureFixture[str]) -> None:
+    assert main([group, "--help"]) == 0
+    shown = capsys.readouterr().out
+    listed = re.split(r"^  (?=\w)", shown.partition("\nCommands:\n")[2], flags=re.MULTILINE)[1:]
+    assert listed and all(" ".join(entry.split()).endswith(".") and "..." not in entry for entry in listed)
+
+
+@pytest.mark.parametrize(
+    ("typed", "says"),
+    [
+        ("check MODEL --fail-on warn", "'warn' is not one of 'error', 'warning', 'note'; see shape-audit check"),
+        ("audit MODEL --seq-len x", "'--seq-len': 'x' is not a whole number; see shape-audit audit"),
+        ("interval --tolerance 2,5", "'--tolerance': '2,5' is not a number; see shape-audit interval"),
+        ("audit MODEL --seq-len", "Option '--seq-len' requires an argument; see shape-audit audit"),
+        ("leaderboard build --bogus", "--bogus (Possible options: --jobs); see shape-audit leaderboard build"),
+        ("check", "Missing argument 'MODEL'; see shape-audit check"),
+        ("--bogus", "No such option: --bogus; see shape-audit"),
+    ],
+)  # fmt: skip
+def test_a_refused_command_line_is_said_in_our_words_and_sends_to_its_own_help(
+    typed: str, says: str, capsys: pytest.CaptureFixture[str]
+) -> None:
+    assert main(typed.split()) == 4
+    said = capsys.readouterr().err
+    assert said.endswith(f"{says} --help\n") and said.count("\n") == 1
+
+
 @pytest.mark.parametrize(
     ("typed", "offered"),
     [

@@ -84,7 +84,9 @@ def test_forms(capsys: pytest.CaptureFixture[str], tiny_llama: Path) -> None:
     assert code == 0 and json.loads(out)["interaction"]["windows_used"] == 4
     assert err.startswith("record: ") and Path(err.removeprefix("record: ").strip()).is_file()
     code, out, _ = outcome(capsys, "audit", tiny_llama, "--shape-only", "-f", "markdown")
-    assert code == 0 and out.startswith("# 2 layers on a width of 24") and "\ntiny-llama is above" in out
+    assert (
+        code == 0 and out.startswith("# tiny-llama\n\n**2 layers on a width of 24") and "\ntiny-llama is above" in out
+    )
     code, out, _ = outcome(capsys, "schema")
     assert code == 0 and json.loads(out)["title"] == "AuditRecord"
     code, out, _ = outcome(capsys, "interval", "--format", "json")

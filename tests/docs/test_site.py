@@ -37,6 +37,11 @@ def test_every_rule_and_command_has_a_page(site: Path) -> None:
     assert pages == set(COMMANDS)
 
 
+def test_parts_of_the_reference_lead_to_the_pages_of_the_site(site: Path) -> None:
+    for page, target in (("index.html", "reference/rules/index.html"), ("reference/index.html", "records/index.html")):
+        assert f'href="{target}"' in (site / page).read_text(encoding="utf-8").partition("<article")[2]
+
+
 def test_a_broken_site_is_found_out(tmp_path: Path) -> None:
     (tmp_path / "index.html").write_text(
         '<a href="gone.html">x</a><a href="#nowhere">x</a><script src="https://cdn.example/x.js"></script>'

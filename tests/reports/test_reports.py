@@ -2,6 +2,7 @@
 
 import io
 import json
+import shutil
 from pathlib import Path
 
 import pytest
@@ -121,10 +122,23 @@ def test_models_side_by_side_say_what_each_report_says(shape_only: AuditRecord, 
     assert one.split()[-4:] == ["used", "alignment", "AOFE-ratio", "bits/byte"] and "time" not in one
 
 
-def test_intervals_are_promised_where_there_are_some(measured: AuditRecord, tiny_llama: Path) -> None:
-    assert "3 windows: no intervals, which need 6. eff. rank" in words(audit_text(measured))
-    more = shape_audit.audit(str(tiny_llama), windows=6, seq_len=16)
-    assert "± half of the 95 % interval. eff. rank" in words(audit_text(more))
+def test_a_shape_that_config_and_tensors_disagree_about_is_said_to_be_in_doubt_first(
+    tiny_llama: Path, tmp_path: Path
+) -> None:
+    folder = shutil.copytree(tiny_llama, tmp_path / "model")
+    config = json.loads((folder / "config.json").read_text())
+    (folder / "config.json").write_text(json.dumps(config | {"num_hidden_layers": 3}))
+    record = shape_audit.audit(str(folder), shape_only=True)
+    says = (
+        "Config and tensors disagree about the shape: num_hidden_layers = 3, but the tensors show 2 blocks. By the "
+        "config alone, 3 layers on a width of 24: "
+    )
+    assert words(audit_text(record)).startswith(says) and words(audit_text(record)).index(" costs ") > len(says)
+    assert audit_markdown(record).replace("\\", "").startswith(f"# model\n\n**{says}")
+    other = record.model_copy(
+        update={"notes": [note.replace("num_hidden_layers", "vocab_size") for note in record.notes]}
+    )
+    assert words(audit_text(other)).startswith("3 layers on a width of 24: ")
 
 
 def test_a_record_without_costs_begins_with_the_placement(measured: AuditRecord) -> None:
@@ -151,6 +165,15 @@ def test_each_side_and_open_ends(shape_only: AuditRecord) -> None:
     assert "no number of layers would be inside" in words(audit_text(at(shape_only, None, 0.001)))
     assert "no number of layers would be inside" in words(audit_text(at(shape_only, 0.001, 0.002)))
     assert "[0.2000, open]" in words(audit_text(at(shape_only, 0.2, None)))
+
+
+def test_intervals_are_spoken_of_where_there_are_some(measured: AuditRecord, tiny_llama: Path) -> None:
+    few, enough = (
+        drawn(audit_text(measured)),
+        drawn(audit_text(shape_audit.audit(str(tiny_llama), windows=6, seq_len=16))),
+    )
+    assert "±" not in few and "No intervals: they take 6 windows or more." in few
+    assert "± half of the 95 % interval." in enough and "No intervals" not in enough
 
 
 def test_every_form_shows_the_same_numbers(measured: AuditRecord) -> None:

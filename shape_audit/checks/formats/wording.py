@@ -3,17 +3,32 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Iterable, Sequence
 
-from shape_audit.records import SEVERITIES, CheckReport, Finding
+from shape_audit.records import SEVERITIES, CheckReport, Finding, Severity
 
 
 def verdict(report: CheckReport) -> str:
     """One line: `failed with 2 errors, 1 note (threshold: error)`."""
-    counts = Counter(finding.severity for finding in report.findings)
-    words = [f"{counts[level]} {level}{'s' if counts[level] != 1 else ''}" for level in SEVERITIES if counts[level]]
-    found = ", ".join(words) or "no findings"
+    found = counted(finding.severity for finding in report.findings) or "no findings"
     accepted = f"; {len(report.accepted)} accepted" if report.accepted else ""
     return f"{'failed' if report.failing else 'passed'} with {found}{accepted} (threshold: {report.fail_on})"
+
+
+def counted(severities: Iterable[Severity]) -> str:
+    """`2 errors, 1 note`; empty where there are none."""
+    counts = Counter(severities)
+    return ", ".join(f"{counts[one]} {one}{'s' if counts[one] != 1 else ''}" for one in SEVERITIES if counts[one])
+
+
+def accepted_in_words(findings: Sequence[Finding]) -> str:
+    """`2 findings: 1 error (SA402), 1 note (SA206)`, so that nobody accepts damage unawares."""
+    parts = []
+    for level in SEVERITIES:
+        of_level = [finding.rule for finding in findings if finding.severity == level]
+        if of_level:
+            parts.append(f"{counted([level] * len(of_level))} ({', '.join(sorted({*of_level}))})")
+    return f"{len(findings)} finding{'s' if len(findings) != 1 else ''}{': ' * bool(parts)}{', '.join(parts)}"
 
 
 SHOWN = 20
@@ -54,7 +69,8 @@ def judged_by(report: CheckReport) -> list[str]:
     for rule, why in report.rules_off.items():
         off.setdefault(why, []).append(rule)
     if off:
-        lines.append("rules off: " + "; ".join(f"{', '.join(rules)} ({why})" for why, rules in off.items()))
+        named = {why: "all others" if why.startswith("--select ") else ", ".join(rules) for why, rules in off.items()}
+        lines.append("rules off: " + "; ".join(f"{rules} ({why})" for why, rules in named.items()))
     if report.severities:
         lines.append("severities: " + ", ".join(f"{rule} {level}" for rule, level in report.severities.items()))
     accepted = Counter((one.finding.rule, one.reason) for one in report.accepted)

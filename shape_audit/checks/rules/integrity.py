@@ -11,7 +11,7 @@ from shape_audit.checks.subjects import BUILDING, key_of
 from shape_audit.hub import CONFIG_FILE, FaultKind
 
 _AGAIN = "Save or upload the file again; compare its size and sha256 with the original."
-
+_FETCH = "Fetch the file: `git lfs install && git lfs pull`; in CI, check out with `lfs: true`."
 
 _LOSES = ("SA301", "SA304", "SA310", "SA318", "SA408")
 """What a weight file that cannot be read explains: the tensors in it are missed, and its hash is another."""
@@ -22,7 +22,8 @@ def _faults(model: CheckedModel, kind: FaultKind) -> Iterator[Seen]:
         if fault.kind == kind:
             keys = tuple(key_of(fault.file, key) for key in fault.keys)
             is_lost = fault.file in model.files.weight_files or fault.file in model.files.weight_map.values()
-            yield Seen(fault.message, file=fault.file, about=(*keys, *model.lost_with_files * is_lost))
+            yield Seen(fault.message, file=fault.file, fix=_FETCH if fault.is_not_fetched else None,
+                       about=(*keys, *model.lost_with_files * is_lost))  # fmt: skip
 
 
 @rule("SA401", "not-safetensors", "error", why="No client can load it; some take minutes or all memory to say so.",

@@ -5,16 +5,15 @@ from __future__ import annotations
 from collections.abc import Callable, Iterator
 
 from shape_audit.checks.checked_model import CheckedModel
-from shape_audit.checks.policy import Policy
+from shape_audit.checks.policy import NOTED_COST, Policy
 from shape_audit.checks.rule import Seen, rule
 from shape_audit.checks.subjects import key_of
 from shape_audit.hub import CONFIG_FILE
 from shape_audit.records import Interval, ModelShape, Severity
+from shape_audit.reports import with_interval
 from shape_audit.shape import KnownModel, known_models, non_dense_reason, place
 from shape_audit.yardsticks import DEFAULT_YARDSTICK, shape_costs, shipped_yardstick
 
-NOTED = 0.01
-"""Cost in loss above which a shape gets a note where the policy says nothing."""
 _SHAPE = (key_of(CONFIG_FILE, "num_hidden_layers"), key_of(CONFIG_FILE, "hidden_size"))
 BEYOND = {"params": "size", "r_dw": "R_D/W", "tokens": "training tokens"}
 FEWEST_KNOWN = 3
@@ -36,17 +35,16 @@ def shape_cost(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     if model.shape.shape.params_non_embedding <= 0:
         return
     cost = shape_costs(shipped_yardstick(DEFAULT_YARDSTICK), model.shape.shape)[0]
-    most = NOTED if policy.shape_cost is None else policy.shape_cost
+    most = NOTED_COST if policy.shape_cost is None else policy.shape_cost
     if cost.loss_excess > most:
-        low, high = cost.loss_excess_ci or (cost.loss_excess, cost.loss_excess)
-        is_sure = low > most
+        is_sure = (cost.loss_excess_ci or (cost.loss_excess,))[0] > most
         severity: Severity = "note" if policy.shape_cost is None else "error" if is_sure else "warning"
         beyond = " and ".join(BEYOND[name] for name in cost.extrapolates)
         beyond = f"; extrapolated from them in {beyond}" if beyond else ""
         yield Seen(
-            f"R_D/W = {model.shape.shape.r_dw:.4g} costs {100 * cost.loss_excess:.2g} % [{100 * low:.2g}, "
-            f"{100 * high:.2g}] of loss, more than {100 * most:g} %: against the best, {cost.best_r_dw:.4g}, at equal "
-            f"{cost.basis} parameters and tokens, by {cost.description}{beyond}",
+            f"R_D/W = {model.shape.shape.r_dw:.4g} costs {with_interval(cost)} of loss, more than {100 * most:g} %: "
+            f"against the best, {cost.best_r_dw:.4g}, at equal {cost.basis} parameters and tokens, by "
+            f"{cost.description}{beyond}",
             place="shape_cost",
             severity=severity,
             about=_SHAPE,

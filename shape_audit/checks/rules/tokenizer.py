@@ -11,8 +11,8 @@ from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
 from shape_audit.checks.subjects import BUILDING, EMBEDDING, SPECIAL_TOKENS, key_of
-from shape_audit.checks.token_ids import TOKENIZER, TOKENIZER_CONFIG
-from shape_audit.checks.vocabulary_files import reader_of
+from shape_audit.checks.token_ids import TOKENIZER_CONFIG
+from shape_audit.checks.tokenizer_parts import has_vocabulary, tokenizer_parts
 from shape_audit.hub import CONFIG_FILE
 
 _MEDIA = re.compile("image|audio|video|vision|speech", re.IGNORECASE)
@@ -157,10 +157,30 @@ def _is_number(value: Any) -> TypeGuard[float]:
     return isinstance(value, int | float) and not isinstance(value, bool) and abs(value) < 2**53
 
 
-@rule("SA605", "no-tokenizer", "note", why="Nobody can use a language model without its tokenizer.",
-      fix="Save the tokenizer into the same folder: tokenizer.save_pretrained(FOLDER).")  # fmt: skip
+@rule(
+    "SA605", "no-tokenizer", "note",
+    why="Nobody can use a language model without its tokenizer.",
+    fix="Save the tokenizer into the same folder: tokenizer.save_pretrained(FOLDER).",
+)  # fmt: skip
 def no_tokenizer(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """There is no tokenizer beside the weights."""
-    names = set(model.files.files)
-    if model.files.weight_files and not names & {TOKENIZER, TOKENIZER_CONFIG} and not any(map(reader_of, names)):
+    """There is no tokenizer beside the weights; or there are parts of one, and none of them holds a vocabulary (a
+    warning)."""
+    settings = model.files.documents.get(TOKENIZER_CONFIG, {})
+    names = [name for name in model.files.files if "/" not in name]
+    named = settings.get("tokenizer_class") or model.config.get("tokenizer_class")
+    if not model.files.weight_files or has_vocabulary(names, named if isinstance(named, str) else None):
+        return
+    parts = tokenizer_parts(names)
+    if not parts:
         yield Seen("no tokenizer file lies beside the weights", place="tokenizer")
+    elif not _brings_its_own_reader(settings, model.config):
+        yield Seen(f"half a tokenizer: {' and '.join(parts)}, but no vocabulary (tokenizer.json, tokenizer.model, "
+                   "vocab.json with merges.txt, vocab.txt or the like)",
+                   file=TOKENIZER_CONFIG if TOKENIZER_CONFIG in parts else parts[0], place="tokenizer",
+                   severity="warning")  # fmt: skip
+
+
+def _brings_its_own_reader(settings: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
+    """Whether the tokenizer is made by code of the repository, which may read any file, or none."""
+    named = config.get("auto_map")
+    return bool(settings.get("auto_map")) or (isinstance(named, dict) and "AutoTokenizer" in named)

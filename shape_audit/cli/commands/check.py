@@ -13,6 +13,7 @@ from shape_audit.checks import (
     CheckOptions,
     Format,
     Policy,
+    accepted_in_words,
     all_rules,
     check,
     formatted,
@@ -65,7 +66,7 @@ def check_model(
         options = options.but(baseline=None)
     report = check(model, options)
     if writes_baseline:
-        note(f"{write_baseline(report, baseline)} findings accepted in {baseline}")
+        note(f"{baseline} accepts {accepted_in_words(write_baseline(report, baseline))}")
         return ExitCode.CLEAN
     anchor = os.fsencode(anchor).decode("utf-8", "replace")
     for form, file in others:

@@ -12,7 +12,7 @@ import typer
 
 from shape_audit.cli.commands import leaderboard_card, leaderboard_push
 from shape_audit.cli.declaring import FORMAT, Output, command, flag, output_flag
-from shape_audit.cli.help_page import GroupedCommand
+from shape_audit.cli.help_page import CommandGroup, GroupedCommand
 from shape_audit.cli.progress import AuditBar, BuildBar
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, UsageError
@@ -171,7 +171,10 @@ def diff(
 
 
 app = typer.Typer(
-    no_args_is_help=True, rich_markup_mode=None, help="A comparison leaderboard: build, look at, verify, publish."
+    cls=CommandGroup,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="A comparison leaderboard: build, look at, verify, publish.",
 )
 app.command("init", cls=GroupedCommand)(init)
 app.command("build", cls=GroupedCommand)(build)

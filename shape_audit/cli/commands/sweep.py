@@ -9,7 +9,7 @@ from typing import Annotated, Literal
 import typer
 
 from shape_audit.cli.declaring import Format, command, flag, output_flag
-from shape_audit.cli.help_page import GroupedCommand
+from shape_audit.cli.help_page import CommandGroup, GroupedCommand
 from shape_audit.cli.progress import SweepBar
 from shape_audit.cli.sink import emit, note
 from shape_audit.errors import ExitCode, UsageError
@@ -29,7 +29,12 @@ from shape_audit.sweep import SilentSweep, SweepOptions, plan_shapes, plan_sweep
 
 Form = Literal["text", "json", "markdown"]
 
-app = typer.Typer(no_args_is_help=True, rich_markup_mode=None, help="Train and measure fixed-budget shape sweeps.")
+app = typer.Typer(
+    cls=CommandGroup,
+    no_args_is_help=True,
+    rich_markup_mode=None,
+    help="Train and measure fixed-budget shape sweeps.",
+)
 
 
 @app.callback()
