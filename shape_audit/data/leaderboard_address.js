@@ -13,8 +13,7 @@ function choices() {
   const given = new URLSearchParams();
   const say = (name, value, usual = "") => value !== usual && given.set(name, value);
   FIELDS.forEach((name) => say(name, field(name).value));
-  const [[column, direction] = []] = table.order();
-  if (JSON.stringify(table.order()) !== ownOrder && column !== undefined) say("order", `${direction === "desc" ? "-" : ""}${shape[column].name}`);
+  if (JSON.stringify(table.order()) !== ownOrder) say("order", orderName(table.order()[0]));
   say("hide", shape.filter((_, number) => !table.column(number).visible()).map(({ name }) => name).join());
   say("compare", selectedRows().map((row) => row.model).join());
   AXES.forEach((element, number) => say(element.id, valueOf(element), axesAtFirst[number]));
@@ -25,7 +24,10 @@ function remember() {
   try { history.replaceState(null, "", `#${choices()}`); } catch { /* a frame without an address of its own */ }
 }
 
+const orderName = ([column, direction] = []) => (direction ? `${direction === "desc" ? "-" : ""}${shape[column].name}` : "");
+
 function orderBy(name) {
+  if (!name) table.order([]);
   const column = numberOf(name.replace("-", ""));
   if (column >= 0) table.order([column, name.startsWith("-") ? "desc" : "asc"]);
 }
@@ -54,8 +56,11 @@ sort.append(made("option", "as listed", { value: "" }), ...shape.flatMap((column
       `${titles[number]}, ${direction === "desc" ? "descending" : "ascending"}`, { value: `${direction === "desc" ? "-" : ""}${column.name}` }))
   : []));
 sort.addEventListener("change", () => { orderBy(sort.value); table.draw(); });
+const showOrder = () => { sort.value = orderName(table.order()[0]); };
 
 recall();
+showOrder();
+table.on("draw", showOrder);
 table.on("draw select deselect", remember);
 AXES.forEach((element) => element.addEventListener("change", remember));
 addEventListener("hashchange", () => { if (!location.hash.includes("=")) remember(); });

@@ -20,7 +20,7 @@ const significant = (value) =>
   isKnown(value) ? Number(value.toPrecision(3)).toLocaleString("en", { minimumSignificantDigits: 3, maximumSignificantDigits: 3 }) : DASH;
 const count = (value) => (typeof value === "number" ? value.toLocaleString("en") : value);
 const people = new Intl.NumberFormat("en", { notation: "compact", maximumSignificantDigits: 3 });
-const rounded = (value) => (isKnown(value) ? people.format(value) : DASH);
+const rounded = (value) => (isKnown(value) ? people.format(value).replace("K", "k") : DASH);
 const small = (words) => ` <small>${words}</small>`;
 const ends = (interval, digits) =>
   interval ? small(`[${fixed(interval[0], digits)}, ${fixed(interval[1], digits)}]`) : "";
@@ -69,8 +69,8 @@ function sizeCell(row, protocol) {
 // Numbers measured otherwise are shown, but marked and never ranked beside the others.
 function measuredCell(row, written) {
   if (!row.measured) return DASH;
-  const other = row.measured.comparable ? "" : ' <span class="mark">† other protocol</span>';
-  return written(row.measured, row) + other;
+  const value = written(row.measured, row);
+  return value === DASH || row.measured.comparable ? value : `${value} <span class="mark">† other protocol</span>`;
 }
 const ranked = (row, name) => (row.measured?.comparable ? (row.measured[name] ?? null) : null);
 
@@ -129,6 +129,7 @@ function detailsOf(row, protocols) {
     parts.push(made("div", tableOf("MMLU-Pro scores", heads, lines), {
       class: "across", tabindex: "0", role: "region", "aria-label": `Scores of ${row.model}`,
     }));
+    hinted(parts.at(-1));
   }
   if (row.notes.length) parts.push(made("ul", row.notes.map((note) => made("li", note))));
   return made("div", parts, { class: "details" });

@@ -25,9 +25,9 @@ function explain(button) {
   }
   bubble.replaceChildren(made("strong", wordsOf(column)), made("p", column.about));
   bubble.showPopover();
-  const { left, bottom } = button.getBoundingClientRect();
+  const { left, top, bottom } = button.getBoundingClientRect();
   bubble.style.left = `${Math.max(8, Math.min(left - 16, innerWidth - bubble.offsetWidth - 8))}px`;
-  bubble.style.top = `${Math.min(bottom + 8, innerHeight - bubble.offsetHeight - 8)}px`;
+  bubble.style.top = `${bottom + 8 + bubble.offsetHeight < innerHeight ? bottom + 8 : Math.max(8, top - bubble.offsetHeight - 8)}px`;
 }
 for (const event of ["click", "keypress", "keydown", "mousedown"]) {
   table.table().header().addEventListener(event, (happened) => {

@@ -12,9 +12,11 @@ function drawComparison() {
   const head = made("tr", [made("th", "quantity", { scope: "col" }), ...rows.map((row) => made("th", row.model, { scope: "col" }))]);
   const body = compared.filter(told).map(([column, number]) =>
     made("tr", [made("th", titles[number], { scope: "row" }), ...rows.map((row) => cell(column, row))]));
-  document.getElementById("side-by-side").replaceChildren(...(rows.length ? [made("table",
+  sideBySide.replaceChildren(...(rows.length ? [made("table",
     [made("caption", "Models ticked in the table"), made("thead", head), made("tbody", body)], { class: "small" })] : []));
+  hintSideBySide();
 }
 
+const hintSideBySide = hinted(sideBySide);
 table.on("select deselect", drawComparison);
 drawComparison();

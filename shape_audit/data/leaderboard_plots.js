@@ -208,6 +208,14 @@ function panel(row, number) {
   return { traces: [band, line], head, tail };
 }
 
+function profileTable({ measured }) {
+  const bare = measured.profile.every(([, , interval]) => !interval);
+  const lines = measured.profile.map(([depth, ratio, interval, name]) => [name, fixed(depth, 3), fixed(ratio, 4),
+    ...(bare ? [] : [interval ? `[${fixed(interval[0], 4)}, ${fixed(interval[1], 4)}]` : DASH])]);
+  return tableOf(`AOFE-ratio, ${measured.protocol} (${measured.setting})`,
+    ["site", "relative depth", "AOFE-ratio", ...(bare ? [] : ["95 % interval"])], lines);
+}
+
 function drawProfiles() {
   const rows = selectedRows().filter(hasProfile);
   const target = plot("profile");
@@ -219,9 +227,7 @@ function drawProfiles() {
   target.hidden = !rows.length;
   document.getElementById("profile-numbers").replaceChildren(...rows.map((row) => made("details", [
     made("summary", `Numbers of ${row.model}`),
-    tableOf(`AOFE-ratio, ${row.measured.protocol} (${row.measured.setting})`, ["site", "relative depth", "AOFE-ratio", "95 % interval"],
-      row.measured.profile.map(([depth, ratio, interval, name]) => [name, fixed(depth, 3), fixed(ratio, 4),
-        interval ? `[${fixed(interval[0], 4)}, ${fixed(interval[1], 4)}]` : DASH])),
+    profileTable(row),
   ])));
   if (!rows.length || !drawn.has("profile")) return;
   const width = target.parentElement.clientWidth;
@@ -238,6 +244,12 @@ function drawProfiles() {
     annotations: panels.map(({ head }) => head),
   }, CONFIG);
 }
+
+// A plot that no row of the board has a point in is not there, with its heading.
+const isScored = data.rows.some((row) => row.cells[0]?.length);
+const PLOTTED = { shape: isScored, phase: data.plots.phase.rows.length, cost: data.rows.some((row) => row.r && isKnown(row.cost)) };
+for (const [name, is] of Object.entries(PLOTTED)) plot(name).closest("figure").hidden = !is;
+if (isScored) control("phase-heading").append(", coloured by score");
 
 const DRAW = { shape: drawShape, phase: drawPhase, cost: drawCost, any: drawAny, profile: drawProfiles };
 const drawn = new Set();

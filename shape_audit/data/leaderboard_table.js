@@ -33,7 +33,8 @@ const byText = (name, words, more = {}) => column(name, {
   type: "string",
   render: (row, kind) => (kind === "display" ? text(words(row) ?? DASH) : (words(row) ?? "\uffff")), ...more,
 });
-const isTold = (of) => data.rows.some((row) => isKnown(of(row)));
+// What no model of the board has gets no column.
+const isTold = ({ name, render }) => FIXED.includes(name) || data.rows.some((row) => render(row, "display") !== DASH);
 
 function columns() {
   const measured = (name, written) => byNumber(name, (row) => measuredCell(row, written), (row) => ranked(row, name));
@@ -44,44 +45,32 @@ function columns() {
         ? text([row.model, row.family, row.kind, row.license, row.group, row.failure, ...row.notes].filter(Boolean).join("\n")) : row.model }),
     byText("family", (row) => row.family),
     byText("kind", (row) => row.kind),
-  ];
-  if (isTold((row) => row.released)) found.push(byText("released", (row) => row.released));
-  if (isTold((row) => row.license)) {
-    found.push(byText("license", (row) => row.license, {
-      render: (row, kind) => (kind === "display" ? licenseCell(row) : (row.license ?? "\uffff")) }));
-  }
-  found.push(
+    byText("released", (row) => row.released),
+    byText("license", (row) => row.license, {
+      render: (row, kind) => (kind === "display" ? licenseCell(row) : (row.license ?? "\uffff")) }),
     byNumber("params", (row) => rounded(row.params), (row) => row.params),
     byNumber("shape", (row) => isKnown(row.layers) ? `${row.layers} × ${count(row.width)}` : DASH, (row) => row.layers),
     byNumber("r_dw", (row) => fixed(row.r, 4), (row) => row.r),
     byText("side", placement, { className: "side" }),
     byNumber("log_distance", (row) => fixed(row.distance, 2), (row) => row.distance),
     byNumber("shape_cost", costCell, (row) => row.cost),
-  );
+  ];
   data.protocols.forEach((protocol, number) => {
     found.push(byNumber(number ? `score-${number}` : "score", (row) => scoreCell(row, number), (row) => shown(row, number)[0]?.value,
       {}, protocol.label));
-    if (protocol.has_size) {
-      found.push(byNumber(`size-${number}`, (row) => sizeCell(row, number),
-        (row) => shown(row, number).find((score) => score.size)?.size.residual, {}, protocol.label));
-    }
+    found.push(byNumber(`size-${number}`, (row) => sizeCell(row, number),
+      (row) => shown(row, number).find((score) => score.size)?.size.residual, {}, protocol.label));
   });
-  if (data.rows.some((row) => row.measured)) {
-    found.push(
-      measured("bits", (m) => fixed(m.bits, 3)),
-      measured("used", (m) => significant(isKnown(m.used) ? 100 * m.used : null) + (isKnown(m.rank) ? small(significant(m.rank)) : "")),
-      measured("alignment", (m) => fixed(m.alignment, 3) + ends(m.alignment_ci, 3)),
-      measured("ratio", (m) => fixed(m.ratio, 3) + ends(m.ratio_ci, 3) + (isKnown(m.random) ? small(`random ${fixed(m.random, 3)}`) : "") +
-        (m.noise ? ' <span class="mark">≈ noise</span>' : "")),
-    );
-  }
-  if (isTold((row) => row.measured?.functional)) {
-    found.push(measured("functional", (m) => significant(isKnown(m.functional) ? 100 * m.functional : null)));
-  }
-  if (isTold((row) => row.measured?.cheap)) {
-    found.push(measured("cheap", (m, row) => isKnown(m.cheap) ? `${m.cheap} of ${row.layers}` : DASH));
-  }
-  return found;
+  found.push(
+    measured("bits", (m) => fixed(m.bits, 3)),
+    measured("used", (m) => significant(isKnown(m.used) ? 100 * m.used : null) + (isKnown(m.rank) ? small(significant(m.rank)) : "")),
+    measured("alignment", (m) => fixed(m.alignment, 3) + ends(m.alignment_ci, 3)),
+    measured("ratio", (m) => fixed(m.ratio, 3) + ends(m.ratio_ci, 3) + (isKnown(m.random) ? small(`random ${fixed(m.random, 3)}`) : "") +
+      (m.noise ? ' <span class="mark">≈ noise</span>' : "")),
+    measured("functional", (m) => significant(isKnown(m.functional) ? 100 * m.functional : null)),
+    measured("cheap", (m, row) => isKnown(m.cheap) ? `${m.cheap} of ${row.layers}` : DASH),
+  );
+  return found.filter(isTold);
 }
 
 const shape = columns();
@@ -112,17 +101,24 @@ const table = new DataTable("#board", {
   },
 });
 
+// A box that goes on to the right says so, while it does.
+function hinted(box) {
+  const hint = () => box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
+  box.addEventListener("scroll", hint, { passive: true });
+  new ResizeObserver(hint).observe(box);
+  hint();
+  return hint;
+}
+const sideBySide = document.getElementById("side-by-side");
+document.querySelectorAll(".across:not(#side-by-side)").forEach(hinted);
+
 // DataTables scrolls the table in a box of its own, which the keyboard must be able to reach.
 const box = table.table().node().parentElement;
 box.id = "table-scroll";
 box.tabIndex = 0;
 box.setAttribute("role", "region");
 box.setAttribute("aria-label", "Table of models, scrolls sideways");
-const hint = () => box.classList.toggle("more", box.scrollLeft + box.clientWidth < box.scrollWidth - 2);
-box.addEventListener("scroll", hint, { passive: true });
-addEventListener("resize", hint);
-table.on("draw", hint);
-hint();
+table.on("draw", hinted(box));
 
 const least = (name) => (field(name).value === "" ? null : 1e9 * Number(field(name).value));
 const chosen = (name) => field(name)?.value ?? "";

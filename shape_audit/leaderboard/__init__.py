@@ -15,6 +15,7 @@ from shape_audit.leaderboard.build.assembling import NOT_AUDITED
 from shape_audit.leaderboard.build.board_folder import RenderedBoard, find_row, read_board, read_rendered
 from shape_audit.leaderboard.build.building import build_leaderboard
 from shape_audit.leaderboard.build.differences import differences
+from shape_audit.leaderboard.build.few_windows import without_intervals
 from shape_audit.leaderboard.build.missing_audits import BuildProgress
 from shape_audit.leaderboard.build.options import BuildOptions
 from shape_audit.leaderboard.build.verification import remeasure, verify
@@ -53,4 +54,5 @@ __all__ = [
     "remeasure",
     "render",
     "verify",
+    "without_intervals",
 ]

@@ -26,7 +26,7 @@ class SuggestedShape(Frozen):
     costs: list[ShapeCost]
     """At equal parameters of the kind the budget bounds: at equal tokens, and at equal training time."""
     training_time: float
-    """For equal tokens, over that of the fastest of `ShapeSuggestion.shapes`; by the yardstick's elasticity."""
+    """For equal tokens, over that of the fastest of all shapes found; by the yardstick's elasticity."""
     is_efficient: bool
     """Whether no other shape found trains faster and costs less: it is on the front of loss against time."""
     kv_cache_bytes_per_token: int

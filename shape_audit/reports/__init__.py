@@ -17,7 +17,7 @@ from shape_audit.lazy import lazy_names
 
 if TYPE_CHECKING:
     from shape_audit.reports.comparison import comparison_markdown, comparison_text
-    from shape_audit.reports.cost import cost_percent, cost_table, first_cost, with_interval
+    from shape_audit.reports.cost import cost_percent, cost_table, excess_with_interval, first_cost, with_interval
     from shape_audit.reports.evidence import evidence_markdown, evidence_text
     from shape_audit.reports.html_tables import html_table
     from shape_audit.reports.interval_reports import (
@@ -44,7 +44,14 @@ if TYPE_CHECKING:
     from shape_audit.reports.scores import MIND, score_sources, scores_json, scores_markdown, scores_table, scores_text
     from shape_audit.reports.suggestion import suggestion_markdown, suggestion_text
     from shape_audit.reports.sweep import sweep_json, sweep_markdown, sweep_plan_markdown, sweep_plan_text, sweep_text
-    from shape_audit.reports.tables import Table, interaction_table, ledger_table, provenance_table, shape_table
+    from shape_audit.reports.tables import (
+        Table,
+        interaction_table,
+        ledger_table,
+        provenance_table,
+        shape_table,
+        without_empty_columns,
+    )
     from shape_audit.reports.terminal_report import audit_text, interaction_legend
     from shape_audit.reports.verdict import SIDE_WORDS, headline, interaction_sentences, loss_sentence, sentences
     from shape_audit.reports.yardstick import yardstick_markdown, yardstick_sentence, yardstick_text
@@ -65,6 +72,7 @@ __all__ = [
     "escaped",
     "evidence_markdown",
     "evidence_text",
+    "excess_with_interval",
     "first_cost",
     "half_width",
     "headline",
@@ -107,6 +115,7 @@ __all__ = [
     "sweep_plan_text",
     "sweep_text",
     "with_interval",
+    "without_empty_columns",
     "yardstick_markdown",
     "yardstick_sentence",
     "yardstick_text",
@@ -130,6 +139,7 @@ __getattr__ = lazy_names(
         "escaped": "markdown_tables",
         "evidence_markdown": "evidence",
         "evidence_text": "evidence",
+        "excess_with_interval": "cost",
         "first_cost": "cost",
         "half_width": "numbers",
         "headline": "verdict",
@@ -172,6 +182,7 @@ __getattr__ = lazy_names(
         "sweep_plan_text": "sweep",
         "sweep_text": "sweep",
         "with_interval": "cost",
+        "without_empty_columns": "tables",
         "yardstick_markdown": "yardstick",
         "yardstick_sentence": "yardstick",
         "yardstick_text": "yardstick",

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 
-from shape_audit.records import AuditRecord, Serving, ShapeCost
+from shape_audit.records import AuditRecord, ModelIdentity, Serving, ShapeCost
 from shape_audit.reports.numbers import byte_size, rounded_count, significant
 from shape_audit.reports.tables import Cell, Table
+from shape_audit.shape import known_models
+from shape_audit.yardsticks import are_told_apart, shipped_yardstick, shipped_yardsticks
 
-OF_PRICE = {"tokens": "equal tokens", "training-time": "equal training time"}
 BEYOND = {"params": "its size", "r_dw": "its R_D/W", "tokens": "its training tokens"}
 
 
@@ -20,10 +21,15 @@ def cost_percent(excess: float) -> str:
 
 def with_interval(cost: ShapeCost) -> str:
     """A cost and its interval, in per cent."""
-    if cost.loss_excess_ci is None:
-        return cost_percent(cost.loss_excess)
-    low, high = (cost_percent(end).removesuffix(" %") for end in cost.loss_excess_ci)
-    return f"{cost_percent(cost.loss_excess)} [{low}, {high}]"
+    return excess_with_interval(cost.loss_excess, cost.loss_excess_ci)
+
+
+def excess_with_interval(excess: float, ends: tuple[float, float] | None) -> str:
+    """The same of a loss over the best shape's, less 1."""
+    if ends is None:
+        return cost_percent(excess)
+    low, high = (cost_percent(end).removesuffix(" %") for end in ends)
+    return f"{cost_percent(excess)} [{low}, {high}]"
 
 
 def first_cost(costs: Sequence[ShapeCost] | None, price: str = "tokens") -> ShapeCost | None:
@@ -39,23 +45,37 @@ def cost_headline(record: AuditRecord) -> str | None:
     shape = record.shape
     sentence = (
         f"{shape.num_hidden_layers} layers on a width of {shape.hidden_size:,}: R_D/W {shape.r_dw:.4f}. By "
-        f"{cost.description}, this shape costs {with_interval(cost)} of loss against the best of its size at "
-        f"{OF_PRICE[cost.price]}"
+        f"{cost.description}, this shape costs {with_interval(cost)} of loss against the best shape at equal "
+        f"{cost.basis} parameters and tokens"
     )
+    total = next((c for c in record.shape_cost or () if c.price == cost.price and c.basis == "total"), None)
+    if total is not None and total.loss_excess > cost.loss_excess and are_told_apart(total, cost):
+        sentence += f" ({with_interval(total)} at equal total parameters)"
     if cost.equivalent_params_fraction is not None and cost.equivalent_params_fraction >= 0.001:
         sentence += f", about what {cost_percent(cost.equivalent_params_fraction)} fewer parameters would"
     timed = next((c for c in record.shape_cost or () if c.price == "training-time" and c.basis == cost.basis), None)
     if timed is not None and timed.tokens is not None:
         sentence += f"; at equal training time ({rounded_count(round(timed.tokens))} tokens) {with_interval(timed)}"
-    return f"{sentence}{_extrapolated(cost, timed)}."
+    return f"{sentence}{_extrapolated(record, cost, timed)}."
 
 
-def _extrapolated(*costs: ShapeCost | None) -> str:
-    """A word where the model lies beyond the yardstick's models."""
-    names = [name for name in BEYOND if any(cost and name in cost.extrapolates for cost in costs)]
-    return f" (extrapolated: {' and '.join(BEYOND[name] for name in names)} lie beyond them)" if len(names) > 1 else (
-        f" (extrapolated: {BEYOND[names[0]]} {'lie' if names[0] == 'tokens' else 'lies'} beyond them)" if names else ""
-    )  # fmt: skip
+def _extrapolated(record: AuditRecord, *costs: ShapeCost | None) -> str:
+    """A word where the yardstick's models do not reach the model."""
+    found = {name: cost.yardstick for cost in costs if cost for name in cost.extrapolates}
+    told = BEYOND | ({"tokens": _tokens_beyond(record.model, found["tokens"])} if "tokens" in found else {})
+    names = " and ".join(told[name] for name in BEYOND if name in found)
+    return f" (extrapolated: those models do not reach {names})" if names else ""
+
+
+def _tokens_beyond(model: ModelIdentity, yardstick: str) -> str:
+    """The tokens that the shipped table knows of a model, beside those that the yardstick's models saw."""
+    known = known_models().get(model.repo_id) if model.source == "hub" else None
+    seen = shipped_yardstick(yardstick).tokens_range if yardstick in shipped_yardsticks() else None
+    if known is None or known.train_tokens is None or seen is None:
+        return BEYOND["tokens"]
+    end, most = ("most", max(seen)) if known.train_tokens > max(seen) else ("least", min(seen))
+    tokens, limit = (rounded_count(round(number)) for number in (known.train_tokens, most))
+    return f"its {tokens} training tokens, where they saw at {end} {limit}"
 
 
 def cost_table(record: AuditRecord) -> Table | None:

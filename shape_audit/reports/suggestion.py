@@ -12,7 +12,7 @@ from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import byte_size, count, interval_ends, rounded_count, significant
 from shape_audit.reports.rich_tables import plain, rich_table
 from shape_audit.reports.tables import Table
-from shape_audit.shape import TENSOR_PARALLEL, unsplit
+from shape_audit.shape import MOST_COST, TENSOR_PARALLEL, searched_interval, unsplit
 
 
 def suggestion_text(suggestion: ShapeSuggestion) -> RenderableType:
@@ -34,12 +34,18 @@ def suggestion_markdown(suggestion: ShapeSuggestion) -> str:
 
 def _headline(suggestion: ShapeSuggestion) -> str:
     some = f"1 {suggestion.family} shape" if suggestion.found == 1 else f"{suggestion.found} {suggestion.family} shapes"
-    kind = "non-embedding parameters" if suggestion.counted == "non-embedding" else "parameters"
     ends = interval_ends(suggestion.interval.low, suggestion.interval.high)
     return (
-        f"{some} of {rounded_count(suggestion.params)} {kind} (±{suggestion.tolerance * 100:g} %) "
-        f"inside {ends} ({suggestion.interval.name})"
+        f"{some} of {rounded_count(suggestion.params)} {suggestion.counted} parameters "
+        f"(±{suggestion.tolerance * 100:g} %), compared at equal {suggestion.counted} parameters; R_D/W within {ends} "
+        f"({suggestion.interval.name})"
     )
+
+
+def _within(suggestion: ShapeSuggestion) -> str:
+    """What the interval bounds, in two words: the one that is searched unasked is not the efficient interval of
+    `audit`, whose word is "inside"."""
+    return f"within {100 * MOST_COST:g} %" if suggestion.interval == searched_interval() else "inside"
 
 
 def _sentences(suggestion: ShapeSuggestion) -> list[str]:
@@ -57,9 +63,9 @@ def _neighbours(suggestion: ShapeSuggestion) -> str:
         return f"The shipped table has no base model within a factor of {near.factor:g} of this size."
     table = f"of the shipped table within a factor of {near.factor:g} of this size"
     if near.n == 1:
-        where = "inside" if near.n_inside else "outside"
+        where = _within(suggestion) if near.n_inside else "outside"
         return f"The one base model {table} lies {where}: R_D/W {near.r_dw_median:.4f}."
-    inside = f"{near.n_inside or 'none'} {'lies' if near.n_inside < 2 else 'lie'} inside"
+    inside = f"{near.n_inside or 'none'} {'lies' if near.n_inside < 2 else 'lie'} {_within(suggestion)}"
     spread = f"R_D/W {near.r_dw_lowest:.4f} to {near.r_dw_highest:.4f}, median {near.r_dw_median:.4f}"
     return f"Of the {near.n} base models {table}, {inside}: {spread}."
 
@@ -68,8 +74,8 @@ def _tables(suggestion: ShapeSuggestion) -> list[Table]:
     return [
         _shapes_table(suggestion),
         _costs_table(suggestion),
-        _existing_table("Existing models nearest in parameters to the first", suggestion.nearest_in_params),
-        _existing_table("Existing models nearest in shape to the first", suggestion.nearest_in_shape),
+        _existing_table("parameters", suggestion.nearest_in_params, _within(suggestion)),
+        _existing_table("shape", suggestion.nearest_in_shape, _within(suggestion)),
     ]
 
 
@@ -112,7 +118,8 @@ def _costs_table(suggestion: ShapeSuggestion) -> Table:
         )
         for one in suggestion.shapes
     )
-    columns = ("", "layers × width", "loss, equal tokens", "loss, equal time", "time", "KV cache / token")
+    at = "".join(f" ({rounded_count(round(cost.tokens))} tokens)" for cost in suggestion.shapes[0].costs if cost.tokens)
+    columns = ("", "layers × width", "loss, equal tokens", f"loss, equal time{at}", "time", "KV cache / token")
     return Table("What they cost", columns, rows)
 
 
@@ -121,18 +128,19 @@ def _splits(heads: int) -> str:
     return " ".join(str(degree) for degree in TENSOR_PARALLEL if degree not in unsplit(heads)) or "–"
 
 
-def _existing_table(title: str, models: list[ExistingModel]) -> Table:
+def _existing_table(nearest_in: str, models: list[ExistingModel], within: str) -> Table:
     rows = tuple(
         (
             model.repo_id,
             f"{model.num_hidden_layers} × {model.hidden_size:,}",
             f"{model.r_dw:.4f}",
-            model.side,
+            within if model.side == "inside" else model.side,
             rounded_count(model.params_total),
         )
         for model in models
     )
-    return Table(title, ("model", "layers × width", "R_D/W", "placement", "params"), rows)
+    columns = ("model", "layers × width", "R_D/W", "placement", "params")
+    return Table(f"Existing models nearest in {nearest_in} to the first", columns, rows)
 
 
 def _warnings(suggestion: ShapeSuggestion) -> list[str]:
@@ -141,7 +149,7 @@ def _warnings(suggestion: ShapeSuggestion) -> list[str]:
     first = suggestion.shapes[0].costs[0]
     lines.append(
         f"costs: by {first.description}, against the best shape of as many {first.basis} parameters; time: training on "
-        "equal tokens, over the fastest shape's; ◆: of all shapes found, none trains faster and costs less"
+        "equal tokens, over that of the fastest of all shapes found; ◆: of these, none trains faster and costs less"
     )
     more = suggestion.found - len(suggestion.shapes)
     lines += [f"{more} more: --top {suggestion.found}"] if more else []

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from shape_audit.reports.numbers import (
@@ -43,6 +43,16 @@ class Table:
     columns: tuple[str, ...]
     rows: tuple[tuple[Cell, ...], ...]
     numeric: bool = True
+
+
+NONE = "–"
+
+
+def without_empty_columns(table: Table) -> Table:
+    """The table without the columns that say nothing in any row."""
+    told = [i for i in range(len(table.columns)) if i == 0 or any(set(lines(row[i])) != {NONE} for row in table.rows)]
+    rows = tuple(tuple(row[i] for i in told) for row in table.rows)
+    return replace(table, columns=tuple(table.columns[i] for i in told), rows=rows)
 
 
 def shape_table(record: AuditRecord) -> Table:

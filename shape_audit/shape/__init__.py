@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from shape_audit.shape.advisor import suggest
     from shape_audit.shape.attention_rows import AttentionRows
     from shape_audit.shape.block_stacks import BlockStack, largest_stack
+    from shape_audit.shape.candidate_costs import MOST_COST, searched_interval
     from shape_audit.shape.config_facts import ConfigFacts, read_config
     from shape_audit.shape.config_file import write_config
     from shape_audit.shape.config_keys import text_part
@@ -52,6 +53,7 @@ if TYPE_CHECKING:
 __all__ = [
     "LARGEST_HEAD",
     "LARGE_TILE",
+    "MOST_COST",
     "NEEDED",
     "STORED_TWICE",
     "TENSOR_PARALLEL",
@@ -89,6 +91,7 @@ __all__ = [
     "read_config",
     "read_tensors",
     "role_of",
+    "searched_interval",
     "shape_in_doubt",
     "shape_of",
     "size_neighbours",
@@ -111,6 +114,7 @@ __getattr__ = lazy_names(
         "Family": "model_families",
         "LARGEST_HEAD": "hardware_sizes",
         "LARGE_TILE": "hardware_sizes",
+        "MOST_COST": "candidate_costs",
         "NEEDED": "hardware_sizes",
         "Quantization": "quantization",
         "ShapeReading": "model_shape",
@@ -136,6 +140,7 @@ __getattr__ = lazy_names(
         "read_config": "config_facts",
         "read_tensors": "tensor_facts",
         "role_of": "tensor_facts",
+        "searched_interval": "candidate_costs",
         "shape_of": "model_shape",
         "size_neighbours": "nearest_models",
         "suggest": "advisor",

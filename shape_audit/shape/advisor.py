@@ -12,7 +12,6 @@ from shape_audit.shape.candidate_costs import (
     Costed,
     costed,
     efficient,
-    intervals_of,
     ordered,
     searched_caveat,
     searched_interval,
@@ -28,12 +27,14 @@ from shape_audit.shape.shape_search import DEEPEST, WIDEST, Candidate, Request, 
 EXISTING = 4
 """Reference models of each kind."""
 BY_GOAL = {
-    "tokens": "by what they cost in loss at equal training tokens, in steps of 0.1 %",
-    "training-time": "by what they cost in loss at equal training time, in steps of 0.1 %",
-    "decoding": "by the blocks that a token goes through in sequence, fewest first",
+    "tokens": "by loss at equal {counted} parameters and training tokens",
+    "training-time": "by loss at equal {counted} parameters and training time",
+    "decoding": "by the blocks that a token goes through in sequence, fewest first, then by the sizes that hardware "
+    "dislikes, fewest first, then by the smallest miss of the budget",
 }
-RANKING = (
-    "ranked {goal}, then by the sizes that hardware dislikes, fewest first, then by the smallest miss of the budget"
+TIES = (
+    "; the costs of the first {tied} cannot be told apart (their 95 % intervals reach into that of the lowest), so "
+    "these stand in order of training time, fastest first"
 )
 BASES: dict[Counted, Basis] = {"total": "total", "non-embedding": "non-embedding"}
 
@@ -86,11 +87,11 @@ def _suggestion(
 ) -> ShapeSuggestion:
     (top, goal), interval = shown, request.interval
     counted: Counted = "non-embedding" if request.non_embedding else "total"
-    ranked = ordered(costed(request.family, found, BASES[counted]), goal)
+    ranked, tied = ordered(costed(request.family, found, BASES[counted]), goal)
     is_efficient = dict(zip((one.candidate.sizes for one in ranked), efficient(ranked), strict=True))
-    fastest = min(one.time for one in ranked[:top])
+    fastest = min(one.time for one in ranked)
     shapes = [
-        _suggested(request.family, one, BASES[counted]).model_copy(
+        _suggested(request.family, one).model_copy(
             update={
                 "rank": rank,
                 "training_time": one.time / fastest,
@@ -108,7 +109,7 @@ def _suggestion(
         goal=goal,
         interval=interval,
         caveat=searched_caveat() if interval == searched_interval() else place(first.r_dw, interval).caveat,
-        ranking=RANKING.format(goal=BY_GOAL[goal]),
+        ranking=_ranking(goal, counted, tied),
         found=len(found),
         shapes=shapes,
         size_neighbours=size_neighbours(first.params_total, interval),
@@ -118,7 +119,12 @@ def _suggestion(
     )
 
 
-def _suggested(family: Family, one: Costed, basis: Basis) -> SuggestedShape:
+def _ranking(goal: Goal, counted: Counted, tied: int) -> str:
+    """What the order means, and how far it is one of training time alone."""
+    return f"ranked {BY_GOAL[goal].format(counted=counted)}{TIES.format(tied=tied) if tied > 1 else ''}"
+
+
+def _suggested(family: Family, one: Costed) -> SuggestedShape:
     sizes, ledger = one.candidate.sizes, family.ledger(one.candidate.sizes)
     total = sum(ledger.model_dump().values())
     shape = ModelShape(
@@ -135,7 +141,7 @@ def _suggested(family: Family, one: Costed, basis: Basis) -> SuggestedShape:
         rank=1,
         shape=shape,
         miss=one.candidate.miss,
-        costs=intervals_of(family, sizes, basis),
+        costs=[one.at_tokens, one.at_time],
         training_time=one.time,
         is_efficient=False,
         kv_cache_bytes_per_token=one.cache,

@@ -11,8 +11,8 @@ from shape_audit.shape.shape_search import Candidate
 from shape_audit.yardsticks import (
     DEFAULT_YARDSTICK,
     Yardstick,
+    are_told_apart,
     cost_band,
-    loss_excess,
     relative_training_time,
     shape_costs,
     shipped_yardstick,
@@ -20,8 +20,6 @@ from shape_audit.yardsticks import (
 
 MOST_COST = 0.01
 """Of the shapes that are searched where no interval is named."""
-STEP = 0.001
-"""Costs that differ by less are one cost: the law itself leaves .2 %."""
 CACHE_BYTES = 2
 
 
@@ -30,14 +28,14 @@ class Costed:
     """A candidate with what it costs.
 
     Attributes:
-        at_tokens, at_time: loss over the best shape's, less 1, at equal tokens and at equal training time.
+        at_tokens, at_time: loss over the best shape's, at equal tokens and at equal training time.
         time: to train on equal tokens; only ratios mean anything.
         cache: bytes a token.
     """
 
     candidate: Candidate
-    at_tokens: float
-    at_time: float
+    at_tokens: ShapeCost
+    at_time: ShapeCost
     time: float
     cache: int
 
@@ -56,7 +54,7 @@ def searched_interval() -> Interval:
     """The shapes that cost no more than `MOST_COST`."""
     yardstick = shipped_yardstick(DEFAULT_YARDSTICK)
     band = cost_band(yardstick, MOST_COST)
-    name = f"costs at most {100 * MOST_COST:g} % of loss by {yardstick.name}"
+    name = f"costs at most {100 * MOST_COST:g} % of loss at equal {yardstick.basis} parameters, by {yardstick.name}"
     return Interval(name=name, low=band.low, high=band.high, source=yardstick.source)
 
 
@@ -72,20 +70,15 @@ def costed(family: Family, candidates: Sequence[Candidate], basis: Basis) -> lis
 
 
 def _costed(family: Family, candidate: Candidate, yardstick: Yardstick, basis: Basis) -> Costed:
-    sizes, counted = candidate.sizes, _counted(family, candidate.sizes)
+    sizes = candidate.sizes
+    costs = {cost.price: cost for cost in shape_costs(yardstick, _counted(family, sizes)) if cost.basis == basis}
     return Costed(
         candidate=candidate,
-        at_tokens=loss_excess(yardstick, counted, basis, "tokens"),
-        at_time=loss_excess(yardstick, counted, basis, "training-time"),
+        at_tokens=costs["tokens"],
+        at_time=costs["training-time"],
         time=relative_training_time(yardstick, sizes.num_hidden_layers / sizes.hidden_size, basis),
         cache=2 * sizes.num_hidden_layers * sizes.num_key_value_heads * sizes.head_dim * CACHE_BYTES,
     )
-
-
-def intervals_of(family: Family, sizes: Sizes, basis: Basis) -> list[ShapeCost]:
-    """The costs of one shape in full, on one basis."""
-    costs = shape_costs(shipped_yardstick(DEFAULT_YARDSTICK), _counted(family, sizes))
-    return [cost for cost in costs if cost.basis == basis]
 
 
 def _counted(family: Family, sizes: Sizes) -> _Counted:
@@ -94,25 +87,33 @@ def _counted(family: Family, sizes: Sizes) -> _Counted:
     return _Counted(sizes.num_hidden_layers, sizes.hidden_size, total, total - ledger.embedding - ledger.unembedding)
 
 
-def ordered(found: Sequence[Costed], goal: Goal) -> list[Costed]:
-    """By the goal, then by the sizes that hardware dislikes, then by the miss of the budget."""
+def ordered(found: Sequence[Costed], goal: Goal) -> tuple[list[Costed], int]:
+    """By the goal, then by the sizes that hardware dislikes, then by the miss of the budget.
 
-    def key(one: Costed) -> tuple[float, tuple[int, float]]:
-        if goal == "decoding":
-            return one.candidate.sizes.num_hidden_layers, one.candidate.rank
-        return round((one.at_tokens if goal == "tokens" else one.at_time) / STEP), one.candidate.rank
+    Costs that cannot be told from the lowest are ties, since one seed a shape decides between them: of these the
+    fastest to train comes first.
 
-    return sorted(found, key=key)
+    Returns:
+        The candidates, and how many of the first are such ties.
+    """
+    if goal == "decoding":
+        return sorted(found, key=lambda one: (one.candidate.sizes.num_hidden_layers, one.candidate.rank)), 0
+
+    def cost_of(one: Costed) -> ShapeCost:
+        return one.at_tokens if goal == "tokens" else one.at_time
+
+    lowest = cost_of(min(found, key=lambda one: cost_of(one).loss_excess))
+    tied = [one for one in found if not are_told_apart(cost_of(one), lowest)]
+    others = [one for one in found if are_told_apart(cost_of(one), lowest)]
+    tied.sort(key=lambda one: (one.time, one.candidate.rank))
+    others.sort(key=lambda one: (cost_of(one).loss_excess, one.candidate.rank))
+    return tied + others, len(tied)
 
 
 def efficient(found: Sequence[Costed]) -> list[bool]:
     """Of each, whether none of the others trains faster and costs less at equal tokens."""
+    points = [(one.time, one.at_tokens.loss_excess) for one in found]
     return [
-        not any(
-            other.time <= one.time
-            and other.at_tokens <= one.at_tokens
-            and (other.time, other.at_tokens) != (one.time, one.at_tokens)
-            for other in found
-        )
-        for one in found
+        not any(time <= own_time and cost <= own_cost and (time, cost) != (own_time, own_cost) for time, cost in points)
+        for own_time, own_cost in points
     ]

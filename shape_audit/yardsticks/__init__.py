@@ -17,10 +17,10 @@ from typing import TYPE_CHECKING
 from shape_audit.lazy import lazy_names
 from shape_audit.yardsticks.cost import (
     Sized,
+    are_told_apart,
     best_r_dw_at_total,
     cost_band,
     law_cost,
-    loss_excess,
     relative_training_time,
     shape_costs,
 )
@@ -35,10 +35,10 @@ __all__ = [
     "DEFAULT_YARDSTICK",
     "Sized",
     "Yardstick",
+    "are_told_apart",
     "best_r_dw_at_total",
     "cost_band",
     "law_cost",
-    "loss_excess",
     "read_yardstick",
     "relative_training_time",
     "shape_costs",

@@ -67,9 +67,12 @@ def law_cost(yardstick: Yardstick, r_dw: float) -> tuple[float, tuple[float, flo
     return math.expm1(_parabola(yardstick.fitted, x)), _squared(_ends(roots))
 
 
-def loss_excess(yardstick: Yardstick, shape: Sized, basis: Basis, price: Price) -> float:
-    """The cost of one basis and price, without its interval: for many shapes in a row."""
-    return math.expm1(_Question(yardstick, shape, basis, price, None).lowest()[1])
+def are_told_apart(cost: ShapeCost, other: ShapeCost) -> bool:
+    """Whether their 95 % intervals do not overlap."""
+    ends, others = cost.loss_excess_ci, other.loss_excess_ci
+    if ends is None or others is None:
+        return cost.loss_excess != other.loss_excess
+    return ends[1] < others[0] or others[1] < ends[0]
 
 
 def relative_training_time(yardstick: Yardstick, r_dw: float, basis: Basis) -> float:

@@ -30,13 +30,18 @@ def test_the_report_says_what_the_order_means(capsys: pytest.CaptureFixture[str]
     code, out, err = outcome(capsys, "--params", "1.2B")
     text = " ".join(out.split())
     assert code == 0 and err == ""
-    assert text.startswith("26 llama shapes of 1.20B parameters (±3 %) inside [0.0038, 0.1055] (costs at most 1 %")
-    assert "Ranked by what they cost in loss at equal training tokens" in text and "Keep in mind: one run per" in text
-    assert "interval: costs at most 1 % of loss by gemstones; Gemstones, McLeish et al." in text
+    assert text.startswith(
+        "26 llama shapes of 1.20B total parameters (±3 %), compared at equal total parameters; R_D/W"
+    )
+    assert "within [0.0038, 0.1055] (costs at most 1 % of loss at equal non-embedding parameters, by gemstones)" in text
+    assert "Ranked by loss at equal total parameters and training tokens; the costs of the first " in text
+    assert "in order of training time, fastest first." in text and "Keep in mind: one run per" in text
+    assert "loss, equal time (100B tokens)" in text
     row = next(line for line in out.splitlines() if line.startswith("1 "))
-    assert row.split()[1:5] == ["40", "×", "1,536", "0.0260"] and row.endswith("+0.3 %")
-    assert "openai-community/gpt2-xl" in out and max(map(len, out.splitlines())) <= 100
-    assert "shape 2: 22 heads do not split into 4 or 8 equal parts" in text and "21 more: --top 26" in text
+    assert row.split()[1:5] == ["35", "×", "1,664", "0.0210"] and row.endswith("+0.4 %")
+    model = next(line for line in out.splitlines() if line.startswith("allenai/OLMo-1B-hf"))
+    assert "within 1 %" in model and max(map(len, out.splitlines())) <= 100
+    assert "shape 1: 26 heads do not split into 4 or 8 equal parts" in text and "21 more: --top 26" in text
 
 
 def test_json_is_the_record_and_fits_its_schema(capsys: pytest.CaptureFixture[str]) -> None:
@@ -94,8 +99,8 @@ def test_the_config_of_the_chosen_one(capsys: pytest.CaptureFixture[str], tmp_pa
     ("params", "line"),
     [
         ("2m", "The shipped table has no base model within a factor of 1.5 of this size."),
-        ("30m", "The one base model of the shipped table within a factor of 1.5 of this size lies inside: R_D/W 0.0"),
-        ("8B", "of this size, 61 lie inside: R_D/W 0.0026 to 0.0146"),
+        ("30m", "The one base model of the shipped table within a factor of 1.5 of this size lies within 1 %: "),
+        ("8B", "of this size, 61 lie within 1 %: R_D/W 0.0026 to 0.0146"),
     ],
 )  # fmt: skip
 def test_what_is_said_of_existing_models(capsys: pytest.CaptureFixture[str], params: str, line: str) -> None:

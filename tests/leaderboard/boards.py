@@ -137,6 +137,22 @@ def _thirty() -> list[BoardRow]:
     return found
 
 
+def bare_board() -> Board:
+    """Five measured models on four windows, without scores, families or kinds, by name as such a board stands."""
+    rows = []
+    for number in range(5):
+        plain = row(number, family=None, kind=None, scores=[])
+        measured = measurement(number, plain.num_hidden_layers or 0, plain.hidden_size or 0)
+        sites = [without_intervals(site) for site in measured.sites]
+        few = measured.model_copy(update={"windows": 4, "bits_per_byte_ci": None, "sites": sites})
+        rows.append(plain.model_copy(update={"measured": few}))
+    return small_board(sorted(rows, key=lambda row: row.model))
+
+
+def without_intervals(site: SiteInteraction) -> SiteInteraction:
+    return site.model_copy(update={name: None for name in type(site).model_fields if name.endswith("_ci")})
+
+
 def real_board() -> Board:
     """All known models with their published scores, and the evidence they give."""
     interval, scores = shipped_interval(), among_size(published_scores())

@@ -31,17 +31,19 @@ def real() -> Board:
 @contextmanager
 def pages(browser: Any, folder: Path) -> Iterator[OpenPage]:
     """`open_page(board, width=390, scheme="dark")` -> its page, from disk, on a phone of that width with a finger for a
-    mouse; at the end: no error, and no request."""
+    mouse, or with touch=True on a tablet; at the end: no error, and no request."""
     contexts: list[Any] = []
     faults: list[str] = []
     requests: list[str] = []
 
-    def opened(board: Board, *, width: int = 1280, scheme: str = "light") -> Any:
+    def opened(board: Board, *, width: int = 1280, scheme: str = "light", touch: bool = False) -> Any:
         file = folder / "index.html"
         file.write_text(page_html(board), encoding="utf-8")
+        is_mobile = touch or width < PHONE
         context = browser.new_context(
-            viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True, has_touch=width < PHONE
-        )
+            viewport={"width": width, "height": 900}, color_scheme=scheme, offline=True, has_touch=is_mobile,
+            is_mobile=is_mobile,
+        )  # fmt: skip
         context.set_default_timeout(PATIENCE_MS)
         contexts.append(context)
         page = context.new_page()

@@ -1,7 +1,5 @@
 """The page in a real browser, from disk, the network off; `open_page` fails a page that logs or asks for anything."""
 
-import time
-from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -10,49 +8,8 @@ import pytest
 from shape_audit.leaderboard.page.data import column_words
 from shape_audit.records import Board
 from tests.leaderboard.boards import HOSTILE
-from tests.leaderboard.conftest import PATIENCE_MS, PHONE, OpenPage
-
-ROWS = "#board tbody tr"
-COLUMNS = {
-    name: number + 1
-    for number, name in enumerate((
-        "model", "family", "kind", "released", "license", "params", "layers", "r", "side", "distance", "cost", "score",
-        "size", "official", "bits", "used", "alignment", "ratio", "functional", "cheap",
-    ))
-}  # fmt: skip
-
-
-def cells(page: Any, name: str) -> list[str]:
-    """The texts of a column, as they stand in the document."""
-    number = COLUMNS[name] + 1
-    found: list[str] = page.locator(f"{ROWS} > :nth-child({number})").all_inner_texts()
-    return found
-
-
-def models(page: Any) -> list[str]:
-    found: list[str] = page.locator(f"{ROWS} .name").all_text_contents()
-    return found
-
-
-def sorted_by(page: Any, name: str, direction: str) -> None:
-    """Wait until the table is: DataTables sorts after the event, not in it."""
-    head = f"#board thead th:nth-child({COLUMNS[name] + 1})"
-    page.wait_for_selector(f"{head}[aria-sort={direction}]")
-
-
-def until(holds: Callable[[], bool]) -> None:
-    """Wait for what the page does after an event. (Playwright's own waiting for a condition evaluates text, which the
-    page's content security policy forbids.)"""
-    deadline = time.monotonic() + PATIENCE_MS / 1000
-    while not holds():
-        assert time.monotonic() < deadline
-        time.sleep(0.02)
-
-
-def drawn(page: Any, name: str) -> None:
-    """Scroll a plot near, and wait for it to be drawn."""
-    page.locator(f"#{name}-plot").scroll_into_view_if_needed()
-    page.wait_for_selector(f"#{name}-plot .main-svg")
+from tests.leaderboard.conftest import PHONE, OpenPage
+from tests.leaderboard.looking import COLUMNS, ROWS, cells, drawn, models, sorted_by, until
 
 
 def test_what_the_table_shows_is_what_the_board_holds(untouched: Any, small: Board) -> None:
@@ -238,17 +195,6 @@ def test_every_model_is_on_the_yardsticks_curve(untouched: Any, small: Board) ->
     assert "Gemstones" in page.inner_text("#cost-note")
 
 
-def test_a_board_without_scores_has_no_empty_plot(open_page: OpenPage, small: Board) -> None:
-    rows = [row.model_copy(update={"scores": []}) for row in small.rows]
-    page = open_page(small.model_copy(update={"rows": rows}))
-    drawn(page, "phase")
-    names = page.evaluate("document.getElementById('phase-plot').data.map((t) => t.name)")
-    assert names and not any("score" in name for name in names)
-    page.locator("#shape-note").scroll_into_view_if_needed()
-    until(lambda: page.inner_text("#shape-note") == "No model of this board has a score.")
-    assert page.locator("#shape-plot").is_hidden()
-
-
 def test_details_say_where_each_number_is_from(open_page: OpenPage, small: Board) -> None:
     page = open_page(small)
     row = small.rows[11]
@@ -332,35 +278,6 @@ def test_axe_finds_no_fault(open_page: OpenPage, small: Board, width: int, schem
         page.get_by_label("What is Params?").click()
     found = axe.Axe().run(page).response["violations"]
     assert not [(one["id"], [node["html"][:200] for node in one["nodes"]][:3]) for one in found]
-
-
-def test_a_phone_shows_a_card_for_each_model(open_page: OpenPage, real: Board) -> None:
-    page = open_page(real, width=390)
-    page.locator("button.more").first.click()
-    drawn(page, "shape")
-    assert page.evaluate("document.documentElement.scrollWidth") <= 390
-    point = page.locator("#shape-plot .point").first
-    page.locator("#shape-plot").scroll_into_view_if_needed()
-    box = point.bounding_box()
-    page.touchscreen.tap(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
-    page.wait_for_selector("#shape-plot .hoverlayer text")
-    named = page.locator("#shape-plot .hoverlayer text").first.text_content()
-    assert any(named.startswith(row.model) for row in real.rows), "a tap on a point names its model"
-    page.select_option("#sort", "-params")
-    sizes = {row.model: row.params_total or 0 for row in real.rows}
-    until(lambda: sizes[models(page)[0]] == max(sizes.values()))
-    card = page.locator(ROWS).first
-    labels = card.locator("td:visible").evaluate_all("(cells) => cells.map((cell) => cell.dataset.label)")
-    assert "Params" in labels and "Layers × width" in labels
-    assert not any(cell.inner_text().strip() == "–" for cell in card.locator("td:visible").all())
-
-
-def test_a_narrow_window_says_that_the_table_goes_on(open_page: OpenPage, real: Board) -> None:
-    page = open_page(real, width=800)
-    box = page.locator("#table-scroll")
-    page.wait_for_selector("#table-scroll.more")
-    box.evaluate("(box) => { box.scrollLeft = box.scrollWidth }")
-    page.wait_for_selector("#table-scroll:not(.more)")
 
 
 def test_the_address_keeps_what_was_chosen(open_page: OpenPage, small: Board) -> None:

@@ -102,6 +102,35 @@ def test_datasets_and_the_hub_read_the_folder(board: Board, tmp_path: Path) -> N
     assert loaded["model"][:] == [row.model for row in board.rows]
 
 
+def test_the_card_is_for_people(board: Board) -> None:
+    """Cost and what is measured have columns, what no model has none; numbers as people write them, whole sentences."""
+    text = dataset_card(board).replace("\\", "")
+    lines = [
+        line.split(" | ")
+        for line in text.partition("## Models")[2].partition("##")[0].splitlines()
+        if line.startswith("| ")
+    ]
+    head = lines[0]
+    assert head[:5] == ["| model", "shape", "params", "R_D/W", "cost"] and "AOFE-ratio" in head
+    cells = {line[0]: dict(zip(head, line, strict=True)) for line in lines[2:]}
+    row = next(row for row in board.rows if row.model == "builtin:bytes-1m")
+    assert row.shape_cost is not None and row.measured is not None
+    assert cells["| builtin:bytes-1m"]["params"] == "976k" and cells["| Qwen/Qwen2.5-7B"]["params"] == "7.62B"
+    assert cells["| builtin:bytes-1m"]["cost"].startswith(f"{100 * row.shape_cost:.2f} % [")
+    assert cells["| builtin:bytes-1m"]["AOFE-ratio"] == f"{row.measured.sites[0].aofe_ratio:.3f}"
+    about = text.partition("# ")[2].split("\n\n")[1]
+    assert about.endswith(".") and not any(sentence[:1].islower() for sentence in about.split(". "))
+    assert "windows" not in about
+    bare = [row.model_copy(update={"scores": [], "measured": None}) for row in board.rows]
+    plain = dataset_card(board.model_copy(update={"rows": bare, "evidence": []}))
+    (line,) = (line for line in plain.splitlines() if line.startswith("| model"))
+    assert line == "| model | shape | params | R\\_D/W | cost | placement |"
+    shown = [line.split(" | ")[0] for line in plain.splitlines() if line.startswith("| ")][2:]
+    costs = {row.model: row.shape_cost for row in bare}
+    ordered = sorted(costs, key=lambda name: math.inf if costs[name] is None else costs[name])  # type: ignore[arg-type, return-value]
+    assert [name.replace("\\", "").removeprefix("| ") for name in shown] == ordered
+
+
 def test_markup_in_names_is_text_in_the_card(board: Board) -> None:
     hostile = BoardRow(model="<script>|[x](javascript:y)", revision=None, group="g", source="none", failure="*b*")
     text = dataset_card(board.model_copy(update={"rows": [hostile], "title": "# <b>"}))

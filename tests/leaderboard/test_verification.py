@@ -67,7 +67,7 @@ def test_each_thing_that_was_changed_is_said(folder: Path, program: Program) -> 
     (folder / "README.md").unlink()
     found = verify(folder)
     assert any(line.startswith("Qwen/Qwen2.5-7B: r_dw is 0.05, and should be 0.0078") for line in found)
-    assert any(line.startswith("Qwen/Qwen2.5-7B: scores is ") for line in found)
+    assert any(line.startswith("Qwen/Qwen2.5-7B: scores[0].value is 0.9, and should be 0.") for line in found)
     assert "README.md is missing; run shape-audit leaderboard render" in found
     assert any(line.startswith("table.csv is not what board.json gives") for line in found)
     done = program("leaderboard", "verify", folder, "-f", "json")
@@ -96,8 +96,32 @@ def test_records_edited_by_hand_are_flagged_though_their_hash_was_mended(folder:
     profile = record.interaction.model_copy(update={"sites": [site, *record.interaction.sites[1:]]})
     path.write_text(sealed(record.model_copy(update={"interaction": profile})).model_dump_json(by_alias=True))
     found = verify(folder)
-    assert any("builtin:bytes-1m: measured is " in line for line in found), found
+    old, new = (one.interaction.sites[0].aofe_ratio for one in (record, read_record(path)) if one.interaction)
+    assert new == 0.5 and f"builtin:bytes-1m: measured.sites[0].aofe_ratio is {old}, and should be 0.5" in found
     assert any("builtin:bytes-1m: record_sha256 is " in line for line in found)
+
+
+def test_many_changes_in_one_place_are_counted(folder: Path) -> None:
+    board = json.loads((folder / "board.json").read_text())
+    row = next(row for row in board["rows"] if row["model"] == "builtin:bytes-1m")
+    for site in row["measured"]["sites"]:
+        site["trace"] = 1.0
+    (folder / "board.json").write_text(json.dumps(board))
+    found = [line for line in verify(folder) if "measured" in line]
+    places = [f"builtin:bytes-1m: measured.sites[{number}].trace is 1.0, and should be " for number in range(3)]
+    assert [line.startswith(place) for line, place in zip(found, places, strict=False)] == [True] * 3
+    assert found[3:] == [f"builtin:bytes-1m: {len(row['measured']['sites']) - 3} more values of measured differ"]
+
+
+def test_what_a_reader_would_look_for_in_vain_is_said(tmp_path: Path, program: Program) -> None:
+    """That there are no figures, and no intervals: when the board is built, and when it is rendered."""
+    (tmp_path / "m.toml").write_text('[[models]]\nnames = ["builtin:bytes-1m"]\n[measure]\nwindows = 4\nseq_len = 32\n')
+    few = "shape-audit: 1 model was measured on 4 windows: no intervals, which need 6\n"
+    built = program("leaderboard", "build", "m.toml", "--measure")
+    assert built.returncode == 0 and few in built.stderr
+    done = program("leaderboard", "render")
+    assert done.returncode == 0 and few in done.stderr and "figures" not in done.stdout
+    assert "no figures: too few models of this board have a score by lm-eval:leaderboard_mmlu_pro" in done.stderr
 
 
 def invented(folder: Path, **numbers: object) -> AuditRecord:

@@ -11,8 +11,18 @@ from rich.console import Console, RenderableType
 import shape_audit
 from shape_audit.interval import derive_interval
 from shape_audit.records import AuditRecord, Interval
-from shape_audit.reports import as_json, audit_markdown, audit_text, comparison_text, interval_markdown, interval_text
-from shape_audit.shape import place
+from shape_audit.reports import (
+    as_json,
+    audit_markdown,
+    audit_text,
+    comparison_text,
+    cost_percent,
+    headline,
+    interval_markdown,
+    interval_text,
+)
+from shape_audit.shape import known_models, place
+from shape_audit.yardsticks import shape_costs, shipped_yardstick
 
 
 def words(content: RenderableType) -> str:
@@ -48,8 +58,11 @@ def test_the_verdict_comes_first_and_in_words(measured: AuditRecord) -> None:
     text = words(audit_text(measured))
     assert measured.shape_cost is not None and measured.shape_cost[0].loss_excess_ci is not None
     low, high = (f"{100 * end:.2f}" for end in measured.shape_cost[0].loss_excess_ci)
-    assert f"this shape costs 0.73 % [{low}, {high}] of loss against the best of its size at equal tokens" in text
-    assert "(extrapolated: its size lies beyond them)" in text
+    assert (
+        f"this shape costs 0.73 % [{low}, {high}] of loss against the best shape at equal non-embedding parameters "
+        in text
+    )
+    assert "(extrapolated: those models do not reach its size)" in text
     assert "▶ tiny-llama is above the efficient interaction interval: deep for its width, [0.0204, 0.0645]" in text
     assert "At this width, 1 layer would be inside." in text
     used, ratio = text.index("of 24 directions) "), text.index("The AOFE-ratio, the paper's quantity, is ")
@@ -57,6 +70,56 @@ def test_the_verdict_comes_first_and_in_words(measured: AuditRecord) -> None:
     assert "where a random basis has" in text and "alone it is not a property of the function" in text
     assert "bits per byte" in text
     assert "of the 184 base models in the shipped table 160 lie below it" in text
+
+
+def shaped(record: AuditRecord, depth: int, width: int, params: tuple[int, int], **model: str) -> AuditRecord:
+    """The record of another shape, with total and non-embedding parameters, as `audit --yardstick gemstones,morph`."""
+    total, non_embedding = params
+    sizes = {"num_hidden_layers": depth, "hidden_size": width, "r_dw": depth / width}
+    counts = {"params_total": total, "params_non_embedding": non_embedding}
+    shape = record.shape.model_copy(update=sizes | counts)
+    known = known_models().get(model.get("repo_id", ""))
+    tokens = known.train_tokens if known else None
+    costs = [c for name in ("gemstones", "morph") for c in shape_costs(shipped_yardstick(name), shape, tokens=tokens)]
+    identity = record.model.model_copy(update=model)
+    return record.model_copy(update={"shape": shape, "shape_cost": costs, "model": identity})
+
+
+def test_a_cost_names_its_basis_and_the_other_where_that_is_larger(shape_only: AuditRecord) -> None:
+    """A wide model with a large vocabulary costs more of a total budget than of the blocks' alone."""
+    wide = shaped(shape_only, 6, 2048, (500_000_000, 237_000_000))
+    assert wide.shape_cost is not None
+    non_embedding, total = wide.shape_cost[0], wide.shape_cost[2]
+    assert (total.basis, total.price) == ("total", "tokens")
+    assert total.loss_excess_ci and non_embedding.loss_excess_ci
+    assert total.loss_excess_ci[0] > non_embedding.loss_excess_ci[1]
+    text = words(audit_text(wide))
+    low, high = (f"{100 * end:.1f}" for end in total.loss_excess_ci)
+    assert (
+        f"non-embedding parameters and tokens ({100 * total.loss_excess:.1f} % [{low}, {high}] at equal total" in text
+    )
+    deep = shaped(shape_only, 46, 896, (500_000_000, 385_000_000))
+    assert "parameters and tokens, about what" in headline(deep) and "at equal total" not in headline(deep)
+
+
+def test_what_is_extrapolated_in_tokens_says_from_how_many(shape_only: AuditRecord) -> None:
+    known = {"repo_id": "Qwen/Qwen2.5-0.5B", "source": "hub"}
+    line = headline(shaped(shape_only, 24, 896, (494_032_768, 357_898_112), **known))
+    assert line.endswith("those models do not reach its 18.0T training tokens, where they saw at most 350B).")
+
+
+def test_models_side_by_side_say_what_each_report_says(shape_only: AuditRecord, measured: AuditRecord) -> None:
+    """All yardsticks, the costs that stand in place of what was not measured, and a mark on what is extrapolated."""
+    wide, usual = (shaped(shape_only, depth, 2048, (1_300_000_000, 1_000_000_000)) for depth in (6, 24))
+    text = drawn(comparison_text([wide, usual]))
+    head = next(line for line in text.splitlines() if line.startswith("model"))
+    assert head.split() == ["model", "shape", "R_D/W", "gemstones", "equal", "time", "equal", "total", "morph"]
+    costs = [f"{cost_percent(cost.loss_excess)}{' *' if cost.extrapolates else ''}" for cost in wide.shape_cost or ()]
+    row = next(line for line in text.splitlines() if "6 × 2,048" in line)
+    assert [" ".join(cell.split()) for cell in row.split("  ") if "%" in cell] == [costs[i] for i in (0, 1, 2, 4)]
+    assert " *" in costs[0] and "*: extrapolated" in text
+    one = next(line for line in drawn(comparison_text([measured, usual])).splitlines() if line.startswith("model"))
+    assert one.split()[-4:] == ["used", "alignment", "AOFE-ratio", "bits/byte"] and "time" not in one
 
 
 def test_a_shape_that_config_and_tensors_disagree_about_is_said_to_be_in_doubt_first(

@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 import shape_audit
 from shape_audit.errors import IncompleteError, ShapeAuditError, UsageError
 from shape_audit.interval import shipped_interval
-from shape_audit.records import Interval, ShapeSuggestion
+from shape_audit.records import Interval, ShapeSuggestion, SuggestedShape
 from shape_audit.shape import (
     LARGE_TILE,
     TILE,
@@ -55,15 +55,20 @@ def keeps_its_promises(suggestion: ShapeSuggestion) -> None:
         assert suggested.config["model_type"] == family.model_type and shape.num_hidden_layers in values
     widths = [suggested.shape.hidden_size for suggested in suggestion.shapes]
     assert len(set(widths)) == len(widths)
-    order = [
-        (
-            round(1000 * one.costs[0].loss_excess),
-            len(unsplit(one.shape.num_attention_heads or 0)) + (one.shape.hidden_size % LARGE_TILE > 0),
-            abs(one.miss),
-        )
-        for one in suggestion.shapes
+    if len(suggestion.shapes) == suggestion.found:
+        assert in_order(suggestion.shapes, 0) and min(one.training_time for one in suggestion.shapes) == 1
+
+
+def in_order(shapes: list[SuggestedShape], price: int) -> bool:
+    """Whether those whose interval meets the lowest cost's come first, fastest first, and the others by cost."""
+    costs = [one.costs[price] for one in shapes]
+    low, high = min(costs, key=lambda cost: cost.loss_excess).loss_excess_ci or (0, 0)
+    keys = [
+        (False, one.training_time) if low <= ends[1] and ends[0] <= high else (True, cost.loss_excess)
+        for one, cost in zip(shapes, costs, strict=True)
+        for ends in [cost.loss_excess_ci or (0, 0)]
     ]
-    assert order == sorted(order)
+    return keys == sorted(keys)
 
 
 @pytest.mark.parametrize("family", families())
@@ -90,7 +95,7 @@ def test_a_suggestion_or_a_line_that_says_what_would_do(
     interval = Interval(name="own", low=ends[0], high=ends[0] * ends[1], source="test") if ends else None
     asked = {
         "family": family, "vocab_size": vocab_size, "head_dim": head_dim, "interval": interval, "tied": tied,
-        "non_embedding": non_embedding,
+        "non_embedding": non_embedding, "top": 1000,
     }  # fmt: skip
     try:
         keeps_its_promises(suggest(params, **asked))  # type: ignore[arg-type]
@@ -154,17 +159,35 @@ def test_real_shapes_are_found_again() -> None:
 
 
 def test_shapes_are_ordered_by_what_they_cost() -> None:
-    """In steps of .1 %; at equal training time shallower ones come first; decoding asks for the fewest blocks."""
+    """At equal training time shallower ones come first; decoding asks for the fewest blocks."""
     found = {goal: suggest("1.2B", goal=goal, top=1000) for goal in ("tokens", "training-time", "decoding")}
     for number, goal in enumerate(("tokens", "training-time")):
         costs = [one.costs[number] for one in found[goal].shapes]
         assert {(cost.basis, cost.price) for cost in costs} == {("total", goal)}
-        assert [round(1000 * cost.loss_excess) for cost in costs] == sorted(round(1000 * c.loss_excess) for c in costs)
+        assert in_order(found[goal].shapes, number)
     layers = [one.shape.num_hidden_layers for one in found["decoding"].shapes]
     assert layers == sorted(layers)
     assert found["training-time"].shapes[0].shape.r_dw < found["tokens"].shapes[0].shape.r_dw
     with pytest.raises(UsageError, match="--for must be one of tokens, training-time, decoding"):
         suggest("1.2B", goal="speed")  # type: ignore[arg-type]
+
+
+def test_costs_that_cannot_be_told_apart_are_ties() -> None:
+    """Of these the fastest to train comes first, though another's cost is lower."""
+    found = suggest("1.2B", top=1000)
+    first, lowest = found.shapes[0], min(found.shapes, key=lambda one: one.costs[0].loss_excess)
+    assert first.training_time < lowest.training_time and first.costs[0].loss_excess > lowest.costs[0].loss_excess
+    ends = lowest.costs[0].loss_excess_ci
+    assert ends is not None
+    tied = [one for one in found.shapes if one.costs[0].loss_excess_ci and one.costs[0].loss_excess_ci[0] <= ends[1]]
+    assert f"the costs of the first {len(tied)} cannot be told apart" in found.ranking
+    assert "apart" not in suggest("1.2B", goal="decoding").ranking
+
+
+def test_times_are_over_the_fastest_of_all_shapes_found() -> None:
+    few, all_found = (suggest("0.5B", top=top).shapes for top in (2, 1000))
+    assert [one.training_time for one in few] == [one.training_time for one in all_found[:2]]
+    assert min(one.training_time for one in few) > 1 == min(one.training_time for one in all_found)
 
 
 def test_the_front_of_loss_against_time() -> None:
@@ -190,7 +213,9 @@ def test_reference_points_and_words() -> None:
     assert all(known_models()[model.repo_id].is_base for model in found.nearest_in_params + found.nearest_in_shape)
     shapes = [(model.num_hidden_layers, model.hidden_size) for model in found.nearest_in_shape]
     assert len(set(shapes)) == len(shapes)
-    assert "in loss at equal training tokens" in found.ranking and "one run per shape" in found.caveat
+    assert (
+        "by loss at equal total parameters and training tokens" in found.ranking and "one run per shape" in found.caveat
+    )
     own = suggest("1.2B", interval=Interval(name="own", low=0.01, high=0.02, source="mine"))
     assert own.caveat == "the interval comes from mine"
     assert all(0.01 <= one.shape.r_dw <= 0.02 for one in own.shapes)

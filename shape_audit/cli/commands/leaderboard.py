@@ -28,6 +28,7 @@ from shape_audit.leaderboard import (
     remeasure,
     render,
     verify,
+    without_intervals,
 )
 from shape_audit.models import give_back_freed_memory
 from shape_audit.parallel import processes_of_run
@@ -87,6 +88,7 @@ def build(
     emit(_built(board), None)
     where = place_of(folder)
     note(f"board: {where}; next: shape-audit leaderboard render {where}")
+    _note_few_windows(board)
     for note_on_record in board.notes:
         note(f"shape-audit: {note_on_record}")
     # the other shares are other jobs': what has not been tried yet is no failure of this one
@@ -109,10 +111,22 @@ def _built(board: Board) -> str:
 
 @command("folder")
 def render_board(folder: Folder = FOLDER) -> int:
-    """Write table.parquet, table.csv, a dataset card, figures, and one index.html that needs no network."""
-    for path in render(read_board(folder), folder):
+    """Write table.parquet, table.csv, a dataset card, and one index.html that needs no network.
+
+    Figures are drawn where models have scores to hold against their shape.
+    """
+    board = read_board(folder)
+    for path in render(board, folder):
         emit(f"{path}\n", None)
+    if not board.evidence:
+        note(f"shape-audit: no figures: too few models of this board have a score by {board.protocols[0]}")
+    _note_few_windows(board)
     return ExitCode.CLEAN
+
+
+def _note_few_windows(board: Board) -> None:
+    if few := without_intervals(board.rows):
+        note(f"shape-audit: {few}")
 
 
 @command("folder")

@@ -9,6 +9,7 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+from shape_audit.leaderboard.build.few_windows import window_words
 from shape_audit.records import BoardMeasurement, BoardRow, SiteInteraction
 
 EMBEDDING = "embedding"
@@ -58,13 +59,14 @@ def largest_comparable_set(rows: Sequence[BoardRow]) -> ComparableSet:
         return ComparableSet(None, frozenset(), "", nowhere)
     counts = Counter(settings.values())
     chosen = min(counts, key=lambda setting: (-counts[setting], setting))
-    members = frozenset(number for number, setting in settings.items() if setting == chosen)
-    others = tuple(
-        f"{counts[setting]} measured by {_words(setting)}" for setting in sorted(counts) if setting != chosen
-    )
-    return ComparableSet(chosen, members, _words(chosen), others + nowhere)
+    members = {one: [number for number, setting in settings.items() if setting == one] for one in counts}
+    words = {
+        one: _words(one, [measured.windows for n in members[one] if (measured := rows[n].measured)]) for one in counts
+    }
+    others = tuple(f"{counts[one]} measured by {words[one]}" for one in sorted(counts) if one != chosen)
+    return ComparableSet(chosen, frozenset(members[chosen]), words[chosen], others + nowhere)
 
 
-def _words(setting: Setting) -> str:
+def _words(setting: Setting, windows: Sequence[int]) -> str:
     protocol, seq_len, text_sha256 = setting
-    return f"{protocol} in windows of {seq_len} tokens of text {text_sha256[:8]}"
+    return f"{protocol} in {window_words(windows)} of {seq_len} tokens of text {text_sha256[:8]}"

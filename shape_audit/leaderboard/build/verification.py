@@ -7,6 +7,7 @@ import random
 from collections import Counter
 from collections.abc import Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 from shape_audit.auditing import AuditOptions, Progress, audit
 from shape_audit.errors import CorruptFileError, IncompleteError, ShapeAuditError
@@ -24,6 +25,8 @@ ROUNDING = 1e-3
 intervals: those are about other text, and whoever invents a number can invent a wide one."""
 SLACK = 0.1
 """By which the correction of its bias may take an AOFE-ratio out of 0 to 1 that is not flagged as noise."""
+NAMED = 3
+"""Differing values that are named for each field of a row."""
 NUMBERS = ("aofe_ratio", "aofe_ratio_plugin", "aofe_normalized", "mean_cos2", "trace")
 
 
@@ -96,13 +99,28 @@ def _differences(board: Board, again: Board) -> Iterator[str]:
     for model in sorted(rows.keys() & rows_again.keys()):
         kept, expected = rows[model].model_dump(), rows_again[model].model_dump()
         for name in kept:
-            if kept[name] != expected[name]:
-                yield f"{model}: {name} is {_short(kept[name])}, and should be {_short(expected[name])}"
+            changed = [*_changes(name, kept[name], expected[name])]
+            for place, was, now in changed[:NAMED]:
+                yield f"{model}: {place} is {_short(was)}, and should be {_short(now)}"
+            if len(changed) > NAMED:
+                yield f"{model}: {len(changed) - NAMED} more values of {name} differ"
     if [row.model for row in board.rows] != [row.model for row in again.rows] and rows.keys() == rows_again.keys():
         yield "the rows do not stand in the manifest's order"
     for name in ("title", "interval", "caveat", "protocols", "order", "evidence", "notes"):
         if getattr(board, name) != getattr(again, name):
             yield f"{name}: not what the records give"
+
+
+def _changes(place: str, kept: Any, expected: Any) -> Iterator[tuple[str, Any, Any]]:
+    """Where two values differ, as deep as they are built alike (`measured.sites[0].aofe_ratio`), and both of them."""
+    if isinstance(kept, dict) and isinstance(expected, dict) and kept.keys() == expected.keys():
+        for key in kept:
+            yield from _changes(f"{place}.{key}", kept[key], expected[key])
+    elif isinstance(kept, list) and isinstance(expected, list) and len(kept) == len(expected):
+        for number, pair in enumerate(zip(kept, expected, strict=True)):
+            yield from _changes(f"{place}[{number}]", *pair)
+    elif kept != expected:
+        yield place, kept, expected
 
 
 def remeasure(

@@ -16,7 +16,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from shape_audit.leaderboard.build.comparable import ComparableSet, embedding_site, largest_comparable_set
+from shape_audit.leaderboard.build.few_windows import has_intervals, window_words
 from shape_audit.leaderboard.page.plots import plots
+from shape_audit.leaderboard.page.shown_order import shown_order
 from shape_audit.records import Board, BoardMeasurement, BoardRow, ScoreRecord
 from shape_audit.scores import CHOICE_0SHOT, FLOOR, LM_EVAL_COT, LM_EVAL_LETTERS, LM_EVAL_LETTERS_CHAT, OFFICIAL_COT
 
@@ -61,21 +63,12 @@ def page_data(board: Board) -> Json:
     for number in range(len(board.protocols)):
         _mark_the_best(rows, number)
     return {
-        "columns": column_words(),
+        "columns": _column_words_of(board),
         "details": DETAILS,
         "interval": [board.interval.low, board.interval.high],
-        "order": board.order,
+        "order": shown_order(board),
         "plots": plots(board, comparable),
-        "protocols": [
-            {
-                "id": name,
-                "label": protocol_label(name),
-                "has_size": any(
-                    score.get("p") == number and "size" in score for row in rows for score in row["scores"]
-                ),
-            }
-            for number, name in enumerate(board.protocols)
-        ],
+        "protocols": [{"id": name, "label": protocol_label(name)} for name in board.protocols],
         "rows": rows,
     }
 
@@ -85,6 +78,14 @@ def column_words() -> Mapping[str, Mapping[str, str]]:
     """Name -> title, what stands under it, and what it means, of every column that the page may have."""
     words: Mapping[str, Mapping[str, str]] = json.loads(COLUMN_WORDS.read_text(encoding="utf-8"))
     return words
+
+
+def _column_words_of(board: Board) -> Mapping[str, Mapping[str, str]]:
+    """The same, without a word of intervals under what has none."""
+    if has_intervals(board.rows):
+        return column_words()
+    bare = {name: {**words, "note": words["bare"]} for name, words in column_words().items() if "bare" in words}
+    return {**column_words(), **bare}
 
 
 def _mark_the_best(rows: list[Json], protocol: int) -> None:
@@ -208,7 +209,8 @@ def _measured(measured: BoardMeasurement, layers: int | None, is_comparable: boo
         "ratio": site.aofe_ratio if site else None,
         "ratio_ci": site.aofe_ratio_ci if site else None,
         "used": site.share_of_width if site else None,
-        "setting": f"{measured.protocol_hash[:8]}, {measured.dataset}, windows of {measured.seq_len} tokens",
+        "setting": f"{measured.protocol_hash[:8]}, {measured.dataset}, {window_words([measured.windows])} of "
+        f"{measured.seq_len} tokens",
     }
 
 

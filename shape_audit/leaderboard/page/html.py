@@ -15,9 +15,17 @@ from string import Template
 from typing import Any
 
 from shape_audit.escaping import all_visible, html
+from shape_audit.leaderboard.build.few_windows import has_intervals
 from shape_audit.leaderboard.page.data import page_data
 from shape_audit.leaderboard.page.libraries import PLOTS, TABLE, TABLE_STYLE, credits, library
-from shape_audit.leaderboard.page.prose import evidence_html, filters_html, interval_html, provenance_html, verdict_html
+from shape_audit.leaderboard.page.prose import (
+    evidence_html,
+    few_windows_html,
+    filters_html,
+    interval_html,
+    provenance_html,
+    verdict_html,
+)
 from shape_audit.records import Board
 
 DATA = Path(__file__).resolve().parents[2] / "data"
@@ -38,6 +46,7 @@ def page_html(board: Board) -> str:
         data=_json(all_visible(page_data(board))),
         datatables="</script>\n<script>".join(tables),
         evidence=evidence_html(board),
+        few_windows=few_windows_html(board),
         filters=filters_html(board),
         glue=glue,
         interval=interval_html(board),
@@ -46,6 +55,7 @@ def page_html(board: Board) -> str:
         provenance=provenance_html(board),
         title=html(board.title),
         verdict=verdict_html(board),
+        with_interval=" with its 95 % interval" if has_intervals(board.rows) else "",
     )
 
 

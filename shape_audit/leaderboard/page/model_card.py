@@ -7,12 +7,14 @@ from typing import TypeVar
 
 from shape_audit.errors import IncompleteError
 from shape_audit.escaping import on_a_line
+from shape_audit.interaction import MIN_WINDOWS
 from shape_audit.records import BoardMeasurement, BoardRow, Interval, ScoreRecord, SiteInteraction
 from shape_audit.reports import (
     SIDE_WORDS,
     Table,
     count,
     escaped,
+    excess_with_interval,
     half_width,
     interval_ends,
     markdown_table,
@@ -20,6 +22,7 @@ from shape_audit.reports import (
     scores_markdown,
     significant,
 )
+from shape_audit.yardsticks import DEFAULT_YARDSTICK, shipped_yardstick
 
 SHOWN_SITES = 5
 """A card is no report: the first site, the last, and some between."""
@@ -101,12 +104,18 @@ def _details(score: ScoreRecord) -> dict[str, str | int | float]:
 
 
 def _placement(row: BoardRow, interval: Interval, caveat: str) -> str:
-    where = f"**{escaped(f'{row.model} is {SIDE_WORDS[row.side]}')}.** " if row.side is not None else ""
-    facts = (
-        f"{count(row.num_hidden_layers)} layers on a width of {count(row.hidden_size)}: R_D/W = {row.r_dw:.4f}, "
-        f"interval {interval_ends(interval.low, interval.high)} ({interval.name}). A coordinate, not a grade: {caveat}."
-    )
-    return where + escaped(facts)
+    parts = []
+    if row.shape_cost is not None:
+        cost = f"The shape of {row.model} costs {excess_with_interval(row.shape_cost, row.shape_cost_ci)} of loss"
+        by = shipped_yardstick(DEFAULT_YARDSTICK).description
+        against = f"against the best shape at equal non-embedding parameters and tokens, by {by}."
+        parts.append(f"**{escaped(cost)}** {escaped(against)}")
+    shape = f"{count(row.num_hidden_layers)} layers on a width of {count(row.hidden_size)}, R_D/W {row.r_dw:.4f}"
+    shape = f"{'It' if parts else row.model} has {shape}"
+    if row.side is not None:
+        ends = f"{interval_ends(interval.low, interval.high)} ({interval.name})"
+        shape += f", and is {SIDE_WORDS[row.side]}, {ends}. A coordinate, not a grade: {caveat}"
+    return " ".join([*parts, escaped(f"{shape}.")])
 
 
 def _shape_table(row: BoardRow) -> Table:
@@ -167,9 +176,13 @@ def _how_measured(measured: BoardMeasurement) -> str:
         loss = (
             f" The model predicts it at {_with_error(measured.bits_per_byte, measured.bits_per_byte_ci)} bits per byte."
         )
+    has_errors = measured.windows >= MIN_WINDOWS
+    errors = (
+        "± is half of a 95 % interval" if has_errors else f"there are no intervals, which need {MIN_WINDOWS} windows"
+    )
     return (
         f"Protocol {measured.protocol}, {measured.windows} windows of {measured.seq_len} tokens of {measured.dataset} "
-        f"(text sha256 {measured.text_sha256[:12]}); ± is half of a 95 % interval.{loss} Numbers of another text or "
+        f"(text sha256 {measured.text_sha256[:12]}); {errors}.{loss} Numbers of another text or "
         "another window length cannot be compared with these. Alignment is 0 where channels are as those of any basis "
         "and 1 where each acts alone; the AOFE-ratio alone is not a property of the function."
     )

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from typing import Any
 
 from shape_audit.leaderboard.build.comparable import ComparableSet, embedding_site
+from shape_audit.leaderboard.build.few_windows import has_intervals
 from shape_audit.records import Board, BoardRow
 from shape_audit.scores import FLOOR
 from shape_audit.yardsticks import DEFAULT_YARDSTICK, law_cost, shipped_yardstick
@@ -79,7 +80,8 @@ def _phase_note(rows: Sequence[BoardRow], comparable: ComparableSet) -> str:
     unplaced = len(comparable.rows) - shown
     left_out = [*comparable.left_out, *([f"{unplaced} without a value"] if unplaced else [])]
     others = f" Left out: {'; '.join(left_out)}." if left_out else ""
-    return f"{shown} models measured by {comparable.measured_as}; bars are 95 % intervals.{others}"
+    bars = "; bars are 95 % intervals" if has_intervals([rows[number] for number in comparable.rows]) else ""
+    return f"{shown} models measured by {comparable.measured_as}{bars}.{others}"
 
 
 def _coordinates(row: BoardRow) -> tuple[float | None, float | None]:

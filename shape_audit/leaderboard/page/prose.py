@@ -6,7 +6,9 @@ from collections import Counter
 
 from shape_audit.escaping import html
 from shape_audit.leaderboard.build.comparable import largest_comparable_set
+from shape_audit.leaderboard.build.few_windows import without_intervals
 from shape_audit.leaderboard.page.data import link_of, protocol_label
+from shape_audit.leaderboard.page.shown_order import has_scores
 from shape_audit.records import Board, Interval, LinkEvidence
 
 _CLAIMS = {"loss": "Loss at equal size", "benchmarks": "Benchmarks at equal size"}
@@ -20,6 +22,12 @@ def interval_html(board: Board) -> str:
         f"<strong>{_ends(interval)}</strong> ({html(interval.name)}). "
         f"A placement is a coordinate, not a grade: {html(board.caveat)}."
     )
+
+
+def few_windows_html(board: Board) -> str:
+    """A word above the table on numbers that have no intervals."""
+    words = without_intervals(board.rows)
+    return f'<p class="verdict">{html(words)}.</p>' if words else ""
 
 
 def verdict_html(board: Board) -> str:
@@ -85,21 +93,25 @@ def filters_html(board: Board) -> str:
     """Options of the selects that the script filters the table by."""
     families = sorted({row.family for row in board.rows if row.family})
     groups = sorted({row.group for row in board.rows})
-    protocols = [(str(number), protocol_label(name)) for number, name in enumerate(board.protocols)]
+    protocols = [
+        (str(number), protocol_label(name)) for number, name in enumerate(board.protocols) if has_scores(board, name)
+    ]
     sides = [*SIDES, *([("failed", "✕ not audited")] if any(row.failure for row in board.rows) else [])]
+    licenses = sorted({row.license for row in board.rows if row.license}, key=str.casefold)
     selects = [
+        _select("group", "Listed under", "all", [(name, name) for name in groups if len(groups) > 1]),
         _select("family", "Family", "all families", [(name, name) for name in families]),
         _select("side", "Placement", "any placement", sides),
         _select("protocol", "Scored under", "any protocol or none", protocols),
+        _select("license", "Licence", "any licence", [(name, name) for name in licenses]),
     ]
-    if licenses := sorted({row.license for row in board.rows if row.license}, key=str.casefold):
-        selects.append(_select("license", "Licence", "any licence", [(name, name) for name in licenses]))
-    if len(groups) > 1:
-        selects.insert(0, _select("group", "Listed under", "all", [(name, name) for name in groups]))
-    return "\n".join(selects)
+    return "\n".join(filter(None, selects))
 
 
 def _select(name: str, label: str, everything: str, options: list[tuple[str, str]]) -> str:
+    """Nothing where there is nothing to choose."""
+    if not options:
+        return ""
     inner = "".join(f'<option value="{html(value)}">{html(text)}</option>' for value, text in options)
     return f'<label>{label}<select id="filter-{name}"><option value="">{everything}</option>{inner}</select></label>'
 
