@@ -114,13 +114,14 @@ def _side_by_side(known: Numbered) -> Table:
 def _facts(records: Sequence[AuditRecord]) -> list[tuple[str, list[str]]]:
     shapes = [record.shape for record in records]
     serving = [record.serving for record in records]
+    held = next((f"{cost.basis} parameters" for cost in map(_first, records) if cost), "parameters")
     return [
         ("parameters", [count(shape.params_total) for shape in shapes]),
         ("non-embedding", [of_total(shape.params_non_embedding, shape.params_total) for shape in shapes]),
         ("layers × width", [f"{count(shape.num_hidden_layers)} × {count(shape.hidden_size)}" for shape in shapes]),
         ("R_D/W", [f"{shape.r_dw:.4f}" for shape in shapes]),
-        ("cost at equal tokens", [_priced(record, "tokens") for record in records]),
-        ("cost at equal training time", [_priced(record, "training-time") for record in records]),
+        (f"cost at equal {held} and tokens", [_priced(record, "tokens") for record in records]),
+        (f"cost at equal {held} and training time", [_priced(record, "training-time") for record in records]),
         ("best R_D/W", [f"{cost.best_r_dw:.4f}" if cost else "–" for cost in map(_first, records)]),
         ("KV cache per token", [byte_size(one.kv_cache_bytes_per_token or 0) if one else "–" for one in serving]),
         ("FLOPs per token", [rounded_count(one.forward_flops_per_token) if one else "–" for one in serving]),

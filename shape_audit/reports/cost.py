@@ -114,7 +114,8 @@ def serving_sentence(serving: Serving) -> str:
         beyond = serving.kv_cache_bytes_per_token_beyond_windows
         if beyond is not None and beyond != serving.kv_cache_bytes_per_token:
             cache += f", {byte_size(beyond)} once its sliding windows are full"
+    blocks = f"{serving.sequential_blocks} block{'s' if serving.sequential_blocks != 1 else ''}"
     return (
         f"Serving: {cache}; {rounded_count(serving.forward_flops_per_token)} floating-point operations per token, plus "
-        f"attention, which grows with the context; {serving.sequential_blocks} blocks in sequence."
+        f"attention, which grows with the context; {blocks} in sequence."
     )
