@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from functools import cache
 
 PACKAGES = ("torch", "transformers")
 
 Versions = Mapping[str, str | None]
 
 
-def versions_here() -> dict[str, str | None]:
+@cache
+def versions_here() -> Versions:
     """Of shape-audit and what it computes with; None for what is not installed.
 
     Without what a build adds after a plus sign: the driver's torch may be for CPUs, a worker's for CUDA.

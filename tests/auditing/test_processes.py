@@ -82,22 +82,38 @@ def test_every_number_is_that_of_one_process(processes: int, jobs: list[dict[str
                 assert found[place] == pytest.approx(value, rel=close, abs=near), (job, place)
 
 
+def resumable(model: Path, **more: object) -> dict[str, object]:
+    """A job that saves what it has often."""
+    same = {"model": str(model), "seq_len": 16, "micro_batch": 2, "device": "cpu", "passage_bytes": 64}
+    return {**same, "windows": 75, "save_every": 8, "use": True, **more}
+
+
+def found_by(records: list[dict]) -> list[dict]:
+    assert not any("partial" in note for record in records for note in record["notes"])
+    return [{k: v for k, v in record.items() if k not in ("record_sha256", "environment")} for record in records]
+
+
 def test_processes_that_were_killed_go_on_to_the_same_record_bit_for_bit(tiny_llama: Path, tmp_path: Path) -> None:
-    """And so does a run with more windows; another number of processes starts over, and says so."""
-    straight = {"model": str(tiny_llama), "seq_len": 16, "micro_batch": 2, "device": "cpu", "passage_bytes": 64,
-                "windows": 75, "save_every": 8, "use": True}  # fmt: skip
-    killed, longer = ({**straight, "partial": str(tmp_path / name)} for name in ("killed", "longer"))
-    inputs = {**straight, "use": False, "protocol": "input-simplex"}  # holds gradients, and no sums of them
-    more_inputs = {**inputs, "partial": str(tmp_path / "inputs")}
-    died = started([{**longer, "windows": 22}, {**more_inputs, "windows": 22}, {**killed, "kill_at": 50}], 2, tmp_path)
+    """Another number of processes starts over, and says so."""
+    straight, killed = resumable(tiny_llama), resumable(tiny_llama, partial=str(tmp_path / "killed"))
+    died = started([{**killed, "kill_at": 50}], 2, tmp_path)
     assert died.returncode != 0 and f"Signal {signal.SIGKILL}" in died.stderr
     assert list((tmp_path / "killed").glob("*/state.48.1.safetensors"))
-    records = sharded([straight, killed, longer, inputs, more_inputs], 2, tmp_path)
-    assert not any("partial" in note for record in records for note in record["notes"])
-    found = [{k: v for k, v in record.items() if k not in ("record_sha256", "environment")} for record in records]
-    assert found[0] == found[1] == found[2] and found[3] == found[4]
+    found = found_by(sharded([straight, killed], 2, tmp_path))
+    assert found[0] == found[1]
     alone = shape_audit.audit(**{**killed, "partial": tmp_path / "killed"})
     assert "saved partial results were not used: processes was 2, is 1" in alone.notes
+
+
+@pytest.mark.long
+def test_processes_with_more_windows_go_on_from_fewer_to_the_same_record(tiny_llama: Path, tmp_path: Path) -> None:
+    """Also where gradients are held, and no sums of them."""
+    straight, longer = resumable(tiny_llama), resumable(tiny_llama, partial=str(tmp_path / "longer"))
+    inputs = {**straight, "use": False, "protocol": "input-simplex"}
+    more_inputs = {**inputs, "partial": str(tmp_path / "inputs")}
+    sharded([{**longer, "windows": 22}, {**more_inputs, "windows": 22}], 2, tmp_path)
+    found = found_by(sharded([straight, longer, inputs, more_inputs], 2, tmp_path))
+    assert found[0] == found[1] and found[2] == found[3]
 
 
 def test_the_plain_command_starts_them_itself(program: Program, tiny_llama: Path, tmp_path: Path) -> None:

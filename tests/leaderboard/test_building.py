@@ -163,18 +163,29 @@ def test_what_is_not_dense_is_measured_and_not_placed(tmp_path: Path, folders: l
     assert row.side is None, "the interval says nothing of it"
 
 
-def test_shards_and_jobs_give_the_board_of_one_build(tmp_path: Path, folders: list[Path]) -> None:
-    found = manifest(folders, title="shards")
-    whole, _ = built(found, tmp_path / "whole", measure=True)
+@pytest.fixture(scope="module")
+def whole(folders: list[Path], tmp_path_factory: pytest.TempPathFactory) -> Board:
+    """The board of all of them, measured by one build."""
+    return of_no_day(built(manifest(folders), tmp_path_factory.mktemp("whole"), measure=True)[0])
+
+
+def is_whole(other: Board, whole: Board) -> bool:
+    other = of_no_day(other)
+    return parquet_bytes(other) == parquet_bytes(whole) and csv_text(other) == csv_text(whole) and other == whole
+
+
+def test_shards_give_the_board_of_one_build(tmp_path: Path, folders: list[Path], whole: Board) -> None:
+    found = manifest(folders)
     shares = [built(found, tmp_path / "shards", measure=True, shard=(share, 3))[1] for share in (1, 2, 3)]
     assert sorted(name for share in shares for name in share) == sorted(map(str, folders))
     assert [len(share) for share in shares] == [2, 2, 1]
     merged, audited = built(found, tmp_path / "shards", measure=True)
-    several, _ = built(found, tmp_path / "several", measure=True, jobs=2)
-    assert audited == []
-    whole = of_no_day(whole)
-    for other in map(of_no_day, (merged, several)):
-        assert parquet_bytes(other) == parquet_bytes(whole) and csv_text(other) == csv_text(whole) and other == whole
+    assert audited == [] and is_whole(merged, whole)
+
+
+@pytest.mark.long
+def test_jobs_give_the_board_of_one_build(tmp_path: Path, folders: list[Path], whole: Board) -> None:
+    assert is_whole(built(manifest(folders), tmp_path, measure=True, jobs=2)[0], whole)
 
 
 def test_shares_that_cannot_be() -> None:
@@ -187,10 +198,9 @@ def test_shares_that_cannot_be() -> None:
 
 
 def test_a_build_killed_at_any_moment_ends_in_the_same_table(
-    tmp_path: Path, folders: list[Path], program: Program
+    tmp_path: Path, folders: list[Path], whole: Board, program: Program
 ) -> None:
     """While a record is being written after another, and while the board is."""
-    whole, _ = built(manifest(folders), tmp_path / "whole", measure=True)
     names = ", ".join(f"'{folder}'" for folder in folders)
     (tmp_path / "m.toml").write_text(f"[[models]]\nnames = [{names}]\n[measure]\nwindows = 4\nseq_len = 16\n")
     start = partial(program.start, "leaderboard", "build", "m.toml", "-o", "killed", "--measure")
@@ -205,8 +215,7 @@ def test_a_build_killed_at_any_moment_ends_in_the_same_table(
             run.process.kill()
         assert len(list(kept.glob("*.json"))) == records
     ended, _ = built(read_manifest(tmp_path / "m.toml"), tmp_path / "killed", measure=True)
-    ended, whole = of_no_day(ended), of_no_day(whole)
-    assert parquet_bytes(ended) == parquet_bytes(whole) and csv_text(ended) == csv_text(whole)
+    assert is_whole(ended, whole)
     for path in (tmp_path / "killed" / "records").glob("*.json"):
         read_record(path)
 

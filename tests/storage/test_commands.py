@@ -33,8 +33,8 @@ def here(tmp_path_factory: pytest.TempPathFactory) -> Path:
 @pytest.mark.parametrize(
     "words",
     [
-        ("link", "--records", "{}/new/records"),
-        ("interval", "--records", "{}/new/records"),
+        ("link", "--draws", "200", "--records", "{}/new/records"),
+        ("interval", "--draws", "200", "--records", "{}/new/records"),
         ("leaderboard", "diff", "{}/old", "{}/new"),
         ("leaderboard", "card", MODELS[0], "--board", "{}/new"),
     ],
