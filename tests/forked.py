@@ -49,13 +49,12 @@ class Forked:
             how: "environment", "folder" and, for a program that stops at moments, "hooks".
         """
         self._forks, self._streams = forks, TemporaryDirectory()
-        self.args, self.returncode = list(arguments), None
+        self.args = list(arguments)
+        self.returncode: int | None = None
         files = {name: Path(self._streams.name, name) for name in ("in", "out", "err")}
         files["in"].write_text(stdin, encoding="utf-8")
         self._said = files["out"], files["err"]
         self.pid = forks.start({**how, "arguments": self.args, **{name: str(file) for name, file in files.items()}})
-
-    returncode: int | None
 
     def __enter__(self) -> Self:
         return self

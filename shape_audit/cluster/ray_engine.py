@@ -164,7 +164,7 @@ class RayEngine:
         )
         keepsakes, wanted = placed.task.keepsakes, placed.resources
         kept = keepsakes.read(keepsakes.folder) if keepsakes else {}
-        # named by its kind: Ray keeps metrics of every name, 70 kB in this process for each of ten thousand models
+        # named by its kind: Ray keeps metrics of every name, which add up where each of ten thousand models is one
         reference = self._worker.options(
             name=type(placed.task).__name__, num_cpus=wanted.cpus, num_gpus=wanted.gpus, memory=wanted.memory
         ).remote(placed.task, order, kept, self._shared, self._mailbox.actor)

@@ -71,7 +71,7 @@ def costed(family: Family, candidates: Sequence[Candidate], basis: Basis) -> lis
 
 def _costed(family: Family, candidate: Candidate, yardstick: Yardstick, basis: Basis) -> Costed:
     sizes = candidate.sizes
-    costs = {cost.price: cost for cost in shape_costs(yardstick, _counted(family, sizes)) if cost.basis == basis}
+    costs = {cost.price: cost for cost in shape_costs(yardstick, _counted(family, sizes), basis=basis)}
     return Costed(
         candidate=candidate,
         at_tokens=costs["tokens"],

@@ -41,15 +41,19 @@ class Sized(Protocol):
     def params_non_embedding(self) -> int: ...
 
 
-def shape_costs(yardstick: Yardstick, shape: Sized, *, tokens: float | None = None) -> list[ShapeCost]:
+def shape_costs(
+    yardstick: Yardstick, shape: Sized, *, tokens: float | None = None, basis: Basis | None = None
+) -> list[ShapeCost]:
     """The costs that a yardstick can tell, each basis with each price.
 
     Args:
         shape: of a dense model.
         tokens: it was trained on, where that is known: training time is compared there, or at the nearest number of
             tokens that the yardstick's models have seen.
+        basis: only the costs of this one.
     """
     bases: tuple[Basis, ...] = ("non-embedding", "total") if yardstick.size else (yardstick.basis,)
+    bases = tuple(one for one in bases if basis in (None, one))
     prices: tuple[Price, ...] = ("tokens", "training-time") if yardstick.has_times else ("tokens",)
     return [_Question(yardstick, shape, basis, price, tokens).answer() for basis in bases for price in prices]
 

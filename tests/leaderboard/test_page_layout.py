@@ -1,6 +1,7 @@
 """The page on screens of several widths, under a pointer and a finger, and of boards that lack what others have."""
 
 import re
+from typing import Any
 
 import pytest
 
@@ -95,12 +96,18 @@ def test_a_ticked_card_is_wholly_of_its_colour(open_page: OpenPage, small: Board
     assert grounds[0] == grounds[1]
 
 
+def scrolled_to_its_end(page: Any, selector: str) -> Any:
+    """A box that says that it goes on until it is scrolled to its end."""
+    box = page.locator(selector)
+    page.wait_for_selector(f"{selector}.more")
+    box.evaluate("(box) => { box.scrollLeft = box.scrollWidth }")
+    page.wait_for_selector(f"{selector}:not(.more)")
+    return box
+
+
 def test_a_comparison_wider_than_the_screen_says_that_it_goes_on(open_page: OpenPage, small: Board) -> None:
     page = open_page(small, width=390)
-    box = page.locator("#side-by-side")
-    page.wait_for_selector("#side-by-side.more")
-    box.evaluate("(box) => { box.scrollLeft = box.scrollWidth }")
-    page.wait_for_selector("#side-by-side:not(.more)")
+    box = scrolled_to_its_end(page, "#side-by-side")
     assert box.locator("tbody th").first.bounding_box()["x"] >= 0, "the quantities' names stay"
     for row in small.rows[1:3]:
         page.get_by_label(f"Compare {row.model}", exact=True).uncheck()
@@ -148,7 +155,4 @@ def test_a_phone_shows_a_card_for_each_model(open_page: OpenPage, real: Board) -
 
 def test_a_narrow_window_says_that_the_table_goes_on(open_page: OpenPage, real: Board) -> None:
     page = open_page(real, width=800)
-    box = page.locator("#table-scroll")
-    page.wait_for_selector("#table-scroll.more")
-    box.evaluate("(box) => { box.scrollLeft = box.scrollWidth }")
-    page.wait_for_selector("#table-scroll:not(.more)")
+    scrolled_to_its_end(page, "#table-scroll")

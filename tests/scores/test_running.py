@@ -104,7 +104,9 @@ def test_chain_of_thought_and_its_protocol(questions: Path, tiny_llama: Path, pr
     assert len(list(file.parent.glob("samples_mmlu_pro_*.jsonl"))) == len(SUBJECTS)
 
 
-@pytest.mark.parametrize(("protocol", "limit"), [("letters", 20), pytest.param("cot", 20, marks=pytest.mark.long)])
+@pytest.mark.parametrize(
+    ("protocol", "limit"), [("letters", 20), *(pytest.param("cot", limit, marks=pytest.mark.long) for limit in (1, 20))]
+)
 def test_real_questions(
     materials: Path, tmp_path: Path, program: Program, monkeypatch: pytest.MonkeyPatch, protocol: str, limit: int
 ) -> None:
