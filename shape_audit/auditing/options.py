@@ -73,7 +73,7 @@ class AuditOptions(Spec):
     def check(self) -> None:
         is_projected = self.measure.protocol == "projected-output"
         if is_projected and self.load.attn_implementation == "sdpa":
-            raise UsageError("--protocol projected-output needs eager attention: forward mode fails under sdpa")
+            raise UsageError("--protocol projected-output needs eager attention: sdpa cannot be differentiated twice")
         if is_projected and self.load.device_map is not None:
             raise UsageError("--protocol projected-output needs all weights on one device; leave out --device-map")
         if self.load.device_map is not None and self.measure.nfa:

@@ -28,7 +28,7 @@ from shape_audit.interaction.stream.causality import check_causal
 from shape_audit.interaction.stream.embedding_paths import check_embedding_paths
 from shape_audit.interaction.stream.micro_batch import MicroBatch
 from shape_audit.interaction.stream.rounding_probe import gradient_noise
-from shape_audit.interaction.stream.sites import Site
+from shape_audit.interaction.stream.sites import OUTPUT, Site
 from shape_audit.interaction.width import WidthSums, site_use
 from shape_audit.models import ForwardPass, FreePages, LoadedModel, check_same_losses, find_blocks
 from shape_audit.parallel import SingleProcess
@@ -87,10 +87,12 @@ class ProfilePass:
         """
         self.loaded, self.protocol, self.processes = loaded, plan.protocol, processes or SingleProcess()
         self.blocks = find_blocks(loaded.model, shape.num_hidden_layers)
-        forward = ForwardPass(shape, plan.seq_len, loaded.dtype.itemsize, loaded.is_checkpointed)
+        widths = plan.protocol.widths(plan.sites, shape)
+        is_twice, item = OUTPUT in widths, loaded.dtype.itemsize
+        forward = ForwardPass(shape, plan.seq_len, item, loaded.is_checkpointed, is_differentiated_twice=is_twice)
         self.micro_batch = plan.micro_batch or forward.sensible_micro_batch
         self.micro_batch = min(self.processes.gathered(self.micro_batch))  # rounds are the same on every process
-        devices = {site: _device_of(site, loaded) for site in plan.protocol.widths(plan.sites, shape)}
+        devices = {site: _device_of(site, loaded) for site in widths}
         self.sums = _empty_sums(plan, shape, loaded, devices)
         self.widths = {
             site: WidthSums.zeros(sums.width, devices[site])
@@ -225,7 +227,7 @@ class ProfilePass:
 
     @property
     def _has_backward(self) -> bool:
-        """Whether gradients run back through the stream: not where logits are differentiated forwards."""
+        """Whether gradients are read along the stream: not where the protocol is of the whole model."""
         return any(site.position >= 0 for site in self.sums)
 
     def _gradient_noise(self) -> dict[Site, GradientNoise]:

@@ -238,7 +238,7 @@ def _from_pretrained(
     from safetensors import SafetensorError
 
     if how["dtype"] == torch.float64 or how["attn_implementation"] == "eager":
-        # Products grouped by expert know neither float64 nor the forward mode that eager attention is chosen for.
+        # Products grouped by expert do not know float64; eager attention is for derivatives few fused kernels have.
         how = how | {"experts_implementation": "eager"}
     try:
         with quiet_transformers():

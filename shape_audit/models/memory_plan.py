@@ -59,7 +59,7 @@ class PassSize:
     use: bool = False
 
 
-INPUT_POSITION = -2
+OUTPUT_POSITION, INPUT_POSITION = -1, -2
 PIECES = 8 * 2**22
 """Bytes of each of the pieces that products of inputs are made of, see `interaction.estimators.input_gradients`."""
 
@@ -106,6 +106,7 @@ def plan_weights(
         size.seq_len,
         item,
         is_fused=load.attn_implementation != "eager" and bool(getattr(model_class, "_supports_sdpa", False)),
+        is_differentiated_twice=OUTPUT_POSITION in size.site_widths,
     )
     if load.device_map is not None:
         recomputed = replace(forward, is_fused=False).a_window

@@ -13,7 +13,8 @@ import torch.nn.functional as F
 from shape_audit.interaction.protocols.projected_output import PROJECTIONS, ProjectedOutput
 from shape_audit.interaction.site_report import site_interaction
 from shape_audit.interaction.stream.sites import OUTPUT, Site
-from tests.interaction.measured import LONG, measured_sums, random_windows
+from shape_audit.interaction.twins.profile_twin import projected_jacobian
+from tests.interaction.measured import LONG, SHORT, measured_sums, random_windows
 from tests.tiny_models import tiny_model
 
 
@@ -41,20 +42,40 @@ def test_embedding_channels(name: str) -> None:
 
 
 def test_projected_logits_of_the_last_position() -> None:
-    """E[(P J u)(P J u)^T], u Gaussian over all input embeddings, by the double-backward product the authors call."""
-    model, windows, protocol = tiny_model("gpt2", torch.float64), random_windows(5, LONG), ProjectedOutput()
+    """Columns y and the rest of a window against the double-backward product the authors call, and G against M M^T."""
+    model, (window,), protocol = tiny_model("gpt2", torch.float64), random_windows(1, LONG), ProjectedOutput()
     model.set_attn_implementation("eager")
     projection = protocol.projection(256)
     assert projection.shape == (PROJECTIONS, 256)
     assert float(projection.var()) == pytest.approx(1 / PROJECTIONS, rel=0.05)
+    embeddings = model.get_input_embeddings()(torch.tensor([window[:-1]])).detach()
+
+    def projected(e: torch.Tensor) -> torch.Tensor:
+        return model(inputs_embeds=e).logits[:, -1] @ projection.T
+
+    cotangent, tangents = protocol.draws(0, *embeddings.shape[1:])
+    q = torch.autograd.functional.vjp(projected, embeddings, cotangent.unsqueeze(0))[1]
+    q /= q.norm()
     agop = torch.zeros(PROJECTIONS, PROJECTIONS, dtype=torch.float64)
-    for number, window in enumerate(windows):
-        embeddings = model.get_input_embeddings()(torch.tensor([window[:-1]])).detach()
-        tangent = protocol.tangent(number, *embeddings.shape[1:]).unsqueeze(0)
-        _, product = torch.autograd.functional.jvp(
-            lambda e: model(inputs_embeds=e).logits[:, -1] @ projection.T, embeddings, tangent
-        )
-        agop += product.T @ product / len(windows)
-    site = site_interaction("output", measured_sums(model, windows, protocol=protocol)[OUTPUT])
+    for direction, share in [(q, 1.0), *((u - q * (q * u).sum(), 1 / len(tangents)) for u in tangents)]:
+        product = torch.autograd.functional.jvp(projected, embeddings, direction.view_as(embeddings))[1]
+        agop += share * product.T @ product
+    site = site_interaction("output", measured_sums(model, [window], protocol=protocol)[OUTPUT])
     for figure, value in published_figures(agop.numpy()).items():
         assert getattr(site, f"{figure}_plugin") == pytest.approx(value, rel=1e-6), figure
+
+
+def test_windows_average_over_draws_to_the_whole_jacobian() -> None:
+    """E A_s = M M^T, M row by row: a direction taken from M itself biases nothing. Draws are of a window's number."""
+    model, (window,), protocol = tiny_model("gpt2", torch.float64), random_windows(1, SHORT), ProjectedOutput()
+    model.set_attn_implementation("eager")
+    jacobian = projected_jacobian(model, window, protocol)
+    expected, draws = jacobian @ jacobian.T, 800
+    sums = measured_sums(model, [window] * draws, batch=100, protocol=protocol)[OUTPUT]
+    rows = sums.rows()
+    trace_K = rows.trace_K / (rows.tokens / draws)
+    error = float(trace_K.std()) / draws**0.5
+    assert error < 0.02 * float(expected.trace())
+    assert float(trace_K.mean()) == pytest.approx(float(expected.trace()), abs=4 * error)
+    # the noise of 800 draws is some 6 % of the norm; q counted twice would add half of it
+    assert float((sums.agop_DD / rows.tokens - expected).norm() / expected.norm()) < 0.12

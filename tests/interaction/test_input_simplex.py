@@ -94,7 +94,7 @@ def test_cotangents_sum_to_zero() -> None:
     [
         lambda seed, window: InputSimplex(seed).cotangent(window, 40),
         lambda seed, window: OutputGradient(seed).cotangent(window, 5, 8),
-        lambda seed, window: ProjectedOutput(seed).tangent(window, 5, 8),
+        lambda seed, window: torch.cat([u.flatten() for u in ProjectedOutput(seed).draws(window, 5, 8)]),
     ],
 )
 def test_every_window_and_every_seed_has_draws_of_its_own(draw: Callable[[int, int], torch.Tensor]) -> None:

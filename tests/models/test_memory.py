@@ -2,6 +2,7 @@
 
 import subprocess
 import sys
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -80,6 +81,8 @@ def test_the_micro_batch_is_what_is_sensible_and_fits() -> None:
     assert small.sensible_micro_batch == 16  # the most there is
     assert ForwardPass(LLAMA_1B, 256).sensible_micro_batch == 1
     assert ForwardPass(LLAMA_1B, 256, is_checkpointed=True).sensible_micro_batch == 2
+    twice = replace(small, is_differentiated_twice=True).a_window
+    assert twice.logits == small.a_window.logits and twice.block == pytest.approx(2 * small.a_window.block, abs=1)
     of_one = small.a_window.logits + 4 * small.a_window.block
     tight = [DeviceMemory("cpu", weights=1000, available=1000 + 5 * of_one)]
     chosen, (memory,) = with_activations(tight, small, micro_batch=None)

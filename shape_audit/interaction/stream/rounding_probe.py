@@ -21,7 +21,7 @@ from shape_audit.interaction.estimators.gradient_noise import GradientNoise
 from shape_audit.interaction.estimators.site_evidence import HeldSums
 from shape_audit.interaction.stream.embedding_paths import token_embedding
 from shape_audit.interaction.stream.residual_stream import with_first
-from shape_audit.interaction.stream.sites import OUTPUT, Site
+from shape_audit.interaction.stream.sites import Site
 
 PROBE_TOKENS = 64
 """Inputs of the window that are looked at."""
@@ -64,10 +64,9 @@ def gradient_noise(
     add_gradients(ids_1L, plain)
     with _other_rounding(model, blocks, torch.finfo(dtype).eps):
         add_gradients(ids_1L, shaken)
-    scale = 1.0 if OUTPUT in sums else SCALE  # forward mode has no backward pass
     return {
         site: GradientNoise.between(
-            of_site.factor(plain[site].grad_TD), of_site.factor(shaken[site].grad_TD.double() / scale)
+            of_site.factor(plain[site].grad_TD), of_site.factor(shaken[site].grad_TD.double() / SCALE)
         )
         for site, of_site in sums.items()
     }

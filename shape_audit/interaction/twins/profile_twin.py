@@ -70,17 +70,30 @@ def exact_sites(
 
 
 def exact_output(model: nn.Module, windows: Sequence[Sequence[int]], protocol: ProjectedOutput) -> ExactSite:
-    """Measure `projected-output` exactly: every row of P J by its own backward pass, then y = (P J) u."""
+    """Measure `projected-output` exactly: every row of M = P J by its own backward pass, then the products with M."""
     matrices = []
     for number, window in enumerate(windows):
-        ids_1T = torch.tensor([list(window[:-1])])
-        embeddings_1TD = model.get_input_embeddings()(ids_1T).detach().requires_grad_(True)  # type: ignore[operator]
-        projected_P = protocol.projection(_outputs(model)) @ logits_of_embeddings(model, ids_1T, embeddings_1TD)[0, -1]
-        rows = [torch.autograd.grad(output, embeddings_1TD, retain_graph=True)[0] for output in projected_P]
-        tangent_TD = protocol.tangent(number, *embeddings_1TD.shape[1:])
-        y_P = torch.stack([(row_1TD[0] * tangent_TD).sum() for row_1TD in rows])
-        matrices.append(torch.outer(y_P, y_P))
+        m_PN = projected_jacobian(model, window, protocol)
+        tokens = len(window) - 1
+        cotangent_P, tangents_RTD = protocol.draws(number, tokens, m_PN.shape[1] // tokens)
+        q_N = cotangent_P @ m_PN
+        q_N = q_N / q_N.square().sum().sqrt()
+        y_0P = m_PN @ q_N
+        matrix_PP = torch.outer(y_0P, y_0P)
+        for u_N in tangents_RTD.flatten(1):
+            y_P = m_PN @ u_N - y_0P * (q_N * u_N).sum()
+            matrix_PP += torch.outer(y_P, y_P) / len(tangents_RTD)
+        matrices.append(matrix_PP)
     return exact_site(matrices, [1] * len(matrices))
+
+
+def projected_jacobian(model: nn.Module, window: Sequence[int], protocol: ProjectedOutput) -> Tensor:
+    """M = P J of a window, (P, T D), row by row."""
+    ids_1T = torch.tensor([list(window[:-1])])
+    embeddings_1TD = model.get_input_embeddings()(ids_1T).detach().requires_grad_(True)  # type: ignore[operator]
+    projected_P = protocol.projection(_outputs(model)) @ logits_of_embeddings(model, ids_1T, embeddings_1TD)[0, -1]
+    rows = [torch.autograd.grad(output, embeddings_1TD, retain_graph=True)[0].flatten() for output in projected_P]
+    return torch.stack(rows)
 
 
 def _outputs(model: nn.Module) -> int:
