@@ -25,6 +25,7 @@ from importlib import import_module
 from runpy import run_path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
+from weakref import finalize
 
 from tests.moments import HOOKS
 from tests.processes import ends_with_parent
@@ -35,13 +36,14 @@ PRELOADED = (
     "pyarrow.parquet", "tokenizers", "safetensors.torch", "regex", "jinja2", "aiohttp", "requests", "httpx2",
     "PIL.Image", "tabulate", "shape_audit.cli.app", "shape_audit.records", "shape_audit.hub", "shape_audit.shape",
     "shape_audit.interval", "shape_audit.yardsticks", "shape_audit.reports", "shape_audit.auditing",
-    "shape_audit.checks", "shape_audit.leaderboard",
+    "shape_audit.checks", "shape_audit.leaderboard", "shape_audit.cli.commands.audit", "shape_audit.cli.commands.check",
+    "shape_audit.cli.commands.scores",
 )  # fmt: skip
 CLIENTS = (
     "huggingface_hub.hf_api", "transformers.models.auto.modeling_auto", "transformers.models.auto.tokenization_auto",
     "transformers.models.llama.modeling_llama", "transformers.conversion_mapping", "accelerate", "datasets",
     "shape_audit.hub.hub_files", "shape_audit.auditing.measurement", "shape_audit.interaction.profile",
-    "shape_audit.embeddings.of_checkpoint", "shape_audit.cli.commands.audit",
+    "shape_audit.embeddings.of_checkpoint",
 )  # fmt: skip
 """Other packages that use the clients are not imported: whether transformers finds them is under test."""
 OFTEN, AT_ONCE = 3, 3
@@ -54,6 +56,8 @@ def loaded(names: Iterable[str]) -> None:
             import_module(name)
     with suppress(ImportError):
         used_once()
+    for one in list(finalize._registry):  # type: ignore[attr-defined]
+        one.atexit = False  # what torch has registered takes half of a short program's time, and ends with it anyway
     gc.freeze()  # or every collection in a child would copy all pages
 
 

@@ -233,6 +233,7 @@ def pool_of() -> dict[str, WidthPool]:
     return width_pools(windows_of("builtin:bytes-1m", read_text(), 512, seq_len=64), 512)
 
 
+@pytest.mark.long
 def test_estimates_of_a_real_model_are_what_they_claim(pool_of: dict[str, WidthPool]) -> None:
     """At 32 windows: 200 samples, 92 to 98 % give or take three errors; bias below a quarter of the spread."""
     assert 32 in COUNTS

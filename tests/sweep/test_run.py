@@ -105,7 +105,17 @@ def test_killed_and_gone_on_with_it_is_the_same(straight: Path, program: Program
 LENGTHS = FEW | {"depths": "2", "tokens_per_param": "0.5,1.5"}
 
 
-def test_several_lengths_are_one_table_and_killed_in_a_decay_it_is_the_same(program: Program, tmp_path: Path) -> None:
+def test_several_lengths_are_one_table(tmp_path: Path) -> None:
+    rows = shape_audit.run_sweep(**LENGTHS, output=tmp_path)
+    assert [(row.tokens_per_param, row.steps) for row in rows] == [(0.5, 47), (1.5, 141)]
+    more = shape_audit.run_sweep(**(LENGTHS | {"tokens_per_param": [0.5, 1.0]}), output=tmp_path)
+    assert [(row.tokens_per_param, row.steps) for row in more] == [(0.5, 47), (1.0, 94)] and len(lines(tmp_path)) == 3
+    with pytest.raises(UsageError, match=r"--tokens-per-param was several for the models there, is 1\.5"):
+        shape_audit.run_sweep(**(LENGTHS | {"tokens_per_param": 1.5}), output=tmp_path)
+
+
+@pytest.mark.long
+def test_several_lengths_killed_in_a_decay_are_the_same(program: Program, tmp_path: Path) -> None:
     """SIGKILL while the second length decays: it goes on from its own state or the trunk's, to the same bits."""
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     shape_audit.run_sweep(**LENGTHS, output=straight)
@@ -113,16 +123,11 @@ def test_several_lengths_are_one_table_and_killed_in_a_decay_it_is_the_same(prog
     progress = FirstStep()
     rows = shape_audit.run_sweep(**LENGTHS, output=killed, progress=progress)
     assert progress.first is not None and progress.first > 112, "141 steps, of which the last 28 decay"
-    assert [(row.tokens_per_param, row.steps) for row in rows] == [(0.5, 47), (1.5, 141)]
-    assert lines(killed) == lines(straight)
+    assert [row.steps for row in rows] == [47, 141] and lines(killed) == lines(straight)
     for model in (straight / "models").iterdir():
         again = killed / "models" / model.name / "model.safetensors"
         assert again.read_bytes() == (model / "model.safetensors").read_bytes()
     assert only_half_written(killed / "states")
-    more = shape_audit.run_sweep(**(LENGTHS | {"tokens_per_param": [0.5, 1.0]}), output=killed)
-    assert [(row.tokens_per_param, row.steps) for row in more] == [(0.5, 47), (1.0, 94)] and len(lines(killed)) == 3
-    with pytest.raises(UsageError, match=r"--tokens-per-param was several for the models there, is 1\.5"):
-        shape_audit.run_sweep(**(LENGTHS | {"tokens_per_param": 1.5}), output=killed)
 
 
 def test_a_finished_sweep_is_not_done_again(straight: Path) -> None:
