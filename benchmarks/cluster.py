@@ -81,7 +81,7 @@ class Watching(SilentCluster):
 @contextmanager
 def cluster(**node: Any) -> Iterator[str]:
     """A cluster of one node on this machine; its address."""
-    os.environ |= {"OMP_NUM_THREADS": "1", **QUIET}
+    os.environ |= QUIET
     from ray.cluster_utils import Cluster
 
     made = Cluster()
@@ -168,6 +168,7 @@ def main(arguments: list[str]) -> str:
     given = parser.parse_args(arguments)
     if given.quick:
         given.models, given.seconds, given.tasks, given.gpus, given.scale = 1, 0.1, 20, 2, 0.001
+    os.environ["OMP_NUM_THREADS"] = "1"  # before torch is here: a task of one CPU has one thread on Ray
     return "\n".join([
         heading("Ray beside a serial build"), overhead(given.models, given.seconds),
         crowd(given.tasks, given.gpus, given.scale),

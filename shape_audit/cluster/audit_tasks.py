@@ -68,7 +68,8 @@ class AuditTask(Task):
         return AuditTask(self.name, self.options.but(device_map="auto")) if is_free else self
 
     def run(self, desk: Desk) -> bytes:
-        record = audit(self.name, self.options.but(records=None, partial=desk.kept), progress=desk)
+        partial = desk.kept if self.keepsakes else None
+        record = audit(self.name, self.options.but(records=None, partial=partial), progress=desk)
         return record.model_dump_json(by_alias=True).encode()
 
     @property

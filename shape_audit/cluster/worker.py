@@ -113,9 +113,10 @@ def _shipped(folder: Path, keepsakes: Keepsakes | None, order: Order, post: Post
         yield
         return
     ended = threading.Event()
+    came = keepsakes.stamps(folder)  # looked at before the work begins: what it saves first must not pass for these
 
     def ship() -> None:
-        sent = keepsakes.stamps(folder)  # these came from there
+        sent = came
         while not ended.wait(order.ship_seconds):
             now = keepsakes.stamps(folder)
             changed = keepsakes.read(folder, besides=sent)
@@ -156,6 +157,7 @@ def _free_memory() -> None:
     import gc
 
     gc.collect()
+    gc.freeze()  # what is left are modules: walking torch's and transformers' again takes as long as a small audit
     torch: Any = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()

@@ -118,8 +118,8 @@ def _built(
     if unmeasured:
         wanted = manifest.audit_options(retries=options.retries)
         failures |= _standing(unmeasured, sources.entries, revisions, wanted, kept)
-    sources = as_found(sources, revisions, {name: failure.reason for name, failure in failures.items()})
     with no_garbage():
+        sources = as_found(sources, revisions, {name: failure.reason for name, failure in failures.items()})
         board = assemble(sources, kept)
         keep_sources(sources, folder)
         keep_board(board, folder)

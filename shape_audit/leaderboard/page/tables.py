@@ -5,11 +5,10 @@ from __future__ import annotations
 import csv
 import io
 from collections.abc import Callable, Mapping, Sequence
-from operator import attrgetter
 from typing import TYPE_CHECKING, Any
 
 from shape_audit.escaping import csv_cell
-from shape_audit.records import Board, BoardRow, ScoreRecord, SiteInteraction
+from shape_audit.records import Board, BoardRow, ScoreRecord
 from shape_audit.scores import FLOOR
 
 if TYPE_CHECKING:
@@ -30,19 +29,21 @@ SITE_NUMBERS = (
 )  # fmt: skip
 """Of the first site, each with its interval; of all sites as lists in parquet."""
 
-Value = Callable[[BoardRow], Any]
+Column = tuple[str, list[Any]]
+"""What a column holds (text, integer, number, boolean, texts or numbers), and its value in each row."""
 
 
-def columns(board: Board) -> dict[str, tuple[str, Value]]:
-    """Column -> (kind, its value in a row): text, integer, number, boolean, texts or numbers."""
-    found: dict[str, tuple[str, Value]] = {name: ("text", _field(name)) for name in ("model", "revision", "group")}
-    found |= {name: ("integer", _field(name)) for name in INTEGERS}
-    found["tie_word_embeddings"] = ("boolean", _field("tie_word_embeddings"))
-    found |= {name: ("number", _field(name)) for name in NUMBERS}
-    found |= {name: ("text", _field(name)) for name in TEXTS if name not in found}
+def columns(board: Board) -> dict[str, Column]:
+    """Every column, with its values in the order of the board."""
+    rows = board.rows
+    found: dict[str, Column] = {name: ("text", _values(name, rows)) for name in ("model", "revision", "group")}
+    found |= {name: ("integer", _values(name, rows)) for name in INTEGERS}
+    found["tie_word_embeddings"] = ("boolean", _values("tie_word_embeddings", rows))
+    found |= {name: ("number", _values(name, rows)) for name in NUMBERS}
+    found |= {name: ("text", _values(name, rows)) for name in TEXTS if name not in found}
     for protocol in board.protocols:
-        found |= _score_columns(protocol)
-    found |= _measured_columns()
+        found |= _score_columns(protocol, rows)
+    found |= _measured_columns(rows)
     return found
 
 
@@ -55,12 +56,7 @@ def parquet_bytes(board: Board) -> bytes:
         "text": pa.string(), "integer": pa.int64(), "number": pa.float64(), "boolean": pa.bool_(),
         "texts": pa.list_(pa.string()), "numbers": pa.list_(pa.float64()),
     }  # fmt: skip
-    table = pa.table(
-        {
-            name: pa.array([value(row) for row in board.rows], type=kinds[kind])
-            for name, (kind, value) in columns(board).items()
-        }
-    )
+    table = pa.table({name: pa.array(values, type=kinds[kind]) for name, (kind, values) in columns(board).items()})
     stream = io.BytesIO()
     pq.write_table(table, stream, compression="zstd")
     return stream.getvalue()
@@ -68,11 +64,11 @@ def parquet_bytes(board: Board) -> bytes:
 
 def csv_text(board: Board) -> str:
     """The table without its lists. Numbers in full; a text that a spreadsheet would compute gets a quote before it."""
-    cell_of = {"text": csv_cell, "boolean": lambda value: str(value).lower(), "integer": repr, "number": repr}
-    flat = {name: (cell_of[kind], value) for name, (kind, value) in columns(board).items() if kind in cell_of}
-    cells = [
-        ["" if found is None else cell(found) for found in map(value, board.rows)] for cell, value in flat.values()
-    ]
+    cell_of: dict[str, Callable[[Any], str]] = {
+        "text": csv_cell, "boolean": lambda value: str(value).lower(), "integer": repr, "number": repr,
+    }  # fmt: skip
+    flat = {name: (cell_of[kind], values) for name, (kind, values) in columns(board).items() if kind in cell_of}
+    cells = [["" if value is None else cell(value) for value in values] for cell, values in flat.values()]
     stream = io.StringIO()
     writer = csv.writer(stream, lineterminator="\n")
     writer.writerow(flat)
@@ -80,33 +76,23 @@ def csv_text(board: Board) -> str:
     return stream.getvalue()
 
 
-def _field(name: str) -> Value:
-    return attrgetter(name)
+def _values(name: str, of: Sequence[object]) -> list[Any]:
+    """An attribute of each; None where there is none to ask."""
+    return [None if one is None else getattr(one, name) for one in of]
 
 
-def _score_columns(protocol: str) -> dict[str, tuple[str, Value]]:
+def _score_columns(protocol: str, rows: Sequence[BoardRow]) -> dict[str, Column]:
     """Of one protocol: the score where there is one, or where several agree; else nothing, and how many there are."""
-
-    def field(name: str) -> Value:
-        return lambda row: getattr(score, name) if (score := agreed_score(row, protocol)) else None
-
-    def residual(row: BoardRow) -> float | None:
-        score = agreed_score(row, protocol)
-        return score.among_size.residual if score and score.among_size else None
-
-    def at_floor(row: BoardRow) -> bool | None:
-        score = agreed_score(row, protocol)
-        return score.value <= FLOOR if score else None
-
+    scores = [agreed_score(row, protocol) for row in rows]
     prefix = f"score[{protocol}]"
     return {
-        prefix: ("number", field("value")),
-        f"{prefix}.stderr": ("number", field("stderr")),
-        f"{prefix}.n": ("integer", field("n")),
-        f"{prefix}.residual": ("number", residual),
-        f"{prefix}.at_floor": ("boolean", at_floor),
-        f"{prefix}.source": ("text", field("source")),
-        f"{prefix}.known": ("integer", lambda row: len(scores_of(row, protocol))),
+        prefix: ("number", _values("value", scores)),
+        f"{prefix}.stderr": ("number", _values("stderr", scores)),
+        f"{prefix}.n": ("integer", _values("n", scores)),
+        f"{prefix}.residual": ("number", _values("residual", [score and score.among_size for score in scores])),
+        f"{prefix}.at_floor": ("boolean", [None if score is None else score.value <= FLOOR for score in scores]),
+        f"{prefix}.source": ("text", _values("source", scores)),
+        f"{prefix}.known": ("integer", [len(scores_of(row, protocol)) for row in rows]),
     }
 
 
@@ -121,37 +107,36 @@ def agreed_score(row: BoardRow, protocol: str) -> ScoreRecord | None:
     return scores[0] if scores and len({score.value for score in scores}) == 1 else None
 
 
-def _measured_columns() -> dict[str, tuple[str, Value]]:
-    def of_all(name: str) -> Value:
-        return lambda row: getattr(row.measured, name) if row.measured else None
-
-    def of_first(name: str) -> Value:
-        return lambda row: getattr(row.measured.sites[0], name) if row.measured and row.measured.sites else None
-
-    def end(value: Value, which: int) -> Value:
-        return lambda row: ends[which] if (ends := value(row)) else None
-
-    def of_sites(value: Callable[[SiteInteraction], Any]) -> Value:
-        return lambda row: [value(site) for site in row.measured.sites] if row.measured else None
-
-    found: dict[str, tuple[str, Value]] = {
-        f"measured.{name}": (kind, of_all(name))
+def _measured_columns(rows: Sequence[BoardRow]) -> dict[str, Column]:
+    measured = [row.measured for row in rows]
+    first = [one.sites[0] if one and one.sites else None for one in measured]
+    found: dict[str, Column] = {
+        f"measured.{name}": (kind, _values(name, measured))
         for name, kind in (
             ("protocol", "text"), ("protocol_hash", "text"), ("dataset", "text"), ("text_sha256", "text"),
             ("seq_len", "integer"), ("windows", "integer"), ("bits_per_byte", "number"),
             ("cheap_blocks", "integer"), ("functional_share", "number"),
         )
     }  # fmt: skip
-    for which, word in enumerate(("low", "high")):
-        found[f"measured.bits_per_byte.{word}"] = ("number", end(of_all("bits_per_byte_ci"), which))
+    found |= _ends("measured.bits_per_byte", _values("bits_per_byte_ci", measured))
     for name in SITE_NUMBERS:
-        found[f"first_site.{name}"] = ("number", of_first(name))
-        for which, word in enumerate(("low", "high")):
-            found[f"first_site.{name}.{word}"] = ("number", end(of_first(f"{name}_ci"), which))
-    found["sites"] = ("texts", of_sites(lambda site: site.name))
-    for name in SITE_NUMBERS:
-        found[f"sites.{name}"] = ("numbers", of_sites(lambda site, name=name: getattr(site, name)))  # type: ignore[misc]
+        found[f"first_site.{name}"] = ("number", _values(name, first))
+        found |= _ends(f"first_site.{name}", _values(f"{name}_ci", first))
+    for kind, column, name in [
+        ("texts", "sites", "name"),
+        *(("numbers", f"sites.{name}", name) for name in SITE_NUMBERS),
+    ]:
+        found[column] = (kind, [None if one is None else _values(name, one.sites) for one in measured])
     return found
+
+
+def _ends(column: str, intervals: Sequence[Sequence[float] | None]) -> dict[str, Column]:
+    """Of intervals: two columns."""
+    ends = [interval or (None, None) for interval in intervals]
+    return {
+        f"{column}.low": ("number", [low for low, _ in ends]),
+        f"{column}.high": ("number", [high for _, high in ends]),
+    }
 
 
 def read_back(content: bytes) -> Sequence[Mapping[str, Any]]:
