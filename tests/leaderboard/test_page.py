@@ -94,6 +94,7 @@ def test_the_page_opens_in_the_manifests_order(
     sorted_by(page, column, direction)
 
 
+@pytest.mark.long
 def test_filters_leave_the_rows_they_name(open_page: OpenPage, small: Board) -> None:
     page = open_page(small)
 
@@ -198,6 +199,7 @@ def test_every_model_is_on_the_yardsticks_curve(untouched: Any, small: Board) ->
     assert "Gemstones" in page.inner_text("#cost-note")
 
 
+@pytest.mark.long
 def test_details_say_where_each_number_is_from(open_page: OpenPage, small: Board) -> None:
     page = open_page(small)
     row = small.rows[11]
@@ -353,6 +355,7 @@ def test_a_chosen_theme_stays(open_page: OpenPage, small: Board) -> None:
     assert page.evaluate("document.documentElement.className") == "dark"
 
 
+@pytest.mark.long
 def test_the_real_board_shows_its_evidence_and_every_model(open_page: OpenPage, real: Board) -> None:
     page = open_page(real)
     assert "Loss at equal size: " in page.inner_text("#evidence-told > summary")
