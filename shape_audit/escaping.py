@@ -87,7 +87,7 @@ def json_text(content: Any) -> str:
     """
     text = content if isinstance(content, str) else json.dumps(content, indent=2)
     text = text.replace(_OLD_COMMAND, "##\\u005b").rstrip("\n")
-    if not text.isprintable():
+    if not text.replace("\n", "").isprintable():
         text = "".join(c if c == "\n" or c.isprintable() else _unit_escapes(c) for c in text)
     return text + "\n"
 

@@ -4,6 +4,7 @@ import ast
 import re
 import subprocess
 import sys
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,22 +23,24 @@ LIGHT_ROOMS = (
 FRONT_DOORS = ("loader", "calibration", "models", "interaction", "auditing", "cluster", "leaderboard", "sweep")
 
 
+@cache
+def nodes(file: Path) -> tuple[ast.AST, ...]:
+    """Of a file, outer ones first."""
+    return tuple(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
+
+
+@cache
 def imported(file: Path) -> set[tuple[str, bool]]:
     """(module, whether at import time) of every import of a file."""
-    tree = ast.parse(file.read_text(encoding="utf-8"))
     deferred = {
         node
-        for function in ast.walk(tree)
-        if isinstance(function, ast.FunctionDef | ast.AsyncFunctionDef)
-        for node in ast.walk(function)
-    } | {
-        node
-        for block in ast.walk(tree)
-        if isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING"
+        for block in nodes(file)
+        if isinstance(block, ast.FunctionDef | ast.AsyncFunctionDef)
+        or (isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING")
         for node in ast.walk(block)
     }
     found = set()
-    for node in ast.walk(tree):
+    for node in nodes(file):
         if isinstance(node, ast.Import):
             found |= {(alias.name, node not in deferred) for alias in node.names}
         elif isinstance(node, ast.ImportFrom):
@@ -119,10 +122,9 @@ UNPICKLING = {"pickle", "dill", "cloudpickle", "joblib", "shelve", "marshal", "s
 
 def names_used(file: Path) -> set[str]:
     """Names and attributes that a file uses or imports."""
-    tree = list(ast.walk(ast.parse(file.read_text(encoding="utf-8"))))
-    imported_names = {alias.name for node in tree if isinstance(node, ast.ImportFrom) for alias in node.names}
-    attributes = {node.attr for node in tree if isinstance(node, ast.Attribute)}
-    return attributes | imported_names | {node.id for node in tree if isinstance(node, ast.Name)}
+    imported_names = {alias.name for node in nodes(file) if isinstance(node, ast.ImportFrom) for alias in node.names}
+    attributes = {node.attr for node in nodes(file) if isinstance(node, ast.Attribute)}
+    return attributes | imported_names | {node.id for node in nodes(file) if isinstance(node, ast.Name)}
 
 
 def test_only_the_loader_loads() -> None:
@@ -132,7 +134,7 @@ def test_only_the_loader_loads() -> None:
     calls = [
         node
         for file in files_of("loader")
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8")))
+        for node in nodes(file)
         if isinstance(node, ast.Call) and isinstance(node.func, ast.Attribute)
     ]
     asking = [call for call in calls if call.func.attr in {"from_pretrained", "from_config", "load_dataset"}]
@@ -145,7 +147,7 @@ def test_only_the_loader_loads() -> None:
 def test_nothing_is_unpickled() -> None:
     for file in PACKAGE.rglob("*.py"):
         assert not {name.split(".")[0] for name, _ in imported(file)} & UNPICKLING, file
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        for node in nodes(file):
             if isinstance(node, ast.Call) and ast.unparse(node.func) in ("torch.load", "np.load", "numpy.load"):
                 given = {keyword.arg: ast.unparse(keyword.value) for keyword in node.keywords}
                 assert given.get("weights_only") == "True" or given.get("allow_pickle") == "False", file

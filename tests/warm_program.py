@@ -4,8 +4,9 @@ For tests of what the program does. Where the process itself is under test (its 
 signals do to it), a process of its own is started.
 
 Two thirds of a start can be had for all: nothing in PRELOADED reads the settings of the Hub's clients, which each call
-brings along. The clients read them as they are imported; an environment that has come three times gets a process forked
-from here that has imported these too, and forks from then on. So tests give few environments: see `tests/conftest.py`.
+brings along. The clients read them as they are imported; an environment whose programs have taken as long as that takes
+gets a process forked from here that has imported these too, and forks from then on. So tests give few environments: see
+`tests/conftest.py`.
 
 Reads JSON lines: {"arguments", "environment", "folder", "in", "out", "err", "hooks"}, to which the answer is the id of
 the process that has been started, and {"wait": id}, to which it is the exit code. `tests/forked.py` writes them.
@@ -18,13 +19,14 @@ import json
 import os
 import signal
 import sys
-from collections import Counter
+from collections import defaultdict
 from collections.abc import Callable, Iterable
 from contextlib import redirect_stderr, redirect_stdout, suppress
 from importlib import import_module
 from runpy import run_path
 from tempfile import TemporaryDirectory
 from typing import IO, Any
+from weakref import finalize
 
 from tests.moments import HOOKS
 from tests.processes import ends_with_parent
@@ -35,17 +37,20 @@ PRELOADED = (
     "pyarrow.parquet", "tokenizers", "safetensors.torch", "regex", "jinja2", "aiohttp", "requests", "httpx2",
     "PIL.Image", "tabulate", "shape_audit.cli.app", "shape_audit.records", "shape_audit.hub", "shape_audit.shape",
     "shape_audit.interval", "shape_audit.yardsticks", "shape_audit.reports", "shape_audit.auditing",
-    "shape_audit.checks", "shape_audit.leaderboard",
+    "shape_audit.checks", "shape_audit.leaderboard", "shape_audit.cli.commands.audit", "shape_audit.cli.commands.check",
+    "shape_audit.cli.commands.scores",
 )  # fmt: skip
 CLIENTS = (
     "huggingface_hub.hf_api", "transformers.models.auto.modeling_auto", "transformers.models.auto.tokenization_auto",
     "transformers.models.llama.modeling_llama", "transformers.conversion_mapping", "accelerate", "datasets",
     "shape_audit.hub.hub_files", "shape_audit.auditing.measurement", "shape_audit.interaction.profile",
-    "shape_audit.embeddings.of_checkpoint", "shape_audit.cli.commands.audit",
+    "shape_audit.embeddings.of_checkpoint",
 )  # fmt: skip
 """Other packages that use the clients are not imported: whether transformers finds them is under test."""
-OFTEN, AT_ONCE = 3, 3
-"""How often an environment comes before it gets a process; how many have one."""
+WORTH, AT_ONCE = 5.0, 3
+"""CPU seconds that an environment's programs have taken before it gets a process; how many have one."""
+READ_LATER = ("HF_TOKEN", "SHAPE_AUDIT_", "COLUMNS", "NO_COLOR", "TERMINAL_WIDTH")
+"""Settings that no client reads as it is imported."""
 
 
 def loaded(names: Iterable[str]) -> None:
@@ -54,6 +59,8 @@ def loaded(names: Iterable[str]) -> None:
             import_module(name)
     with suppress(ImportError):
         used_once()
+    for one in list(finalize._registry):  # type: ignore[attr-defined]
+        one.atexit = False  # what torch has registered takes half of a short program's time, and ends with it anyway
     gc.freeze()  # or every collection in a child would copy all pages
 
 
@@ -140,9 +147,10 @@ class WithClients:
 
 def answer_all(lines: IO[str], answers: int, *, is_final: bool) -> None:
     """Start what is asked for, here or, if this is not final, in a process that has the clients loaded."""
-    times: Counter[str] = Counter()
+    taken: defaultdict[str, float] = defaultdict(float)
     others: dict[str, WithClients] = {}
     started: dict[int, WithClients] = {}  # which programs are whose
+    here: dict[int, str] = {}  # of which environment those are that were started here
     for line in lines:
         asked = json.loads(line)
         if "wait" in asked:
@@ -150,12 +158,14 @@ def answer_all(lines: IO[str], answers: int, *, is_final: bool) -> None:
             if process in started:
                 answer = started.pop(process).answer(line)
             else:
-                answer = os.waitstatus_to_exitcode(os.waitpid(process, 0)[1])
+                _, status, used = os.wait4(process, 0)
+                taken[here.pop(process)] += used.ru_utime + used.ru_stime
+                answer = os.waitstatus_to_exitcode(status)
         else:
             environment: dict[str, str] = asked["environment"]
-            key = json.dumps(environment, sort_keys=True)
-            times[key] += 1
-            if not is_final and times[key] >= OFTEN:
+            read = {name: value for name, value in environment.items() if not name.startswith(READ_LATER)}
+            key = json.dumps(read, sort_keys=True)
+            if not is_final and taken[key] >= WORTH:
                 other = others[key] = others.pop(key, None) or WithClients(environment)  # the last used stands last
                 answer = other.answer(line)
                 started[answer] = other
@@ -164,6 +174,7 @@ def answer_all(lines: IO[str], answers: int, *, is_final: bool) -> None:
                     others.pop(idle[0]).end()
             else:
                 answer = forked(lambda asked=asked, environment=environment: become_program(asked, environment))
+                here[answer] = key
         os.write(answers, f"{answer}\n".encode())
 
 

@@ -114,6 +114,7 @@ def test_a_link_shows_four_models_side_by_side_at_any_width(open_page: Any) -> N
     assert not found, [(one["id"], [node["html"][:200] for node in one["nodes"][:3]]) for one in found]
 
 
+@pytest.mark.long
 def test_a_visitors_own_token_opens_their_private_model_and_stays_with_them(
     open_page: Any, server: tuple[str, int], hub_of_app: LoopbackHub
 ) -> None:
@@ -136,6 +137,7 @@ def test_a_visitors_own_token_opens_their_private_model_and_stays_with_them(
     assert stranger.locator("#shown .card").count() == 0
 
 
+@pytest.mark.long
 def test_what_is_no_name_is_shown_as_text_in_one_line(open_page: Any) -> None:
     page = open_page()
     for names in ("<img/src=x/onerror=alert(1)>", "../../etc/passwd", "${alert(1)}{{alert(2)}}", "a b c d e"):
@@ -157,6 +159,7 @@ def test_a_small_model_is_measured_with_progress(open_page: Any) -> None:
     assert page.get_by_label("Measure models of up to 500k parameters too").is_checked()
 
 
+@pytest.mark.long
 def test_what_is_asked_while_an_answer_is_under_way_is_answered_next(open_page: Any, hub_of_app: LoopbackHub) -> None:
     page = open_page()
     stalled = hub_of_app.fault(Stall(seconds=2, first=1))
@@ -193,6 +196,7 @@ def test_who_comes_to_a_full_queue_is_told_and_who_leaves_ends_their_process(
     pages[1].locator("#shown .card").wait_for()  # its turn has come
 
 
+@pytest.mark.long
 def test_a_dead_hub_ends_in_one_line(open_page: Any, hub_of_app: LoopbackHub) -> None:
     hub_of_app.stop()
     try:

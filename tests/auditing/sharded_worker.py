@@ -1,6 +1,7 @@
 """One process of several: runs the audits named in a JSON file, and the first process writes what they found.
 
-Started by tests/auditing/test_processes.py as real processes that meet over gloo; not a test itself.
+Started by tests/auditing/test_processes.py as real processes that meet over gloo; not a test itself. torchrun starts it
+as a module, and `joins` makes a forked process what torchrun would have made it.
 """
 
 import json
@@ -31,8 +32,24 @@ def run(model: str, partial: str | None = None, kill_at: int | None = None, **op
     return shape_audit.audit(model, partial=folder, progress=KilledAt(kill_at) if kill_at else None, **options)
 
 
-if __name__ == "__main__":
-    jobs, output = json.loads(Path(sys.argv[1]).read_text()), Path(sys.argv[2])
-    records = [run(**job) for job in jobs]
+def joins(settings: dict[str, str], *files: str) -> None:
+    """In a process that was just forked: one of several.
+
+    Args:
+        settings: what a launcher tells it.
+    """
+    import torch
+
+    torch.set_num_threads(1)
+    os.environ |= settings
+    work(*map(Path, files))
+
+
+def work(jobs: Path, found: Path) -> None:
+    records = [run(**job) for job in json.loads(jobs.read_text())]
     if processes_of_run().is_first:
-        output.write_text(json.dumps([record.model_dump(mode="json") for record in records]))
+        found.write_text(json.dumps([record.model_dump(mode="json") for record in records]))
+
+
+if __name__ == "__main__":
+    work(Path(sys.argv[1]), Path(sys.argv[2]))

@@ -3,9 +3,10 @@
 import json
 import os
 import signal
+import socket
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -18,6 +19,8 @@ import shape_audit
 from shape_audit.interaction import PROTOCOL_NAMES
 from shape_audit.parallel.launched import LOST_CONTACT
 from shape_audit.parallel.launcher import exit_code_of
+from tests.auditing.sharded_worker import joins
+from tests.auditing.warm_forks import FORKS
 from tests.conftest import Program
 from tests.moments import Stopped, fresh, stopping_at
 from tests.parallel.test_processes_of_run import launched
@@ -25,6 +28,7 @@ from tests.processes import LONG, left_after_end
 
 ROOT = Path(__file__).resolve().parents[2]
 FEW = ("--seq-len", "16", "--micro-batch", "2")
+Start = Callable[[list[dict[str, object]], int, Path], list[dict]]
 
 
 @pytest.fixture(scope="module")
@@ -42,19 +46,37 @@ def jobs(tiny_llama: Path) -> list[dict[str, object]]:
 
 def sharded(jobs: list[dict[str, object]], processes: int, folder: Path) -> list[dict]:
     """The records of a run with so many processes."""
-    done = started(jobs, processes, folder)
-    assert done.returncode == 0, done.stderr[-3000:]
+    assert started(jobs, processes, folder) == [0] * processes
     found: list[dict] = json.loads((folder / "found.json").read_text())
     return found
 
 
-def started(jobs: list[dict[str, object]], processes: int, folder: Path) -> subprocess.CompletedProcess[str]:
-    """A run with so many processes, started as torchrun starts them."""
+def started(jobs: list[dict[str, object]], processes: int, folder: Path) -> list[int | None]:
+    """The exit codes of a run with so many processes, forked and told what torchrun tells them."""
+    files = folder / "jobs.json", folder / "found.json"
+    files[0].write_text(json.dumps(jobs))
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        port = {"MASTER_PORT": str(server.getsockname()[1])}
+    all_of_them = [
+        FORKS.Process(target=joins, args=(launched(rank, processes) | port, *map(str, files)), daemon=True)
+        for rank in range(processes)
+    ]
+    for process in all_of_them:
+        process.start()
+    for process in all_of_them:
+        process.join(LONG)
+    return [process.exitcode for process in all_of_them]
+
+
+def started_by_torchrun(jobs: list[dict[str, object]], processes: int, folder: Path) -> list[dict]:
     (folder / "jobs.json").write_text(json.dumps(jobs))
     torchrun = [sys.executable, "-m", "torch.distributed.run", "--nproc_per_node", str(processes), "--standalone"]
     worker = ["-m", "tests.auditing.sharded_worker", str(folder / "jobs.json"), str(folder / "found.json")]
     environment = os.environ | {"OMP_NUM_THREADS": "1", "CUDA_VISIBLE_DEVICES": ""}
-    return subprocess.run([*torchrun, *worker], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    done = subprocess.run([*torchrun, *worker], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300)
+    assert done.returncode == 0, done.stderr[-3000:]
+    found: list[dict] = json.loads((folder / "found.json").read_text())
+    return found
 
 
 def numbers(value: object, path: str = "") -> dict[str, float]:
@@ -66,9 +88,13 @@ def numbers(value: object, path: str = "") -> dict[str, float]:
     return {path: value} if isinstance(value, int | float) and not isinstance(value, bool) else {}
 
 
-@pytest.mark.parametrize("processes", [2, pytest.param(3, marks=pytest.mark.long)])
-def test_every_number_is_that_of_one_process(processes: int, jobs: list[dict[str, object]], tmp_path: Path) -> None:
-    for job, record in zip(jobs, sharded(jobs, processes, tmp_path), strict=True):
+@pytest.mark.parametrize(
+    ("processes", "start"), [(2, sharded), pytest.param(3, started_by_torchrun, marks=pytest.mark.long)]
+)
+def test_every_number_is_that_of_one_process(
+    processes: int, start: Start, jobs: list[dict[str, object]], tmp_path: Path
+) -> None:
+    for job, record in zip(jobs, start(jobs, processes, tmp_path), strict=True):
         options = {key: value for key, value in job.items() if key != "model"}
         alone = shape_audit.audit(str(job["model"]), **options).model_dump(mode="json")
         assert record["environment"]["world_size"] == processes
@@ -97,7 +123,7 @@ def test_processes_that_were_killed_go_on_to_the_same_record_bit_for_bit(tiny_ll
     """Another number of processes starts over, and says so."""
     straight, killed = resumable(tiny_llama), resumable(tiny_llama, partial=str(tmp_path / "killed"))
     died = started([{**killed, "kill_at": 50}], 2, tmp_path)
-    assert died.returncode != 0 and f"Signal {signal.SIGKILL}" in died.stderr
+    assert 0 not in died and -signal.SIGKILL in died
     assert list((tmp_path / "killed").glob("*/state.48.1.safetensors"))
     found = found_by(sharded([straight, killed], 2, tmp_path))
     assert found[0] == found[1]

@@ -1,7 +1,6 @@
 """Runs that are killed go on: SIGKILL at any moment, full disks, damaged files, two runs at once."""
 
 import json
-import multiprocessing
 import os
 import resource
 import signal
@@ -17,12 +16,10 @@ from shape_audit.auditing.partial_results import DAMAGED, STATE, PartialResults
 from shape_audit.auditing.progress import Silent
 from shape_audit.errors import IncompleteError
 from shape_audit.records import FolderLock
+from tests.auditing.warm_forks import FORKS
 from tests.findings import findings
 
-FORKS = multiprocessing.get_context("forkserver")
-FORKS.set_forkserver_preload(["shape_audit.auditing.resumable_pass", "shape_audit.interaction.profile",
-                              "transformers.models.llama.modeling_llama", "tests.auditing.test_resume"])  # fmt: skip
-LONG: dict[str, Any] = {"windows": 160, "use": True, "seq_len": 16, "passage_bytes": 64, "micro_batch": 3,
+LONG: dict[str, Any] = {"windows": 80, "use": True, "seq_len": 16, "passage_bytes": 64, "micro_batch": 3,
                         "device": "cpu", "save_every": 9}  # fmt: skip
 
 
@@ -116,9 +113,9 @@ def test_killed_again_and_again_the_run_ends_in_the_same_record_bit_for_bit(
 def test_a_run_with_more_windows_extends_one_with_fewer(
     tiny_llama: Path, tmp_path: Path, straight: shape_audit.AuditRecord
 ) -> None:
-    finished(tiny_llama, tmp_path, windows=101)
+    finished(tiny_llama, tmp_path, windows=50)
     before = saved_windows(tmp_path)
-    assert 90 <= before <= 101
+    assert 45 <= before <= 50
     assert numbers_of(finished(tiny_llama, tmp_path)) == numbers_of(straight)
     kept = saved_windows(tmp_path)
     assert kept > before
@@ -129,7 +126,7 @@ def test_a_run_with_more_windows_extends_one_with_fewer(
 def test_a_full_disk_while_saving_costs_nothing_that_is_measured(
     tiny_llama: Path, tmp_path: Path, straight: shape_audit.AuditRecord
 ) -> None:
-    finished(tiny_llama, tmp_path, windows=64)
+    finished(tiny_llama, tmp_path, windows=32)
     size = next((tmp_path / "partial").glob(f"*/{STATE}")).stat().st_size
     before = saved_windows(tmp_path)
     process, _said = start(tiny_llama, tmp_path, limit=size)
@@ -141,11 +138,13 @@ def test_a_full_disk_while_saving_costs_nothing_that_is_measured(
     assert numbers_of(finished(tiny_llama, tmp_path)) == numbers_of(straight)
 
 
-@pytest.mark.parametrize("damage", ["truncated", "garbage", "empty"])
+@pytest.mark.parametrize(
+    "damage", ["truncated", *(pytest.param(one, marks=pytest.mark.long) for one in ("garbage", "empty"))]
+)
 def test_damaged_partial_results_are_set_aside(
     tiny_llama: Path, tmp_path: Path, straight: shape_audit.AuditRecord, damage: str
 ) -> None:
-    finished(tiny_llama, tmp_path, windows=64)
+    finished(tiny_llama, tmp_path, windows=32)
     (state,) = (tmp_path / "partial").glob(f"*/{STATE}")
     content = state.read_bytes()
     state.write_bytes({"truncated": content[: len(content) // 2], "garbage": b"x" * 1000, "empty": b""}[damage])
@@ -158,11 +157,11 @@ def test_damaged_partial_results_are_set_aside(
 def test_partial_results_of_other_settings_are_not_used_and_the_difference_is_named(
     tiny_llama: Path, tmp_path: Path
 ) -> None:
-    finished(tiny_llama, tmp_path, windows=64)
-    record = finished(tiny_llama, tmp_path, windows=80, micro_batch=4)
+    finished(tiny_llama, tmp_path, windows=20)
+    record = finished(tiny_llama, tmp_path, windows=24, micro_batch=4)
     assert "saved partial results were not used: micro-batch was 3, is 4" in record.notes
-    assert not any("partial" in note for note in finished(tiny_llama, tmp_path, windows=90, micro_batch=4).notes)
-    again = finished(tiny_llama, tmp_path, windows=90, micro_batch=4, resume=False)
+    assert not any("partial" in note for note in finished(tiny_llama, tmp_path, windows=28, micro_batch=4).notes)
+    again = finished(tiny_llama, tmp_path, windows=28, micro_batch=4, resume=False)
     assert not any("partial" in note for note in again.notes)
 
 
@@ -179,6 +178,7 @@ def test_two_runs_of_the_same_audit_do_not_meet(tiny_llama: Path, tmp_path: Path
     assert shape_audit.audit(str(tiny_llama), partial=tmp_path / "partial", **{**LONG, "windows": 32}).interaction
 
 
+@pytest.mark.long
 def test_a_tolerance_run_resumes_its_own_checkpoints(tiny_llama: Path, tmp_path: Path) -> None:
     changes = {"windows": None, "tolerance": 0.02, "max_windows": 300}
     for name in ("a", "b"):

@@ -50,6 +50,7 @@ def test_a_model_is_what_its_name_its_card_and_the_table_say(name: str) -> None:
     assert {finding.rule for finding in report.findings} <= {"SA101", "SA201", "SA202", "SA204", "SA206"}
 
 
+@pytest.mark.long
 def test_the_weights_that_ship_predict_the_text_they_were_tested_on(materials: Path) -> None:
     """On the first windows of the test text, which is a book or two of it."""
     packed = (materials / "corpus" / "test.txt.xz").read_bytes()

@@ -52,7 +52,18 @@ def shell_blocks(page: Path) -> list[Fence]:
     return [fence for fence in fences(page) if fence.language == "shell" and fence.runs]
 
 
-@pytest.mark.parametrize("page", list(filter(shell_blocks, PAGES)), ids=name_of)
+LONGEST = "docs/tutorials/sweep.md"
+"""It trains; what `sweep run` does stands in tests/sweep."""
+
+
+@pytest.mark.parametrize(
+    "page",
+    [
+        pytest.param(page, marks=[pytest.mark.long] * (name_of(page) == LONGEST), id=name_of(page))
+        for page in PAGES
+        if shell_blocks(page)
+    ],
+)
 def test_commands_of_a_page_do_what_it_says(page: Path, typed: Typed, reader: Path) -> None:
     printed: dict[str, str] = {}
     for fence in fences(page):

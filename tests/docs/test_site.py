@@ -1,4 +1,7 @@
-"""The site: built strictly, every link of it leads somewhere, and it fetches nothing from a network."""
+"""The site: built strictly, every link of it leads somewhere, and it fetches nothing from a network.
+
+Building takes long; `scripts/docs` does it on every push, with the same look at its links.
+"""
 
 from __future__ import annotations
 
@@ -26,10 +29,12 @@ def site(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
+@pytest.mark.long
 def test_links_lead_somewhere_and_nothing_is_fetched(site: Path) -> None:
     assert faults(site) == []
 
 
+@pytest.mark.long
 def test_every_rule_and_command_has_a_page(site: Path) -> None:
     reference = site / "reference"
     assert {path.stem for path in (reference / "rules").glob("SA*.html")} == set(RULES)
@@ -37,6 +42,7 @@ def test_every_rule_and_command_has_a_page(site: Path) -> None:
     assert pages == set(COMMANDS)
 
 
+@pytest.mark.long
 def test_parts_of_the_reference_lead_to_the_pages_of_the_site(site: Path) -> None:
     for page, target in (("index.html", "reference/rules/index.html"), ("reference/index.html", "records/index.html")):
         assert f'href="{target}"' in (site / page).read_text(encoding="utf-8").partition("<article")[2]

@@ -195,6 +195,7 @@ def test_offline_after_the_shape_alone_says_what_is_missing(
     assert done.returncode == 2 and "its tokenizer is not in the cache, and offline mode is on" in done.stderr
 
 
+@pytest.mark.long
 def test_a_full_disk_while_caching(hub: LoopbackHub, program: Program, tiny_llama: Path, tmp_path: Path) -> None:
     hub.add_model("org/name", tiny_llama)
     records = tmp_path / "records"

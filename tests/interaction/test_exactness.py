@@ -76,7 +76,10 @@ def test_gradient_protocols_equal_their_twins_with_error_bars(protocol: str, nam
         assert_equal(sums, exact[site])
 
 
-@pytest.mark.parametrize(("name", "length"), TWIN_TABLE)
+@pytest.mark.parametrize(
+    ("name", "length"),
+    [pytest.param(name, length, marks=[pytest.mark.long] * (length == LONG)) for name, length in TWIN_TABLE],
+)
 def test_projected_output_equals_its_twin(name: str, length: int) -> None:
     model, windows, protocol = tiny_model(name, torch.float64), random_windows(9, length), ProjectedOutput(seed=5)
     model.set_attn_implementation("eager")

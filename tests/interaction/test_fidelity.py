@@ -28,6 +28,7 @@ def pool_of(windows: WindowSet) -> dict[Site, Pool]:
     return pools(MODEL, windows, list(parse_sites(SITES, DEPTH)))
 
 
+@pytest.mark.long
 def test_a_sample_of_the_pool_is_what_a_pass_over_its_windows_gives(
     windows: WindowSet, pool_of: dict[Site, Pool]
 ) -> None:
@@ -47,6 +48,7 @@ def test_a_sample_of_the_pool_is_what_a_pass_over_its_windows_gives(
         assert site.aofe_ci == pytest.approx(bars.aofe_interval(), rel=1e-3)
 
 
+@pytest.mark.long
 def test_estimates_from_eight_windows_are_unbiased_and_the_plug_in_is_not(pool_of: dict[Site, Pool]) -> None:
     for pool in pool_of.values():
         truth, found = truth_of(pool), measure(pool, 8, DRAWS)
@@ -66,6 +68,7 @@ def test_intervals_from_eight_and_from_512_windows_overlap(pool_of: dict[Site, P
         assert overlap.mean() >= 0.9
 
 
+@pytest.mark.long
 def test_the_end_of_an_interval_is_as_uncertain_as_it_says(pool_of: dict[Site, Pool]) -> None:
     """Coverage at 32 windows: 300 samples, 92 to 98 % give or take three errors."""
     for site, pool in pool_of.items():

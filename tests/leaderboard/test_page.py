@@ -82,6 +82,7 @@ def test_sorting_puts_unknown_and_incomparable_numbers_last(open_page: OpenPage,
     assert models(page) == sorted((row.model for row in small.rows), key=str.lower)
 
 
+@pytest.mark.long
 @pytest.mark.parametrize(
     ("order", "column", "direction"),
     [("-score", "score", "descending"), ("model", "model", "ascending"), ("-log_distance", "distance", "descending")],
@@ -93,6 +94,7 @@ def test_the_page_opens_in_the_manifests_order(
     sorted_by(page, column, direction)
 
 
+@pytest.mark.long
 def test_filters_leave_the_rows_they_name(open_page: OpenPage, small: Board) -> None:
     page = open_page(small)
 
@@ -126,6 +128,7 @@ def test_filters_leave_the_rows_they_name(open_page: OpenPage, small: Board) -> 
     assert page.inner_text("#board tbody") == "No model is left by the filters."
 
 
+@pytest.mark.long
 def test_ticked_models_have_their_profiles_drawn(open_page: OpenPage, small: Board) -> None:
     page = open_page(small)
     drawn(page, "profile")
@@ -152,6 +155,7 @@ def test_ticked_models_have_their_profiles_drawn(open_page: OpenPage, small: Boa
     ]  # fmt: skip
 
 
+@pytest.mark.long
 def test_at_most_six_profiles_and_a_word_on_those_measured_otherwise(open_page: OpenPage, small: Board) -> None:
     page = open_page(small)
     for number in (8, 3, 4):
@@ -195,6 +199,7 @@ def test_every_model_is_on_the_yardsticks_curve(untouched: Any, small: Board) ->
     assert "Gemstones" in page.inner_text("#cost-note")
 
 
+@pytest.mark.long
 def test_details_say_where_each_number_is_from(open_page: OpenPage, small: Board) -> None:
     page = open_page(small)
     row = small.rows[11]
@@ -213,6 +218,7 @@ def test_details_say_where_each_number_is_from(open_page: OpenPage, small: Board
     assert not panel.count()
 
 
+@pytest.mark.long
 def test_hostile_names_are_text(open_page: OpenPage, small: Board) -> None:
     page = open_page(small)
     assert set(HOSTILE) < set(models(page))
@@ -225,6 +231,7 @@ def test_hostile_names_are_text(open_page: OpenPage, small: Board) -> None:
     assert page.locator("#provenance a").count() == 0
 
 
+@pytest.mark.long
 def test_every_column_says_what_it_means(open_page: OpenPage, small: Board) -> None:
     page = open_page(small)
     heads, bubble = page.locator("#board thead th"), page.locator("#about")
@@ -247,6 +254,7 @@ def test_every_column_says_what_it_means(open_page: OpenPage, small: Board) -> N
     assert listed == [words[name.partition("-")[0]]["about"] for name in names]
 
 
+@pytest.mark.long
 def test_the_keyboard_reaches_filters_sorting_and_rows(open_page: OpenPage, small: Board) -> None:
     page = open_page(small)
     page.keyboard.press("Tab")
@@ -266,7 +274,7 @@ def test_the_keyboard_reaches_filters_sorting_and_rows(open_page: OpenPage, smal
     assert seen[-1].startswith("Compare ")
 
 
-@pytest.mark.parametrize(("width", "scheme"), [(390, "light"), (1280, "dark")])
+@pytest.mark.parametrize(("width", "scheme"), [(1280, "dark"), pytest.param(390, "light", marks=pytest.mark.long)])
 def test_axe_finds_no_fault(open_page: OpenPage, small: Board, width: int, scheme: str) -> None:
     axe = pytest.importorskip("axe_playwright_python.sync_playwright", reason="axe-playwright-python is not installed")
     page = open_page(small, width=width, scheme=scheme)
@@ -300,6 +308,7 @@ def test_the_address_keeps_what_was_chosen(open_page: OpenPage, small: Board) ->
     until(lambda: "family" in page.url)
 
 
+@pytest.mark.long
 def test_ticked_models_stand_side_by_side(open_page: OpenPage, small: Board) -> None:
     page = open_page(small)
     row = small.rows[20]
@@ -314,6 +323,7 @@ def test_ticked_models_stand_side_by_side(open_page: OpenPage, small: Board) -> 
     assert lines["Bits / byte"][heads.index(row.model) - 1] == "–"
 
 
+@pytest.mark.long
 def test_plots_follow_the_filters(open_page: OpenPage, small: Board) -> None:
     page = open_page(small)
     drawn(page, "cost")
@@ -335,6 +345,7 @@ def test_plots_follow_the_filters(open_page: OpenPage, small: Board) -> None:
     assert dated and sorted(map(tuple, page.evaluate(points))) == dated
 
 
+@pytest.mark.long
 def test_a_chosen_theme_stays(open_page: OpenPage, small: Board) -> None:
     page = open_page(small)
     page.select_option("#theme", "dark")
@@ -344,6 +355,7 @@ def test_a_chosen_theme_stays(open_page: OpenPage, small: Board) -> None:
     assert page.evaluate("document.documentElement.className") == "dark"
 
 
+@pytest.mark.long
 def test_the_real_board_shows_its_evidence_and_every_model(open_page: OpenPage, real: Board) -> None:
     page = open_page(real)
     assert "Loss at equal size: " in page.inner_text("#evidence-told > summary")

@@ -12,6 +12,7 @@ from tests.leaderboard.conftest import OpenPage
 from tests.leaderboard.looking import ROWS, drawn, models, until
 
 
+@pytest.mark.long
 def test_a_board_without_scores_has_no_empty_plot(open_page: OpenPage, small: Board) -> None:
     rows = [row.model_copy(update={"scores": []}) for row in small.rows]
     page = open_page(small.model_copy(update={"rows": rows}))
@@ -37,6 +38,7 @@ def test_what_no_model_has_takes_no_room(open_page: OpenPage) -> None:
     assert page.input_value("#sort") == "shape_cost"
 
 
+@pytest.mark.long
 def test_a_page_promises_no_intervals_that_are_not_there(open_page: OpenPage, small: Board) -> None:
     page = open_page(bare_board())
     assert page.inner_text("#models .verdict") == "5 models were measured on 4 windows: no intervals, which need 6."
@@ -52,6 +54,7 @@ def test_a_page_promises_no_intervals_that_are_not_there(open_page: OpenPage, sm
     assert all("95 %" in page.inner_text(part) for part in ("#phase-note", "#comparison .key"))
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_what_is_chosen_stays_readable_under_the_pointer(open_page: OpenPage, small: Board, scheme: str) -> None:
     """A ticked row, and the number of the page: the table's library has colours of its own for them, the row's in a
@@ -86,6 +89,7 @@ def contrast(one: str, other: str) -> float:
     return (high + 0.05) / (low + 0.05)
 
 
+@pytest.mark.long
 def test_a_ticked_card_is_wholly_of_its_colour(open_page: OpenPage, small: Board) -> None:
     """The last cell may stand alone in its line: the row beneath has the cells' colour."""
     page = open_page(small, width=390)
@@ -105,6 +109,7 @@ def scrolled_to_its_end(page: Any, selector: str) -> Any:
     return box
 
 
+@pytest.mark.long
 def test_a_comparison_wider_than_the_screen_says_that_it_goes_on(open_page: OpenPage, small: Board) -> None:
     page = open_page(small, width=390)
     box = scrolled_to_its_end(page, "#side-by-side")
@@ -114,6 +119,7 @@ def test_a_comparison_wider_than_the_screen_says_that_it_goes_on(open_page: Open
     assert "more" not in (box.get_attribute("class") or "").split()
 
 
+@pytest.mark.long
 def test_a_finger_gets_what_a_pointer_gets(open_page: OpenPage, small: Board) -> None:
     """A tap on a header's question mark explains it, and one elsewhere ends that; a tap on a point names its model."""
     page = open_page(small, width=800, touch=True)
@@ -153,6 +159,7 @@ def test_a_phone_shows_a_card_for_each_model(open_page: OpenPage, real: Board) -
     assert not any(cell.inner_text().strip() == "–" for cell in card.locator("td:visible").all())
 
 
+@pytest.mark.long
 def test_a_narrow_window_says_that_the_table_goes_on(open_page: OpenPage, real: Board) -> None:
     page = open_page(real, width=800)
     scrolled_to_its_end(page, "#table-scroll")

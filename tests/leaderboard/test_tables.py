@@ -138,11 +138,10 @@ def test_markup_in_names_is_text_in_the_card(board: Board) -> None:
 
 
 def test_order(tmp_path: Path) -> None:
-    for order, key in (("r_dw", "r_dw"), ("-params", "params_total"), ("log_distance", "log_distance")):
-        built = build_leaderboard(read_manifest().model_copy(update={"order": order}), tmp_path)
-        assert built is not None
-        values = [getattr(row, key) for row in built.rows]
-        assert values == sorted(values, reverse=order.startswith("-"))
+    built = build_leaderboard(read_manifest().model_copy(update={"order": "r_dw"}), tmp_path)
+    assert built is not None
+    values = [row.r_dw for row in built.rows]
+    assert values == sorted(values)  # type: ignore[type-var]
     by_score = build_leaderboard(read_manifest().model_copy(update={"order": "-score"}), tmp_path)
     assert by_score is not None
     scores = [max((s.value for s in row.scores if s.protocol == LM_EVAL_LETTERS), default=-math.inf)

@@ -2,7 +2,8 @@
 
 import numpy as np
 import pytest
-from statsmodels.api import OLS, add_constant
+from statsmodels.regression.linear_model import OLS
+from statsmodels.tools.tools import add_constant
 
 from shape_audit.linking import controlled_evidence
 from shape_audit.linking.controlled_suite import suite_models

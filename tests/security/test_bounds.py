@@ -121,7 +121,13 @@ def is_one_line_and_nothing_is_left(err: str, says: str, tmp_path: Path) -> None
     assert not list(tmp_path.parent.glob("escaped*"))
 
 
-@pytest.mark.parametrize(("command", "code"), [(("audit", "--shape-only"), 2), (("check",), 1)], ids=["audit", "check"])
+@pytest.mark.parametrize(
+    ("command", "code"),
+    [
+        pytest.param(("audit", "--shape-only"), 2, id="audit"),
+        pytest.param(("check",), 1, id="check", marks=pytest.mark.long),
+    ],
+)
 def test_more_shards_than_any_model_has_are_not_asked_for(
     hub: LoopbackHub, client: dict[str, str], tiny_llama: Path, command: tuple[str, ...], code: int
 ) -> None:

@@ -26,12 +26,12 @@ STEPS: dict[str, tuple[Step, ...]] = {
         (0, ("interval", "--draws", "0")), (0, ("suggest", "--params", "30m", "--write-config", "made")),
         (0, ("link", "--draws", "100")), (4, ("app", "--port", "65536")),
     ),
-    "checking": (
-        (0, SHAPE_ONLY),
+    "checking": ((0, SHAPE_ONLY), (0, ("check", "model", "--deep", "--weights", "--measure"))),
+    "checking with every option": (
         (0, ("audit", "model", *FEW, "--records", "records")),
         (0, ("interval", "--draws", "0", "-f", "json", "-o", "derived.json")),
         (0, ("check", "model", "--write-baseline", "--baseline", "accepted.json")),
-        (0, ("check", "model", "--deep", "--weights", "--measure", "--baseline", "accepted.json")),
+        (0, ("check", "model", "--baseline", "accepted.json")),
         (0, ("check", "model", "--policy", "gate.toml", "--interval", "derived.json", "--record", RECORD, "--select",
              "SA1,SA3,SA8", "--ignore", "SA104", "--fail-on", "error", "--retries", "0", "--anchor",
              "model/config.json", "--format", "github", "--output", "report.txt", "--also", "sarif=found.sarif",

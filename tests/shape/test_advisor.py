@@ -78,7 +78,7 @@ def test_every_family_at_every_size(family: str, params: str, non_embedding: boo
     keeps_its_promises(suggest(params, family=family, non_embedding=non_embedding, vocab_size=32_000, top=1000))
 
 
-@settings(deadline=None, max_examples=60)
+@settings(deadline=None, max_examples=25)
 @given(
     params=st.floats(1e5, 1e12),
     family=st.sampled_from(list(families())),

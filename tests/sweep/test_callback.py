@@ -58,7 +58,7 @@ def trained(folder: Path, callback: ShapeAuditCallback | None, **arguments: Any)
     return trainer
 
 
-@pytest.mark.parametrize("mixed", [False, True])
+@pytest.mark.parametrize("mixed", [pytest.param(False, marks=pytest.mark.long), True])
 def test_what_it_logs_is_what_audit_says_of_the_checkpoint(mixed: bool, tmp_path: Path) -> None:
     """In mixed precision too: a checkpoint holds the float32 weights, and those are looked at."""
     callback = ShapeAuditCallback(fixed_windows(byte_tokenizer(32), **SETTINGS), every=3)

@@ -25,9 +25,9 @@ from tests.moments import stopping_at
 
 FEW = {
     "params": "24k", "depths": "1,2,3", "data": "builtin:python-docs", "seq_len": 32, "batch": 8, "windows": 16,
-    "tokens_per_param": 1.5, "eval_bytes": 4000, "tolerance": 0.1,
+    "tokens_per_param": 0.75, "eval_bytes": 4000, "tolerance": 0.1,
 }  # fmt: skip
-"""Three shapes of 141 steps each."""
+"""Three shapes of 71 steps each."""
 
 
 @pytest.fixture(autouse=True)
@@ -94,7 +94,7 @@ def test_killed_and_gone_on_with_it_is_the_same(straight: Path, program: Program
     progress = FirstStep()
     rows = shape_audit.run_sweep(**FEW, output=output, progress=progress)
     assert progress.first is not None and progress.first > 10, "it began where the killed one had saved"
-    assert [row.num_hidden_layers for row in rows] == [1, 2, 3] and rows[1].steps == 141
+    assert [row.num_hidden_layers for row in rows] == [1, 2, 3] and rows[1].steps == 71
     assert lines(output) == lines(straight)
     for model in (straight / "models").iterdir():
         killed = output / "models" / model.name / "model.safetensors"
@@ -102,27 +102,32 @@ def test_killed_and_gone_on_with_it_is_the_same(straight: Path, program: Program
     assert only_half_written(output / "states")
 
 
-LENGTHS = FEW | {"depths": "2", "tokens_per_param": "0.5,1.5"}
+LENGTHS = FEW | {"depths": "2", "tokens_per_param": "0.25,0.75"}
 
 
-def test_several_lengths_are_one_table_and_killed_in_a_decay_it_is_the_same(program: Program, tmp_path: Path) -> None:
+def test_several_lengths_are_one_table(tmp_path: Path) -> None:
+    rows = shape_audit.run_sweep(**LENGTHS, output=tmp_path)
+    assert [(row.tokens_per_param, row.steps) for row in rows] == [(0.25, 24), (0.75, 71)]
+    more = shape_audit.run_sweep(**(LENGTHS | {"tokens_per_param": [0.25, 0.5]}), output=tmp_path)
+    assert [(row.tokens_per_param, row.steps) for row in more] == [(0.25, 24), (0.5, 47)] and len(lines(tmp_path)) == 3
+    with pytest.raises(UsageError, match=r"--tokens-per-param was several for the models there, is 0\.75"):
+        shape_audit.run_sweep(**(LENGTHS | {"tokens_per_param": 0.75}), output=tmp_path)
+
+
+@pytest.mark.long
+def test_several_lengths_killed_in_a_decay_are_the_same(program: Program, tmp_path: Path) -> None:
     """SIGKILL while the second length decays: it goes on from its own state or the trunk's, to the same bits."""
     straight, killed = tmp_path / "straight", tmp_path / "killed"
     shape_audit.run_sweep(**LENGTHS, output=straight)
-    kill(program, LENGTHS, killed, ["os.rename -t1.5.safetensors"] * 2)
+    kill(program, LENGTHS, killed, ["os.rename -t0.75.safetensors"] * 2)
     progress = FirstStep()
     rows = shape_audit.run_sweep(**LENGTHS, output=killed, progress=progress)
-    assert progress.first is not None and progress.first > 112, "141 steps, of which the last 28 decay"
-    assert [(row.tokens_per_param, row.steps) for row in rows] == [(0.5, 47), (1.5, 141)]
-    assert lines(killed) == lines(straight)
+    assert progress.first is not None and progress.first > 55, "71 steps, of which the last 14 decay"
+    assert [row.steps for row in rows] == [24, 71] and lines(killed) == lines(straight)
     for model in (straight / "models").iterdir():
         again = killed / "models" / model.name / "model.safetensors"
         assert again.read_bytes() == (model / "model.safetensors").read_bytes()
     assert only_half_written(killed / "states")
-    more = shape_audit.run_sweep(**(LENGTHS | {"tokens_per_param": [0.5, 1.0]}), output=killed)
-    assert [(row.tokens_per_param, row.steps) for row in more] == [(0.5, 47), (1.0, 94)] and len(lines(killed)) == 3
-    with pytest.raises(UsageError, match=r"--tokens-per-param was several for the models there, is 1\.5"):
-        shape_audit.run_sweep(**(LENGTHS | {"tokens_per_param": 1.5}), output=killed)
 
 
 def test_a_finished_sweep_is_not_done_again(straight: Path) -> None:
@@ -197,11 +202,11 @@ def test_one_command_ends_in_an_interval_that_check_takes(straight: Path, capsys
     interval = straight / "interval.json"
     written = IntervalDerivation.model_validate_json(interval.read_text())
     assert written.min_params == 24_000 and written.source == (
-        "sweep straight (3 runs of 3 shapes, 0.024M parameters, 1.5 bytes a parameter)"
+        "sweep straight (3 runs of 3 shapes, 0.024M parameters, 0.75 bytes a parameter)"
     )
     drawn = {path.stem for path in (straight / "figures").glob("*.png")}
     assert {"loss_against_r_dw", "interaction_loss_gradient_last", "interaction_projected_output"} <= drawn
-    # three losses of 141 steps need not bound anything: what is handed on here is this sweep's, with a made-up end
+    # three losses of 71 steps need not bound anything: what is handed on here is this sweep's, with a made-up end
     interval.write_text(json.dumps(json.loads(interval.read_text()) | {"low": 0.9, "high": None, "is_empty": False}))
     assert main(["check", "builtin:bytes-1m", "--select", "SA1", "--interval", str(interval), "-f", "json"]) == 0
     findings = json.loads(capsys.readouterr().out)["findings"]
@@ -227,7 +232,7 @@ def test_the_embedding_of_the_table_is_that_of_the_weights(straight: Path) -> No
 @pytest.mark.parametrize(
     ("changes", "line"),
     [
-        ({"tokens_per_param": 2}, "--tokens-per-param was 1.5 for the models there, is 2"),
+        ({"tokens_per_param": 2}, "--tokens-per-param was 0.75 for the models there, is 2"),
         ({"batch": 16}, "--batch was 8 for the models there, is 16"),
         ({"learning_rate": 1e-3}, "--learning-rate was not given for the models there, is 0.001"),
         ({"seq_len": 16}, "--seq-len was 32"),

@@ -48,7 +48,7 @@ def test_it_learns_and_equal_seeds_are_equal() -> None:
     assert not torch.equal(weights(first)["model.norm.weight"], weights(other)["model.norm.weight"])
 
 
-@pytest.mark.parametrize("family", ["llama", "gpt2"])
+@pytest.mark.parametrize("family", ["llama", pytest.param("gpt2", marks=pytest.mark.long)])
 def test_broken_off_and_gone_on_with_is_the_same_bit_for_bit(family: str, tmp_path: Path) -> None:
     job, accelerator = job_of(family), accelerator_for(CPU, "float32")
     straight = train(job, TEXT, accelerator)
@@ -69,7 +69,7 @@ def test_broken_off_and_gone_on_with_is_the_same_bit_for_bit(family: str, tmp_pa
     assert all(torch.equal(value, weights(straight)[name]) for name, value in weights(resumed).items())
 
 
-@pytest.mark.parametrize("cut_at", [None, 50, 60])
+@pytest.mark.parametrize("cut_at", [None, 50, pytest.param(60, marks=pytest.mark.long)])
 def test_a_length_from_the_trunk_is_that_length_trained_alone_bit_for_bit(cut_at: int | None, tmp_path: Path) -> None:
     """The long one leaves the trunk at step 48; broken off, it goes on from there (50) or from its own state (60)."""
     accelerator, states = accelerator_for(CPU, "float32"), states_in(tmp_path)
