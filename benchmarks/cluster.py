@@ -114,8 +114,8 @@ def serially(names: list[str], options: AuditOptions) -> float:
 def overhead(models: int, seconds: float, rounds: int) -> str:
     """Audits one after the other, here and on a cluster of one CPU, of links to a model: twice the same is one task.
 
-    A process may be a tenth faster than the next one of the same work, by where its memory lies: so each round has a
-    cluster of its own, and what audits on Ray take beside their own seconds, by their records, stands apart.
+    Processes differ at the same work: so each round has a cluster of its own, and what audits on Ray take beside their
+    own seconds, by their records, stands apart.
     """
     options = audits_in(seconds)
     folder = Path(shape_audit.__file__).parent / "data" / "builtin" / MODEL.removeprefix("builtin:")

@@ -157,7 +157,7 @@ def _free_memory() -> None:
     import gc
 
     gc.collect()
-    gc.freeze()  # what is left are modules: walking torch's and transformers' again takes as long as a small audit
+    gc.freeze()  # what is left are modules, which need not be walked after every task
     torch: Any = sys.modules.get("torch")
     if torch is not None and torch.cuda.is_available():
         torch.cuda.empty_cache()

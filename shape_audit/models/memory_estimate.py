@@ -81,9 +81,8 @@ class ForwardPass:
 
         A block keeps for its backward pass what was counted in blocks of GPT-2, Llama, Qwen3 and Gemma 2: 4
         feed-forward widths (gated or GELU; ReLU keeps one), queries and keys and values twice, two and a half exact
-        copies of the stream around its norms. A backward pass that is differentiated itself keeps about as much again:
-        twice this is 1.1 (Llama) to 1.5 times (GPT-2) what was seen. The loss keeps logits, their log-softmax and
-        their gradient. To all of it `HEAP_SHARE`.
+        copies of the stream around its norms. A backward pass that is differentiated itself keeps about as much again.
+        The loss keeps logits, their log-softmax and their gradient. To all of it `HEAP_SHARE`.
         """
         shape, exact = self.shape, max(4, self.element_bytes)
         width, feed_forward = shape.hidden_size, shape.intermediate_size or 4 * shape.hidden_size
