@@ -9,7 +9,8 @@ embedding), and P Gaussian, entries N(0, 1/64). With M = P J of a window,
 
 c and u_1, u_2 with independent N(0, 1) entries: whatever q is, E A_s = M q q^T M^T + M (I - q q^T) M^T = M M^T. The
 first singular direction may have most of the trace of M M^T, and of the noise of Gaussian tangents; M^T c is likely
-close to it, and along q nothing is random (as in Hutch++: Meyer, Musco, Musco, Woodruff 2021). M^T c is a backward pass, linear in c, and M times a direction is the derivative of that pass with respect to c.
+close to it, and along q nothing is random (as in Hutch++: Meyer, Musco, Musco, Woodruff 2021). M^T c is a backward
+pass, linear in c, and M times a direction is the derivative of that pass with respect to c.
 
 Corresponds to `estimate_agop_ntp` in `budget_scaling/transformer_ntp_shape_sweep.py` of the authors' code, which made
 the AOFE columns of their sweep table, and to their script for open models. It departs from them in three things: P
