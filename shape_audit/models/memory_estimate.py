@@ -13,6 +13,10 @@ from shape_audit.records import ModelShape
 
 MEMORY_FOR_A_MICRO_BATCH = 1_400_000_000
 """Bytes one micro-batch may take, however much there is: more windows at once are hardly faster."""
+ENOUGH_TOKENS = 1024
+"""Of a micro-batch, by which it may take more: with 256 rows matrix products reach some .85 of their speed."""
+MEMORY_FOR_ENOUGH_TOKENS = 8_000_000_000
+"""Bytes it may then take. Not where weights are read from elsewhere: that is chosen for want of memory."""
 MAX_MICRO_BATCH = 16
 HEAP_SHARE = 1.3
 """What a micro-batch takes of memory, against its tensors: allocators keep pieces of what was freed."""
@@ -104,7 +108,8 @@ class ForwardPass:
         """Windows a forward should hold at once, where memory is no worry; at least one."""
         unfused = replace(self, is_fused=False).a_window  # a kernel decides speed, not which windows meet in a forward
         size = unfused.logits + unfused.of_blocks(self.shape.num_hidden_layers, is_checkpointed=self.is_checkpointed)
-        return max(1, min(MEMORY_FOR_A_MICRO_BATCH // size, MAX_MICRO_BATCH))
+        enough = min(-(-ENOUGH_TOKENS // self.seq_len), 0 if self.is_checkpointed else MEMORY_FOR_ENOUGH_TOKENS // size)
+        return max(1, min(max(MEMORY_FOR_A_MICRO_BATCH // size, enough), MAX_MICRO_BATCH))
 
     def a_window_on(self, device: str) -> int:
         """Bytes that one window takes of this device."""

@@ -79,10 +79,13 @@ def test_out_of_memory_with_a_single_window_is_the_end(monkeypatch: pytest.Monke
 def test_the_micro_batch_is_what_is_sensible_and_fits() -> None:
     small = ForwardPass(SMALL, 64)
     assert small.sensible_micro_batch == 16  # the most there is
-    assert ForwardPass(LLAMA_1B, 256).sensible_micro_batch == 1
+    large = {tokens: ForwardPass(LLAMA_1B, tokens).sensible_micro_batch for tokens in (128, 256, 1024)}
+    assert large == {128: 8, 256: 4, 1024: 1}  # a thousand tokens
     assert ForwardPass(LLAMA_1B, 256, is_checkpointed=True).sensible_micro_batch == 2
     twice = replace(small, is_differentiated_twice=True).a_window
     assert twice.logits == small.a_window.logits and twice.block == pytest.approx(2 * small.a_window.block, abs=1)
+    wide = LLAMA_1B.model_copy(update={"hidden_size": 8192, "intermediate_size": 28672})
+    assert ForwardPass(wide, 256).sensible_micro_batch == 2  # as many as there is memory for
     of_one = small.a_window.logits + 4 * small.a_window.block
     tight = [DeviceMemory("cpu", weights=1000, available=1000 + 5 * of_one)]
     chosen, (memory,) = with_activations(tight, small, micro_batch=None)
