@@ -13,6 +13,7 @@ from shape_audit.errors import IncompleteError, NotAuditableError, UsageError, e
 from shape_audit.hub import quiet_datasets, quiet_transformers
 from shape_audit.loader import KeptAnswers, in_empty_folder, only_own_files, tokenizer_in, without_hub_kernels
 from shape_audit.parallel import processes_of_run
+from shape_audit.scores.installed_packages import packages_listed_here
 from shape_audit.scores.lm_eval_files import COT, LETTERS
 from shape_audit.scores.options import ScoreOptions
 from shape_audit.scores.questions import DATASET, watched_questions
@@ -86,7 +87,7 @@ def run_harness(
     batch_size, max_gen_toks = options.batch_size, options.max_gen_toks
     with (
         _with_progress_of_questions_alone(), without_hub_kernels(), in_empty_folder(links), only_own_files(),
-        watched_questions(), ExitStack() as opened,
+        watched_questions(), packages_listed_here(), ExitStack() as opened,
     ):  # fmt: skip
         try:
             loaded = HarnessModel(

@@ -1,6 +1,7 @@
 """Error bars: what they need, what merges, and that they cover what they should where the truth is known."""
 
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
@@ -25,12 +26,13 @@ WIDTH = 5
 
 
 def sums_of(gradients_KTD: torch.Tensor, first: int = 0) -> SiteSums:
-    """As a pass adds them: window by window, S_ref frozen at 4, 8, 16 ..."""
-    sums = SiteSums.zeros(gradients_KTD.shape[-1], dtype=gradients_KTD.dtype, device=CPU)
-    for number, gradient_TD in enumerate(gradients_KTD):
-        if is_reference_point(number):
+    """As a pass adds them: S_ref frozen at 4, 8, 16 ..., and what comes between as one micro-batch."""
+    sums, windows = SiteSums.zeros(gradients_KTD.shape[-1], dtype=gradients_KTD.dtype, device=CPU), len(gradients_KTD)
+    begins = [number for number in range(windows) if number == 0 or is_reference_point(number)]
+    for begin, end in pairwise([*begins, windows]):
+        if begin:
             sums.freeze()
-        sums.add(gradient_TD.unsqueeze(0), first + number)
+        sums.add(gradients_KTD[begin:end], first + begin)
     return sums
 
 
@@ -143,12 +145,16 @@ def test_intervals_cover_a_known_truth_and_the_correction_takes_bias_off() -> No
     raw, corrected = ({name: list[float]() for name in truth} for _ in range(2))
     for _ in range(400):
         gradients = torch.randn(32, 3, WIDTH, generator=generator, dtype=torch.float64) @ root_DD
-        site = site_interaction("embedding", sums_of(gradients))
+        sums = sums_of(gradients)
+        energies = u_energies(sums)
+        assert energies is not None
+        bars = ErrorBars(energies, sums.rows())
         for name, value in truth.items():
-            low, high = getattr(site, f"{name}_ci")
-            covered[name].append(low <= value <= high)
-            raw[name].append(getattr(site, f"{name}_raw") - value)
-            corrected[name].append(getattr(site, name) - value)
+            interval, found, uncorrected = bars.quotient_interval(name), bars.corrected(name), energies.quotient(name)
+            assert interval is not None and found is not None and uncorrected is not None
+            covered[name].append(interval[0] <= value <= interval[1])
+            raw[name].append(uncorrected - value)
+            corrected[name].append(found - value)
     for name in truth:
         assert 0.91 <= np.mean(covered[name]) <= 0.985, name
         assert abs(np.mean(corrected[name])) < abs(np.mean(raw[name])), name

@@ -8,6 +8,7 @@ import shutil
 import subprocess
 import sys
 import time
+from importlib.metadata import version
 from pathlib import Path
 
 import datasets
@@ -29,11 +30,14 @@ def found_by_lm_eval(task: str, metric: str, model: Path, *, given: str = "", **
     """The accuracy that lm-eval's own model and tasks come to in the working directory."""
     from lm_eval import simple_evaluate, tasks
 
+    from shape_audit.scores.installed_packages import packages_listed_here
+
     stock = [folder for folder in Path(tasks.__file__).parent.glob("**/mmlu_pro") if "llama" not in folder.parts]
-    found = simple_evaluate(
-        model="hf", model_args=f"pretrained={model}{given}", tasks=[task], batch_size=16, device="cpu",
-        task_manager=tasks.TaskManager(include_path=stock, include_defaults=False), **settings,
-    )  # fmt: skip
+    with packages_listed_here():
+        found = simple_evaluate(
+            model="hf", model_args=f"pretrained={model}{given}", tasks=[task], batch_size=16, device="cpu",
+            task_manager=tasks.TaskManager(include_path=stock, include_defaults=False), **settings,
+        )  # fmt: skip
     accuracy: float = found["results"][task][metric]
     return accuracy
 
@@ -61,6 +65,8 @@ def test_letters_of_our_own_questions(
     assert found["n"] == len(SUBJECTS) and found["is_limited"], "14 of MMLU-Pro's 12,032 questions are no score"
     assert "14 of 14 prompts were longer than the 64 tokens" in found["notes"][-1]
     assert not list((results / "partial").iterdir()), "answers are kept until the results are saved"
+    (file,) = results.glob("tiny-llama/*/results_*.json")
+    assert f"[package] transformers=={version('transformers')}\n" in json.loads(file.read_text())["pretty_env_info"]
     known = known_scores(str(tiny_llama), runs=results, posted=False)
     assert [known.model_dump(exclude={"among_size"}) for known in known.scores] == [
         {key: value for key, value in found.items() if key != "among_size"}
@@ -85,20 +91,22 @@ def test_the_accuracy_is_what_lm_evals_own_command_prints(
     assert run is not None and run.record.value == pytest.approx(printed, abs=5e-5)
 
 
-def test_chain_of_thought_and_its_protocol(questions: Path, tiny_llama: Path, program: Program) -> None:
+def test_chain_of_thought_and_its_protocol(
+    questions: Path, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
     from transformers import AutoTokenizer
 
-    endless = program("score", tiny_llama, "--questions", ASKED, "--protocol", "cot", "--max-gen-toks", "8", **OFFLINE)
-    assert endless.returncode == 3 and "no EOS token" in endless.stderr
+    monkeypatch.chdir(questions)
+    options = ScoreOptions(questions=Path(ASKED), protocol="cot", max_gen_toks=8, results=questions / "runs")
+    with pytest.raises(NotAuditableError, match="no EOS token"):
+        score(str(tiny_llama), options)
     model = questions / "with-eos"
     shutil.copytree(tiny_llama, model)
     tokenizer = AutoTokenizer.from_pretrained(model)
     tokenizer.eos_token = "~"
     tokenizer.save_pretrained(model)
-    done = program(
-        "score", model, "--questions", ASKED, "--protocol", "cot", "--max-gen-toks", "8", "--results", "runs", **OFFLINE
-    )
-    assert done.returncode == 0 and " +max_gen_toks=8 " in done.stdout.replace("\n", " "), done.stderr
+    run = score(str(model), options)
+    assert run is not None and run.record.protocol.endswith("+max_gen_toks=8"), run
     (file,) = (questions / "runs").glob("with-eos/*/results_*.json")
     assert json.loads(file.read_text())["results"]["mmlu_pro"]["exact_match,custom-extract"] == 0
     assert len(list(file.parent.glob("samples_mmlu_pro_*.jsonl"))) == len(SUBJECTS)

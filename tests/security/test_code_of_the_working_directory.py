@@ -1,6 +1,6 @@
 """Kind 1 of what a checkout may try: to be imported or run, by the program, its processes or what those start.
 
-Every command is run, and every option of `check`. `score`, whose lm-eval starts `python -m pip` and git, stands in
+Every command is run, and every option of `check`. `score`, whose lm-eval starts git and others, stands in
 test_benchmark_of_the_working_directory.py, the action in test_inputs_of_the_action.py.
 """
 
