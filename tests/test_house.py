@@ -32,21 +32,22 @@ def nodes(file: Path) -> tuple[ast.AST, ...]:
 @cache
 def imported(file: Path) -> set[tuple[str, bool]]:
     """(module, whether at import time) of every import of a file."""
-    deferred = {
-        node
+    deferred = [
+        range(block.lineno, (block.end_lineno or block.lineno) + 1)
         for block in nodes(file)
         if isinstance(block, ast.FunctionDef | ast.AsyncFunctionDef)
-        or (isinstance(block, ast.If) and ast.unparse(block.test) == "TYPE_CHECKING")
-        for node in ast.walk(block)
-    }
+        or (isinstance(block, ast.If) and isinstance(block.test, ast.Name) and block.test.id == "TYPE_CHECKING")
+    ]
     found = set()
     for node in nodes(file):
-        if isinstance(node, ast.Import):
-            found |= {(alias.name, node not in deferred) for alias in node.names}
-        elif isinstance(node, ast.ImportFrom):
-            assert node.level == 0, f"{file}: relative import"
-            assert node.module is not None
-            found.add((node.module, node not in deferred))
+        if isinstance(node, ast.Import | ast.ImportFrom):
+            at_import = not any(node.lineno in lines for lines in deferred)
+            if isinstance(node, ast.Import):
+                found |= {(alias.name, at_import) for alias in node.names}
+            else:
+                assert node.level == 0, f"{file}: relative import"
+                assert node.module is not None
+                found.add((node.module, at_import))
     return found
 
 

@@ -170,7 +170,8 @@ def inspect_model(
     if len(listed) > MOST_WEIGHT_FILES:
         error = CorruptFileError(f"{index}: {len(listed):,} files of weights; no model has so many")
         faults.append(Fault(index, "json", _without(str(error), index), error))
-        loaded, listed = loaded[:MOST_WEIGHT_FILES], listed[:MOST_WEIGHT_FILES]
+        loaded = loaded[:MOST_WEIGHT_FILES]
+        listed = [] if only_shape else listed[:MOST_WEIGHT_FILES]  # of the shape nothing is said but this error
     headers: dict[str, Mapping[str, TensorHeader]] = {}
     for name, header in files.headers(listed).items():
         if isinstance(header, Mapping):

@@ -1,4 +1,4 @@
-"""The packages that lm-eval writes into its results, read here: it would have pip list them, in a process of seconds."""
+"""The packages that lm-eval writes into its results, read here: it would have pip list them, which takes seconds."""
 
 from __future__ import annotations
 

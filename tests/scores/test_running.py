@@ -91,9 +91,7 @@ def test_the_accuracy_is_what_lm_evals_own_command_prints(
     assert run is not None and run.record.value == pytest.approx(printed, abs=5e-5)
 
 
-def test_chain_of_thought_and_its_protocol(
-    questions: Path, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_chain_of_thought_and_its_protocol(questions: Path, tiny_llama: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     from transformers import AutoTokenizer
 
     monkeypatch.chdir(questions)

@@ -60,7 +60,7 @@ def client(clean_environment: dict[str, str], hub: LoopbackHub, tiny_llama: Path
     """The environment of a reader of that hub, which holds org/name."""
     hub.add_model("org/name", tiny_llama)
     return clean_environment | {
-        "HF_ENDPOINT": hub.endpoint, "HF_HUB_DOWNLOAD_TIMEOUT": "3", "HF_HUB_ETAG_TIMEOUT": "10",
+        "HF_ENDPOINT": hub.endpoint, "HF_HUB_DOWNLOAD_TIMEOUT": "2", "HF_HUB_ETAG_TIMEOUT": "10",
     }  # fmt: skip
 
 
@@ -122,14 +122,14 @@ def is_one_line_and_nothing_is_left(err: str, says: str, tmp_path: Path) -> None
 
 
 @pytest.mark.parametrize(
-    ("command", "code"),
+    ("command", "code", "requests"),
     [
-        pytest.param(("audit", "--shape-only"), 2, id="audit"),
-        pytest.param(("check",), 1, id="check", marks=pytest.mark.long),
+        pytest.param(("audit", "--shape-only"), 2, 10, id="audit"),
+        pytest.param(("check",), 1, 1100, id="check", marks=pytest.mark.long),
     ],
 )
 def test_more_shards_than_any_model_has_are_not_asked_for(
-    hub: LoopbackHub, client: dict[str, str], tiny_llama: Path, command: tuple[str, ...], code: int
+    hub: LoopbackHub, client: dict[str, str], tiny_llama: Path, command: tuple[str, ...], code: int, requests: int
 ) -> None:
     shards = [f"model-{number:05}-of-01500.safetensors" for number in range(1, 1501)]
     index = {"weight_map": {f"tensor.{number}": shard for number, shard in enumerate(shards)}}
@@ -138,7 +138,7 @@ def test_more_shards_than_any_model_has_are_not_asked_for(
     done = started(client, command[0], "org/many", *command[1:])
     out, err = done.communicate(timeout=LONG)
     assert done.returncode == code and "1,500 files of weights; no model has so many" in out + err
-    assert len(hub.log) < 1100
+    assert len(hub.log) < requests
     if command == ("check",):
         said = " ".join(out.split())
         assert "SA713" in said and "1,459 more shards without a sound header are not looked into; 40 were" in said

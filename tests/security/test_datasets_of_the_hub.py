@@ -44,8 +44,8 @@ def reader(shared_hub: LoopbackHub, tmp_path_factory: pytest.TempPathFactory) ->
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
     with subprocess.Popen(command, env=environment, cwd=root, **pipes) as process:
 
-        def read(name: str, column: str = "text") -> dict[str, Any]:
-            process.stdin.write(json.dumps({"name": name, "column": column}) + "\n")
+        def read(name: str, column: str = "text", seconds: float = 10.0) -> dict[str, Any]:
+            process.stdin.write(json.dumps({"name": name, "column": column, "seconds": seconds}) + "\n")
             process.stdin.flush()
             answer: dict[str, Any] = json.loads(process.stdout.readline())
             return answer
@@ -93,7 +93,7 @@ CASES: dict[str, tuple[Fault, str, str]] = {
 def test_what_datasets_downloads_is_bounded(hub: LoopbackHub, reader: Read, case: str, name: str) -> None:
     fault, on, says = CASES[case]
     armed = hub.fault(fault, on=on)
-    answer = reader(name)
+    answer = reader(name, seconds=2.0 if says == "too slowly" else 10.0)
     assert armed.times_applied > 0 and says in answer["error"] and "\n" not in answer["error"]
 
 

@@ -131,8 +131,8 @@ def test_the_interval_of_ones_own_sweep_shows_what_shapes_cost(
     assert band == pytest.approx((0.03 * np.exp(-half), 0.03 * np.exp(half)), rel=1e-5)
     assert [group["best_r_dw"] for group in shown["groups"]] == [4 / 128] * 2
     figures = tmp_path / "figures"
-    for form in ("text", "markdown"):
-        assert main(["interval", str(table), "-f", form, "--figures", str(figures)]) == 0
+    for form, more in (("text", []), ("markdown", ["--figures", str(figures)])):
+        assert main(["interval", str(table), "-f", form, *more]) == 0
         printed = " ".join(capsys.readouterr().out.replace("\\", "").split())
         assert "Efficient interaction interval of R_D/W" in printed
         assert "the best R_D/W at equal total parameters is 0.0300" in printed and "budgets from 4M" in printed
