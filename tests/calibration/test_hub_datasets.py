@@ -20,6 +20,7 @@ configs:
   data_files: [{split: train, path: large/train-*}]
 ---
 """
+SHARDS = [f"large/train-0000{shard}-of-00006.parquet" for shard in range(6)]
 FEW = ("--windows", "3", "--seq-len", "16", "-f", "json")
 
 
@@ -36,10 +37,7 @@ def files() -> dict[str, bytes]:
         "README.md": README,
         "small/test-00000-of-00001.parquet": parquet("the small test row", 500),
         "small/train-00000-of-00001.parquet": parquet("the small train row", 500),
-    } | {
-        f"large/train-0000{shard}-of-00006.parquet": parquet("a row of the large one, " * 20, 20_000)
-        for shard in range(6)
-    }
+    } | dict.fromkeys(SHARDS, parquet("a row of the large one", 20))
 
 
 @pytest.fixture
@@ -71,10 +69,12 @@ def test_config_split_and_revision_are_pinned_and_kept(hub: LoopbackHub, program
 def test_a_large_dataset_is_not_downloaded_whole(
     hub: LoopbackHub, program: Program, tiny_llama: Path, files: dict[str, bytes]
 ) -> None:
-    arguments = ("audit", tiny_llama, "--dataset", "org/texts:large", *FEW)
+    large = files | dict.fromkeys(SHARDS, parquet("a row of the large one, " * 20, 20_000))
+    hub.add_dataset("org/large", large)
+    arguments = ("audit", tiny_llama, "--dataset", "org/large:large", *FEW)
     done = program(*arguments, HF_ENDPOINT=hub.endpoint)
     assert done.returncode == 0, done.stderr
-    whole = sum(len(content) for content in files.values())
+    whole = sum(len(content) for content in large.values())
     assert whole > 50_000_000 and sum(request.body_bytes for request in hub.log) < whole / 2
     assert not any("00005-of-00006" in request.path and request.body_bytes for request in hub.log)
 
