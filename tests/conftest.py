@@ -1,10 +1,11 @@
 """What tests of several rooms use: materials where they are, and the program in a process of its own."""
 
 import os
+import shlex
 import shutil
 import subprocess
-import sys
 from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, nullcontext
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,6 +17,7 @@ from tests.forked import Forked, Forks
 from tests.loopback_hub import LoopbackHub
 from tests.processes import ends_with_parent
 from tests.tiny_models import save_tiny
+from tests.warm_start import PROGRAMS, WORKERS, WarmStart, warm_python
 
 MATERIALS = Path(__file__).resolve().parents[2] / "shared" / "materials"
 BROWSERS = ("chromium", "chromium-browser", "google-chrome")
@@ -26,6 +28,15 @@ settings.register_profile("ours", deadline=None, derandomize=True)
 settings.register_profile("random", deadline=None)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ours"))
 """No test is about a time, and equal commits pass or fail alike; `HYPOTHESIS_PROFILE=random` looks further."""
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    """Have xdist's workers forked from a process that has imported what they need."""
+    if getattr(config.option, "tx", None) and not hasattr(config, "workerinput"):
+        running = ExitStack()
+        running.enter_context(WarmStart())
+        config.add_cleanup(running.close)
+        config.option.tx = [f"popen//python={shlex.join(warm_python(WORKERS))}"] * len(config.option.tx)
 
 
 @pytest.fixture
@@ -98,10 +109,11 @@ def clean_environment(tmp_path: Path, hub_home: Path) -> dict[str, str]:
 @pytest.fixture(scope="session")
 def forks() -> Iterator[Forks]:
     """Starts shape-audit in processes forked from one that has imported torch."""
-    command = [sys.executable, "-m", "tests.warm_program"]
-    root = Path(__file__).resolve().parent.parent
     pipes = {"stdin": subprocess.PIPE, "stdout": subprocess.PIPE, "text": True}
-    with subprocess.Popen(command, cwd=root, preexec_fn=ends_with_parent, **pipes) as server:
+    with (
+        nullcontext() if PROGRAMS in os.environ else WarmStart(),  # a run without workers has none yet
+        subprocess.Popen(warm_python(PROGRAMS), preexec_fn=ends_with_parent, **pipes) as server,
+    ):
         yield Forks(server)
         server.kill()
 

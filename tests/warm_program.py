@@ -1,4 +1,4 @@
-"""shape-audit in processes that need not import torch again: forked from this one, which has.
+"""shape-audit in processes that need not import torch again: forked from one that has (tests/warm_start.py).
 
 For tests of what the program does. Where the process itself is under test (its start, what it imports, from where, what
 signals do to it), a process of its own is started.
@@ -176,13 +176,3 @@ def answer_all(lines: IO[str], answers: int, *, is_final: bool) -> None:
                 answer = forked(lambda asked=asked, environment=environment: become_program(asked, environment))
                 here[answer] = key
         os.write(answers, f"{answer}\n".encode())
-
-
-def main() -> None:
-    loaded(PRELOADED)
-    assert not {"huggingface_hub", "transformers", "datasets"} & sys.modules.keys()
-    answer_all(sys.stdin, os.dup(1), is_final=False)
-
-
-if __name__ == "__main__":
-    main()
