@@ -34,7 +34,8 @@ def shape_cost(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     yield from _outside(model.shape.shape, policy.interval)
     if model.shape.shape.params_non_embedding <= 0:
         return
-    cost = shape_costs(shipped_yardstick(DEFAULT_YARDSTICK), model.shape.shape)[0]
+    yardstick = shipped_yardstick(DEFAULT_YARDSTICK)
+    cost = shape_costs(yardstick, model.shape.shape, basis=yardstick.basis)[0]
     most = NOTED_COST if policy.shape_cost is None else policy.shape_cost
     if cost.loss_excess > most:
         is_sure = (cost.loss_excess_ci or (cost.loss_excess,))[0] > most
