@@ -6,9 +6,10 @@ import signal
 import socket
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
+from typing import NoReturn
 
 import pytest
 import torch
@@ -17,18 +18,21 @@ from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 import shape_audit
 from shape_audit.interaction import PROTOCOL_NAMES
+from shape_audit.parallel import launch
 from shape_audit.parallel.launched import LOST_CONTACT
 from shape_audit.parallel.launcher import exit_code_of
+from shape_audit.records import read_record
 from tests.auditing.sharded_worker import joins
 from tests.auditing.warm_forks import FORKS
 from tests.conftest import Program
-from tests.moments import Stopped, fresh, stopping_at
+from tests.forked import Forked
+from tests.moments import Start, Stopped, stopping_at
 from tests.parallel.test_processes_of_run import launched
 from tests.processes import LONG, left_after_end
 
 ROOT = Path(__file__).resolve().parents[2]
 FEW = ("--seq-len", "16", "--micro-batch", "2")
-Start = Callable[[list[dict[str, object]], int, Path], list[dict]]
+Sharing = Callable[[list[dict[str, object]], int, Path], list[dict]]
 
 
 @pytest.fixture(scope="module")
@@ -37,9 +41,8 @@ def jobs(tiny_llama: Path) -> list[dict[str, object]]:
     same = {"model": str(tiny_llama), "seq_len": 16, "micro_batch": 2, "device": "cpu"}
     return [
         *({**same, "protocol": name, "windows": 7} for name in PROTOCOL_NAMES),
-        {**same, "windows": 6},
         {**same, "windows": 2},
-        {**same, "windows": 21, "use": True},
+        {**same, "windows": 24, "use": True},
         {**same, "tolerance": 1e-4, "max_windows": 33},
     ]
 
@@ -89,12 +92,12 @@ def numbers(value: object, path: str = "") -> dict[str, float]:
 
 
 @pytest.mark.parametrize(
-    ("processes", "start"), [(2, sharded), pytest.param(3, started_by_torchrun, marks=pytest.mark.long)]
+    ("processes", "share"), [(2, sharded), pytest.param(3, started_by_torchrun, marks=pytest.mark.long)]
 )
 def test_every_number_is_that_of_one_process(
-    processes: int, start: Start, jobs: list[dict[str, object]], tmp_path: Path
+    processes: int, share: Sharing, jobs: list[dict[str, object]], tmp_path: Path
 ) -> None:
-    for job, record in zip(jobs, start(jobs, processes, tmp_path), strict=True):
+    for job, record in zip(jobs, share(jobs, processes, tmp_path), strict=True):
         options = {key: value for key, value in job.items() if key != "model"}
         alone = shape_audit.audit(str(job["model"]), **options).model_dump(mode="json")
         assert record["environment"]["world_size"] == processes
@@ -111,20 +114,20 @@ def test_every_number_is_that_of_one_process(
 def resumable(model: Path, **more: object) -> dict[str, object]:
     """A job that saves what it has often."""
     same = {"model": str(model), "seq_len": 16, "micro_batch": 2, "device": "cpu", "passage_bytes": 64}
-    return {**same, "windows": 75, "save_every": 8, "use": True, **more}
+    return {**same, "windows": 27, "save_every": 8, "use": True, **more}
 
 
 def found_by(records: list[dict]) -> list[dict]:
-    assert not any("partial" in note for record in records for note in record["notes"])
+    assert not [note for record in records for note in record["notes"] if "partial" in note]
     return [{k: v for k, v in record.items() if k not in ("record_sha256", "environment")} for record in records]
 
 
 def test_processes_that_were_killed_go_on_to_the_same_record_bit_for_bit(tiny_llama: Path, tmp_path: Path) -> None:
     """Another number of processes starts over, and says so."""
     straight, killed = resumable(tiny_llama), resumable(tiny_llama, partial=str(tmp_path / "killed"))
-    died = started([{**killed, "kill_at": 50}], 2, tmp_path)
+    died = started([{**killed, "kill_at": 18}], 2, tmp_path)
     assert 0 not in died and -signal.SIGKILL in died
-    assert list((tmp_path / "killed").glob("*/state.48.1.safetensors"))
+    assert list((tmp_path / "killed").glob("*/state.16.1.safetensors"))
     found = found_by(sharded([straight, killed], 2, tmp_path))
     assert found[0] == found[1]
     alone = shape_audit.audit(**{**killed, "partial": tmp_path / "killed"})
@@ -134,22 +137,13 @@ def test_processes_that_were_killed_go_on_to_the_same_record_bit_for_bit(tiny_ll
 @pytest.mark.long
 def test_processes_with_more_windows_go_on_from_fewer_to_the_same_record(tiny_llama: Path, tmp_path: Path) -> None:
     """Also where gradients are held, and no sums of them."""
-    straight, longer = resumable(tiny_llama), resumable(tiny_llama, partial=str(tmp_path / "longer"))
+    straight = resumable(tiny_llama, windows=75)
+    longer = {**straight, "partial": str(tmp_path / "longer")}
     inputs = {**straight, "use": False, "protocol": "input-simplex"}
     more_inputs = {**inputs, "partial": str(tmp_path / "inputs")}
     sharded([{**longer, "windows": 22}, {**more_inputs, "windows": 22}], 2, tmp_path)
     found = found_by(sharded([straight, longer, inputs, more_inputs], 2, tmp_path))
     assert found[0] == found[1] and found[2] == found[3]
-
-
-def test_the_plain_command_starts_them_itself(program: Program, tiny_llama: Path, tmp_path: Path) -> None:
-    arguments = ("audit", tiny_llama, "--windows", "7", *FEW, "-f", "json", "--no-resume")
-    one, two = program(*arguments), program(*arguments, "--num-processes", "2")
-    assert two.returncode == 0 and two.stderr.count("\n") == 1, two.stderr
-    record, alone = json.loads(two.stdout), json.loads(one.stdout)
-    assert record["environment"]["world_size"] == 2
-    for site, expected in zip(record["interaction"]["sites"], alone["interaction"]["sites"], strict=True):
-        assert site["aofe_ratio_plugin"] == pytest.approx(expected["aofe_ratio_plugin"], rel=1e-6)
 
 
 @pytest.mark.long
@@ -171,6 +165,17 @@ def test_a_failing_process_ends_the_run_and_is_named(program: Program, tiny_llam
     assert "process 1 of 2: " in done.stderr and "logits hold NaN or infinity, from site embedding on" in done.stderr
 
 
+def ends_as_launched(arguments: list[str]) -> NoReturn:
+    sys.exit(launch(arguments, 2))
+
+
+def test_a_command_that_ends_well_in_all_processes_ends_well() -> None:
+    launcher = FORKS.Process(target=ends_as_launched, args=(["--version"],))
+    launcher.start()
+    launcher.join(LONG)
+    assert launcher.exitcode == 0
+
+
 def test_what_all_processes_would_say_is_said_once(program: Program, tmp_path: Path) -> None:
     done = program("audit", tmp_path / "gone", "--num-processes", "2")
     assert done.returncode == 2 and done.stderr.count("no such folder") == 1 and "Traceback" not in done.stderr
@@ -183,17 +188,27 @@ def test_another_number_of_processes_than_asked_for_is_refused(program: Program,
 
 
 @pytest.fixture
-def long_run(clean_environment: dict[str, str], tiny_llama: Path, tmp_path: Path) -> Iterator[Stopped]:
-    """A launcher whose two processes are in the middle of their windows: one of them is about to save its sums."""
-    with in_the_middle(tiny_llama, tmp_path, clean_environment) as run:
+def long_run(program: Program, tiny_llama: Path, tmp_path: Path) -> Iterator[Stopped]:
+    def start(hooks: Mapping[str, str]) -> Forked:
+        return program.start(*two_models(tiny_llama, tmp_path), hooks=hooks)
+
+    with at_the_second_model(start, tmp_path) as run:
         yield run
 
 
+def two_models(first: Path, folder: Path) -> list[str]:
+    """An audit of both by two processes, which save their sums when they have half of the windows."""
+    options = ("--windows", "16", *FEW, "--save-every", "8", "--num-processes", "2", "--records", str(folder))
+    return ["audit", str(first), "builtin:bytes-1m", *options]
+
+
 @contextmanager
-def in_the_middle(model: Path, folder: Path, environment: dict[str, str]) -> Iterator[Stopped]:
-    long = ("--windows", "2000", *FEW, "--passage-bytes", "64", "--save-every", "8", "--num-processes", "2")
-    command = [sys.executable, "-m", "shape_audit", "audit", str(model), *long, "--records", str(folder)]
-    with stopping_at(["os.rename state"], folder, fresh(command, environment, start_new_session=True)) as run:
+def at_the_second_model(start: Start, folder: Path) -> Iterator[Stopped]:
+    """A launcher whose first process has written the record of the first model and stops as it is about to save sums of
+    the second. The other one waits for it, so that nothing goes on before the test does."""
+    with stopping_at(["os.rename /.tiny-llama__", "os.rename builtin-bytes-1m__"], folder, start) as run:
+        assert run.next_moment(), run.process.communicate()
+        run.go_on()
         assert run.next_moment(), run.process.communicate()
         yield run
 
@@ -205,16 +220,26 @@ def children_of(process: int) -> list[int]:
 @pytest.mark.parametrize(
     "number", [signal.SIGINT, *(pytest.param(one, marks=pytest.mark.long) for one in (signal.SIGTERM, signal.SIGKILL))]
 )
-def test_however_the_launcher_ends_its_processes_end_too(long_run: Stopped, number: signal.Signals) -> None:
+def test_the_plain_command_starts_them_itself_and_however_it_ends_they_end_too(
+    long_run: Stopped, number: signal.Signals, tiny_llama: Path, tmp_path: Path
+) -> None:
     launcher = long_run.process
     children = children_of(launcher.pid)
     assert len(children) == 2
     launcher.send_signal(number)
-    long_run.go_on()
-    _, said = launcher.communicate(timeout=LONG)
+    shown, said = launcher.communicate(timeout=LONG)
     assert not left_after_end(children)
-    assert launcher.returncode == {signal.SIGKILL: -signal.SIGKILL}.get(number, 130)
-    assert said.count("interrupted") == (number != signal.SIGKILL) and said.count("\n") <= 1, said
+    (file,) = tmp_path.glob("*.json")
+    if number == signal.SIGKILL:
+        assert launcher.returncode == -signal.SIGKILL and shown == said == ""
+    else:
+        assert launcher.returncode == 130 and shown.count("Side by side") == 1 and "tiny-llama: " in shown
+        record, interrupted = said.splitlines()
+        assert record == f"record: {file}" and interrupted.startswith("shape-audit: interrupted")
+    found, alone = read_record(file), shape_audit.audit(str(tiny_llama), windows=16, seq_len=16, micro_batch=2)
+    assert found.environment.world_size == 2 and found.interaction and alone.interaction
+    for site, expected in zip(found.interaction.sites, alone.interaction.sites, strict=True):
+        assert site.aofe_ratio_plugin == pytest.approx(expected.aofe_ratio_plugin, rel=1e-6)
 
 
 @pytest.mark.long
@@ -223,8 +248,10 @@ def test_a_process_that_is_killed_is_named(long_run: Stopped, rank: int) -> None
     os.kill(children_of(long_run.process.pid)[rank], signal.SIGKILL)
     long_run.go_on()
     shown, said = long_run.process.communicate(timeout=LONG)
-    assert long_run.process.returncode == 128 + signal.SIGKILL and not shown
-    assert said == f"shape-audit: process {rank} of 2: ended by signal 9\n"
+    assert long_run.process.returncode == 128 + signal.SIGKILL
+    assert ("Side by side" in shown) == (rank == 1), "what is finished is shown by the first process, if any"
+    *records, last = said.splitlines()
+    assert last == f"shape-audit: process {rank} of 2: ended by signal 9" and len(records) == rank
 
 
 @pytest.mark.long
@@ -234,8 +261,11 @@ def test_a_run_of_tests_that_is_killed_leaves_no_process_behind(
     """The launcher, started as here, is killed with whoever started it, and its processes end with the launcher."""
     script = (
         "import os, sys\nfrom pathlib import Path\n"
-        "from tests.auditing.test_processes import children_of, in_the_middle\n"
-        "with in_the_middle(Path(sys.argv[1]), Path(sys.argv[2]), dict(os.environ)) as run:\n"
+        "from tests.auditing.test_processes import at_the_second_model, children_of, two_models\n"
+        "from tests.moments import fresh\n"
+        "model, folder = map(Path, sys.argv[1:])\n"
+        "command = [sys.executable, '-m', 'shape_audit', *two_models(model, folder)]\n"
+        "with at_the_second_model(fresh(command, os.environ), folder) as run:\n"
         "    print(run.process.pid, *children_of(run.process.pid), flush=True)\n    run.process.wait()\n"
     )
     command = [sys.executable, "-c", script, str(tiny_llama), str(tmp_path)]

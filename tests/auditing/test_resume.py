@@ -19,7 +19,7 @@ from shape_audit.records import FolderLock
 from tests.auditing.warm_forks import FORKS
 from tests.findings import findings
 
-LONG: dict[str, Any] = {"windows": 80, "use": True, "seq_len": 16, "passage_bytes": 64, "micro_batch": 3,
+LONG: dict[str, Any] = {"windows": 44, "use": True, "seq_len": 16, "passage_bytes": 64, "micro_batch": 3,
                         "device": "cpu", "save_every": 9}  # fmt: skip
 
 
@@ -113,9 +113,9 @@ def test_killed_again_and_again_the_run_ends_in_the_same_record_bit_for_bit(
 def test_a_run_with_more_windows_extends_one_with_fewer(
     tiny_llama: Path, tmp_path: Path, straight: shape_audit.AuditRecord
 ) -> None:
-    finished(tiny_llama, tmp_path, windows=50)
+    finished(tiny_llama, tmp_path, windows=30)
     before = saved_windows(tmp_path)
-    assert 45 <= before <= 50
+    assert 21 <= before <= 30
     assert numbers_of(finished(tiny_llama, tmp_path)) == numbers_of(straight)
     kept = saved_windows(tmp_path)
     assert kept > before
@@ -257,17 +257,17 @@ def test_a_run_goes_on_though_another_micro_batch_would_fit_now(tiny_llama: Path
     from shape_audit.models import memory_estimate
 
     (tmp_path / "a").mkdir()
-    straight = finished(tiny_llama, tmp_path / "a", micro_batch=None, windows=60)
+    straight = finished(tiny_llama, tmp_path / "a", micro_batch=None, windows=24)
     partial = tmp_path / "b" / "partial"
     how = {**LONG, "micro_batch": None, "partial": partial}
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(memory_estimate, "MAX_MICRO_BATCH", 5)
-        shape_audit.audit(str(tiny_llama), **{**how, "windows": 30})
-    again = shape_audit.audit(str(tiny_llama), **{**how, "windows": 60})
+        shape_audit.audit(str(tiny_llama), **{**how, "windows": 16})
+    again = shape_audit.audit(str(tiny_llama), **{**how, "windows": 24})
     assert again.environment.micro_batch == 5 and straight.environment.micro_batch == 16
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(memory_estimate, "MAX_MICRO_BATCH", 2)
-        smaller = shape_audit.audit(str(tiny_llama), **{**how, "windows": 80})
+        smaller = shape_audit.audit(str(tiny_llama), **{**how, "windows": 30})
     assert smaller.environment.micro_batch == 2
     for record in (again, smaller):
         assert not any("partial" in note for note in record.notes)

@@ -142,7 +142,7 @@ def test_no_network_and_nothing_cached(hub: LoopbackHub, program: Program) -> No
     offline = program("audit", "org/name", HF_ENDPOINT=hub.endpoint, HF_HUB_OFFLINE="1")
     assert offline.returncode == 2 and "offline mode is on" in offline.stderr and hub.log == []
     hub.stop()
-    down = program("audit", "org/name", "--shape-only", HF_ENDPOINT=hub.endpoint)
+    down = program("audit", "org/name", "--shape-only", "--retries", "1", HF_ENDPOINT=hub.endpoint)
     assert down.returncode == 2
     line = down.stderr.splitlines()[-1]
     assert "the connection to the Hub failed" in line

@@ -161,7 +161,7 @@ import shape_audit
 from shape_audit.auditing.environment import peak_memory_bytes
 
 torch.set_num_threads(1)
-options = {"windows": 8, "seq_len": 128, "micro_batch": 4, "device": "cpu"}
+options = {"windows": 4, "seq_len": 128, "micro_batch": 4, "device": "cpu"}
 plan = shape_audit.plan_memory(sys.argv[1], **options).devices[0]
 shape_audit.audit(sys.argv[1], **options)
 print(plan.process, plan.total, peak_memory_bytes())
