@@ -43,15 +43,15 @@ class PartialResults:
 
     Attributes:
         facts: what must be equal for a saved state to be used: settings of the run and versions of libraries.
-        rank: of the process.
+        rank, size: of the process, and how many there are.
         lock: keeps other runs of this audit away.
         smallest: states of fewer windows are not worth saving.
     """
 
     smallest = 0
 
-    def __init__(self, folder: Path, facts: Mapping[str, Any], rank: int = 0) -> None:
-        self.folder, self.facts, self.rank = folder, dict(facts), rank
+    def __init__(self, folder: Path, facts: Mapping[str, Any], rank: int = 0, size: int = 1) -> None:
+        self.folder, self.facts, self.rank, self.size = folder, dict(facts), rank, size
         self.lock = FolderLock(folder, what="this audit", option="--records")
 
     def _path(self, windows: int | None) -> Path:
@@ -131,9 +131,11 @@ class PartialResults:
             raise IncompleteError(f"{path}: partial results could not be saved ({reason}); see --records") from error
 
     def forget_all_but(self, windows: int) -> None:
-        """Remove what other processes have saved that the first one's file does not belong to any more."""
-        for path in self.folder.glob(OTHERS.format(windows="*", rank="*")):
-            if not path.match(OTHERS.format(windows=windows, rank="*")):
+        """Remove what does not belong to the first process's file any more: of this process, as others may have saved
+        more meanwhile. The first one has none, and removes what a run of more processes has left."""
+        others = {str(rank) for rank in range(self.size) if rank != self.rank}
+        for path in self.folder.glob(OTHERS.format(windows="*", rank="*" if self.rank == 0 else self.rank)):
+            if path.name.split(".")[2] not in others and not path.match(OTHERS.format(windows=windows, rank="*")):
                 path.unlink(missing_ok=True)
 
     def finish(self) -> None:
@@ -141,7 +143,8 @@ class PartialResults:
         path = self.folder / STATE
         if path.is_file() and path.stat().st_size > KEPT_BYTES:
             path.unlink()
-            self.forget_all_but(0)
+            for other in self.folder.glob(OTHERS.format(windows="*", rank="*")):
+                other.unlink(missing_ok=True)
         self.lock.unlock()
 
     def _difference(self, saved: Mapping[str, Any]) -> str | None:
@@ -183,4 +186,4 @@ def partial_results(
     tolerance = f"__t{options.text.tolerance:g}" if options.text.tolerance is not None else ""
     stored = subject.stored
     name = f"{ref_file_name(stored.ref)}__{stored.revision[:12]}__{hashed[:12]}{tolerance}"
-    return PartialResults(options.keep.partial / name, facts, processes.rank)
+    return PartialResults(options.keep.partial / name, facts, processes.rank, processes.size)

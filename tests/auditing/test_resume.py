@@ -232,7 +232,7 @@ def test_of_several_processes_only_sums_that_belong_together_are_used(tmp_path: 
     from shape_audit.interaction import PassState, Site
     from shape_audit.interaction.estimators.sums import SiteSums
 
-    first, second = (PartialResults(tmp_path, {"processes": 2}, rank) for rank in range(2))
+    first, second = (PartialResults(tmp_path, {"processes": 2}, rank, 2) for rank in range(2))
 
     def state(windows: int) -> PassState:
         sums = SiteSums.zeros(5, dtype=torch.float32, device=torch.device("cpu"))
@@ -247,7 +247,11 @@ def test_of_several_processes_only_sums_that_belong_together_are_used(tmp_path: 
         assert found is not None and found.windows == 4 and note is None
     first.save(state(8), 1)
     second.forget_all_but(8)
-    assert sorted(path.name for path in tmp_path.iterdir()) == ["state.8.1.safetensors", STATE]
+    second.save(state(12), 1)  # before the first has forgotten
+    PartialResults(tmp_path, {"processes": 3}, 2, 3).save(state(4), 1)  # as an earlier run of three has left it
+    first.forget_all_but(8)
+    kept = ["state.12.1.safetensors", "state.8.1.safetensors", STATE]
+    assert sorted(path.name for path in tmp_path.iterdir()) == kept
     (tmp_path / "state.8.1.safetensors").unlink()
     assert second.load({Site(0): 5}, 8) == (None, "the partial results of process 1 are missing; started over")
 
