@@ -65,10 +65,11 @@ def loaded(names: Iterable[str]) -> None:
 
 
 def used_once() -> None:
-    """Read a model: forms of records, regular expressions and tables are then worked out. No more than that: the rules
-    of `check` are collected once a process, and a test may bring a package that adds some."""
+    """Read a model, and look through the installed packages: forms of records, regular expressions and tables are then
+    worked out. The rules of `check` are not collected: a test may bring a package that adds some."""
     from shape_audit.cli import main
     from shape_audit.hub.builtin_models import builtin_folder
+    from shape_audit.plugins import RULES, plugins
 
     command = ["audit", "--shape-only", str(builtin_folder("bytes-1m")), "--records"]
     with (
@@ -76,6 +77,7 @@ def used_once() -> None:
         redirect_stdout(nowhere), redirect_stderr(nowhere),
     ):  # fmt: skip
         assert main([*command, folder]) == 0
+        plugins(RULES)
 
 
 def become_program(asked: dict[str, Any], environment: dict[str, str]) -> None:
