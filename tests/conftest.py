@@ -32,11 +32,12 @@ settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ours"))
 
 def pytest_configure(config: pytest.Config) -> None:
     """Have xdist's workers forked from a process that has imported what they need."""
-    if getattr(config.option, "tx", None) and not hasattr(config, "workerinput"):
+    workers = getattr(config.option, "tx", None) or []
+    if set(workers) == {"popen"} and not hasattr(config, "workerinput"):
         running = ExitStack()
         running.enter_context(WarmStart())
         config.add_cleanup(running.close)
-        config.option.tx = [f"popen//python={shlex.join(warm_python(WORKERS))}"] * len(config.option.tx)
+        config.option.tx = [f"popen//python={shlex.join(warm_python(WORKERS))}"] * len(workers)
 
 
 @pytest.fixture

@@ -8,10 +8,10 @@ import os
 import socket
 import sys
 
-with socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET) as warm:
+with socket.socket(socket.AF_UNIX) as warm:
     warm.connect(sys.argv[1])
     asked = {"arguments": sys.argv[2:], "folder": os.getcwd(), "environment": dict(os.environ)}
-    socket.send_fds(warm, [json.dumps(asked).encode()], [0, 1, 2])
+    socket.send_fds(warm, [json.dumps(asked).encode(), b"\n"], [0, 1, 2])
     for stream in (0, 1, 2):
         os.close(stream)  # whoever reads them is to see when the other process has ended
     warm.recv(1)  # nothing comes: it ends

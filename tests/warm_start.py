@@ -36,7 +36,7 @@ class WarmStart:
         listening = []
         for name in (PROGRAMS, WORKERS):
             os.environ[name] = str(Path(self._folder.name, name))
-            listening.append(socket.socket(socket.AF_UNIX, socket.SOCK_SEQPACKET))
+            listening.append(socket.socket(socket.AF_UNIX))
             listening[-1].bind(os.environ[name])
             listening[-1].listen()
         numbers = [one.fileno() for one in listening]
@@ -66,7 +66,9 @@ def serve(listening: socket.socket, work: Callable[[list[str]], None]) -> None:
     """Do the work in a process of its own for each that asks for it, in that one's place."""
     while True:
         connection, _ = listening.accept()
-        message, streams, _, _ = socket.recv_fds(connection, 2**20, 3)
+        message, streams, _, _ = socket.recv_fds(connection, 2**16, 3)
+        if not message.endswith(b"\n"):
+            message += connection.makefile("rb").readline()
         forked(partial(take_the_place, json.loads(message), streams, work))
         connection.close()
         for stream in streams:
