@@ -14,7 +14,7 @@ from shape_audit.records import ModelShape
 MEMORY_FOR_A_MICRO_BATCH = 1_400_000_000
 """Bytes one micro-batch may take, however much there is: more windows at once are hardly faster."""
 ENOUGH_TOKENS = 1024
-"""Of a micro-batch, by which it may take more: with 256 rows matrix products reach some .85 of their speed."""
+"""Of a micro-batch, by which it may take more: matrix products of fewer rows are slower (benchmarks/throughput.py)."""
 MEMORY_FOR_ENOUGH_TOKENS = 8_000_000_000
 """Bytes it may then take. Not where weights are read from elsewhere: that is chosen for want of memory."""
 MAX_MICRO_BATCH = 16

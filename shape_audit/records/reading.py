@@ -22,13 +22,9 @@ def read_small_file(path: Path, *, limit: int = MAX_SMALL_FILE) -> bytes:
     """
     try:
         with open(os.open(path, os.O_RDONLY | getattr(os, "O_NONBLOCK", 0)), "rb") as stream:
-            found = os.fstat(stream.fileno())
-            if not stat.S_ISREG(found.st_mode):
+            if not stat.S_ISREG(os.fstat(stream.fileno()).st_mode):
                 raise IncompleteError(f"{path}: not a regular file")
-            size = min(found.st_size, limit)
-            content = stream.read(size + 1)  # all there is, as a rule; room for `limit` bytes takes longer than they do
-            if len(content) > size:
-                content += stream.read(limit - size)
+            content = stream.read(limit + 1)
     except OSError as error:
         raise IncompleteError(f"{path}: {error.strerror or error}") from error
     if len(content) > limit:

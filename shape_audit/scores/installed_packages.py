@@ -1,4 +1,4 @@
-"""The packages that lm-eval writes into its results, read here: it would have pip list them, which takes seconds."""
+"""The packages that lm-eval writes into its results, read here: it would start pip to list them."""
 
 from __future__ import annotations
 

@@ -85,7 +85,7 @@ def test_a_hub_that_does_not_answer_is_given_up(server: LoopbackHub) -> None:
 
 
 def test_only_small_models_are_measured_and_progress_is_told(server: LoopbackHub) -> None:
-    """In float32: a CPU that has no bfloat16 needs four times as long for it."""
+    """In float32, since a CPU that has no bfloat16 takes long for it."""
     files = {path.name: path.read_bytes() for path in builtin_folder("zoo-300k-1x144").iterdir()}
     weights = {name: stored.float() for name, stored in load(files["model.safetensors"]).items()}
     server.add_model("org/small", files | {"model.safetensors": save(weights, metadata={"format": "pt"})})
