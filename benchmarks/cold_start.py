@@ -27,6 +27,8 @@ COMMANDS = {
     "check FOLDER": ("check", MODEL),
     "--help": ("--help",),
 }
+TORCH, LIBRARIES = "import torch", "from pydantic import BaseModel; import typer, rich.console"
+"""What all is measured by, and the least that a command on these libraries could take."""
 IS_OF = "import shape_audit, sys; sys.exit(not shape_audit.__file__.startswith(sys.argv[1] + '/'))"
 
 
@@ -40,15 +42,13 @@ def main() -> None:
             _run_of(tree, folder, "-c", IS_OF, str(tree))  # the interpreter has a shape_audit installed as well
         took: dict[tuple[Path | None, str], list[Took]] = {}
         for pair in range(pairs + 1):
-            for key in [*((tree, name) for name in COMMANDS for tree in trees), (None, "import torch")][
-                :: 1 if pair % 2 else -1
-            ]:
-                tree, name = key
-                arguments = ("-m", "shape_audit", *COMMANDS[name]) if tree else ("-c", name)
-                seconds = _run_of(tree or ROOT, folder, *arguments)
+            keys = [*((tree, name) for name in COMMANDS for tree in trees), (None, LIBRARIES), (None, TORCH)]
+            for tree_of, name in keys[:: 1 if pair % 2 else -1]:
+                arguments = ("-m", "shape_audit", *COMMANDS[name]) if tree_of else ("-c", name)
+                seconds = _run_of(tree_of or ROOT, folder, *arguments)
                 if pair:  # the first one warms the disk
-                    took.setdefault(key, []).append(seconds)
-    torch = took[None, "import torch"]
+                    took.setdefault((tree_of, name), []).append(seconds)
+    torch, libraries = took[None, TORCH], took[None, LIBRARIES]
     text = heading("Cold start: commands that read a shape / `python -c 'import torch'`")
     text += f"\nMedian and quartiles of {pairs} pairs. Target for --shape-only: {TARGET} of import torch.\n\n"
     text += "| | processor seconds | ratio to import torch, processor | by the clock |\n| --- | ---: | ---: | ---: |\n"
@@ -56,6 +56,7 @@ def main() -> None:
     for name in COMMANDS:
         ours = took[ROOT, name]
         text += f"| {name} | {median(each.processor for each in ours):.2f} | {ratios(ours, torch)} |\n"
+    text += f"| {LIBRARIES} | {median(each.processor for each in libraries):.2f} | {ratios(libraries, torch)} |\n"
     for tree in trees[1:]:
         text += f"\nAgainst commit {commit_of(tree)}, with the same interpreter:\n\n"
         text += "| | its processor seconds | ratio, processor | by the clock |\n| --- | ---: | ---: | ---: |\n"
