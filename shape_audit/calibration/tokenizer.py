@@ -19,6 +19,8 @@ from shape_audit.loader import tokenizer_in
 
 _TIKTOKEN = re.compile(rb"[A-Za-z0-9+/]+={0,2} \d+\r?\n")
 """A line of a tiktoken file: the bytes of a token in base64, and its number."""
+_OTHERS = ("vocab.json", "vocab.txt", "tekken.json", "tokenizer_config.json")
+"""What a tokenizer can be made from without any of these libraries."""
 PROBE = "The text"
 PROBES = 64
 """Tokens tried where the tokenizer has an alphabet of its own, in which `PROBE` cannot be written."""
@@ -157,8 +159,7 @@ def _refuse_unread_vocabulary(folder: Path, subject: str) -> None:
     if (folder / "tokenizer.json").is_file():
         return
     vocabularies = sorted(file for pattern in ("*.model", "*.tiktoken") for file in folder.glob(pattern))
-    others = [name for name in ("vocab.json", "vocab.txt", "tokenizer_config.json") if (folder / name).is_file()]
-    if not vocabularies and not others:
+    if not vocabularies and not any((folder / name).is_file() for name in _OTHERS):
         raise IncompleteError(f"{subject}: there is no tokenizer among its files (tokenizer.json)")
     for file in vocabularies:
         with file.open("rb") as stream:

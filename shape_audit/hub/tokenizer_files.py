@@ -20,6 +20,7 @@ PATTERNS = (
     "merges.txt",
     "*.model",
     "*.tiktoken",
+    "tekken.json",
 )
 """Files a transformers tokenizer is made from (root of the repository only)."""
 

@@ -3,6 +3,7 @@
 import json
 import subprocess
 import sys
+from base64 import b64encode
 from pathlib import Path
 
 import pytest
@@ -93,6 +94,33 @@ def test_sharded_headers_are_merged(hub: LoopbackHub, program: Program, tmp_path
     sharded = program("audit", "org/sharded", *arguments, HF_ENDPOINT=hub.endpoint)
     single = program("audit", "org/single", *arguments, HF_ENDPOINT=hub.endpoint)
     assert json.loads(sharded.stdout)["shape"] == json.loads(single.stdout)["shape"]
+
+
+def test_a_tokenizer_in_mistrals_own_form_is_fetched_and_read(
+    hub: LoopbackHub, program: Program, tmp_path: Path
+) -> None:
+    """Some of its repositories have tekken.json and no tokenizer.json."""
+    pytest.importorskip("transformers.integrations.mistral", reason="this transformers does not read tekken.json")
+    folder = save_tiny(tmp_path / "model", "llama")
+    for name in ("tokenizer.json", "tokenizer_config.json"):
+        (folder / name).unlink()
+    numbers = {"num_vocab_tokens": 253, "default_vocab_size": 256, "default_num_special_tokens": 3}
+    special = [{"rank": i, "token_str": name, "is_control": True} for i, name in enumerate(("<unk>", "<s>", "</s>"))]
+    each_byte = [
+        {"rank": i, "token_bytes": b64encode(bytes([i])).decode(), "token_str": None}
+        for i in range(numbers["num_vocab_tokens"])
+    ]
+    written = {
+        "config": {"pattern": r"\S+|\s", "version": "v3", **numbers},
+        "vocab": each_byte,
+        "special_tokens": special,
+    }
+    (folder / "tekken.json").write_text(json.dumps(written))
+    hub.add_model("org/name", folder)
+    audit = ("--windows", "4", "--seq-len", "16", "-f", "json")
+    done = program("audit", "org/name", *audit, HF_ENDPOINT=hub.endpoint)
+    assert done.returncode == 0, done.stderr
+    assert json.loads(done.stdout)["calibration"]["bytes"] == 4 * 16
 
 
 def test_a_measured_audit_by_name_equals_that_of_the_folder(
