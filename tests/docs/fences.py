@@ -12,6 +12,7 @@ import re
 import shlex
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 
 from markdown_it import MarkdownIt
@@ -48,7 +49,8 @@ class Fence:
                 yield words
 
 
-def fences(page: Path) -> list[Fence]:
+@cache
+def fences(page: Path) -> tuple[Fence, ...]:
     """The code blocks of a page, in order."""
     found = []
     for token in MarkdownIt("commonmark").parse(page.read_text(encoding="utf-8")):
@@ -56,7 +58,7 @@ def fences(page: Path) -> list[Fence]:
             language, *options = shlex.split(token.info) or [""]
             given = {name: value or name for name, _, value in (option.partition("=") for option in options)}
             found.append(Fence(language, given, token.content, token.map[0] + 1))
-    return found
+    return tuple(found)
 
 
 def name_of(page: Path) -> str:

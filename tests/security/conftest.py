@@ -5,6 +5,7 @@ import subprocess
 import sys
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cache
 from importlib.metadata import packages_distributions
 from pathlib import Path
 
@@ -18,8 +19,12 @@ CONSOLE_SCRIPT = (str(BIN / "shape-audit"),)
 """How users start the program; its folder, not the working directory, stands first on the import path."""
 OFFLINE = {"HF_HUB_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "OMP_NUM_THREADS": "1"}
 NOT_FROM_FILES = {"builtins", "sys", "__main__"}
-INSTALLED = frozenset(packages_distributions())
-"""Modules of installed packages; to ask takes a third of a second."""
+
+
+@cache
+def installed_modules() -> frozenset[str]:
+    """Those of installed packages; to ask takes a third of a second."""
+    return frozenset(packages_distributions())
 
 
 @dataclass(frozen=True)
@@ -86,7 +91,7 @@ def checkout(tmp_path: Path, clean_environment: dict[str, str]) -> Checkout:
 
 def _write_modules(checkout: Checkout) -> None:
     """A module in place of every one there is: of Python, of each installed package, and those Python asks for."""
-    installed = {name for name in INSTALLED if name.isidentifier()}
+    installed = {name for name in installed_modules() if name.isidentifier()}
     names = {*sys.stdlib_module_names, *installed, "shape_audit", "sitecustomize", "usercustomize"} - NOT_FROM_FILES
     for name in names:
         checkout.write(f"{name}.py", checkout.payload(f"import of {name}"))

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from shape_audit.cli.app import COMMANDS, program_of
-from tests.security.conftest import INSTALLED, Checkout
+from tests.security.conftest import Checkout, installed_modules
 
 SHAPE_ONLY = ("audit", "model", "--shape-only", "--records", "records")
 FEW = ("--seq-len", "16", "--windows", "2")
@@ -93,7 +93,7 @@ def test_nor_does_python_that_is_told_not_to_look_there(checkout: Checkout, flag
 def test_plain_python_m_imports_no_other_package_from_there(checkout: Checkout) -> None:
     """A shape_audit.py there, and modules of Python's own that are needed before ours, are beyond our reach."""
     for decoy in checkout.folder.glob("*.py"):
-        if decoy.stem not in INSTALLED or decoy.stem == "shape_audit":
+        if decoy.stem not in installed_modules() or decoy.stem == "shape_audit":
             decoy.unlink()
     assert (checkout.folder / "rich.py").exists()
     done = checkout.run([sys.executable, "-m", "shape_audit", *SHAPE_ONLY])
