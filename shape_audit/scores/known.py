@@ -136,16 +136,25 @@ def _passed_over(others: Sequence[ScoreRecord], ref: ModelRef) -> list[str]:
     """How many scores are of other models, by harness, with the names that come near first."""
     lines = []
     for harness, count in sorted(Counter(score.protocol.partition(":")[0] for score in others).items()):
-        names = dict.fromkeys(f"{score.model:.100}" for score in others if score.protocol.partition(":")[0] == harness)
+        names = dict.fromkeys(_place(score) for score in others if score.protocol.partition(":")[0] == harness)
         ordered = sorted(names, key=lambda name: (not is_near(name, ref), name))
         more = f" and {len(ordered) - NAMES_SHOWN} more" if len(ordered) > NAMES_SHOWN else ""
         are = "1 score of another model was" if count == 1 else f"{count} scores of other models were"
         lines.append(f"{are} passed over ({harness}): {', '.join(ordered[:NAMES_SHOWN])}{more}")
-    near = [name for name in dict.fromkeys(score.model for score in others) if is_near(name, ref) and "+" not in name]
+    near = [score.model for score in others if is_near(score.model, ref) and "+" not in score.model]
+    near = [name for name in near if name.casefold() != ref.repo_id.casefold()]  # it is, and only lies elsewhere in it
     if near:
         name = ref.repo_id if ref.source == "hub" else str(ref)
         lines.append(f"if {near[0]} is {name}, say so: --scores {name}=PATH")
     return lines
+
+
+def _place(score: ScoreRecord) -> str:
+    """The model of a score, and where in its repository it lies."""
+    inside = [
+        f"{what} {value}" for what, value in (("subfolder", score.subfolder), ("variant", score.variant)) if value
+    ]
+    return f"{', '.join(inside)} of {score.model:.100}" if inside else f"{score.model:.100}"
 
 
 def _identified(ref: ModelRef, retries: int) -> ModelRef:

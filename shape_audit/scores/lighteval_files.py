@@ -12,17 +12,19 @@ from typing import Any
 
 from shape_audit.errors import CorruptFileError
 from shape_audit.scores.protocols import QUESTIONS, SUBJECTS
-from shape_audit.scores.readings import Piece, Refusal, finite, made_record, questions_by_subject
+from shape_audit.scores.readings import ONLY, Piece, Refusal, finite, made_record, questions_by_subject
 from shape_audit.scores.run_settings import run_settings, short
 
 TASK = re.compile(r"(?:[\w-]+\|)?(?P<task>mmlu_pro(?:[:_](?P<subject>\w+))?)(?:\|(?P<shots>\d+))?(?:\|\d+)?")
 """`suite|task|shots|truncation`, of which later versions write fewer parts."""
 METRIC = "extractive_match"
 _PLAIN_GENERATION: Mapping[str, tuple[object, ...]] = {
-    "temperature": (None, 0, 0.0),
-    "max_new_tokens": (None,),
-    "stop_tokens": (None, []),
-}
+    "temperature": (0,), "stop_tokens": ([],), "top_p": (1,), "repetition_penalty": (1,), "length_penalty": (1,),
+    "presence_penalty": (0,), "frequency_penalty": (0,), "early_stopping": (False,), "min_new_tokens": (0,),
+}  # fmt: skip
+"""Values that change nothing, besides null."""
+_OF_THE_MACHINE = ("seed", "cache_implementation", "num_blocks", "block_size", "truncate_prompt")
+"""Generation parameters that say nothing of how the questions were asked."""
 
 
 def is_lighteval(content: Any) -> bool:
@@ -67,7 +69,7 @@ def _piece(
     is_limited = n < expected if n is not None else bool(general.get("max_samples"))
     notes = [] if n is not None else ["the file does not say how many questions were asked"]
     if subject:
-        notes += [f"1 of {SUBJECTS} subjects", f"only {subject}"]
+        notes += [f"1 of {SUBJECTS} subjects", f"{ONLY}{subject}"]
     departures = _departures(general, given, name["shots"], metric)
     version = _dict(content.get("versions")).get(key, "unknown")
     protocol = f"lighteval:mmlu_pro@{short(version)}"
@@ -83,6 +85,7 @@ def _piece(
         stderr=finite(row.get(f"{metric}_stderr")),
         n=n,
         is_limited=is_limited or subject is not None,
+        set_apart=settings.set_apart,
         source=source,
         dtype=settings.dtype,
         notes=notes,
@@ -109,9 +112,9 @@ def _departures(general: Mapping[str, Any], given: Mapping[str, Any], shots: str
     if given.get("use_chat_template") or general.get("use_chat_template"):
         found["chat_template"] = "true"
     generation = _dict(general.get("generation_parameters") or given.get("generation_parameters"))
-    for key, plain in _PLAIN_GENERATION.items():
-        if key in generation and generation[key] not in plain:
-            found[key] = short(generation[key])
+    for key, value in generation.items():
+        if value is not None and key not in _OF_THE_MACHINE and value not in _PLAIN_GENERATION.get(key, ()):
+            found[str(key)] = short(value)
     return found
 
 

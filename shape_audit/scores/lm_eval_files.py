@@ -20,7 +20,7 @@ from typing import Any
 
 from shape_audit.errors import CorruptFileError
 from shape_audit.scores.protocols import QUESTIONS, SUBJECTS, lm_eval_protocol
-from shape_audit.scores.readings import Piece, Refusal, finite, made_record, questions_by_subject, tasks_data
+from shape_audit.scores.readings import ONLY, Piece, Refusal, finite, made_record, questions_by_subject, tasks_data
 from shape_audit.scores.run_settings import RunSettings, parsed_arguments, run_settings, short
 
 COT, LETTERS = "mmlu_pro", "leaderboard_mmlu_pro"
@@ -28,6 +28,8 @@ MADE_BY = "shape_audit"
 """Key under which `shape-audit score` says what lm-eval does not: which model and revision a folder was."""
 MOST_QUESTIONS = 1_000_000
 _OF_MMLU_PRO = re.compile(r"mmlu[-_ ]?pro", re.IGNORECASE)
+_WITHOUT_EFFECT: Mapping[str, object] = {"num_beams": 1, "repetition_penalty": 1.0, "length_penalty": 1.0, "top_p": 1.0}
+"""Values of generation that say what is so anyway."""
 _CODE = re.compile(r"<function|<bound method|functools\.partial|^!function|^\s*(def|lambda)\b|^\w*utils\.\w+$")
 """How lm-eval writes a function down; a template is text of another kind."""
 
@@ -83,7 +85,7 @@ class _File:
         expected = None if is_part else QUESTIONS
         if is_part:
             subjects = [leaf.removeprefix(f"{task}_") for leaf in leaves]
-            notes += [f"{len(leaves)} of {SUBJECTS} subjects", f"only {', '.join(subjects)}"]
+            notes += [f"{len(leaves)} of {SUBJECTS} subjects", f"{ONLY}{', '.join(subjects)}"]
         sizes = [questions_by_subject()[leaf.removeprefix(f"{task}_")] for leaf in counted if stock["has_subjects"]]
         is_limited = self._limit_cuts(sizes or [QUESTIONS], value)
         if requested is None:
@@ -93,7 +95,7 @@ class _File:
         settings = self._settings
         protocol = lm_eval_protocol(task, self._version(task, leaves), self._departures(leaves, stock, settings))
         notes += [note for note in self._made_by.get("notes") or () if isinstance(note, str)]
-        set_apart = self._made_by.get("set_apart")
+        set_apart = self._made_by.get("set_apart", settings.set_apart)
         record = made_record(
             model=settings.identity,
             revision=settings.revision,
@@ -147,7 +149,14 @@ class _File:
         counts = {leaf: self._samples(leaf) for leaf in leaves}
         rows = [(_number(self.results[leaf], metric), counts[leaf]) for leaf in leaves]
         if not rows or any(value is None or count is None for value, count in rows):
-            other = next((instead for leaf in leaves if (instead := _instead(self.results[leaf], metric))), "")
+            other = next(
+                (
+                    _instead(self.results[leaf], metric)
+                    for leaf, row in zip(leaves, rows, strict=True)
+                    if row[0] is None
+                ),
+                "",
+            )
             raise CorruptFileError(f"no {task} row, and not all subjects have {metric} and n-samples{other}")
         total = sum(count[0] for _, count in rows if count is not None)
         mean = sum(value * count[0] for value, count in rows if value is not None and count is not None) / total
@@ -173,10 +182,11 @@ class _File:
     def _limit_cuts(self, sizes: list[int], value: float) -> bool:
         """Whether the limit left questions of tasks of these sizes out. lm-eval's limit is a share below 1, else a
         number of questions a task; 1.0 is meant as everything, unless one answer a task can have given the result."""
-        limit = self._part("config").get("limit")
-        if limit is None or isinstance(limit, bool):
-            return bool(limit)
-        if not isinstance(limit, int | float) or not math.isfinite(limit):
+        given = self._part("config").get("limit")
+        if given is None or isinstance(given, bool):
+            return bool(given)
+        limit = finite(given)
+        if limit is None:
             return True
         if limit == 1:
             return abs(value * len(sizes) - round(value * len(sizes))) < 1e-6
@@ -228,11 +238,13 @@ class _File:
             return {}
         by_task = [part for config in configs if isinstance(part := config.get("generation_kwargs"), dict)]
         arguments = parsed_arguments(self._part("config").get("model_args"))
-        lengths = [{"max_gen_toks": arguments["max_gen_toks"]}] if "max_gen_toks" in arguments else []
+        length = {"max_gen_toks": arguments["max_gen_toks"]} if "max_gen_toks" in arguments else {}
+        asked = parsed_arguments(self._part("config").get("gen_kwargs"))
         found = {}
-        for given in (*lengths, *by_task, parsed_arguments(self._part("config").get("gen_kwargs"))):
-            for key, value in given.items():
-                if value != stock["generation"].get(key):
+        for task in by_task or [{}]:
+            for key, value in {**length, **task, **asked}.items():  # the later one wins, as it does in lm-eval
+                value = [value] if key == "until" and isinstance(value, str) else value
+                if value not in (stock["generation"].get(key), _WITHOUT_EFFECT.get(key)):
                     found[str(key)] = short(value)
         return found
 
@@ -256,13 +268,22 @@ class _File:
         settings = run_settings(
             config.get("model_args"),
             name=name if isinstance(name, str) and name else None,
+            known_as=self.named,
             backend=backend if isinstance(backend, str) else None,
             config=config,
         )
         ours = self._made_by
         if isinstance(ours.get("model"), str) and isinstance(ours.get("revision"), str):
             place = {"subfolder": ours.get("subfolder"), "variant": ours.get("variant")}
-            return replace(settings, model=ours["model"], revision=ours["revision"], changes=(), departures={}, **place)
+            return replace(
+                settings,
+                model=ours["model"],
+                revision=ours["revision"],
+                branch=None,
+                changes=(),
+                departures={},
+                **place,
+            )
         if self.named is not None:
             return replace(settings, model=self.named)
         if settings.model is None:

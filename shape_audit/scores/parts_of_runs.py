@@ -8,7 +8,7 @@ from pathlib import PurePath
 
 from shape_audit.records import ScoreRecord
 from shape_audit.scores.protocols import SUBJECTS
-from shape_audit.scores.readings import Piece
+from shape_audit.scores.readings import ONLY, Piece
 from shape_audit.scores.result_folders import Candidate
 
 Part = tuple[Candidate, Piece]
@@ -25,7 +25,7 @@ def whole_runs(parts: Sequence[Part]) -> list[ScoreRecord]:
     for part in parts:
         record = part[1].record
         if part[1].subjects:
-            key = (record.model, record.revision, record.subfolder, record.variant, record.protocol)
+            key = (record.model.casefold(), record.revision, record.subfolder, record.variant, record.protocol)
             groups.setdefault(key, []).append(part)
         else:
             scores.append(record)
@@ -50,9 +50,11 @@ def is_whole(parts: Sequence[Part]) -> bool:
 
 def once(scores: Iterable[ScoreRecord]) -> list[ScoreRecord]:
     """Each score once, with the files it stands in where those are several."""
-    copies: dict[str, list[ScoreRecord]] = {}
+    copies: dict[Hashable, list[ScoreRecord]] = {}
     for score in scores:
-        copies.setdefault(score.model_dump_json(exclude={"source", "notes", "provider"}), []).append(score)
+        subjects = [note for note in score.notes if note.startswith(ONLY)]
+        key = score.model_dump_json(exclude={"source", "notes", "provider"}), *subjects
+        copies.setdefault(key, []).append(score)
     return [_noted(found) for found in copies.values()]
 
 

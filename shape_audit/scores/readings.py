@@ -29,6 +29,8 @@ class Piece:
     subjects: Mapping[str, tuple[float, int]] = field(default_factory=dict)
 
 
+ONLY = "only "
+"""How the note begins that names the subjects of a score of some."""
 Refusal = str | CorruptFileError
 """Why a part of a file gives no score: it is something else, or it is damaged."""
 

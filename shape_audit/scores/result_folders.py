@@ -32,12 +32,14 @@ class Candidate:
     Attributes:
         shown: its name in reports, from the folder that was given.
         looks_like_results: by its name, or because it was given itself.
+        deserves_a_word: whatever it holds: it was given itself, or has the benchmark's name.
         problem: why it cannot even be looked at.
     """
 
     path: Path
     shown: str
     looks_like_results: bool
+    deserves_a_word: bool
     problem: str | None = None
 
 
@@ -52,7 +54,7 @@ def candidates(place: Path) -> Iterator[Candidate]:
     elif not place.exists():
         raise IncompleteError(f"{place}: No such file or directory")
     else:
-        yield Candidate(place, place.name, True)
+        yield Candidate(place, place.name, True, True)
 
 
 def _in_folder(place: Path) -> Iterator[Candidate]:
@@ -67,15 +69,18 @@ def _in_folder(place: Path) -> Iterator[Candidate]:
         folders.sort()
         for name in sorted(files):
             path = Path(folder, name)
-            looks = RESULTS.fullmatch(name) is not None or _OF_MMLU_PRO.search(name) is not None
+            is_named = _OF_MMLU_PRO.search(name) is not None
+            looks = RESULTS.fullmatch(name) is not None or is_named
             if path.suffix.lower() in RESULT_SUFFIXES and (
                 looks or (path.suffix.lower() == ".json" and not _is_never(name))
             ):
                 problem = None if path.exists() else "a link to a file that is not there"
-                yield Candidate(path, path.relative_to(place).as_posix(), looks, problem)
+                yield Candidate(path, path.relative_to(place).as_posix(), looks, is_named, problem)
     for fault in faults:
         where = os.path.relpath(fault.filename or place, place)
-        yield Candidate(Path(fault.filename or place), where, True, f"the folder cannot be read ({fault.strerror})")
+        yield Candidate(
+            Path(fault.filename or place), where, True, True, f"the folder cannot be read ({fault.strerror})"
+        )
 
 
 def _is_never(name: str) -> bool:

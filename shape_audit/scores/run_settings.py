@@ -19,6 +19,12 @@ from typing import Any
 DATA = Path(__file__).resolve().parent.parent / "data"
 _COMMIT = re.compile("[0-9a-f]{40}")
 _HASH = re.compile("[0-9a-f]{32,}")
+_START_OF_COMMIT = re.compile("[0-9a-f]{7,40}")
+_TEXT_OF_OBJECT = re.compile(r"[<\n]|\w+\(")
+"""How Python writes an object, which is no name."""
+_CLASS = re.compile(r"[A-Za-z_]\w*(\.[A-Za-z_]\w*)*")
+OF_REVISION = "of revision "
+"""How a score begins to say why it is set apart that is of a branch or tag."""
 SHORT_HASH = 8
 """Hexadecimal digits of a hash in a protocol's name."""
 
@@ -31,6 +37,7 @@ class RunSettings:
         model: its name or path as the run had it; None where nothing names one.
         changes: `peft=...`, `load_in_4bit` and the like, where the weights that were run are not the model's own.
         revision: commit where it is known, else the branch or tag, if it was not the default one.
+        branch: the branch or tag beside a commit, if it was not the default one.
         departures: setting -> value, of what makes the run another protocol.
         dtype: what the weights were computed in, where that is said.
     """
@@ -38,6 +45,7 @@ class RunSettings:
     model: str | None
     changes: tuple[str, ...]
     revision: str | None
+    branch: str | None
     subfolder: str | None
     variant: str | None
     departures: Mapping[str, str]
@@ -48,11 +56,17 @@ class RunSettings:
         """The name that a score of this run goes by: never the model's own where the weights were not."""
         return None if self.model is None else "+".join([self.model, *self.changes])
 
+    @property
+    def set_apart(self) -> str | None:
+        """Why a score enters no comparison until its commit is known for the model's own: it was run of a branch."""
+        return f"{OF_REVISION}{self.branch:.40}" if self.branch else None
+
 
 def run_settings(
     arguments: object,
     *,
     name: str | None = None,
+    known_as: str | None = None,
     backend: str | None = None,
     config: Mapping[str, Any],
 ) -> RunSettings:
@@ -61,6 +75,7 @@ def run_settings(
     Args:
         arguments: of the model, as text (`pretrained=org/name,dtype=float16`, or JSON) or as an object.
         name: of the model, as the file says it beside the arguments; it wins, unless an adapter was loaded.
+        known_as: its name where that is known better; only its tokenizer is its own.
         backend: lm-eval's `config.model`: the class that ran the model, or, in dumps from Python, the model's name.
         config: where `model_sha`, `model_revision`, `model_dtype` and the sha of an adapter stand.
     """
@@ -75,17 +90,20 @@ def run_settings(
     dtype = (dtype or str(config.get("model_dtype") or "")).removeprefix("torch.") or None
     if dtype is not None and dtype.lower() not in known["plain_dtypes"]:
         weights.append(f"dtype={dtype}")
-    base = next((str(given[key]) for key in known["name"] if _is_set(given.get(key))), None)
+    base = next((str(given[key]) for key in known["name"] if _is_set(given.get(key)) and _is_name(given[key])), None)
+    name = name if name and _is_name(name) else None
     model = (base or name) if adapters else (name or base)
-    if model is None and backend and backend not in known["backends"] and not backend.isidentifier():
-        model = backend  # a model object has its own name there; a word is the name of a class
+    if model is None and backend and backend not in known["backends"] and _is_name(backend):
+        model = None if _CLASS.fullmatch(backend) else backend  # a model object has its own name there
+    revision, branch = _revision(given, config)
     return RunSettings(
         model=model,
         changes=(*adapters, *weights),
-        revision=_revision(given, config),
+        revision=revision,
+        branch=branch,
         subfolder=str(given["subfolder"]) if _is_set(given.get("subfolder")) else None,
         variant=str(given["variant"]) if _is_set(given.get("variant")) else None,
-        departures=_departures(given, base or name, backend),
+        departures=_departures(given, {base or name, known_as}, backend),
         dtype=dtype,
     )
 
@@ -123,10 +141,13 @@ def short(value: Any) -> str:
     return plain if 0 < len(plain) <= 16 else hashlib.sha256(text.encode()).hexdigest()[:SHORT_HASH]
 
 
-def _departures(given: Mapping[str, Any], model: str | None, backend: str | None) -> dict[str, str]:
+def _departures(given: Mapping[str, Any], names: set[str | None], backend: str | None) -> dict[str, str]:
+    """Of all that the chat template is given, whatever it is called: each template has switches of its own."""
     known = _known()
-    found = {key: short(given[key]) for key in known["protocol"] if given.get(key) not in (None, "", "auto")}
-    if given.get("tokenizer") in (model, None, "auto"):
+    switches = {key for name in known["nested"] if isinstance(nested := given.get(name), Mapping) for key in nested}
+    keys = [*known["protocol"], *sorted(switches.difference(known["protocol"]))]
+    found = {key: short(given[key]) for key in keys if given.get(key) not in (None, "", "auto")}
+    if given.get("tokenizer") in {*names, "auto"}:
         found.pop("tokenizer", None)
     if backend in known["chat_backends"]:
         found.setdefault("chat_template", "api")
@@ -136,14 +157,18 @@ def _departures(given: Mapping[str, Any], model: str | None, backend: str | None
     return found
 
 
-def _revision(given: Mapping[str, Any], config: Mapping[str, Any]) -> str | None:
+def _revision(given: Mapping[str, Any], config: Mapping[str, Any]) -> tuple[str | None, str | None]:
+    """(revision, branch), as `RunSettings` has them."""
+    named = (given.get("revision"), config.get("model_revision"))
+    branch = next((str(one) for one in named if one is not None and str(one) not in ("", "main", "None", "N/A")), None)
     sha = config.get("model_sha")
-    if isinstance(sha, str) and _COMMIT.fullmatch(sha):
-        return sha
-    for value in (given.get("revision"), config.get("model_revision")):
-        if value is not None and str(value) not in ("", "main", "None", "N/A"):
-            return str(value)
-    return None
+    if not isinstance(sha, str) or not _COMMIT.fullmatch(sha):
+        return branch, None
+    return sha, None if branch and _START_OF_COMMIT.fullmatch(branch) else branch
+
+
+def _is_name(value: Any) -> bool:
+    return _TEXT_OF_OBJECT.search(str(value)) is None
 
 
 def _fits(kind: str, key: str) -> bool:

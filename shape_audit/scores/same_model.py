@@ -12,16 +12,18 @@ from pathlib import Path
 
 from shape_audit.hub import model_named
 from shape_audit.records import ModelRef, ScoreRecord
+from shape_audit.scores.run_settings import OF_REVISION
 
 _EVERYBODYS = frozenset((
-    "adapter", "b", "base", "best", "bf", "bfloat", "bin", "checkpoint", "checkpoints", "ckpt", "ckpts",
-    "consolidated", "converted", "current", "dpo", "ep", "epoch", "exp", "experiment", "export", "exported",
-    "final", "fine", "finetune", "finetuned", "float", "folder", "fp", "full", "fused", "global", "grpo", "hf",
-    "huggingface", "initial", "instruct", "iter", "iteration", "iters", "k", "last", "latest", "llm", "lm", "lora",
-    "m", "main", "master", "merge", "merged", "model", "models", "my", "new", "old", "out", "output", "outputs",
-    "part", "phase", "pretrained", "rank", "result", "results", "rlhf", "run", "safetensors", "seed", "sft",
-    "shape", "snapshot", "stage", "step", "steps", "temp", "test", "tmp", "token", "tokens", "train", "trained",
-    "transformers", "trial", "tuned", "unsharded", "v", "version", "weights",
+    "actor", "adapter", "average", "avg", "b", "base", "best", "bf", "bfloat", "bin", "bit", "checkpoint",
+    "checkpoints", "ckpt", "ckpts", "consolidated", "converted", "current", "dpo", "ema", "ep", "epoch", "exp",
+    "experiment", "export", "exported", "final", "fine", "finetune", "finetuned", "float", "folder", "fp", "full",
+    "fused", "gguf", "global", "grpo", "hf", "huggingface", "initial", "instruct", "iter", "iteration", "iters", "k",
+    "last", "latest", "llm", "lm", "lora", "m", "main", "master", "merge", "merged", "model", "models", "my", "new",
+    "old", "out", "output", "outputs", "part", "phase", "policy", "pretrained", "rank", "result", "results", "rlhf",
+    "run", "safetensors", "save", "saved", "seed", "sft", "shape", "snapshot", "stage", "step", "steps", "student",
+    "temp", "test", "tmp", "token", "tokens", "train", "trained", "transformers", "trial", "tuned", "unsharded", "v",
+    "version", "weights",
 ))  # fmt: skip
 """What training scripts call every run's folder: such a name tells no two models apart."""
 _COMMIT = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
@@ -84,15 +86,19 @@ def is_near(name: str, ref: ModelRef) -> bool:
 
 
 def at_revision(score: ScoreRecord, revision: str | None) -> ScoreRecord:
-    """The score, set apart if it is known to be of another commit than this one."""
-    if score.provider not in ("run", "import") or not _COMMIT.fullmatch(score.revision or ""):
+    """The score, set apart if it is known to be of another commit than this one, and not if it is known to be of it."""
+    if score.provider not in ("run", "import") or not _COMMIT.fullmatch(score.revision or "") or not revision:
         return score
-    if not revision or not _COMMIT_OR_START.fullmatch(revision) or (score.revision or "").startswith(revision):
+    is_of_it = (score.revision or "").startswith(revision) or score.set_apart == f"{OF_REVISION}{revision:.40}"
+    if is_of_it and (score.set_apart or "").startswith(OF_REVISION):
+        return score.model_copy(update={"set_apart": None})
+    if is_of_it or not _COMMIT_OR_START.fullmatch(revision):
         return score
     assert score.revision is not None
     if (len(revision) == FINGERPRINT) is not (len(score.revision) == FINGERPRINT):
         return score  # a commit tells nothing of a folder
-    return score.model_copy(update={"set_apart": f"of commit {score.revision[:12]}, not {revision[:12]}"})
+    why = score.set_apart or f"of commit {score.revision[:12]}, not {revision[:12]}"
+    return score.model_copy(update={"set_apart": why})
 
 
 def _under(score: ScoreRecord, ref: ModelRef, *, by_name: bool) -> ScoreRecord:
@@ -103,7 +109,7 @@ def _under(score: ScoreRecord, ref: ModelRef, *, by_name: bool) -> ScoreRecord:
     is_named = score.revision not in (None, ref.revision) and not _COMMIT.fullmatch(score.revision or "")
     if is_named and score.provider in ("run", "import"):
         ours = ref.revision[:12] if ref.revision else "the default one"
-        changes["set_apart"] = f"of revision {score.revision:.40}, not {ours}"
+        changes["set_apart"] = f"{OF_REVISION}{score.revision:.40}, not {ours}"
     return at_revision(score.model_copy(update=changes), ref.revision)
 
 

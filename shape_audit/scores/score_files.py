@@ -126,8 +126,8 @@ def _pieces(candidate: Candidate, model: str | None) -> Iterator[Piece | Refusal
     read = next((read for recognises, read in LAYOUTS if recognises(content)), None)
     words = foreign_layout(content)
     if read is None or words is not None:
-        is_named = candidate.looks_like_results and (words is not None or not isinstance(content, str))
-        if is_named or _is_of_mmlu_pro(content):
+        is_result = candidate.looks_like_results and (words is not None or not isinstance(content, str))
+        if is_result or candidate.deserves_a_word or _is_of_mmlu_pro(content):
             yield words or UNKNOWN_LAYOUT
         return
     pieces = list(read(candidate.shown, content, model))

@@ -42,6 +42,12 @@ def test_other_models_and_other_revisions_are_told_apart(tmp_path: Path) -> None
     )
 
 
+def test_a_run_of_a_subfolder_is_named_and_no_other_name_of_the_model(tmp_path: Path) -> None:
+    results(tmp_path, "a", config={"model": "hf", "model_args": "pretrained=org/name,subfolder=step_100"})
+    said = known_scores("org/name", scores=[tmp_path], posted=False).warnings
+    assert said == ("1 score of another model was passed over (lm-eval): subfolder step_100 of org/name",)
+
+
 def test_a_folder_is_known_by_its_path(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     model = tmp_path / "run-1" / "final"
     model.mkdir(parents=True)

@@ -62,7 +62,8 @@ def test_other_weights_never_stand_under_the_model(
      {"dtype": "bfloat16"}, {"dtype": "float16"}, {"trust_remote_code": True}, {"parallelize": True},
      {"tensor_parallel_size": 4, "gpu_memory_utilization": 0.9, "max_model_len": 8192}, {"revision": "main"},
      {"tokenizer": NAME}, {"kv_cache_dtype": "auto"}, {"max_lora_rank": 16, "enable_lora": False},
-     {"bnb_4bit_compute_dtype": "bfloat16"}, {"attn_implementation": "sdpa"}, {"max_length": 4096}],
+     {"bnb_4bit_compute_dtype": "bfloat16"}, {"attn_implementation": "sdpa"}, {"max_length": 4096},
+     {"max_gen_toks": 512}],
 )  # fmt: skip
 def test_settings_that_change_nothing_change_no_name(arguments: dict[str, Any], form: str, tmp_path: Path) -> None:
     score = score_of(with_arguments(cot(), {"pretrained": NAME, **arguments}, form), tmp_path)
@@ -77,8 +78,9 @@ def test_settings_that_change_nothing_change_no_name(arguments: dict[str, Any], 
         ({"enable_thinking": False}, "+enable_thinking=false"),
         ({"chat_template_args": '{"enable_thinking":false}'}, "+enable_thinking=false"),
         ({"think_end_token": "</think>"}, "+think_end_token=/think"),
-        ({"max_gen_toks": 4096}, "+max_gen_toks=4096"),
-        ({"max_gen_toks": 2048}, ""),
+        ({"chat_template_args": {"thinking": True}}, "+thinking=true"),
+        ({"chat_template_kwargs": {"date_string": "1 Jan"}}, "+date_string=1Jan"),
+        ({"rope_scaling": {"rope_type": "yarn", "factor": 4.0}}, "+rope_scaling=a64de122"),
         ({"max_model_len": 2048}, "+max_length=2048"),
         ({"add_bos_token": True}, "+add_bos_token=true"),
         ({"tokenizer": "org/other"}, "+tokenizer=org/other"),
@@ -90,6 +92,30 @@ def test_ways_of_answering_are_protocols_of_their_own(
 ) -> None:
     score = score_of(with_arguments(cot(), {"pretrained": NAME, **arguments}, form), tmp_path)
     assert (score.model, score.protocol) == (NAME, LM_EVAL_COT + departure)
+
+
+@pytest.mark.parametrize(("length", "departure"), [(4096, "+max_gen_toks=4096"), (2048, "")])
+def test_the_models_own_length_counts_where_the_task_says_none(length: int, departure: str, tmp_path: Path) -> None:
+    content = with_arguments(cot(), {"pretrained": NAME, "max_gen_toks": length}, "object")
+    for config in content["configs"].values():
+        del config["generation_kwargs"]["max_gen_toks"]
+    assert score_of(content, tmp_path).protocol == LM_EVAL_COT + departure
+
+
+@pytest.mark.parametrize("gen_kwargs", ["until=Question:", "num_beams=1,repetition_penalty=1.0", {"top_p": 1}])
+def test_other_spellings_of_the_stock_way_are_that_way(gen_kwargs: Any, tmp_path: Path) -> None:
+    content = cot()
+    content["config"]["gen_kwargs"] = gen_kwargs
+    assert score_of(content, tmp_path).protocol == LM_EVAL_COT
+
+
+def test_a_models_own_tokenizer_is_no_other_however_it_is_served(tmp_path: Path) -> None:
+    content = letters()
+    served = f"model=/models/served,tokenizer={NAME},base_url=http://h"
+    content["config"] = {"model": "local-completions", "model_args": served}
+    file = write(tmp_path / "results_x.json", {key: content[key] for key in content if key != "model_name"})
+    (score,) = read_scores([f"{NAME}={file}"]).scores
+    assert (score.model, score.protocol) == (NAME, LM_EVAL_LETTERS)
 
 
 @pytest.mark.parametrize("gen_kwargs", [{"max_gen_toks": 512}, "max_gen_toks=512", '{"max_gen_toks": 512}'])
@@ -154,10 +180,30 @@ def test_the_revision_is_found_wherever_it_stands(config: dict[str, Any], revisi
     assert asked.set_apart is None
 
 
+def test_a_branch_beside_its_commit_is_another_revision_until_the_commit_is_the_models_own(tmp_path: Path) -> None:
+    """The backend of transformers writes both."""
+    content = letters()
+    content["config"] |= {"model_args": f"pretrained={NAME},revision=step1000", "model_revision": "step1000"}
+    write(tmp_path / "results_x.json", content)
+
+    def set_apart(asked: str) -> str | None:
+        (score,) = known_scores(asked, scores=[tmp_path], posted=False).scores
+        assert score.revision == SHA
+        return score.set_apart
+
+    assert set_apart(NAME) == "of revision step1000" == set_apart(f"{NAME}@{'b' * 40}")
+    assert set_apart(f"{NAME}@step1000") is None is set_apart(f"{NAME}@{SHA}")
+
+
 @pytest.mark.parametrize(
     ("config", "name"),
     [
         ({"model": "org/name", "model_args": None}, "org/name"),
+        ({"model": "hf", "model_args": {"pretrained": "LlamaForCausalLM(\n  (model): LlamaModel(\n"}}, None),
+        ({"model": "<lm_eval.models.huggingface.HFLM object at 0x7f>", "model_args": None}, None),
+        ({"model": "<class 'lm_eval.models.huggingface.HFLM'>"}, None),
+        ({"model": "lm_eval.models.vllm_causallms.VLLM"}, None),
+        ({"model": "Qwen2.5-0.5B"}, "Qwen2.5-0.5B"),
         ({"model": "hf", "model_args": ""}, None),
         ({"model": "HFLM", "model_args": None}, None),
         ({"model": "vllm", "model_args": "pretrained=org/name,dtype=auto"}, "org/name"),

@@ -111,7 +111,8 @@ def test_copies_are_one_score_with_their_number(tmp_path: Path) -> None:
 
 def test_single_subjects_of_one_run_are_one_score(tmp_path: Path) -> None:
     for number, (subject, n) in enumerate(questions_by_subject().items()):
-        write(tmp_path / f"results_{number}.json", one_subject(subject, 0.2 + number / 100))
+        name = "org/name" if number % 2 else "Org/Name"  # as two people typed it
+        write(tmp_path / f"results_{number}.json", one_subject(subject, 0.2 + number / 100, model_name=name))
         assert n > 0
     (score,) = read_scores([tmp_path]).scores
     expected = sum((0.2 + i / 100) * n for i, n in enumerate(questions_by_subject().values())) / 12032
@@ -131,6 +132,38 @@ def test_subjects_that_are_no_whole_run_stay_apart(tmp_path: Path) -> None:
     scores = read_scores([tmp_path]).scores
     assert len(scores) == 15 and all(score.is_limited for score in scores)
     assert {note for score in scores for note in score.notes} >= {"1 of 14 subjects", "only law", "only psychology"}
+
+
+def test_equal_accuracies_of_different_subjects_are_no_copies(tmp_path: Path) -> None:
+    """With a limit they come in steps."""
+    for subject in ("biology", "law", "physics"):
+        limited = one_subject(subject, 0.25)
+        limited["n-samples"][f"mmlu_pro_{subject}"]["effective"] = 20
+        for name in ("results_a.json", "results_b.json"):
+            write(tmp_path / subject / name, limited)
+    scores = read_scores([tmp_path]).scores
+    assert sorted(note for score in scores for note in score.notes if note.startswith("only")) == [
+        "only biology", "only law", "only physics",
+    ]  # fmt: skip
+    assert all("the same result stands in 2 files" in score.notes[-1] for score in scores)
+
+
+def test_a_text_that_was_given_by_name_is_never_passed_over_in_silence(tmp_path: Path) -> None:
+    text = "Finished\nTotal, 4812/12032, 39.99%\n"
+    for name in ("report.txt", "mmlu_pro_report.txt", "summary.txt"):
+        write(tmp_path / name, text)
+    assert list(reasons(tmp_path)) == ["mmlu_pro_report.txt"], "of a folder's, one that has the benchmark's name"
+    assert "not a result file of anything known" in reasons(tmp_path / "report.txt")["report.txt"]
+    with pytest.raises(IncompleteError, match="1 result files cannot be used"):
+        read_scores([tmp_path / "report.txt"], strict=True)
+
+
+def test_a_missing_count_is_not_taken_for_a_missing_number(tmp_path: Path) -> None:
+    content = one_subject("law")
+    del content["n-samples"]
+    assert reasons(write(tmp_path / "results_x.json", content))["results_x.json"] == (
+        "no mmlu_pro row, and not all subjects have exact_match,custom-extract and n-samples"
+    )
 
 
 def test_two_runs_by_subject_are_told_apart_by_their_folders(tmp_path: Path) -> None:
@@ -234,7 +267,7 @@ def test_many_skipped_files_are_a_line_a_reason(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("limit", "n_samples", "is_limited"),
     [(None, None, False), (1.0, None, False), (20_000, None, False), (0.5, None, True), (100, None, True),
-     (1.0, (12032, 12032), False), (20_000, (12032, 12032), False), (0.15, (12032, 1805), True)],
+     (10**400, None, True), (1.0, (12032, 12032), False), (20_000, (12032, 12032), False), (0.15, (12032, 1805), True)],
 )  # fmt: skip
 def test_a_limit_is_one_where_it_leaves_questions_out(
     limit: float | None, n_samples: tuple[int, int] | None, is_limited: bool, tmp_path: Path
