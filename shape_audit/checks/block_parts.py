@@ -44,7 +44,7 @@ def missing_parts(model: CheckedModel) -> Iterator[tuple[list[int], tuple[str, .
         return
     same: dict[tuple[str, ...], list[int]] = defaultdict(list)
     every = _names_in_blocks(model)
-    if lost := tuple(_missing(every, model.facts.text_model_type, only_fixed=True)):
+    if lost := (*_missing(every, model.facts.text_model_type, only_fixed=True), *_deeper(model, every)):
         same[lost] = [index for part in model.alike for index in part.blocks]
     for part in model.alike if not lost else ():
         for index, block in part.blocks.items():
@@ -119,6 +119,16 @@ def _missing(names: set[str], model_type: str | None, *, only_fixed: bool = Fals
         if larger and inside not in wholes:
             lost = min(larger, key=lambda whole: (len(whole), sorted(whole))) - inside
             yield from (_full_name(f"{part}.{one}".removeprefix("."), names, known) for one in sorted(lost))
+
+
+def _deeper(model: CheckedModel, names: set[str]) -> Iterator[str]:
+    """Matrices that stand one level deeper than transformers looks: `self_attn.q_proj.linear.weight`."""
+    known = _known_parts(model.facts.text_model_type) if model.facts else {}
+    matrices = {f"{part}.{step}" for part, wholes in known.items() for whole in wholes for step in whole if part}
+    stored = {name.removesuffix(".weight") for name in names}
+    for part in sorted(parts_of(names)):
+        if any_number(part) in matrices - known.keys() and part not in stored:
+            yield f"{part}.weight"
 
 
 def _full_name(name: str, names: set[str], known: Mapping[str, object]) -> str:

@@ -57,6 +57,11 @@ class Sizes:
     @cached_property
     def _promised(self) -> set[int]:
         numbers = {*_numbers(self._model.config)}
+        if (
+            shape := self._model.shape and self._model.shape.shape
+        ):  # what the tensors tell, where a config leaves it out
+            heads, shared = shape.num_attention_heads or 0, shape.num_key_value_heads or 0
+            numbers |= {shape.head_dim or 0, heads, shared, heads + 2 * shared}
         if facts := self._model.facts:
             heads, shared = facts.num_attention_heads or 0, facts.num_key_value_heads or 0
             numbers |= {facts.head_dim or 0, heads, shared, heads + 2 * shared, facts.intermediate_size or 0}

@@ -24,6 +24,12 @@ def json_ids(content: bytes) -> dict[str, int]:
     return numbers(_object(content))
 
 
+def line_ids(content: bytes) -> dict[str, int]:
+    """vocab.txt of BertTokenizer: a token a line, whose number is its id."""
+    lines = content.decode("utf-8", "replace").removesuffix("\n").split("\n")
+    return {line.rstrip("\r"): number for number, line in enumerate(lines)}
+
+
 def numbers(table: Mapping[str, Any]) -> dict[str, int]:
     """The entries whose value is a whole number."""
     return {token: number for token, number in table.items() if type(number) is int}
@@ -137,6 +143,7 @@ def _varint(content: bytes, position: int) -> tuple[int, int]:
 
 _READERS: Mapping[str, Callable[[bytes], dict[str, int]]] = {
     "vocab.json": json_ids,
+    "vocab.txt": line_ids,
     "tekken.json": tekken_ids,
     "tokenizer.model": _model_ids,
     "tiktoken.model": tiktoken_ids,

@@ -105,7 +105,9 @@ def parse_header(raw: bytes, *, file: str, file_size: int | None) -> dict[str, T
         raise HeaderError(f"{file}: its header is not JSON; the file is damaged", "not-safetensors") from error
     if not isinstance(content, dict):
         raise HeaderError(f"{file}: its header is not a JSON object", "not-safetensors")
-    content.pop("__metadata__", None)
+    metadata = content.pop("__metadata__", None) or {}
+    if not isinstance(metadata, dict) or not all(isinstance(text, str) for text in metadata.values()):
+        raise HeaderError(f"{file}: __metadata__ of its header holds something else than texts", "entry")
     if len(content) > MAX_TENSORS:
         raise HeaderError(f"{file}: its header names {len(content):,} tensors; no model has so many in a file", "entry")
     spans = sorted((_span(name, entry, file) for name, entry in content.items()), key=lambda span: span[:2])
@@ -143,7 +145,7 @@ def _span(name: str, entry: Any, file: str) -> tuple[int, int, str, TensorHeader
     if len(shape) > MAX_DIMENSIONS or len(name) > MAX_NAME:
         raise HeaderError(f"{file}: tensor {name[:40]} has an impossible name or number of dimensions", "entry")
     if not isinstance(dtype, str) or dtype not in BITS:
-        what = f"the unknown dtype {str(dtype)[:40]}" if dtype != "" else "an empty dtype"
+        what = f"the unknown dtype {dtype!r:.40}" if dtype != "" else "an empty dtype"
         raise HeaderError(f"{file}: tensor {name} has {what}", "entry")
     if any("\ud800" <= character <= "\udfff" for character in name):
         raise HeaderError(f"{file}: tensor {name[:40]!a} has a name that is no text", "entry")

@@ -113,4 +113,6 @@ def refuse_missing_weights(
         raise NotAuditableError(f"{subject}: GGUF weights only; audit the repository they were converted from")
     shards = sorted(name for name in files if name.endswith(".safetensors"))
     there = f"; there is {', '.join(shards[:3])}{' ...' if shards[3:] else ''}" if shards else ""
+    if folders := sorted(name for name in files if name.endswith("/" + CONFIG_FILE)):
+        there += f"; there is {', '.join(folders[:3])}{' ...' if folders[3:] else ''}, see --subfolder"
     raise IncompleteError(f"{subject}: there is no {single} and no {index}{there}")

@@ -39,7 +39,7 @@ if TYPE_CHECKING:
         next_multiple,
         unsplit,
     )
-    from shape_audit.shape.layer_kinds import block_kinds, like_blocks
+    from shape_audit.shape.layer_kinds import block_kinds, like_blocks, unknown_layer_kinds
     from shape_audit.shape.model_families import Family, Sizes, families, family_named
     from shape_audit.shape.model_shape import ShapeReading, describe, shape_of, untied_shape
     from shape_audit.shape.nearest_models import nearest_in_params, size_neighbours
@@ -99,6 +99,7 @@ __all__ = [
     "text_part",
     "token_matrices",
     "tying",
+    "unknown_layer_kinds",
     "unsplit",
     "untied_shape",
     "write_config",
@@ -146,6 +147,7 @@ __getattr__ = lazy_names(
         "suggest": "advisor",
         "text_part": "config_keys",
         "token_matrices": "tensor_facts",
+        "unknown_layer_kinds": "layer_kinds",
         "unsplit": "hardware_sizes",
         "untied_shape": "model_shape",
         "write_config": "config_file",

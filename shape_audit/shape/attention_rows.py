@@ -66,7 +66,7 @@ def attention_rows(block: Mapping[str, TensorHeader], width: int) -> AttentionRo
     inside = {
         name: header
         for name, header in block.items()
-        if not name.startswith(_FEED_FORWARD) and name.partition(".")[0] not in mixers
+        if not name.startswith(_FEED_FORWARD) and name.partition(".")[0] not in mixers and not _is_of_experts(name)
     }
     if any(_is("latent", name) for name in inside):
         return None
@@ -84,6 +84,11 @@ def attention_rows(block: Mapping[str, TensorHeader], width: int) -> AttentionRo
 @lru_cache(maxsize=2**14)
 def _is_of_mixer(name: str) -> bool:
     return re.search(facts("tensor_roles")["mixer"], f".{name}") is not None
+
+
+@lru_cache(maxsize=2**14)
+def _is_of_experts(name: str) -> bool:
+    return re.search(facts("tensor_roles")["of_experts"], name) is not None
 
 
 @lru_cache(maxsize=2**14)

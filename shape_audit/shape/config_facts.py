@@ -170,7 +170,9 @@ def _is_causal_lm(config: Mapping[str, Any], architectures: list[str], *, is_nes
     generates = {*defaults["classes"]}
     if any(name in generates or name.endswith(tuple(table["causal_lm_suffixes"])) for name in architectures):
         return True
-    if model_type in defaults["other_types"] or any(re.search(table["other_tasks"], name) for name in architectures):
+    is_known = model_type in defaults["types"] or model_type in defaults["other_types"]
+    tasks = [name for name in architectures if is_known or not name.endswith(table["of_any_task"])]
+    if model_type in defaults["other_types"] or any(re.search(table["other_tasks"], name) for name in tasks):
         return is_nested and model_type not in defaults["other_types"]
     return True if is_nested else False if model_type in defaults["types"] else None
 

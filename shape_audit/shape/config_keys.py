@@ -44,6 +44,8 @@ class ConfigKeys:
         if value == 0 and not isinstance(value, bool) and field in facts("config_facts")["may_be_zero"]:
             self.zeros.add(field)
             return None
+        if isinstance(value, list) and field == "num_hidden_layers":
+            return len(value) or None  # one entry a layer
         if value is None or isinstance(value, list):
             return None
         if isinstance(value, bool) or not isinstance(value, int) or not 0 < value < 2**53:
@@ -94,7 +96,7 @@ class ConfigKeys:
             if all(found[key] == value for key, value in rule["when"].items()) and not any(
                 found[key] == value for key, value in rule["unless"].items()
             ):
-                return int(rule["value"])
+                return self.number(rule["value"]) if isinstance(rule["value"], str) else int(rule["value"])
         return None
 
     def _divisor(self, field: str) -> int | None:

@@ -34,6 +34,14 @@ def block_kinds(config: Mapping[str, Any], depth: int, model_type: str | None = 
     return tuple(" ".join(labels) for labels in zip(*columns, strict=True)) if columns else None
 
 
+def unknown_layer_kinds(config: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
+    """Lists in the config of a known type that name kinds of layers which transformers refuses, and these names."""
+    for key, known in facts("config_facts")["layer_kind_names"].items():
+        kinds = config.get(key) if key != "source" else None
+        if isinstance(kinds, list) and (unknown := dict.fromkeys(str(kind) for kind in kinds if kind not in known)):
+            yield key, list(unknown)
+
+
 def absent_blocks(config: Mapping[str, Any], depth: int) -> frozenset[int]:
     """Layers without attention and without feed-forward: `block_configs` of Nemotron-NAS says no_op of each part."""
     entries = config.get("block_configs")

@@ -153,5 +153,5 @@ def _modules(entry: Mapping[str, Any]) -> Iterator[tuple[str, Mapping[str, Any]]
     """Modules with settings of their own: MLX names them among its settings, others under a key."""
     settings = [entry, *(_object(entry.get(key)) for key in facts("quantization")["module_keys"])]
     for name, value in ((name, value) for part in settings for name, value in part.items()):
-        if "." in name and isinstance(value, dict):
+        if isinstance(value, dict) and ("." in name or {"bits", "group_size"} <= value.keys()):
             yield name, value

@@ -68,6 +68,20 @@ def no_op(index: int) -> dict[str, tuple[int, ...]]:
     }
 
 
+def with_a_projecting_router(index: int) -> dict[str, tuple[int, ...]]:
+    """As Gemma 4 has it: before the attention, whose output is called alike elsewhere."""
+    return {"router.proj": (16, WIDTH), **plain(index)}
+
+
+def fused_with_grouped_heads(index: int) -> dict[str, tuple[int, ...]]:
+    """Rows for 8 heads of queries and 2 each of keys and values, of 8 numbers."""
+    return {
+        "attention.wqkv": ((8 + 2 * 2) * 8, WIDTH), "attention.wo": (WIDTH, WIDTH), "feed_forward.w1": (320, WIDTH),
+        "feed_forward.w3": (320, WIDTH), "feed_forward.w2": (WIDTH, 320), "attention_norm": (WIDTH,),
+        "ffn_norm": (WIDTH,),
+    }  # fmt: skip
+
+
 BLOCK_CONFIGS = [{"attention": {"no_op": i in (4, 9)}, "ffn": {"no_op": False}} for i in range(DEPTH)]
 DESIGNS: dict[str, tuple[Callable[[int], dict[str, tuple[int, ...]]], dict[str, Any]]] = {
     "layer_types": (every_sixth_without_values,
@@ -77,6 +91,7 @@ DESIGNS: dict[str, tuple[Callable[[int], dict[str, tuple[int, ...]]], dict[str, 
     "numbers of layers": (every_third_with_more, {"cross_attention_layers": [3, 8, 11], "model_type": "own"}),
     "a width by layer": (wider_by_layer, {"intermediate_size": [128 + 64 * (i // 5) for i in range(DEPTH)]}),
     "no-op attention": (no_op, {"block_configs": BLOCK_CONFIGS}),
+    "a router that projects": (with_a_projecting_router, {"model_type": "own", "num_experts": 16}),
 }  # fmt: skip
 
 
@@ -89,6 +104,14 @@ def bad(folder: Path) -> list[tuple[str, str]]:
 def test_a_design_is_no_damage(design: str, tmp_path: Path) -> None:
     block, values = DESIGNS[design]
     assert bad(write(tmp_path / "model", decoder(block), **values)) == []
+
+
+def test_fused_matrices_of_grouped_heads_are_no_odd_size_where_the_type_is_unknown(tmp_path: Path) -> None:
+    values = {"model_type": "own", "num_key_value_heads": 2, "intermediate_size": 320}
+    folder = write(tmp_path / "model", decoder(fused_with_grouped_heads), **values)
+    assert bad(folder) == []
+    one_cut = decoder(lambda i: fused_with_grouped_heads(i) | ({"attention.wqkv": (95, WIDTH)} if i == 3 else {}))
+    assert ("SA303", "model.layers.3.attention.wqkv.weight") in bad(write(folder, one_cut, **values))
 
 
 @pytest.mark.parametrize("design", DESIGNS)

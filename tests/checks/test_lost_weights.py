@@ -11,6 +11,7 @@ import pytest
 import shape_audit
 from shape_audit.checks.tensor_groups import grouped, prefix_apart, ranges
 from shape_audit.checks.wrapper_names import unwrapped, wrappers_in
+from shape_audit.errors import IncompleteError
 from tests.checks.checkpoints import BLOCKS, Tensors, clean_tensors, set_config, set_tensors, write_clean, write_sharded
 
 Change = Callable[[Tensors], object]
@@ -53,6 +54,7 @@ def bad(folder: Path, *, deep: bool = False) -> list[tuple[str, str, str]]:
         (renamed("^", "module._orig_mod."), "_orig_mod", "which torch.compile adds, and `module.`, which Distributed"),
         (renamed("^", "student."), "student", "all 39 names begin with `student.`, which a class around"),
         (renamed("^", "actor.policy."), "actor.policy", "all 39 names begin with `actor.policy.`"),
+        (renamed("^", "language_model."), "language_model", "all 39 names begin with `language_model.`, which a class"),
     ],
 )
 def test_a_wrappers_names_are_one_finding(change: Change, place: str, says: str, deep: bool, tmp_path: Path) -> None:
@@ -67,6 +69,14 @@ def test_a_wrapper_that_nobody_knows_is_one_finding_of_transformers(tmp_path: Pa
     set_tensors(renamed("^model", "my_wrapper.model"))(folder)
     ((rule, place, message),) = bad(folder, deep=True)
     assert (rule, place) == ("SA301", "my_wrapper") and "38 names begin with `my_wrapper.`" in message
+
+
+@pytest.mark.parametrize("inner", ["linear.weight", "weight_g", "parametrizations.weight.original0"])
+def test_a_matrix_one_level_deeper_is_a_matrix_lost(inner: str, tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    set_tensors(renamed("q_proj.weight", f"q_proj.{inner}"))(folder)
+    (lost, stray) = bad(folder)
+    assert lost[:2] == ("SA301", "model.layers.0-3.self_attn.q_proj.weight") and stray[0] == "SA302"
 
 
 def test_model_twice_is_what_transformers_drops(tmp_path: Path) -> None:
@@ -148,6 +158,24 @@ def test_shards_of_a_distributed_checkpoint_are_named(shard: str, tmp_path: Path
     (folder / shard).write_bytes(b"x")
     found = [one for one in shape_audit.check(str(folder)).failing if one.rule == "SA705"]
     assert shard in found[0].message and "distributed" in found[0].message and "zero_to_fp32" in found[0].fix
+
+
+def test_a_config_beside_checkpoints_leads_to_them(tmp_path: Path) -> None:
+    """As trainers leave it that write config and tokenizer first."""
+    write_clean(tmp_path / "run" / "checkpoint-500")
+    (tmp_path / "run" / "config.json").write_text((tmp_path / "run" / "checkpoint-500" / "config.json").read_text())
+    (message,) = (message for rule, _, message in bad(tmp_path / "run") if rule == "SA705")
+    assert message.endswith("; there is checkpoint-500/config.json, see --subfolder")
+    with pytest.raises(IncompleteError, match=r"there is checkpoint-500/config\.json, see --subfolder"):
+        shape_audit.audit(tmp_path / "run", shape_only=True)
+
+
+def test_mistrals_own_form_beside_the_usual_one_is_a_note(tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    (folder / "consolidated.safetensors").write_bytes((folder / "model.safetensors").read_bytes())
+    assert [rule for rule, _, _ in bad(folder)] == ["SA704"]
+    (folder / "params.json").write_text("{}")
+    assert bad(folder) == []
 
 
 def test_an_index_without_its_files_is_not_said_to_be_absent(tmp_path: Path) -> None:

@@ -7,6 +7,7 @@ from typing import Any
 import pytest
 
 import shape_audit
+from shape_audit.shape.shipped_data import facts
 from tests.checks.checkpoints import BLOCKS, CONFIG, set_config, write_clean, write_sharded
 
 
@@ -68,6 +69,10 @@ ROPE = {"rope_type": "longrope", "original_max_position_embeddings": 64}
         ({"partial_rotary_factor": 0.5,
           "rope_scaling": {**ROPE, "short_factor": [1.0] * 4, "long_factor": [1.0] * 2}},
          ["short_factor of rope has 4 factors; the head dimension takes 2"]),
+        ({"layer_types": ["full_attention", "global", "local", "full_attention"]},
+         ["layer_types names global, local, which is no kind of layer in transformers"]),
+        ({"layer_types": ["mamba", "attention", "linear_attention", "conv"], "mlp_layer_types": ["dense"] * 4}, []),
+        ({"layer_types": ["own"] * 4, "model_type": "own"}, []),
         ({"layer_types": ["full_attention"] * (BLOCKS + 1), "num_nextn_predict_layers": 1}, []),
         ({"rope_scaling": {**ROPE, "short_factor": [1.0] * 4, "long_factor": [1.0] * 4}}, []),
         ({"qk_rope_head_dim": 4, "rope_scaling": {**ROPE, "short_factor": [1.0] * 2, "long_factor": [1.0] * 2}}, []),
@@ -93,6 +98,26 @@ def test_key_value_heads_that_devices_cannot_share(
     said = [message for message in found if message.startswith("num_key_value_heads")]
     wanted = f"num_key_value_heads = {key_value_heads} does not split into {degrees} equal parts"
     assert said == ([wanted] if degrees else [])
+
+
+def test_the_kinds_of_layers_are_those_of_the_installed_transformers() -> None:
+    from transformers import configuration_utils as theirs
+
+    ours = facts("config_facts")["layer_kind_names"]
+    legacy = getattr(theirs, "_LEGACY_LAYER_TYPE_REMAP", {})
+    assert {*ours["layer_types"]} >= {*getattr(theirs, "ALLOWED_ATTN_LAYER_TYPES", ()), *legacy}
+    assert {*ours["mlp_layer_types"]} >= {*getattr(theirs, "ALLOWED_MLP_LAYER_TYPES", ())}
+
+
+@pytest.mark.parametrize("metadata", [{"metadata": None}, {"metadata": []}, {}])
+def test_an_index_without_metadata_is_none_that_transformers_loads(metadata: dict[str, Any], tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    write_sharded(folder, lambda index: (index.pop("metadata"), index.update(metadata)))
+    assert bad(folder) == [("SA407", "it has no object `metadata`; one that is empty will do")]
+    from transformers import AutoModelForCausalLM
+
+    with pytest.raises((KeyError, TypeError)):
+        AutoModelForCausalLM.from_pretrained(folder)
 
 
 @pytest.mark.parametrize(

@@ -3,6 +3,7 @@
 import base64
 import json
 from pathlib import Path
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -100,12 +101,13 @@ def test_a_sentencepiece_model_larger_than_the_embedding_is_found(more: int, tmp
     [
         ("added_tokens.json", {"<pad>": VOCABULARY}),
         ("vocab.json", {"a": 0, "b": VOCABULARY}),
+        ("vocab.txt", [f"t{number}" for number in range(VOCABULARY + 1)]),
         ("tokenizer_config.json", {"added_tokens_decoder": {str(VOCABULARY): {"content": "<pad>"}}}),
     ],
 )
-def test_a_token_of_a_slow_tokenizer_without_a_row_is_found(file: str, content: dict, tmp_path: Path) -> None:
+def test_a_token_of_a_slow_tokenizer_without_a_row_is_found(file: str, content: Any, tmp_path: Path) -> None:
     folder = slow(write_clean(tmp_path / "model"))
-    (folder / file).write_text(json.dumps(content))
+    (folder / file).write_text("\n".join(content) + "\n" if isinstance(content, list) else json.dumps(content))
     ((where, severity, message),) = found(folder)
     assert (where, severity) == (file, "error") and "has the id 256" in message
 

@@ -163,6 +163,7 @@ LANGUAGE = {"num_hidden_layers": 4, "hidden_size": WIDTH, "vocab_size": 256}
         ({"architectures": ["MiniMindLM"], "model_type": "minimind"}, None),
         ({"architectures": ["GPT"]}, None),
         ({"architectures": ["OwnForTokenClassification"], "model_type": "own"}, False),
+        ({"architectures": ["ChatGLMForConditionalGeneration"], "model_type": "chatglm"}, None),
     ],
 )
 def test_what_a_causal_language_model_is(config: dict[str, Any], is_causal: bool | None) -> None:
@@ -180,11 +181,15 @@ def test_what_a_causal_language_model_is(config: dict[str, Any], is_causal: bool
           "hidden_size": 2048, "num_attention_heads": 16, "num_key_value_heads": 2}}}, (36, 2048, 16, 2, 128)),
         ({"model_type": "qwen2_vl", "hidden_size": 1536, "num_hidden_layers": 28, "num_attention_heads": 12,
           "num_key_value_heads": 2}, (28, 1536, 12, 2, 128)),
+        ({"model_type": "gpt_bigcode", "n_embd": 256, "n_layer": 6, "n_head": 8, "multi_query": False},
+         (6, 256, 8, 8, 32)),
+        ({"model_type": "gpt_bigcode", "n_embd": 256, "n_layer": 6, "n_head": 8}, (6, 256, 8, 1, 32)),
+        ({"model_type": "nemotron_h", "layers_block_type": ["mamba", "moe"] * 3}, (6, 4096, 32, 8, 128)),
         ({"model_type": "own_vl", "language_config": {"model_type": "llama", "num_hidden_layers": 30,
           "num_attention_heads": 16, "hidden_size": 2048}}, (30, 2048, 16, 16, 128)),
     ],
 )  # fmt: skip
-def test_nested_text_models_with_thin_configs(config: dict[str, Any], sizes: tuple[int, ...]) -> None:
+def test_thin_configs_and_what_follows_from_their_other_keys(config: dict[str, Any], sizes: tuple[int, ...]) -> None:
     facts = read_config(config)
     assert sizes == (facts.num_hidden_layers, facts.hidden_size, facts.num_attention_heads,
                      facts.num_key_value_heads, facts.head_dim)  # fmt: skip

@@ -323,6 +323,10 @@ def test_modules_with_bits_of_their_own() -> None:
     eight = {f"model.layers.{i}.mlp.down_proj": {"bits": 8, "group_size": 32} for i in range(4)}
     config = CONFIG | {"quantization": {"bits": 4, "group_size": 32, **eight}}
     assert describe(checkpoint(config, tensors)).shape.params_total == elements(llama())
+    head = {"lm_head": {"bits": 8, "group_size": 32}}  # a module of the model itself: no dot in its name
+    facts = read_config(CONFIG | {"quantization": {"bits": 4, "group_size": 64, **head}})
+    assert facts.quantization and facts.quantization.modules == {"lm_head": 8}
+    assert facts.quantization.group_sizes == {"lm_head": 32}
 
 
 @pytest.mark.parametrize(

@@ -10,6 +10,7 @@ from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
 from shape_audit.checks.subjects import BUILDING, key_of
 from shape_audit.hub import CONFIG_FILE
+from shape_audit.shape import unknown_layer_kinds
 
 DEPTH = ("num_hidden_layers", "n_layer", "n_layers", "num_layers", "num_transformer_layers")
 BY_LAYER = ("layer_types", "mlp_layer_types", "layers_block_type", "hybrid_override_pattern", "block_configs",
@@ -26,11 +27,13 @@ FACTORS = ("short_factor", "long_factor")
     explains=("SA313",),
 )  # fmt: skip
 def list_length(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """A list by layer has another length than num_hidden_layers, or rope has more or fewer factors than it takes."""
+    """A list by layer has another length than num_hidden_layers or names an unknown kind of layer, or rope has more or
+    fewer factors than it takes."""
     fitting = {0, model.facts.num_mtp_blocks if model.facts else 0}
     stored = len(model.stack.blocks) if model.stack else None
     for part in (model.config, *(value for value in model.config.values() if isinstance(value, dict))):
         yield from _by_layer(part, fitting, stored)
+        yield from _unknown_kinds(part) if model.facts and model.facts.is_known_type else ()
     text = model.text_config
     rope = text.get("rope_parameters") or text.get("rope_scaling")
     if not isinstance(rope, dict):
@@ -52,6 +55,12 @@ def _by_layer(part: Mapping[str, Any], more: set[int], stored: int | None) -> It
         if is_list and depth and len(entries) - depth not in more and len(entries) != stored:
             yield Seen(f"{key} has {len(entries)} entries, but there are {depth} layers", place=key,
                        about=(BUILDING, key_of(CONFIG_FILE, depth_key)))  # fmt: skip
+
+
+def _unknown_kinds(part: Mapping[str, Any]) -> Iterator[Seen]:
+    for key, unknown in unknown_layer_kinds(part):
+        yield Seen(f"{key} names {', '.join(unknown)[:80]}, which is no kind of layer in transformers", place=key,
+                   about=(BUILDING,))  # fmt: skip
 
 
 def _rotated_pairs(model: CheckedModel, text: Mapping[str, Any], rope: Mapping[str, Any]) -> int | None:

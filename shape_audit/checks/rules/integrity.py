@@ -87,8 +87,14 @@ def _kind(value: object) -> str:
       fix="Write the file again; `python -m json.tool FILE` shows where it breaks.",
       explains=("SA301", "SA304", "SA310", "SA313", "SA408"))  # fmt: skip
 def damaged_json(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """A JSON file cannot be read as one, or config.json has a value of an impossible kind, or names no model type."""
+    """A JSON file cannot be read as one or lacks what its readers ask for, or config.json has a value of an impossible
+    kind, or names no model type."""
     yield from _faults(model, "json")
+    index = model.files.documents.get(model.files.index_file)
+    if model.files.weight_map and index is not None and not isinstance(index.get("metadata"), dict):
+        yield Seen(
+            "it has no object `metadata`; one that is empty will do", file=model.files.index_file, place="metadata"
+        )
     if isinstance(model.reading, str):
         yield Seen(model.reading, place=model.reading.partition(" ")[0], about=(BUILDING,))
     for key, kinds in _KINDS.items():

@@ -57,7 +57,10 @@ def weights_twice(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     loaded = set(model.files.weight_files)
     for name in sorted(model.files.files):
         if loaded and name not in loaded and _LIKE_WEIGHTS.fullmatch(name):
-            yield Seen(f"{name} lies beside {sorted(loaded)[0]}, and is not loaded", file=name)
+            is_for_others = name.startswith("consolidated") and "params.json" in model.files.files
+            whose = ": Mistral's own form, which its own library loads" if is_for_others else ""
+            yield Seen(f"{name} lies beside {sorted(loaded)[0]}, and is not loaded{whose}", file=name,
+                       severity="note" if is_for_others else None)  # fmt: skip
 
 
 @rule(
@@ -87,7 +90,9 @@ def no_weights(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
         )
     else:
         only = f"; only {_some(others)}" if others else ""
-        yield Seen(f"{lacking}{only}", place="weights", about=tuple(others))
+        inside = [name for name in names if name.endswith("/" + CONFIG_FILE)]
+        below = f"; there is {_some(inside)}, see --subfolder" if inside else ""
+        yield Seen(f"{lacking}{only}{below}", place="weights", about=tuple(others))
 
 
 def _some(names: list[str], most: int = 3) -> str:

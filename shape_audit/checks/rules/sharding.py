@@ -86,7 +86,7 @@ def index_total(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     metadata = model.files.documents.get(model.files.index_file, {}).get("metadata")
     total = metadata.get("total_size") if isinstance(metadata, dict) else None
     shards = set(model.files.weight_map.values())
-    if total is None or not shards <= set(model.files.headers):
+    if total is None or not shards or not shards <= set(model.files.headers):
         return
     stored = sum(h.numel * element_bits(h.dtype) // 8 for shard in shards for h in model.files.headers[shard].values())
     if isinstance(total, bool) or not isinstance(total, int | float):
