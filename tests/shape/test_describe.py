@@ -58,13 +58,15 @@ def test_every_architecture_as_transformers_builds_it(name: str, tmp_path: Path)
 
 
 def test_masks_of_older_checkpoints_are_no_parameters(tmp_path: Path) -> None:
-    """GPT-2's and GPT-NeoX's published files hold the causal mask of every block."""
+    """GPT-2's and GPT-NeoX's published files hold the causal mask of every block; nor are biases of a router's choice
+    (LFM2-MoE) that are no weights of it."""
     folder = save_tiny(tmp_path / "gpt2", "gpt2")
     before = describe(read_checkpoint(str(folder))).shape
     tensors = load_file(folder / "model.safetensors")
     bare = {name.removeprefix("transformer."): tensor for name, tensor in tensors.items()}
     masks = {f"h.{i}.attn.bias": torch.ones(1, 1, 64, 64) for i in range(2)}
     masks |= {f"h.{i}.attn.masked_bias": torch.tensor(-1e4) for i in range(2)}
+    masks |= {f"h.{i}.feed_forward.expert_bias": torch.zeros(4) for i in range(2)}
     save_file(bare | masks, folder / "model.safetensors", metadata={"format": "pt"})
     assert describe(read_checkpoint(str(folder))).shape == before
 
