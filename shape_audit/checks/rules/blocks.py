@@ -168,8 +168,9 @@ def _unknown_to_type(model: CheckedModel, rests: set[str]) -> Iterator[Seen]:
     names = [model.stack.name_of(i, rest) for i, block in model.stack.blocks.items() for rest in block if rest in rests]
     for group in grouped(names, among=model.tensors):
         verb = "is" if group.count == 1 else "are"
+        around = f"{group.first.removesuffix('.weight').rpartition('.')[0]}.weight"  # which may be missed for it
         yield Seen(f"{group} {verb} stored, but no {model.facts.text_model_type} of transformers has such",
-                   file=model.anchor(group.first), place=group.place)  # fmt: skip
+                   file=model.anchor(group.first), place=group.place, about=(around,))  # fmt: skip
 
 
 def _surplus(model: CheckedModel, part: BlockStack, index: int) -> tuple[str, ...]:
