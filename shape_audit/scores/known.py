@@ -71,12 +71,12 @@ def known_scores(
     if options.posted:
         with translate_errors(ref.repo_id):
             repository = repository or open_repository(ref, retries)
-            texts = read_texts(repository, _is_posted)
+            texts, unread = read_texts(repository, _is_posted)
         if ref.source == "hub":
             ref = repository.ref
         found, passed_over = posted_scores(ref.repo_id, repository.ref.revision, texts)
         scores += found
-        warnings += passed_over
+        warnings += [*passed_over, *(f"{name}: not read: {why}" for name, why in unread.items())]
     scores += published_for(ref)
     read, saved = _of_files(options, ref.repo_id)
     kept = [score.model_copy(update={"source": Path(score.source).name}) for score in saved.scores]

@@ -26,6 +26,8 @@ from shape_audit.scores.protocols import LM_EVAL_LETTERS, NAMED, UNKNOWN_TEMPLAT
 from shape_audit.scores.readings import made_record, questions_by_subject
 
 CARD = "README.md"
+HEADER = re.compile(r"\s*---[ \t]*[\r\n]+(.*?)[\r\n]+---\s*([\r\n]|$)", re.DOTALL)
+"""As the Hub finds it, which looks past blank lines before it."""
 EVAL_RESULTS = re.compile(r"\.eval_results/[^/]+\.ya?ml")
 UNKNOWN = "posted:unknown"
 
@@ -93,8 +95,9 @@ def posted_scores(
 
 def _parsed(name: str, text: str) -> tuple[Any, str | None]:
     """The YAML of a file, of a card its header; None for a card that posts nothing."""
+    text = text.removeprefix("\ufeff")
     if name == CARD:
-        match = re.match(r"---\r?\n(.*?)\r?\n---\s*(\r?\n|$)", text, re.DOTALL)
+        match = HEADER.match(text)
         if match is None or "model-index" not in match[1]:
             return None, None
         text = match[1]
