@@ -24,7 +24,7 @@ def read_texts(repository: RepositoryFiles, wanted: Callable[[str], bool]) -> tu
     sizes = repository.sizes
     found: dict[str, str] = {}
     unread: dict[str, str] = {}
-    names = []
+    names: list[str] = []
     for name in sorted(filter(wanted, sizes)):
         if (sizes[name] or 0) > MAX_TEXT:
             unread[name] = f"more than {MAX_TEXT // 2**20} MiB, too large for what it should be"

@@ -20,7 +20,8 @@ from shape_audit.hub import (
 from shape_audit.records import ModelRef, ScoreRecord, former_file_name, safe_file_name
 from shape_audit.scores.options import KnownScoresOptions
 from shape_audit.scores.parts_of_runs import once
-from shape_audit.scores.posted import CARD, EVAL_RESULTS, UNKNOWN, posted_scores
+from shape_audit.scores.posted import UNKNOWN, posted_scores
+from shape_audit.scores.posted_entries import CARD, EVAL_RESULTS
 from shape_audit.scores.published import published_for
 from shape_audit.scores.readings import ScoresRead, SkippedFile, summary_of_skipped
 from shape_audit.scores.same_model import KnownModels, at_revision, is_near
