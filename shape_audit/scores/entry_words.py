@@ -34,14 +34,13 @@ _FEWER_OPTIONS = re.compile(r"(?<![\d.])[2-9][\s-]*(?:way|options?|choices?)\b")
 """Made easier: MMLU-Pro has up to ten."""
 FARTHEST_NOT = 100
 """Characters before a word in which a "not" is looked for."""
-_NEGATED = re.compile(
-    r"(?:\b(?:no|not|non|never|nor|neither|without|rather than|instead of|unlike|free of|(?:is|are|was|were|did"
-    r"|do)n't)"
-    r"[\s-]+(?:(?:a|an|the|any|of|on|in|to|by|from|with|using|only|just|further|other|post-training|weight|been"
-    r"|be|being|"
-    r"taken|used|run|directly|comparable|or|\d-?bit)[\s-]+)*|\bun-?|\bnon-?)$",
-    re.IGNORECASE,
+_NOT = r"(?:no|not|non|never|nor|neither|without|rather than|instead of|unlike|free of|(?:is|are|was|were|did|do)n't)"
+_BETWEEN = (
+    r"(?:a|an|the|any|of|on|in|to|by|from|with|using|only|just|further|other|post-training|weight|been|be|being|taken|"
+    r"used|run|directly|comparable|or|\d-?bit)"
 )
+"""Words that a "not" reaches over; behind any other it is about something else: "no thinking, 4-bit"."""
+_NEGATED = re.compile(rf"(?:\b{_NOT}[\s-]+(?:{_BETWEEN}[\s-]+)*|\bun-?|\bnon-?)$", re.IGNORECASE)
 
 
 def spelled_alike(text: str) -> str:

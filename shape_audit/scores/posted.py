@@ -99,7 +99,7 @@ def _extent(entry: Entry, benchmark: Benchmark) -> Extent:
     names = (*entry.names, *entry.parts, *entry.metrics)
     if benchmark.subject is not None:  # "law subset" is all of law
         names = tuple(re.sub(r"(?i)\bsub-?sets?\b", " ", name) for name in names)
-    said = extent_of(names, entry.texts, splits=entry.splits, args=entry.args)
+    said = extent_of(names, entry.texts, splits=entry.splits, args={**entry.details, **entry.args})
     if benchmark.subject is None:
         return said
     counts = questions_by_subject()

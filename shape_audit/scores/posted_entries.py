@@ -13,11 +13,14 @@ from shape_audit.scores.benchmark_names import Benchmark, benchmark_of, narrowes
 from shape_audit.scores.entry_words import mentions_mmlu_pro, unknown_words
 from shape_audit.scores.posted_metrics import NotAnAccuracy, measured
 from shape_audit.scores.posted_values import Unplaced
+from shape_audit.scores.protocols import is_protocol
 
 CARD = "README.md"
 HEADER = re.compile(r"\s*---[ \t]*[\r\n]+(.*?)[\r\n]+---\s*([\r\n]|$)", re.DOTALL)
 """As the Hub finds it, which looks past blank lines before it."""
 EVAL_RESULTS = re.compile(r"\.eval_results/[^/]+\.ya?ml")
+_NAMES = ("task", "tasks", "benchmark", "dataset", "dataset_name", "dataset_path")
+"""Arguments that name a benchmark."""
 _PARTS = ("subject", "subjects", "subset", "subsets", "category", "categories", "domain", "discipline", "field",
           "config", "language", "lang")  # fmt: skip
 """Arguments that name a part of a benchmark."""
@@ -131,12 +134,18 @@ def entries(name: str, content: Any) -> Iterator[Entry]:
 def _of_card(content: Any) -> Iterator[Entry]:
     for model in _dicts(content.get("model-index") if isinstance(content, dict) else None):
         for result in _dicts(model.get("results")):
-            dataset, task = _dict(result.get("dataset")), _dict(result.get("task"))
+            dataset, task = _named(result.get("dataset")), _named(result.get("task"))
             for metric in _dicts(result.get("metrics")):
                 args = {**_dict(dataset.get("args")), **_dict(metric.get("args"))}
                 yield Entry(
                     value=metric.get("value"),
-                    names=_texts(dataset.get("name"), dataset.get("type"), task.get("name")),
+                    names=_texts(
+                        dataset.get("name"),
+                        dataset.get("type"),
+                        task.get("name"),
+                        task.get("type"),
+                        *_mentions(dataset.get("config"), *map(args.get, _NAMES)),
+                    ),
                     parts=_texts(
                         dataset.get("config"), metric.get("config"), *map(dataset.get, _PARTS), *map(args.get, _PARTS)
                     ),
@@ -150,12 +159,14 @@ def _of_card(content: Any) -> Iterator[Entry]:
 
 
 def _of_eval_results(content: Any) -> Iterator[Entry]:
-    for entry in _dicts(content if isinstance(content, list) else [content]):
+    for entry in _dicts(content):
         known, args = _dict(entry.get("dataset")), _dict(entry.get("args"))
         task = known.get("task_id")
         yield Entry(
             value=entry.get("value"),
-            names=_texts(known.get("id"), task) if known else _texts(entry.get("dataset")),
+            names=_texts(
+                *((known.get("id"), task) if known else (entry.get("dataset"),)), *_mentions(known.get("config"))
+            ),
             parts=_texts(known.get("config"), task, *map(args.get, _PARTS)),
             metrics=_texts(entry.get("metric")),
             splits=_texts(known.get("split"), entry.get("split"), args.get("split")),
@@ -170,8 +181,20 @@ def _texts(*values: Any) -> tuple[str, ...]:
     return tuple(dict.fromkeys(one[:LONGEST_TEXT] for one in joined if isinstance(one, str) and one.strip()))
 
 
+def _mentions(*values: Any) -> list[str]:
+    """Those of several texts that mention MMLU-Pro and name no protocol."""
+    texts = [one[:LONGEST_TEXT] for one in values[:MOST_PARTS] if isinstance(one, str)]
+    return [one for one in texts if mentions_mmlu_pro(one) and not is_protocol(one)]
+
+
+def _named(value: Any) -> Mapping[str, Any]:
+    """A dataset or task, which some name only."""
+    return {"name": value} if isinstance(value, str) else _dict(value)
+
+
 def _dicts(value: Any) -> list[Mapping[str, Any]]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
+    """The entries of a list; a lone one counts too."""
+    return [entry for entry in (value if isinstance(value, list) else [value]) if isinstance(entry, dict)]
 
 
 def _dict(value: Any) -> Mapping[str, Any]:

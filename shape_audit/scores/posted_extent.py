@@ -43,9 +43,9 @@ _SUBJECT = (
     r"(?:subjects?|categor(?:y|ies)|disciplines?|domains?|fields?|topics?|sub-?tasks?|tasks?|areas?)"
 )
 _PER_SUBJECT = re.compile(
-    rf"{_NUMBER}[\s-]*{_BETWEEN}(?:(?:{_SURE}|{_UNSURE})\s*)?(?:(?:from|for|in|of|per)\s+each|per|each|/|a|x"
-    rf"|for every)\s*(?:of\s+)?{_SUBJECT}\b"
-    rf"|\b14\s*(?:subjects\s*)?x\s*(?P<n2>\d+)\b"
+    rf"{_NUMBER}[\s-]*{_BETWEEN}(?:(?:{_SURE}|{_UNSURE})\s*)?"
+    rf"(?:(?:from|for|in|of|per)\s+each|per|each|/|a|x|for every)\s*(?:of\s+)?{_SUBJECT}\b"
+    r"|\b14\s*(?:subjects\s*)?x\s*(?P<n2>\d+)\b"
 )
 _FEW_SUBJECTS = re.compile(
     r"(?<![\w.])(?:single|one|two|three|four|five|six|seven|eight|nine|ten|\d|1[0-3])[\s-]+(?:of\s+(?:the\s+)?14\s+)?"
@@ -56,10 +56,10 @@ _OF_ALL = re.compile(
 )
 _LIMIT = re.compile(
     r"\b(?:limit(?:ed)?(?:\s+(?:to|of))?|max_samples|num_samples|first|only|random(?:ly)?|(?:sub)?sample (?:size|of)|"
-    r"subset of|(?:num_)?questions"
-    r"|subset[_ ]size)(?:\s+the)?(?:\s+first)?\s*[=: ]\s*(?P<n>\d+(?:\.\d+)?)(?P<k>k?)(?![\w.%-])"
-    r"(?!\s*(?:new|output|thinking|reasoning|input|k)?\s*"
-    r"(?:tok|word|char|context|ctx|ms\b|s\b|sec|min|hour|gb|step|shot|turn|option|choice|attempt|retr|thread|request|run|seed|gpu))"
+    r"subset of|(?:num_)?questions|subset[_ ]size)(?:\s+the)?(?:\s+first)?\s*[=: ]\s*"
+    r"(?P<n>\d+(?:\.\d+)?)(?P<k>k?)(?![\w.%-])"
+    r"(?!\s*(?:new|output|thinking|reasoning|input|k)?\s*(?:tok|word|char|context|ctx|ms\b|s\b|sec|min|hour|gb|step|"
+    r"shot|turn|option|choice|attempt|retr|thread|request|run|seed|gpu))"
 )
 _COUNT = re.compile(rf"{_NUMBER}[\s-]*{_BETWEEN}(?:(?P<sure>{_SURE})|{_UNSURE})\b")
 _N = re.compile(r"\bn\s*=\s*(?P<n>\d+)(?P<k>k?)(?![\w.])")
@@ -85,7 +85,7 @@ _UNANSWERED = re.compile(
     r"no |skip|wrong|correct|lost|ran|reach)"
 )
 """What may be said of a share of questions that were asked with the others."""
-_PERCENT = re.compile(r"(?<![\w.])(?P<n>\d+(?:\.\d+)?)\s*(?:%|percent\b|per cent\b)(?!\s*(?:ci\b|confidence))")
+_PERCENT = re.compile(r"(?<![\w.±])(?<!± )(?P<n>\d+(?:\.\d+)?)\s*(?:%|percent\b|per cent\b)(?!\s*(?:ci\b|confidence))")
 _PART_OF_NAME = re.compile(
     r"(?<![^\W_])(?:limited|subset|sub-?sampled?|partial|sampled|stratified|random(?!ly? guess)|mini|lite|tiny|small|"
     r"smoke|quick|preview|part|shard|fraction|val|valid|validation|dev|development|half|third|quarter|fifth|tenth|"
@@ -97,8 +97,8 @@ _PART_IN_TEXT = re.compile(
     r"|(?<![\w-])(?:subset|sub-set|sub-?sampled?)(?![\w-])"
     r"|(?<![\w-])(?:random(?:ly)?|stratified)[\s-]+(?:sample|selection|chosen|sampled|selected)\b"
     r"|\bsampled (?:questions|items|from the test|set)\b|\b(?:questions|items) (?:were |are )?sampled\b"
-    r"|(?<![\w-])(?:mini|lite|tiny|small|quick|preview|smoke|partial)[\s-]+(?:run|test|eval|evaluation|set|sample"
-    r"|check|benchmark|split)\b"
+    r"|(?<![\w-])(?:mini|lite|tiny|small|quick|preview|smoke|partial)[\s-]+"
+    r"(?:run|test|eval|evaluation|set|sample|check|benchmark|split)\b"
 )
 _OTHER_SPLIT = re.compile(r"(?<![\w-])(?:validation|dev|development)[\s-]+(?:split|set|questions)\b")
 _EXAMPLES = re.compile(r"\bshots?\b|\bexamples\b|\bexemplars\b|\bdemonstrations\b|\bprompts?\b")
@@ -106,22 +106,21 @@ _EXAMPLES = re.compile(r"\bshots?\b|\bexamples\b|\bexemplars\b|\bdemonstrations\
 _NO_COUNT = re.compile(
     r"\bv?\d+\.\d+(?:\.\d+)*(?!\s*[k%])\w*|\bv\d+|\b20[2-3]\d(?:-?[01]\d(?:-?[0-3]\d)?)?\b|\d+[\s-]*shots?\b|@\s*\d+"
     r"|\d+k?[\s-]*(?:(?:new|output|thinking|reasoning)\s*)?(?:tok(?:en)?s?|ctx|context|length|len|words)\b"
-    r"|\d+[\s-]*(?:subjects?|categories|disciplines|domains|options?|choices?|ways?|tasks?|runs?|seeds?|trials?"
-    r"|votes?|rounds?|turns?|"
-    r"epochs?|steps?|gpus?|bits?|b|samples?|generations?|answers?|examples?)\b"
-    r"|\b(?:temperature|temp|top[-_ ]?[pk]|seeds?|max[_a-z ]*|tokens|context|ctx|length|batch(?:[_ ]size)?|tp|dp"
-    r"|[tkpn])\s*[=: ]\s*\d[\d.]*k?"
+    r"|\d+[\s-]*(?:subjects?|categories|disciplines|domains|options?|choices?|ways?|tasks?|runs?|seeds?|trials?|"
+    r"votes?|rounds?|turns?|epochs?|steps?|gpus?|bits?|b|samples?|generations?|answers?|examples?)\b"
+    r"|\b(?:temperature|temp|top[-_ ]?[pk]|seeds?|max[_a-z ]*|tokens|context|ctx|length|batch(?:[_ ]size)?|tp|dp|"
+    r"[tkpn])\s*[=: ]\s*\d[\d.]*k?"
     r"|\b(?:avg|average|mean|maj\w*|best|cons\w*)[\s@]*(?:of|over)?\s*\d+"
     r"|(?:±|\+/?-)\s*\d[\d.]*|\b\d+(?:\.\d+)?\s*%"
 )
+"""Numbers of something else: versions, years, shots, tokens, samples of an answer."""
 _BARE = re.compile(r"(?<![\w.])-?(?P<n>\d+)(?P<k>k?)(?![\w.%])|(?<![\w.])(?P<n2>\d+\.\d+)(?P<k2>k)(?!\w)")
 _SLICE = re.compile(r"\[\s*(?P<first>\d*)%?\s*:\s*(?P<end>\d*)(?P<percent>%?)\s*\]")
 _WHOLE_SPLIT = frozenset(("", "test", "default", "main", "all", "full", "none", "null", "set", "split", "testset"))
 _NUMBER_WORDS = {"a": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "eight": 8, "ten": 10}
 _LIMITING_ARGS = re.compile(
-    r"limit|(?:max|num|n|number_of)_?(?:samples|questions|examples|instances|items)|(?:sample|subset)_?size"
-    r"|questions|"
-    r"(?:sub)?samples?|subset"
+    r"limit|(?:max|num|n|number_of)_?(?:samples|questions|examples|instances|items)|(?:sample|subset)_?size|"
+    r"questions|(?:sub)?samples?|subset|size"
 )
 
 

@@ -22,43 +22,45 @@ _BOARD_SPACE = re.compile(
 _BOARD_ENTRY = re.compile(r"MMLU-PRO \(5-shot\)")
 """How the leaderboard's bot spells the benchmark in a card."""
 _TAKEN_FROM_BOARD = re.compile(
-    rf"(?<!settings )(?<!setup )(?<!prompt )(?<!prompts )(?<!task )(?<!tasks )(?<!config )(?<!template )\b(?:from"
-    rf"|(?:shown|listed|reported|published) (?:by|on|in)"
-    rf"|see|source:)\s+{_BOARD}|/datasets/open-llm-leaderboard[\w-]*/contents\b",
+    r"(?<!settings )(?<!setup )(?<!prompt )(?<!prompts )(?<!task )(?<!tasks )(?<!config )(?<!template )"
+    rf"\b(?:from|(?:shown|listed|reported|published) (?:by|on|in)|see|source:)\s+{_BOARD}"
+    r"|/datasets/open-llm-leaderboard[\w-]*/contents\b",
     re.IGNORECASE,
 )
 
 QUANTISED = re.compile(
-    r"quanti[sz](?:ed|ation)|\b[2-8]-?bits?\b|\bint[48]\b|\b(?:fp|nf|mxfp|nvfp)[48]\b|\b(?:gguf|gptq|awq|exl[23]"
-    r"|bnb|hqq)\b|"
-    r"\bq[2-8]_[k0]\w*|\bw4a16\b|\bw8a8\b",
+    r"quanti[sz](?:ed|ation)|\b[2-8]-?bits?\b|\b\d(?:\.\d+)?-?bpw\b|\bint[48]\b|\b(?:fp|nf|mxfp|nvfp)[48]\b"
+    r"|\b(?:aqlm|auto-?round|awq|bnb|eetq|exl[23]|gguf|gptq|hqq|torchao|vptq)\b"
+    r"|\bq[2-8]_[k0]\w*|\bq[2-8]f16|\biq[1-4]_\w+|\bw[2-8]a(?:8|16)\b",
     re.IGNORECASE,
 )
+_BITS = f"(?:{QUANTISED.pattern})"
 _NOT_WEIGHTS = re.compile(
-    rf"(?:(?:{QUANTISED.pattern})[\s-]+(?:e\dm\d[\s-]+)?)?\b(?:kv|key[- ]value)[\s_-]*cache(?:[\s_-]*(?:dtype|type"
-    rf"|quanti[sz](?:ed|ation)))?"
-    rf"(?:\s*(?:=|:|in|at|to|with|is|of|by)?\s*(?:{QUANTISED.pattern}))?"
-    rf"|(?:{QUANTISED.pattern})[\s-]+(?:paged[\s-]+)?(?:adamw?|optimi[sz]ers?)\b",
+    rf"(?:{_BITS}[\s-]+(?:e\dm\d[\s-]+)?)?\b(?:kv|key[- ]value)[\s_-]*cache"
+    r"(?:[\s_-]*(?:dtype|type|quanti[sz](?:ed|ation)))?"
+    rf"(?:\s*(?:=|:|in|at|to|with|is|of|by)?\s*{_BITS})?"
+    rf"|{_BITS}[\s-]+(?:paged[\s-]+)?(?:adamw?|optimi[sz]ers?)\b",
     re.IGNORECASE,
 )
 """What else may have few bits while the weights have all of theirs."""
-_THING = r"(?:models?|weights|checkpoints?|versions?|releases?|parent)\b"
-_ORIGINAL = r"original|un-?quanti[sz]ed|non-?quanti[sz]ed|full[\s-]precision|upstream|parent|teacher|source"
+_THING = r"(?:[\w.]+[\s-]+){0,2}?(?:models?|weights|checkpoints?|versions?|releases?)\b"
+_COPY = (
+    r"(?:[\w.-]+\s+){0,2}?"
+    r"(?:cop(?:y|ies)|quants?|conversion|upload|repo(?:sitory)?|models?|weights|checkpoint|version)\b"
+)
+_ORIGINAL = r"(?:original|upstream|parent|teacher)"
 _OF_ORIGINAL = re.compile(
-    rf"\b(?:of|for|from|by|on|with)\s+(?:the\s+|its\s+|our\s+)?(?:{_ORIGINAL})[\s-]+(?:[\w.]+[\s-]+){{0,2}}?{_THING}"
-    r"|\bnot\s+(?:\w+\s+)?(?:of|for|from|on|by|with)\s+(?:this|these)\s+(?:[\w.-]+\s+){0,2}?(?:cop(?:y|ies)"
-    r"|quants?|conversion|upload|"
-    rf"repo(?:sitory)?|{_THING})|\b(?:inherited|carried over|copied|taken over) from\s+(?:the\s+|its\s+)?(?:base"
-    rf"|{_ORIGINAL})\b",
+    rf"\b(?:of|for|from|by|on|with)\s+(?:the\s+|its\s+|our\s+)?{_ORIGINAL}[\s-]+{_THING}"
+    rf"|\bnot\s+(?:\w+\s+)?(?:of|for|from|on|by|with)\s+(?:this|these)\s+{_COPY}"
+    rf"|\b(?:inherited|carried over|copied|taken over) from\s+(?:the\s+|its\s+)?(?:base|{_ORIGINAL})\b",
     re.IGNORECASE,
 )
 _OF_MORE_BITS = re.compile(
-    rf"\b(?:{_ORIGINAL}|base|bf16|bfloat16|fp16|float16|fp32|half[\s-]precision|(?:16"
-    rf"|32)[\s-]bit)[\s-]+(?:[\w.]+[\s-]+){{0,2}}?{_THING}"
-    r"|\b(?:un|non-?)quanti[sz]ed\b|\bbefore quanti[sz]ation\b",
+    rf"\b(?:{_ORIGINAL}|base|bf16|bfloat16|fp16|float16|fp32|(?:full|half)[\s-]precision|(?:16|32)[\s-]bit)[\s-]+"
+    rf"(?:{_THING}|cards?\b|model card\b|repo\b)|\b(?:un|non)-?quanti[sz]ed\b|\bbefore quanti[sz]ation\b",
     re.IGNORECASE,
 )
-"""What a quantised copy says of the model that it was made of."""
+"""What a quantised copy says of the model that it was made of; of a model with all its bits it says nothing."""
 
 _ADDRESS = re.compile(r"https?://[^\s\"'<>)\]]+")
 _NAME = r"[A-Za-z0-9][\w.-]*/[A-Za-z0-9][\w.-]*"
@@ -69,8 +71,8 @@ _NO_OWNERS = frozenset((
 ))  # fmt: skip
 """First parts of the Hub's addresses that are no owners of models."""
 _IN_RESULTS = re.compile(
-    r"leaderboard[\w-]*/(?:results|requests|details)/(?:blob|tree|resolve"
-    r"|raw)/[\w.-]+/([\w.-]+)/([\w.-]+?)(?:_eval_request[^/]*|\.json)?(?:[/?#\s]|$)"
+    r"leaderboard[\w-]*/(?:results|requests|details)/(?:blob|tree|resolve|raw)/[\w.-]+/"
+    r"([\w.-]+)/([\w.-]+?)(?:_eval_request[^/]*|\.json)?(?:[/?#\s]|$)"
 )
 _DETAILS = re.compile(r"(?:^|[/\s])(?:details_([\w.-]+?)__([\w.-]+)|([\w.-]+?)__([\w.-]+)-details)\b")
 _OF_MODEL = re.compile(

@@ -48,13 +48,12 @@ def test_scores_of_this_model_are_not(model: str, source: dict[str, str]) -> Non
 
 @pytest.mark.parametrize(
     "text",
-    ["no quantization", "unquantized weights", "without quantisation, bf16", "not quantised", "8-bit KV cache",
-     "KV cache in fp8",
+    ["no quantization", "on the full-precision model", "with unquantized weights", "open source model",
+     "unquantized weights", "without quantisation, bf16", "not quantised", "8-bit KV cache", "KV cache in fp8",
      "kv_cache_dtype=fp8", "no 4-bit or 8-bit quantization", "NVIDIA/NeMo-Skills", "vllm-project/vllm",
-     "open-compass/opencompass", "ggml-org/llama.cpp", "5-shot/CoT", "CoT/5-shot", "for zero/few-shot",
-     "H100/A100", "vLLM/H100",
-     "TP/DP", "for reasoning/thinking mode", "for math/code tasks", "see docs/results.md", "see results/mmlu.json",
-     "2025/01/02"],
+     "open-compass/opencompass", "ggml-org/llama.cpp", "5-shot/CoT", "CoT/5-shot", "for zero/few-shot", "H100/A100",
+     "vLLM/H100", "TP/DP", "for reasoning/thinking mode", "for math/code tasks", "see docs/results.md",
+     "see results/mmlu.json", "2025/01/02"],
 )  # fmt: skip
 def test_words_that_name_no_other_model(text: str) -> None:
     for source in ({"name": text}, {"name": f"own run, {text}"}):
@@ -104,12 +103,12 @@ def test_the_sources_name_stands_beside_its_address() -> None:
 
 @pytest.mark.parametrize(
     ("name", "source", "value", "accuracy"),
-    [("MMLU-Pro", {"name": "own lm-eval run, Open LLM Leaderboard v2 settings"}, 30.2, 0.302),
-     ("MMLU-Pro", {"name": "Not from the Open LLM Leaderboard"}, 30.2, 0.302),
-     ("MMLU-Pro", {"name": "comparable with the Open LLM Leaderboard"}, 30.2, 0.302),
-     ("MMLU-Pro", {"name": "settings from the Open LLM Leaderboard"}, 30.2, 0.302),
-     ("MMLU-PRO (5-shot)", {"name": "lm-evaluation-harness"}, 0.3052, 0.3052),
-     ("MMLU-PRO (5-shot)", {"url": "https://example.org/run"}, 30.52, 0.3052)],
+    [("MMLU-Pro", {"name": "own lm-eval run, Open LLM Leaderboard v2 settings"}, 30.2, 0.302), ("MMLU-Pro",
+     {"name": "Not from the Open LLM Leaderboard"}, 30.2, 0.302), ("MMLU-Pro",
+     {"name": "comparable with the Open LLM Leaderboard"}, 30.2, 0.302), ("MMLU-Pro",
+     {"name": "settings from the Open LLM Leaderboard"}, 30.2, 0.302), ("MMLU-PRO (5-shot)",
+     {"name": "lm-evaluation-harness"}, 0.3052, 0.3052), ("MMLU-PRO (5-shot)",
+     {"url": "https://example.org/run"}, 30.52, 0.3052)],
 )  # fmt: skip
 def test_points_of_other_runs_are_not_converted(
     name: str, source: dict[str, str], value: float, accuracy: float

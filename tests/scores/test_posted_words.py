@@ -15,14 +15,14 @@ BOARD = "https://huggingface.co/spaces/open-llm-leaderboard/open_llm_leaderboard
 @pytest.mark.parametrize(
     "name",
     ["MMLU-Pro", "mmlu_pro", "MMLU Pro", "MMLUPro", "MMLU-PRO (5-shot)", "TIGER-Lab/MMLU-Pro", "MMLU-Pro 5-shot CoT",
-     "leaderboard_mmlu_pro", "MMLU-Pro (200 of 12,032)", "lighteval|mmlu_pro|0", "MMLU-Pro (EM)", "Tiger-Lab MMLU-Pro",
-     "mmlu_pro:overall", "MMLU‐Pro".replace("‐", "-"), "MMLU - Pro", "MMLU – Pro", "MMLU (Pro)", "MMLU-Pro MC",
-     "MMLU Pro RC", "MMLU-Pro chat", "MMLU-Pro no tools", "MMLU-Pro vLLM", "MMLU-Pro bf16", "MMLU-Pro v1.0",
-     "MMLU-Pro w/ CoT",
-     "MMLU-Pro w/o CoT", "MMLU-Pro mean", "MMLU-Pro logprobs", "Knowledge (MMLU-Pro)", "mmlu_pro_0shot_cot_gen_08c1de",
+     "leaderboard_mmlu_pro", "MMLU-Pro (200 of 12,032)", "lighteval|mmlu_pro|0", "MMLU-Pro (EM)",
+     "Tiger-Lab MMLU-Pro", "mmlu_pro:overall", "MMLU‐Pro".replace("‐", "-"), "MMLU - Pro", "MMLU – Pro", "MMLU (Pro)",
+     "MMLU-Pro MC", "MMLU Pro RC", "MMLU-Pro chat", "MMLU-Pro no tools", "MMLU-Pro vLLM", "MMLU-Pro bf16",
+     "MMLU-Pro v1.0", "MMLU-Pro w/ CoT", "MMLU-Pro w/o CoT", "MMLU-Pro mean", "MMLU-Pro logprobs",
+     "Knowledge (MMLU-Pro)", "mmlu_pro_0shot_cot_gen_08c1de",
      "Massive Multitask Language Understanding Pro (MMLU-Pro)", "MMLU-Pro (greedy, max 4,096 tokens, oomeval)",
-     "MMLU-Pro (en-US)", "MMLU-Pro (vLLM 0.6.3, H100)", "MMLU-Pro (no thinking)", "MMLU-Pro (A-J)",
-     "MMLU-Pro (10 options)"],
+     "MMLU-Pro (en-US)", "MMLU-Pro (vLLM 0.6.3, H100)", "MMLU-Pro (no thinking)", "MMLU-Pro (A-J)", "MMLU-Pro (all)",
+     "MMLU-Pro (thinking off)", "MMLU-Pro (10 options)"],
 )  # fmt: skip
 def test_mmlu_pro_by_its_spellings(name: str) -> None:
     found = benchmark_of(name)
@@ -36,11 +36,9 @@ def test_mmlu_pro_by_its_spellings(name: str) -> None:
      "MMMLU-Pro", "JMMLU-Pro", "CMMLU_Pro", "MMLU-Pro-Vision", "mmlu_pro_llama2", "MMLU-Pro (es) Spanish",
      "MMLU-Pro-1k", "MMLU, MMLU-Pro", "MMLU-Pro (German)", "MMLU-Pro (tr)", "MMLU-Pro (nomath)",
      *[f"MMLU-Pro {rest}" for rest in ("(Polish)", "[Greek]", "(Deutsch)", "(한국어)", "(日本語)", "（中文）",
-     "(pt-BR)", "(zh_CN)",
-       "(DEU)", "(no)", "(it)", "no", "(5-shot, no)", "(CoT, Xhosa)", "(Redux)", "(Hard)", "(hard subset)",
-       "(simplified)",
-       "(high school)", "(4 options)", "v2", ": Polish")], "ammlu-pro", "MMLU/MMLU-Pro",
-     "Korean Massive Multitask Language Understanding Pro (KMMLU-Pro)"],
+     "(pt-BR)", "(zh_CN)", "(DEU)", "(no)", "(it)", "no", "(5-shot, no)", "(CoT, Xhosa)", "(Redux)", "(Hard)",
+     "(hard subset)", "(simplified)", "(high school)", "(4 options)", "v2", ": Polish")], "ammlu-pro",
+     "MMLU/MMLU-Pro", "Korean Massive Multitask Language Understanding Pro (KMMLU-Pro)"],
 )  # fmt: skip
 def test_other_benchmarks_by_their_whole_names(name: str) -> None:
     found = benchmark_of(name)
@@ -51,8 +49,8 @@ def test_other_benchmarks_by_their_whole_names(name: str) -> None:
 @pytest.mark.parametrize(
     ("names", "subject"),
     [(("MMLU-Pro Law",), "law"), (("mmlu_pro_computer_science",), "computer_science"), (("MMLU-Pro (math)",), "math"),
-     (("MMLU-Pro", "mmlu_pro_physics"), "physics"), (("MMLU-Pro maths",), "math"), (("MMLU-Pro (Law subset)",), "law"),
-     (("MMLU-Pro Comp Sci",), "computer_science"), (("MMLU-Pro (other)",), "other")],
+     (("MMLU-Pro", "mmlu_pro_physics"), "physics"), (("MMLU-Pro maths",), "math"), (("MMLU-Pro (Law subset)",),
+     "law"), (("MMLU-Pro Comp Sci",), "computer_science"), (("MMLU-Pro (other)",), "other")],
 )  # fmt: skip
 def test_single_subjects(names: tuple[str, ...], subject: str) -> None:
     found = benchmark_of(*names)
