@@ -37,7 +37,7 @@ FARTHEST_NOT = 100
 _NOT = r"(?:no|not|non|never|nor|neither|without|rather than|instead of|unlike|free of|(?:is|are|was|were|did|do)n't)"
 _BETWEEN = (
     r"(?:a|an|the|any|of|on|in|to|by|from|with|using|only|just|further|other|post-training|weight|been|be|being|taken|"
-    r"used|run|directly|comparable|or|\d-?bit)"
+    r"used|run|limited|directly|comparable|or|\d-?bit)"
 )
 """Words that a "not" reaches over; behind any other it is about something else: "no thinking, 4-bit"."""
 _NEGATED = re.compile(rf"(?:\b{_NOT}[\s-]+(?:{_BETWEEN}[\s-]+)*|\bun-?|\bnon-?)$", re.IGNORECASE)
@@ -92,7 +92,7 @@ def _is_known(word: str, is_inside: bool) -> bool:
         return True
     if is_inside and re.fullmatch(r"\d+k", word):
         return True
-    return any(word in words for name, words in word_groups().items() if is_inside or name != "extent_in_brackets")
+    return any(word in words for name, words in word_groups().items() if is_inside or name != "in_brackets")
 
 
 def _are_all(words: Sequence[str], group: str) -> bool:
@@ -124,10 +124,13 @@ def subjects_of(words: Sequence[str]) -> list[str] | None:
 
 def affirmed(pattern: re.Pattern[str], text: str) -> re.Match[str] | None:
     """The first match that no "not" or "without" before it takes back."""
-    for match in pattern.finditer(text):
-        if not _NEGATED.search(text[max(0, match.start() - FARTHEST_NOT) : match.start()]):
-            return match
-    return None
+    return next((match for match in pattern.finditer(text) if not is_negated(match)), None)
+
+
+def is_negated(match: re.Match[str]) -> bool:
+    """Whether a "not" before a match takes it back."""
+    before = match.string[max(0, match.start() - FARTHEST_NOT) : match.start()]
+    return _NEGATED.search(before) is not None
 
 
 @cache

@@ -65,7 +65,13 @@ class Entry:
             asked = self._of_metrics()
         if asked is None or asked.kind == "other":
             return asked
-        return narrowest((asked, *(measured(asked.name, metric) for metric in self.metrics)))
+        return narrowest((asked, *(self._measured(asked.name, metric) for metric in self.metrics)))
+
+    def _measured(self, name: str, metric: str) -> Benchmark:
+        try:
+            return measured(name, metric)
+        except NotAnAccuracy:
+            raise NotAnAccuracy(metric if metric == self.metric else f"{self.metric} ({metric})") from None
 
     @property
     def headings(self) -> tuple[str, ...]:
@@ -165,7 +171,8 @@ def _of_eval_results(content: Any) -> Iterator[Entry]:
         yield Entry(
             value=entry.get("value"),
             names=_texts(
-                *((known.get("id"), task) if known else (entry.get("dataset"),)), *_mentions(known.get("config"))
+                *((known.get("id"), known.get("name"), task) if known else (entry.get("dataset"),)),
+                *_mentions(known.get("config"), *map(entry.get, ("task", "benchmark", "name"))),
             ),
             parts=_texts(known.get("config"), task, *map(args.get, _PARTS)),
             metrics=_texts(entry.get("metric")),

@@ -9,10 +9,9 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterable, Mapping
-from functools import partial
 from typing import Any, NamedTuple
 
-from shape_audit.scores.entry_words import affirmed, spelled_alike
+from shape_audit.scores.entry_words import affirmed, is_negated, spelled_alike
 from shape_audit.scores.protocols import QUESTIONS
 from shape_audit.scores.readings import finite, questions_by_subject
 
@@ -43,7 +42,7 @@ _SUBJECT = (
     r"(?:subjects?|categor(?:y|ies)|disciplines?|domains?|fields?|topics?|sub-?tasks?|tasks?|areas?)"
 )
 _PER_SUBJECT = re.compile(
-    rf"{_NUMBER}[\s-]*{_BETWEEN}(?:(?:{_SURE}|{_UNSURE})\s*)?"
+    rf"{_NUMBER}[\s-]*{_BETWEEN}(?:(?:{_SURE}|(?P<unsure>{_UNSURE}))\s*)?"
     rf"(?:(?:from|for|in|of|per)\s+each|per|each|/|a|x|for every)\s*(?:of\s+)?{_SUBJECT}\b"
     r"|\b14\s*(?:subjects\s*)?x\s*(?P<n2>\d+)\b"
 )
@@ -69,6 +68,14 @@ _ANSWERS_BEFORE = re.compile(
     r"[\s@]*(?:of|over|across|from|with)?\s*$"
 )
 _ANSWERS_AFTER = re.compile(r"\s*(?:per|a|each|for (?:each|every))\s*(?:question|prompt|item|problem)")
+_UNDONE_AFTER = re.compile(
+    r"\s+(?:(?:that|which|were|was|are|had|left)\s+)*(?:unanswered|fail|timed?\b|could|cannot|invalid|un-?pars|truncat|exceed|"
+    r"refus|skip|err)"
+)
+_LENGTH_BEFORE = re.compile(
+    r"\b(?:context|length|thinking|tokens?|budget|outputs?|generations?|reasoning|window|answers?|responses?)"
+    r"\s+(?:(?:is|was|are)\s+)?$"
+)
 _AT_ONCE = re.compile(
     r"\s*(?:at a time|at once|in parallel|concurrent|(?:per|a|/)\s*(?:batch|second|minute|hour|gpu|request|s\b))"
 )
@@ -76,16 +83,18 @@ _FRACTION = re.compile(
     r"\b(?:(?:a|one|two|three|\d)[\s-]+)?(?:half|third|quarter|fourth|fifth|sixth|eighth|tenth|twentieth|hundredth)s?"
     r"(?:\s+of)?\s+(?:all|the|its|mmlu)\b|\bevery (?:\w+th|second|third) question|\bone in \w+ questions"
     r"|\b\d/\d+ of\b|(?<![\w.])0\.\d+ of the (?:questions|test|set|data|benchmark)"
-    r"|\b(?!100\s*%|100 per)\d+(?:\.\d+)?\s*(?:%|percent|per cent)\s*(?:of\s+(?:(?:the|all|its)\s+)*"
+    r"|\b(?!100\s*%|100 per)\d+(?:\.\d+)?\s*(?:%|percent|per cent|pct)\s*(?:of\s+(?:(?:the|all|its)\s+)*"
     r"(?:questions|items|problems|samples|test|set|data|benchmark|mmlu|it\b|them\b|all\b)"
     r"|(?:random\s+)?(?:sub-?)?(?:sample|set)\b)"
 )
 _UNANSWERED = re.compile(
-    r"[^.;|]*\b(?:unanswered|without|fail|timed?|could|can|cannot|had|hit|invalid|un?-?pars|truncat|exceed|refus|err|"
+    r"[^.,;|]*\b(?:unanswered|without|fail|timed?|could|can|cannot|had|hit|invalid|un?-?pars|truncat|exceed|refus|err|"
     r"no |skip|wrong|correct|lost|ran|reach)"
 )
 """What may be said of a share of questions that were asked with the others."""
-_PERCENT = re.compile(r"(?<![\w.±])(?<!± )(?P<n>\d+(?:\.\d+)?)\s*(?:%|percent\b|per cent\b)(?!\s*(?:ci\b|confidence))")
+_PERCENT = re.compile(
+    r"(?<![\w.±])(?<!± )(?P<n>\d+(?:\.\d+)?)\s*(?:%|percent\b|per cent\b|pct\b)(?!\s*(?:ci\b|confidence))"
+)
 _PART_OF_NAME = re.compile(
     r"(?<![^\W_])(?:limited|subset|sub-?sampled?|partial|sampled|stratified|random(?!ly? guess)|mini|lite|tiny|small|"
     r"smoke|quick|preview|part|shard|fraction|val|valid|validation|dev|development|half|third|quarter|fifth|tenth|"
@@ -93,7 +102,8 @@ _PART_OF_NAME = re.compile(
 )
 _PART_IN_TEXT = re.compile(
     r"(?<![\w-])limited"
-    r"(?!\s+(?:by|in|compute|resources|budget|context|thinking|reasoning|memory|availab|to\s+(?:\d|the context)))"
+    r"(?!\s+(?:by|in|compute|resources|budget|context|thinking|reasoning|memory|availab|v?ram\b|gpu|hardware|time|"
+    r"to\s+(?:\d|the context)))"
     r"|(?<![\w-])(?:subset|sub-set|sub-?sampled?)(?![\w-])"
     r"|(?<![\w-])(?:random(?:ly)?|stratified)[\s-]+(?:sample|selection|chosen|sampled|selected)\b"
     r"|\bsampled (?:questions|items|from the test|set)\b|\b(?:questions|items) (?:were |are )?sampled\b"
@@ -117,7 +127,12 @@ _NO_COUNT = re.compile(
 _BARE = re.compile(r"(?<![\w.])-?(?P<n>\d+)(?P<k>k?)(?![\w.%])|(?<![\w.])(?P<n2>\d+\.\d+)(?P<k2>k)(?!\w)")
 _SLICE = re.compile(r"\[\s*(?P<first>\d*)%?\s*:\s*(?P<end>\d*)(?P<percent>%?)\s*\]")
 _WHOLE_SPLIT = frozenset(("", "test", "default", "main", "all", "full", "none", "null", "set", "split", "testset"))
-_NUMBER_WORDS = {"a": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "eight": 8, "ten": 10}
+_NUMBER_WORDS = {"a": 1, "one": 1, "two": 2, "three": 3, "four": 4, "five": 5, "six": 6, "seven": 7, "eight": 8,
+                 "nine": 9, "ten": 10, "fifteen": 15, "twenty": 20, "thirty": 30, "fifty": 50}  # fmt: skip
+_IN_WORDS = re.compile(
+    rf"\b({'|'.join(_NUMBER_WORDS)})"
+    rf"(?:[\s-]+(hundred|thousand)\b|(?=\s+(?:percent|per\s?cent|pct|(?:{_SURE})\s+(?:per|each)\b)))"
+)
 _LIMITING_ARGS = re.compile(
     r"limit|(?:max|num|n|number_of)_?(?:samples|questions|examples|instances|items)|(?:sample|subset)_?size|"
     r"questions|(?:sub)?samples?|subset|size"
@@ -152,13 +167,8 @@ def extent_of(
 
 def _plain(text: str) -> str:
     plain = re.sub(r"(?<=12)[. ](?=032(?!\d))", "", spelled_alike(text))
-    for word, factor in (("hundred", 100), ("thousand", 1000)):
-        plain = re.sub(rf"\b({'|'.join(_NUMBER_WORDS)})[\s-]+{word}\b", partial(_times, factor), plain)
-    return plain
-
-
-def _times(factor: int, match: re.Match[str]) -> str:
-    return str(factor * _NUMBER_WORDS[match[1]])
+    factors = {"hundred": 100, "thousand": 1000, None: 1}
+    return _IN_WORDS.sub(lambda match: str(factors[match[2]] * _NUMBER_WORDS[match[1]]), plain)
 
 
 def _asked(number: str, thousands: str | None) -> Extent:
@@ -166,7 +176,7 @@ def _asked(number: str, thousands: str | None) -> Extent:
     count = float(number) * (1000 if thousands else 1)
     if 0 < count < 1:
         return Extent(None, True)
-    n = min(int(count), QUESTIONS)
+    n = int(min(count, QUESTIONS))
     if n == ROUNDED_TO_ALL:
         return Extent()
     return Extent(n or None, 0 < n < QUESTIONS)
@@ -175,22 +185,24 @@ def _asked(number: str, thousands: str | None) -> Extent:
 def _counted(text: str) -> Extent:
     """Of a number with its unit."""
     for match in _PER_SUBJECT.finditer(text):
-        each = int(float(match["n"] or match["n2"]) * (1000 if match["k"] else 1))
+        each = int(min(float(match["n"] or match["n2"]) * (1000 if match["k"] else 1), QUESTIONS))
         n = sum(min(each, count) for count in questions_by_subject().values())
-        if each:
+        if each and not (match["unsure"] and each < FEWEST_QUESTIONS):  # "5 examples per subject" are shots
             return Extent(n, n < QUESTIONS)
     if affirmed(_FEW_SUBJECTS, text):
         return Extent(None, True)
     for match in (*_OF_ALL.finditer(text), *_LIMIT.finditer(text)):
         is_of_few = re.match("only|first|random", match[0]) and not match["k"] and float(match["n"]) < FEWEST_BARE
-        if float(match["n"]) > 0 and not is_of_few:
+        is_of_length = _LENGTH_BEFORE.search(text[: match.start()])
+        if float(match["n"]) > 0 and not is_of_few and not is_of_length and not is_negated(match):
             return _asked(match["n"], match["k"])
     for match in _COUNT.finditer(text):
         fewest = FEWEST_QUESTIONS if match["sure"] else FEWEST_SAMPLES
         before, after = text[: match.start()], text[match.end() :]
         is_of_answers = not match["sure"] and (_ANSWERS_BEFORE.search(before) or _ANSWERS_AFTER.match(after))
         is_batch = _NOT_A_COUNT_BEFORE.search(before) or _AT_ONCE.match(after)
-        if not is_of_answers and not is_batch and (match["k"] or float(match["n"]) >= fewest):
+        is_enough = match["k"] or float(match["n"]) >= fewest
+        if is_enough and not (is_of_answers or is_batch or _UNDONE_AFTER.match(after) or is_negated(match)):
             return _asked(match["n"], match["k"])
     for match in _N.finditer(text):
         n = int(match["n"])
@@ -207,6 +219,8 @@ def _of_name(name: str) -> Extent:
         number, thousands = match["n"] or match["n2"], match["k"] or match["k2"]
         if thousands or float(number) >= FEWEST_BARE:
             return _asked(number, thousands)
+    if re.search(r"[(\[]\s*0?\.\d+\s*[)\]]", tail):
+        return Extent(None, True)
     percent = _PERCENT.search(tail)
     is_share = percent is not None and 0 < float(percent["n"]) < 100
     return Extent(None, is_share or bool(affirmed(_PART_OF_NAME, tail) or affirmed(_FRACTION, tail)))

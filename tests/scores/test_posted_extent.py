@@ -20,7 +20,8 @@ from tests.scores.test_posted_words import card
      ("(half the questions)", None), ("(validation set)", None), ("dev", None), ("(mini)", None), ("(part 1)", None),
      ("(5 subjects)", None), ("(50 questions per subject)", 700), ("(100 per subject)", 1400),
      ("(70 per category)", 980), ("(20/subject)", 280), ("(25 questions from each category)", 350),
-     ("(14 x 50)", 700), ("(400 questions per subject)", 14 * 400 - 19)],
+     ("(14 x 50)", 700), ("(one question per subject)", 14), ("(ten percent)", None),
+     ("(0.1)", None), ("(400 questions per subject)", 14 * 400 - 19)],
 )  # fmt: skip
 def test_a_part_of_the_questions_by_the_name(name: str, n: int | None) -> None:
     ((found,), _) = card(name=f"MMLU-Pro {name}")
@@ -67,7 +68,10 @@ def test_a_part_of_the_questions_by_the_text_beside_it(text: str, n: int | None)
      "n=64", "batch of 128 prompts", "128 prompts in parallel", "not limited", "not a subset",
      "no subset, all questions", "quick-start script", "rate-limited API", "limited to 4,096 tokens",
      "limited by compute", "few-shot examples from the validation set", "12,032 questions",
-     "12% of the questions could not be parsed", "lm-eval 0.4.8, seed 1234", "Llama 3.1 405B report", "2025 report"],
+     "12% of the questions could not be parsed", "lm-eval 0.4.8, seed 1234", "Llama 3.1 405B report", "2025 report",
+     "limited VRAM", "context limited to 8k",
+     "20 questions timed out", "LiteLLM proxy", "not limited to 500 questions",
+     "5 examples per subject", "random seed 42"],
 )  # fmt: skip
 def test_texts_about_something_else(text: str) -> None:
     ((found,), _) = card(source={"name": text})

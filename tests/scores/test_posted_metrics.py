@@ -96,3 +96,10 @@ def test_the_metric_of_a_result_file_counts_too() -> None:
     text = "- {dataset: {id: TIGER-Lab/MMLU-Pro}, value: 40.0, metric: %s}"
     assert posted_scores("org/m", None, {".eval_results/a.yaml": text % "perplexity"})[0] == []
     assert posted_scores("org/m", None, {".eval_results/a.yaml": text % "accuracy"})[0][0].value == 0.4
+    assert "Accuracy (f1)" in card(metric_name="Accuracy", type="f1")[1][0]
+
+
+@pytest.mark.parametrize("keys", ["dataset: {name: MMLU-Pro}", "task: mmlu_pro", "benchmark: MMLU-Pro"])
+def test_a_result_file_that_names_it_otherwise(keys: str) -> None:
+    ((found,), _) = posted_scores("org/m", None, {".eval_results/a.yaml": f"- {{{keys}, value: 40.0}}"})
+    assert found.value == 0.4
