@@ -1,38 +1,18 @@
-"""Which benchmark a name means: MMLU-Pro itself, one of its subjects, or one that only has it in its name."""
+"""Which benchmark a name means: MMLU-Pro itself, some of its subjects, or one that only has it in its name."""
 
 from __future__ import annotations
 
-import re
-import unicodedata
+from collections.abc import Iterable
 from typing import Literal, NamedTuple
 
+from shape_audit.scores.entry_words import MMLU_PRO, mentions_mmlu_pro, subjects_of, unknown_words
 from shape_audit.scores.readings import questions_by_subject
-
-_MENTIONED = re.compile(r"mmlu[\W_]?pro", re.IGNORECASE)
-_BRACKETS = re.compile(r"[(\[{][^)\]}]*[)\]}]")
-_QUALIFIERS = frozenset((
-    "acc", "accuracy", "all", "at", "average", "avg", "benchmark", "cot", "custom", "dataset", "default", "em",
-    "en", "english", "eval", "evaluation", "exact", "extract", "extractive", "few", "full", "generative", "greedy",
-    "harness", "instruct", "lab", "leaderboard", "lighteval", "llm", "lm", "macro", "main", "match", "micro", "no",
-    "non", "of", "official", "on", "open", "overall", "pass", "points", "questions", "raw", "reasoning", "score",
-    "scores", "set", "shot", "shots", "split", "strict", "test", "the", "think", "thinking", "tiger", "with",
-    "without", "zero",
-))  # fmt: skip
-"""Words that say how MMLU-Pro was asked or where it lies, and leave it what it is."""
-
-
-_OTHER_VERSIONS = frozenset((
-    "arabic", "bengali", "chinese", "czech", "french", "german", "hindi", "hungarian", "indonesian", "italian",
-    "japanese", "korean", "multilingual", "nomath", "plus", "portuguese", "russian", "spanish", "swahili", "thai",
-    "translated", "turkish", "ukrainian", "vietnamese",
-))  # fmt: skip
-"""What makes it another benchmark even in brackets, as two letters of a language do."""
 
 
 class Benchmark(NamedTuple):
-    """What a name means; `subject` is one of the 14 where only that was asked."""
+    """What a name means; `subject` is one of the 14 where only that was asked, and names several of a part."""
 
-    kind: Literal["whole", "subject", "other"]
+    kind: Literal["whole", "subject", "part", "other"]
     name: str
     subject: str | None = None
 
@@ -43,34 +23,38 @@ def benchmark_of(*names: object, part: object = None) -> Benchmark | None:
     A name that means another benchmark wins over one that means MMLU-Pro: the general one is a heading.
 
     Args:
-        part: configuration or subset of it, which may be one of the subjects.
+        part: configuration or subset of it, or several, which may be one of the subjects.
     """
-    found = [one for name in names if isinstance(name, str) and (one := _meant(name)) is not None]
-    subject = re.sub(r"[\W_]+", "_", str(part).lower())
-    if subject in questions_by_subject():
-        found = [one._replace(kind="subject", subject=subject) if one.kind == "whole" else one for one in found]
-    for kind in ("other", "subject", "whole"):
-        for one in found:
-            if one.kind == kind:
-                return one
-    return None
+    found = [_meant(name) for name in names if isinstance(name, str) and mentions_mmlu_pro(name)]
+    if found:
+        parts = part if isinstance(part, list | tuple) else [part]
+        found += [meant_part(found[0].name, text) for text in parts if isinstance(text, str)]
+    return narrowest(found)
 
 
-def _meant(name: str) -> Benchmark | None:
-    plain = unicodedata.normalize("NFKC", name).lower().strip()
-    if not _MENTIONED.search(plain):
-        return None
-    outside = _BRACKETS.sub(" ", plain).rsplit("/", 1)[-1] if _MENTIONED.search(_BRACKETS.sub(" ", plain)) else plain
-    words = re.findall(r"[^\W_]+|\+", re.sub(r"mmlu[\W_]?pro(?![^\W_])", " mmlupro ", outside))
-    left = [word for word in words if word not in _QUALIFIERS and not word.isdigit()]
-    if "mmlupro" not in left:
+def narrowest(found: Iterable[Benchmark]) -> Benchmark | None:
+    """The one that says most of what was asked."""
+    order = ("other", "subject", "part", "whole")
+    return min(found, key=lambda one: order.index(one.kind), default=None)
+
+
+def meant_part(name: str, part: str) -> Benchmark:
+    """What a benchmark of this name is with a part of it named beside it."""
+    one = _named(name, [word for word in unknown_words(part) if word != MMLU_PRO])
+    return one._replace(name=f"{name}, {part},") if one.kind == "other" else one
+
+
+def _meant(name: str) -> Benchmark:
+    left = unknown_words(name)
+    if MMLU_PRO not in left:
         return Benchmark("other", name)
-    left.remove("mmlupro")
-    subject = "_".join(left)
-    inside_words = set(re.findall(r"[^\W\d_]+", " ".join(_BRACKETS.findall(plain))))
-    if inside_words & _OTHER_VERSIONS or re.search(r"[(\[{](?!em\b|no\b)[a-z]{2}[)\]}]", plain):
+    return _named(name, [word for word in left if word != MMLU_PRO])
+
+
+def _named(name: str, words: list[str]) -> Benchmark:
+    subjects = subjects_of(words)
+    if subjects is None:
         return Benchmark("other", name)
-    if not left:
-        inside = "_".join(re.findall(r"[^\W_]+", " ".join(_BRACKETS.findall(plain))))
-        return Benchmark("subject", name, inside) if inside in questions_by_subject() else Benchmark("whole", name)
-    return Benchmark("subject", name, subject) if subject in questions_by_subject() else Benchmark("other", name)
+    if len(set(subjects)) == 1 and subjects[0] in questions_by_subject():
+        return Benchmark("subject", name, subjects[0])
+    return Benchmark("part", name, " and ".join(subjects)) if subjects else Benchmark("whole", name)

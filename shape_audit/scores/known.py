@@ -20,7 +20,8 @@ from shape_audit.hub import (
 from shape_audit.records import ModelRef, ScoreRecord, former_file_name, safe_file_name
 from shape_audit.scores.options import KnownScoresOptions
 from shape_audit.scores.parts_of_runs import once
-from shape_audit.scores.posted import CARD, EVAL_RESULTS, UNKNOWN, posted_scores
+from shape_audit.scores.posted import UNKNOWN, posted_scores
+from shape_audit.scores.posted_entries import CARD, EVAL_RESULTS
 from shape_audit.scores.published import published_for
 from shape_audit.scores.readings import ScoresRead, SkippedFile, summary_of_skipped
 from shape_audit.scores.same_model import KnownModels, at_revision, is_near
@@ -71,12 +72,12 @@ def known_scores(
     if options.posted:
         with translate_errors(ref.repo_id):
             repository = repository or open_repository(ref, retries)
-            texts = read_texts(repository, _is_posted)
+            texts, unread = read_texts(repository, _is_posted)
         if ref.source == "hub":
             ref = repository.ref
         found, passed_over = posted_scores(ref.repo_id, repository.ref.revision, texts)
         scores += found
-        warnings += passed_over
+        warnings += [*passed_over, *(f"{name}: not read: {why}" for name, why in unread.items())]
     scores += published_for(ref)
     read, saved = _of_files(options, ref.repo_id)
     kept = [score.model_copy(update={"source": Path(score.source).name}) for score in saved.scores]

@@ -5,67 +5,20 @@ card, the older one. Whoever posts may post anything: nearly all are unverified,
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Mapping
-from dataclasses import dataclass, field
-from typing import Any
+from collections.abc import Mapping
 
 from shape_audit.errors import CorruptFileError
-from shape_audit.hub import parse_yaml
 from shape_audit.records import ScoreRecord
-from shape_audit.scores.benchmark_names import Benchmark, benchmark_of
-from shape_audit.scores.posted_values import (
-    LEADERBOARD,
-    LEADERBOARD_ENTRY,
-    QUANTISED,
-    Unplaced,
-    accuracy_of,
-    other_model_of,
-    questions_of,
-)
-from shape_audit.scores.protocols import LM_EVAL_LETTERS, NAMED, UNKNOWN_TEMPLATE, is_protocol
+from shape_audit.scores.benchmark_names import Benchmark
+from shape_audit.scores.posted_entries import Entry, entries, parsed
+from shape_audit.scores.posted_extent import Extent, extent_of
+from shape_audit.scores.posted_metrics import NotAnAccuracy
+from shape_audit.scores.posted_origin import is_alike, is_leaderboards, may_be_normalised, why_set_apart
+from shape_audit.scores.posted_values import Unplaced, accuracy_of
+from shape_audit.scores.protocols import LM_EVAL_LETTERS, NAMED, QUESTIONS, UNKNOWN_TEMPLATE, is_protocol
 from shape_audit.scores.readings import made_record, questions_by_subject
 
-CARD = "README.md"
-EVAL_RESULTS = re.compile(r"\.eval_results/[^/]+\.ya?ml")
 UNKNOWN = "posted:unknown"
-
-
-@dataclass(frozen=True)
-class _Entry:
-    """One posted value, with all that stands beside it.
-
-    Attributes:
-        named: the model, as the entry calls it.
-        args: of the metric or the dataset: what `leaderboard card` says of a score stands there.
-    """
-
-    value: Any
-    benchmark: Benchmark
-    metric: str
-    details: Mapping[str, Any]
-    args: Mapping[str, Any] = field(default_factory=dict)
-    named: str | None = None
-
-    @property
-    def source(self) -> Mapping[str, Any]:
-        return _dict(self.details.get("source"))
-
-    @property
-    def words(self) -> str:
-        """All texts of the entry, but its values."""
-        texts = [self.benchmark.name, self.metric, str(self.details.get("notes") or "")[:500]]
-        texts += [str(self.details.get(key) or "") for key in ("name", "config", "split", "task_id")]
-        texts.append(str(self.source.get("name") or ""))
-        texts += [f"{key}={value}" for key, value in self.args.items() if key not in ("questions", "stderr")]
-        return " | ".join(texts)
-
-    @property
-    def is_leaderboards(self) -> bool:
-        """Whether the Open LLM Leaderboard wrote it: it says so, or is spelled as its bot spells."""
-        said = f"{self.source.get('url')} {self.source.get('name')} {self.details.get('notes')}"
-        if re.search(r"\braw\b", self.words, re.IGNORECASE):
-            return False
-        return bool(LEADERBOARD.search(said)) or LEADERBOARD_ENTRY.fullmatch(str(self.benchmark.name)) is not None
 
 
 def posted_scores(
@@ -79,92 +32,50 @@ def posted_scores(
     found: list[ScoreRecord] = []
     passed_over: list[str] = []
     for name, text in documents.items():
-        content, problem = _parsed(name, text)
+        content, problem = parsed(name, text)
         if problem:
             passed_over.append(f"{name}: {problem}")
             continue
-        for entry in _entries(name, content):
+        other_metrics = []
+        for entry in entries(name, content):
             try:
                 found.append(_score(model, revision, name, entry))
+            except NotAnAccuracy as error:
+                other_metrics.append(f"{error!s:.60}")
             except (Unplaced, CorruptFileError) as error:
                 passed_over.append(f"{name}: {error}; passed over")
+        if other_metrics:
+            passed_over.append(
+                f"{name}: no accuracy by its name: {', '.join(dict.fromkeys(other_metrics))}; passed over"
+            )
     return found, list(dict.fromkeys(passed_over))
 
 
-def _parsed(name: str, text: str) -> tuple[Any, str | None]:
-    """The YAML of a file, of a card its header; None for a card that posts nothing."""
-    if name == CARD:
-        match = re.match(r"---\r?\n(.*?)\r?\n---\s*(\r?\n|$)", text, re.DOTALL)
-        if match is None or "model-index" not in match[1]:
-            return None, None
-        text = match[1]
-    try:
-        return parse_yaml(text, file=name), None
-    except CorruptFileError as error:
-        return None, str(error).removeprefix(f"{name}: ")
-
-
-def _entries(name: str, content: Any) -> Iterator[_Entry]:
-    """Every entry that mentions MMLU-Pro."""
-    if name == CARD:
-        index = content.get("model-index") if isinstance(content, dict) else None
-        for entry in _dicts(index):
-            for result in _dicts(entry.get("results")):
-                dataset, task = _dict(result.get("dataset")), _dict(result.get("task"))
-                names = (dataset.get("name"), dataset.get("type"), task.get("name"))
-                benchmark = benchmark_of(*names, part=dataset.get("config"))
-                for metric in _dicts(result.get("metrics")) if benchmark else ():
-                    details = {**dataset, **metric, "source": _dict(result.get("source"))}
-                    args = {**_dict(dataset.get("args")), **_dict(metric.get("args"))}
-                    said = f"{metric.get('type')} {metric.get('name')}"
-                    assert benchmark is not None
-                    yield _Entry(metric.get("value"), benchmark, said, details, args, _text(entry.get("name")))
-        return
-    for entry in _dicts(content if isinstance(content, list) else [content]):
-        known = _dict(entry.get("dataset"))
-        named = [known.get("id"), known.get("task_id")] if known else [entry.get("dataset")]
-        benchmark = benchmark_of(*named, part=known.get("config") or known.get("task_id"))
-        if benchmark is not None:
-            details = {**entry, "config": known.get("config"), "task_id": known.get("task_id")}
-            yield _Entry(entry.get("value"), benchmark, str(entry.get("metric", "")), details, _dict(entry.get("args")))
-
-
-def _dicts(value: Any) -> list[Mapping[str, Any]]:
-    return [entry for entry in value if isinstance(entry, dict)] if isinstance(value, list) else []
-
-
-def _dict(value: Any) -> Mapping[str, Any]:
-    return value if isinstance(value, dict) else {}
-
-
-def _text(value: Any) -> str | None:
-    return value if isinstance(value, str) else None
-
-
-def _score(model: str, revision: str | None, name: str, entry: _Entry) -> ScoreRecord:
+def _score(model: str, revision: str | None, name: str, entry: Entry) -> ScoreRecord:
     """One posted score.
 
     Raises:
-        Unplaced, CorruptFileError: it is none.
+        NotAnAccuracy, Unplaced, CorruptFileError: it is none.
     """
-    if entry.benchmark.kind == "other":
-        raise Unplaced(f"{entry.benchmark.name:.80} is another benchmark than MMLU-Pro")
-    accuracy = accuracy_of(entry.value, is_leaderboards=entry.is_leaderboards)
-    protocol, notes = _protocol(entry)
-    if entry.is_leaderboards:
+    benchmark = entry.benchmark
+    assert benchmark is not None
+    if benchmark.kind == "other":
+        raise Unplaced(f"{benchmark.name:.80} is another benchmark than MMLU-Pro")
+    from_board = _is_leaderboards(entry)
+    accuracy = accuracy_of(entry.value, is_leaderboards=from_board)
+    protocol, notes = _protocol(entry, from_board)
+    if from_board:
         notes.append(f"posted as {entry.value} normalised points")
-    n, is_limited = questions_of(entry.words)
-    if type(asked := entry.args.get("questions")) is int and asked > 0:
-        n = asked
-    subject = entry.benchmark.subject
-    if subject is not None:
-        n, is_limited = n or questions_by_subject()[subject], True
-        notes.append(f"1 of 14 subjects: {subject}")
-    elif is_limited:
+    extent = _extent(entry, benchmark)
+    if benchmark.subject is not None:
+        notes.append(f"{'1' if benchmark.kind == 'subject' else 'some'} of 14 subjects: {benchmark.subject}")
+    elif extent.is_limited:
         notes.append("not of all questions, by its own words")
-    if entry.named and not _alike(entry.named, model):
+    if entry.named and not is_alike(entry.named, model):
         notes.append(f"its model-index is of {entry.named:.80}")
-    set_apart = _set_apart(model, entry)
+    if entry.url and entry.source:
+        notes.append(f"its source is called {entry.source:.100}")
+    set_apart = _set_apart(model, entry, from_board)
     stderr, date = entry.args.get("stderr"), entry.details.get("date") or entry.args.get("date")
     return made_record(
         model=model,
@@ -172,47 +83,57 @@ def _score(model: str, revision: str | None, name: str, entry: _Entry) -> ScoreR
         protocol=protocol,
         value=accuracy,
         stderr=stderr if isinstance(stderr, float) and stderr >= 0 else None,
-        n=n,
-        is_limited=is_limited,
+        n=extent.n,
+        is_limited=extent.is_limited,
         set_apart=set_apart,
         provider="posted",
-        source=str(entry.source.get("url") or entry.source.get("name") or entry.args.get("source") or name)[:200],
+        source=str(entry.url or entry.source or entry.args.get("source") or name)[:200],
         date=str(date)[:10] if date else None,
         is_verified=entry.details.get("verified") is True or bool(entry.details.get("verifyToken")),
         notes=[*([set_apart] if set_apart else []), *notes],
     )
 
 
-def _set_apart(model: str, entry: _Entry) -> str | None:
-    """Why it is not of this model as it lies here: it is another's, or of weights with fewer bits."""
-    said = (entry.source.get("url"), entry.source.get("name"), entry.details.get("notes"))
-    other = other_model_of("\n".join(str(text) for text in said if text), model)
-    if other is not None:
-        return f"of another model, by its source: {other:.100}"
-    quantised = QUANTISED.search(entry.words)
-    if quantised and not QUANTISED.search(f"{model} {model.replace('_', '-')}"):
-        return f"of quantised weights, by its own words ({quantised[0]})"
-    return None
+def _extent(entry: Entry, benchmark: Benchmark) -> Extent:
+    """How many questions a score is of; of a subject no more than it has."""
+    names = (*entry.names, *entry.parts, *entry.metrics)
+    if benchmark.subject is not None:  # "law subset" is all of law
+        names = tuple(re.sub(r"(?i)\bsub-?sets?\b", " ", name) for name in names)
+    said = extent_of(names, entry.texts, splits=entry.splits, args={**entry.details, **entry.args})
+    if benchmark.subject is None:
+        return said
+    counts = questions_by_subject()
+    all_of_them = sum(counts[one] for one in benchmark.subject.split(" and ") if one in counts)
+    is_known = all(one in counts for one in benchmark.subject.split(" and "))
+    if said.n is None:
+        return Extent(all_of_them if is_known and not said.is_limited else None, True)
+    return Extent(min(said.n, all_of_them) if is_known else said.n if said.n < QUESTIONS else None, True)
 
 
-def _alike(named: str, model: str) -> bool:
-    """Whether one name may be a short form of the other."""
-    ours, theirs = (re.sub(r"[\W_]", "", name.rpartition("/")[2].casefold()) for name in (model, named))
-    return ours in theirs or theirs in ours
+def _is_leaderboards(entry: Entry) -> bool:
+    return is_leaderboards([*entry.names, *entry.metrics], url=entry.url, source=entry.source, notes=entry.notes)
 
 
-def _protocol(entry: _Entry) -> tuple[str, list[str]]:
+def _set_apart(model: str, entry: Entry, from_board: bool) -> str | None:
+    """Why it is not of this model as it lies here, or may not be the accuracy that it looks like."""
+    why = why_set_apart(model, entry.named, entry.words, url=entry.url, source=entry.source, notes=entry.notes)
+    if why is None and not from_board and may_be_normalised(entry.names, f"{entry.url}\n{entry.source}\n{entry.notes}"):
+        return "perhaps normalised points: it is taken from the Open LLM Leaderboard, by its words"
+    return why
+
+
+def _protocol(entry: Entry, from_board: bool) -> tuple[str, list[str]]:
     """The protocol, as far as the entry tells; most do not, and then it is comparable with nothing."""
-    notes = str(entry.details.get("notes") or "")[:200]
+    notes = entry.notes[:200]
     said = [notes] if notes else []
     if isinstance(given := entry.args.get("protocol"), str) and is_protocol(given):
         return given, said
-    about = f"{entry.metric} {entry.details.get('name')} {entry.details.get('config')} {notes}".lower()
+    about = " ".join((*entry.metrics, *entry.parts, notes)).lower()
     for name in NAMED:
         if re.search(rf"(?<![\w:.@-]){re.escape(name.lower())}(?![\w+.@-])", about):  # a departure is another protocol
             return name, said
     shots = entry.details.get("num_few_shot", entry.args.get("num_few_shot"))
     said = [*([f"{shots}-shot"] if isinstance(shots, int) else []), *said]
-    if entry.is_leaderboards:
+    if from_board:
         return f"{LM_EVAL_LETTERS}+{UNKNOWN_TEMPLATE}", [*said, "whether with the chat template is not said"]
     return UNKNOWN, [*said, "the entry does not say how it was run"]

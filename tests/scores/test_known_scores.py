@@ -103,6 +103,26 @@ def test_a_folder_shows_its_own_card(tmp_path: Path) -> None:
     assert [score.provider for score in known.scores] == ["import", "posted", "posted", "posted"]
 
 
+@pytest.mark.parametrize("encoding", ["utf-8-sig", "utf-16", "utf-16-le", "utf-32"])
+def test_posted_scores_are_read_in_every_encoding(tmp_path: Path, encoding: str) -> None:
+    (tmp_path / ".eval_results").mkdir()
+    (tmp_path / "README.md").write_text(f"\n\n{CARD}", encoding=encoding)
+    (tmp_path / ".eval_results" / "a.yaml").write_text(EVAL_RESULTS, encoding=encoding)
+    assert len(known_scores(str(tmp_path)).scores) == 3
+
+
+@pytest.mark.parametrize(
+    ("content", "why"),
+    [(b"- {dataset: MMLU-Pro, value: 40.0, notes: \xe9t\xe9}", "not in an encoding of Unicode"),
+     (b"#" * (2**20 + 1), "too large for what it should be")],
+)  # fmt: skip
+def test_posted_files_that_cannot_be_read_are_named(tmp_path: Path, content: bytes, why: str) -> None:
+    (tmp_path / ".eval_results").mkdir()
+    (tmp_path / ".eval_results" / "a.yaml").write_bytes(content)
+    known = known_scores(str(tmp_path))
+    assert known.scores == () and any(".eval_results/a.yaml" in line and why in line for line in known.warnings)
+
+
 def test_posted_scores_come_from_the_hub(hub: LoopbackHub, program: Program) -> None:
     files = {"config.json": b"{}", "README.md": CARD.encode(), ".eval_results/mmlu.yaml": EVAL_RESULTS.encode()}
     sha = hub.add_model("org/name", files)

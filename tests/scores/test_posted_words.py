@@ -15,8 +15,14 @@ BOARD = "https://huggingface.co/spaces/open-llm-leaderboard/open_llm_leaderboard
 @pytest.mark.parametrize(
     "name",
     ["MMLU-Pro", "mmlu_pro", "MMLU Pro", "MMLUPro", "MMLU-PRO (5-shot)", "TIGER-Lab/MMLU-Pro", "MMLU-Pro 5-shot CoT",
-     "leaderboard_mmlu_pro", "MMLU-Pro (200 of 12,032)", "lighteval|mmlu_pro|0", "MMLU-Pro (EM)", "Tiger-Lab MMLU-Pro",
-     "mmlu_pro:overall", "MMLU‐Pro".replace("‐", "-")],
+     "leaderboard_mmlu_pro", "MMLU-Pro (200 of 12,032)", "lighteval|mmlu_pro|0", "MMLU-Pro (EM)",
+     "Tiger-Lab MMLU-Pro", "mmlu_pro:overall", "MMLU‐Pro".replace("‐", "-"), "MMLU - Pro", "MMLU – Pro", "MMLU (Pro)",
+     "MMLU-Pro MC", "MMLU Pro RC", "MMLU-Pro chat", "MMLU-Pro no tools", "MMLU-Pro vLLM", "MMLU-Pro bf16",
+     "MMLU-Pro v1.0", "MMLU-Pro w/ CoT", "MMLU-Pro w/o CoT", "MMLU-Pro mean", "MMLU-Pro logprobs",
+     "Knowledge (MMLU-Pro)", "mmlu_pro_0shot_cot_gen_08c1de",
+     "Massive Multitask Language Understanding Pro (MMLU-Pro)", "MMLU-Pro (greedy, max 4,096 tokens, oomeval)",
+     "MMLU-Pro (en-US)", "MMLU-Pro (vLLM 0.6.3, H100)", "MMLU-Pro (no thinking)", "MMLU-Pro (A-J)", "MMLU-Pro (all)",
+     "MMLU-Pro (thinking off)", "MMLU-Pro (10 options)"],
 )  # fmt: skip
 def test_mmlu_pro_by_its_spellings(name: str) -> None:
     found = benchmark_of(name)
@@ -28,7 +34,11 @@ def test_mmlu_pro_by_its_spellings(name: str) -> None:
     ["KMMLU-Pro", "LGAI-EXAONE/KMMLU-Pro", "MMLU-Pro-TR", "MMLU-ProX", "MMLU-Pro-X", "MMLU-Pro-Max", "MMLU-Pro-Plus",
      "MMLU-Pro+", "mmlu_pro_plus", "MMLU-Pro-nomath", "sam-paech/mmlu-pro-nomath-sml", "MMLU-Pro-CoT-Train-Labeled",
      "MMMLU-Pro", "JMMLU-Pro", "CMMLU_Pro", "MMLU-Pro-Vision", "mmlu_pro_llama2", "MMLU-Pro (es) Spanish",
-     "MMLU-Pro-1k", "MMLU, MMLU-Pro", "MMLU-Pro (German)", "MMLU-Pro (tr)", "MMLU-Pro (nomath)"],
+     "MMLU-Pro-1k", "MMLU, MMLU-Pro", "MMLU-Pro (German)", "MMLU-Pro (tr)", "MMLU-Pro (nomath)",
+     *[f"MMLU-Pro {rest}" for rest in ("(Polish)", "[Greek]", "(Deutsch)", "(한국어)", "(日本語)", "（中文）",
+     "(pt-BR)", "(zh_CN)", "(DEU)", "(no)", "(it)", "no", "(5-shot, no)", "(CoT, Xhosa)", "(Redux)", "(Hard)",
+     "(hard subset)", "(simplified)", "(high school)", "(4 options)", "v2", ": Polish")], "ammlu-pro",
+     "MMLU/MMLU-Pro", "Korean Massive Multitask Language Understanding Pro (KMMLU-Pro)"],
 )  # fmt: skip
 def test_other_benchmarks_by_their_whole_names(name: str) -> None:
     found = benchmark_of(name)
@@ -39,11 +49,24 @@ def test_other_benchmarks_by_their_whole_names(name: str) -> None:
 @pytest.mark.parametrize(
     ("names", "subject"),
     [(("MMLU-Pro Law",), "law"), (("mmlu_pro_computer_science",), "computer_science"), (("MMLU-Pro (math)",), "math"),
-     (("MMLU-Pro", "mmlu_pro_physics"), "physics")],
+     (("MMLU-Pro", "mmlu_pro_physics"), "physics"), (("MMLU-Pro maths",), "math"), (("MMLU-Pro (Law subset)",),
+     "law"), (("MMLU-Pro Comp Sci",), "computer_science"), (("MMLU-Pro (other)",), "other")],
 )  # fmt: skip
 def test_single_subjects(names: tuple[str, ...], subject: str) -> None:
     found = benchmark_of(*names)
     assert found is not None and (found.kind, found.subject) == ("subject", subject)
+
+
+@pytest.mark.parametrize("rest", ["(STEM)", "(Humanities)", "social sciences", "(math and physics)", "[non-STEM]"])
+def test_several_subjects_are_a_part(rest: str) -> None:
+    found = benchmark_of(f"MMLU-Pro {rest}")
+    assert found is not None and found.kind == "part"
+
+
+def test_a_heading_that_is_not_understood_may_be_another_benchmark() -> None:
+    for heading, kind in (("German questions", "other"), ("Biology", "subject"), ("Knowledge", "whole")):
+        found = benchmark_of("TIGER-Lab/MMLU-Pro", part=heading)
+        assert found is not None and found.kind == kind
 
 
 def test_other_names_mention_nothing() -> None:
@@ -52,14 +75,24 @@ def test_other_names_mention_nothing() -> None:
     assert benchmark_of("MMLU-Pro", part="default") == ("whole", "MMLU-Pro", None)
 
 
-def card(model: str = "org/name", *, name: str = "MMLU-Pro", **metric: Any) -> tuple[list[ScoreRecord], list[str]]:
-    """What one entry of a card gives."""
-    source = metric.pop("source", None)
-    result = {"dataset": {"name": name, "type": "TIGER-Lab/MMLU-Pro"}, "metrics": [{"type": "acc", **metric}]}
+def card(
+    model: str = "org/name",
+    *,
+    name: str = "MMLU-Pro",
+    metric_name: str | None = None,
+    index: str | None = None,
+    **metric: Any,
+) -> tuple[list[ScoreRecord], list[str]]:
+    """What one entry of a card gives; `name`, `dataset` and `source` are of the entry, the rest is of its metric."""
+    source, more = metric.pop("source", None), metric.pop("dataset", {})
+    if metric_name is not None:
+        metric["name"] = metric_name
+    dataset = {"name": name, "type": "TIGER-Lab/MMLU-Pro", **more}
+    result = {"dataset": dataset, "metrics": [{"type": "acc", "value": 40.0} | metric]}
     if source:
         result["source"] = source
-    index = {"model-index": [{"name": model, "results": [result]}]}
-    return posted_scores(model, None, {"README.md": f"---\n{yaml.safe_dump(index)}---\n"})
+    content = {"model-index": [{"name": index or model, "results": [result]}]}
+    return posted_scores(model, None, {"README.md": f"---\n{yaml.safe_dump(content)}---\n"})
 
 
 @pytest.mark.parametrize(
@@ -100,73 +133,3 @@ def test_the_leaderboards_points_are_converted(shown: Any, name: str, source: di
     assert f"posted as {shown} normalised points" in found.notes
     found_, passed_over = card(value=0.0, name=name, source=source)
     assert found_ == [] and "cut off there" in passed_over[0]
-
-
-@pytest.mark.parametrize(
-    ("name", "n"),
-    [("MMLU-Pro (200 of 12,032)", 200), ("MMLU-Pro (n=300)", 300),
-     ("MMLU-Pro (limited to 250)", 250), ("MMLU-Pro (1,000/12032)", 1000), ("MMLU-Pro (500 questions)", 500),
-     ("MMLU-Pro (limit=100)", 100), ("MMLU-Pro (limited)", None), ("MMLU-Pro (subset)", None),
-     ("MMLU-Pro (limit=0.1)", None), ("MMLU-Pro (10% of it)", None)],
-)  # fmt: skip
-def test_a_part_of_the_questions_is_limited(name: str, n: int | None) -> None:
-    ((found,), _) = card(value=40.0, name=name)
-    assert found.is_limited and found.n == n and not found.is_comparable
-
-
-def test_words_beside_the_entry_count_too() -> None:
-    for source in ({"name": "200 of 12,032 questions"}, {"name": "a limited run"}):
-        ((found,), _) = card(value=40.0, source=source)
-        assert found.is_limited
-    text = "- {dataset: MMLU-Pro, value: 40.0, notes: 'first 500 questions only'}"
-    ((found,), _) = posted_scores("org/name", None, {".eval_results/a.yaml": text})
-    assert found.is_limited and found.n == 500
-
-
-def test_all_questions_are_all(tmp_path: object) -> None:
-    for name in ("12,032 questions", "avg of 8 samples", "n=4", "5-shot", "limit=20000"):
-        ((found,), _) = card(value=40.0, name=f"MMLU-Pro ({name})", source={"name": "mine"})
-        assert not found.is_limited
-    ((found,), _) = card(value=40.0, name="MMLU-Pro Law")
-    assert found.is_limited and found.n == 1101 and "1 of 14 subjects: law" in found.notes
-
-
-@pytest.mark.parametrize(
-    ("model", "source", "words"),
-    [
-        ("org/name-4bit", {"url": f"{BOARD}org/name"}, "of another model, by its source: org/name"),
-        ("org/name", {"url": "https://huggingface.co/other/base"}, "other/base"),
-        ("org/name", {"url": "https://huggingface.co/datasets/open-llm-leaderboard/a__b-details"}, "a/b"),
-        ("org/name", {"name": "GPTQ 4-bit run"}, "of quantised weights"),
-        ("org/name", {"name": "other/base"}, "other/base"),
-        ("org/name", {"name": "results of other/base-7b with lm-eval"}, "other/base-7b"),
-    ],
-)
-def test_scores_of_another_model_are_set_apart(model: str, source: dict[str, str], words: str) -> None:
-    ((found,), _) = card(model, value=40.0, source=source)
-    assert found.set_apart is not None and words in found.set_apart and not found.is_comparable
-
-
-@pytest.mark.parametrize(
-    ("model", "source"),
-    [
-        ("org/name", {"url": f"{BOARD}ORG/Name"}),
-        ("name", {"url": f"{BOARD}org/name"}),
-        ("org/name", {"url": "https://huggingface.co/datasets/open-llm-leaderboard/org__name-details"}),
-        ("org/name", {"url": "https://huggingface.co/datasets/TIGER-Lab/MMLU-Pro"}),
-        ("org/name", {"url": "https://example.org/other/base"}),
-        ("org/name-GPTQ", {"name": "GPTQ run"}),
-        ("org/name", {"name": "org/name"}),
-        ("org/name", {"name": "EleutherAI/lm-evaluation-harness and/or see TIGER-Lab/MMLU-Pro"}),
-    ],
-)
-def test_scores_of_this_model_are_not(model: str, source: dict[str, str]) -> None:
-    ((found,), _) = card(model, value=40.0, source=source)
-    assert found.set_apart is None
-
-
-def test_a_card_of_another_models_index_says_so() -> None:
-    index = {"model-index": [{"name": "zephyr-7b", "results": [
-        {"dataset": {"name": "MMLU-Pro"}, "metrics": [{"type": "acc", "value": 30.0}]}]}]}  # fmt: skip
-    ((found,), _) = posted_scores("org/name", None, {"README.md": f"---\n{yaml.safe_dump(index)}---\n"})
-    assert "its model-index is of zephyr-7b" in found.notes
