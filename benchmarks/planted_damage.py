@@ -137,7 +137,9 @@ def depth_wrong(sound: Sound) -> tuple[Headers, str] | None:
 
 def token_beyond(sound: Sound) -> tuple[Headers, str]:
     """The tokenizer has an added token without a row."""
-    (sound.folder / "added_tokens.json").write_text(json.dumps({"<added>": 9_999_999}))
+    added = [{"id": 9_999_999, "content": "<added>"}]
+    tokenizer = {"model": {"type": "BPE", "vocab": {"a": 0}, "merges": []}, "added_tokens": added}
+    (sound.folder / "tokenizer.json").write_text(json.dumps(tokenizer))
     return sound.headers, "9,999,999"
 
 
