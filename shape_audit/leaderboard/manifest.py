@@ -137,6 +137,8 @@ class Entry(_Table):
     """Commit or folder hash that a build has found it at; null before, and where nothing was audited."""
     failure: str | None = None
     """Why it could not be audited, or not wholly."""
+    answer: str | None = None
+    """record_sha256 of the record that has what the manifest asks for, on the text as the build found it."""
 
 
 class Manifest(_Table):

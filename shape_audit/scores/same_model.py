@@ -118,7 +118,8 @@ def _is_by_name(score: ScoreRecord, named: ModelRef, ref: ModelRef) -> bool:
     with it that few folders have."""
     if (named.subfolder, named.variant or "") != (ref.subfolder, ref.variant or ""):
         return False
-    if named.source == "builtin" or len(score.revision or "") == FINGERPRINT or Path(_plain(score.model)).is_dir():
+    is_here = ref.root is not None and Path(_plain(score.model)).is_dir()  # a record does not say where its folder lay
+    if named.source == "builtin" or len(score.revision or "") == FINGERPRINT or is_here:
         return False  # it says which model it was, and not this one
     theirs = _parts(score.model)
     ours = _parts(str(ref.root.resolve()) if ref.root is not None else ref.repo_id)

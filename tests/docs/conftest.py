@@ -19,9 +19,7 @@ FEWER = {
     "SHAPE_AUDIT_INTERVAL_DRAWS": "100",
     "SHAPE_AUDIT_LINK_DRAWS": "200",
     "SHAPE_AUDIT_SWEEP_RUN_TOKENS_PER_PARAM": "0.2",
-    "SHAPE_AUDIT_SWEEP_RUN_SEQ_LEN": "32",
     "SHAPE_AUDIT_SWEEP_RUN_BATCH": "4",
-    "SHAPE_AUDIT_SWEEP_RUN_WINDOWS": "8",
     "SHAPE_AUDIT_SWEEP_RUN_EVAL_BYTES": "2000",
 }
 """Settings with which the commands of pages do the same in less time; what a page itself says comes first."""

@@ -11,7 +11,7 @@ import pytest
 
 import shape_audit
 from shape_audit.errors import UsageError
-from shape_audit.leaderboard import BuildOptions, Manifest, build_leaderboard, read_manifest
+from shape_audit.leaderboard import BuildOptions, Manifest, build_leaderboard, read_manifest, render, verify
 from shape_audit.leaderboard.build.options import parse_shard
 from shape_audit.leaderboard.page.tables import csv_text, parquet_bytes, read_back
 from shape_audit.records import Board, read_record
@@ -117,8 +117,32 @@ def test_a_text_that_has_changed_under_its_name_is_measured_anew(tmp_path: Path,
     second, audited = built(ours, tmp_path / "board", measure=True)
     assert audited == [str(folders[0])] and second.rows[0].measured != first.rows[0].measured
     assert built(ours, tmp_path / "board", measure=True) == (second, [])
+    text.write_text("the shape of a model " * 200)  # as it was: its record is there, and not the latest
+    ours = manifest(folders[:2], measure={"windows": 4, "seq_len": 16, "dataset": str(text)})
+    third, audited = built(ours, tmp_path / "board", measure=True)
+    assert audited == [str(folders[1])] and len({row.measured.text_sha256 for row in third.rows if row.measured}) == 1
+    assert next(row for row in third.rows if row.model == first.rows[0].model).measured == first.rows[0].measured
+    assert built(ours, tmp_path / "board") == (third, []) and verify_of(tmp_path / "board", third) == []
+    ours = manifest(folders[:1], measure={"windows": 4, "seq_len": 16, "dataset": str(text)})
+    text.write_text("other words entirely " * 200)
+    assert built(ours, tmp_path / "board", measure=True) == (second, [])
     text.unlink()  # then nobody can say, and what is there stays
     assert built(ours, tmp_path / "board", measure=True) == (second, [])
+
+
+def verify_of(folder: Path, board: Board) -> list[str]:
+    render(board, folder)
+    return verify(folder)
+
+
+def test_a_folder_that_is_damaged_is_not_answered_by_its_record_of_before(tmp_path: Path, folders: list[Path]) -> None:
+    model = shutil.copytree(folders[0], tmp_path / "model")
+    assert built(manifest([model]), tmp_path / "board")[0].rows[0].failure is None
+    weights = (model / "model.safetensors").read_bytes()
+    (model / "model.safetensors").write_bytes(weights[:-100])
+    assert "truncated" in (built(manifest([model]), tmp_path / "board")[0].rows[0].failure or "")
+    (model / "model.safetensors").write_bytes(weights)
+    assert built(manifest([model]), tmp_path / "board")[0].rows[0].failure is None
 
 
 def test_failures_are_rows_with_their_reason(tmp_path: Path, folders: list[Path], program: Program) -> None:

@@ -94,10 +94,12 @@ def test_both_sides_have_their_words(side: str, words: str) -> None:
     assert f"org/one has 24 layers on a width of 1,024, R_D/W 0.0234, and is {words}, [0.0204, 0.0645]" in text
 
 
-def test_a_model_that_failed_has_no_card() -> None:
+def test_a_model_of_which_no_shape_is_known_has_no_card_and_any_other_has_one() -> None:
     facts = {"source": "none", "num_hidden_layers": None, "hidden_size": None, "r_dw": None, "failure": "gated"}
     with pytest.raises(IncompleteError, match=r"org/one: no shape is known of it \(gated\)"):
         section(row(**facts))
+    shown = section(row(failure="too little text for 8 windows"))
+    assert "- not all of it could be audited: too little text for 8 windows" in shown
 
 
 def hostile_row(text: str) -> BoardRow:

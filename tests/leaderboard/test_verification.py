@@ -186,6 +186,21 @@ def test_damage_is_a_line(folder: Path, tmp_path: Path, program: Program) -> Non
     assert again.returncode == 2 and "no row of this board is measured" in again.stderr
 
 
+def test_figures_of_earlier_evidence_are_a_fault_and_go_as_the_board_is_rendered(tmp_path: Path) -> None:
+    manifest = Manifest(models=[{"names": ["builtin:bytes-1m"]}])
+    board = build_leaderboard(manifest, tmp_path)
+    assert board is not None and not board.evidence
+    render(board, tmp_path)
+    (tmp_path / "figures").mkdir()
+    for name in ("link.svg", "notes.docx"):
+        (tmp_path / "figures" / name).write_text("x")
+    assert verify(tmp_path) == [
+        "a figure of evidence that board.json does not have; run shape-audit leaderboard render"
+    ]
+    render(board, tmp_path)
+    assert verify(tmp_path) == [] and [path.name for path in (tmp_path / "figures").iterdir()] == ["notes.docx"]
+
+
 def test_differences(folder: Path, tmp_path: Path, program: Program) -> None:
     board = read_board(folder)
     assert differences(board, board) == []
@@ -195,6 +210,18 @@ def test_differences(folder: Path, tmp_path: Path, program: Program) -> None:
     found = differences(board, new)
     assert found[0] == f"- {first.model}: gone" and found[1].startswith("+ org/new: new (")
     assert f"~ {second.model}: side {second.side} -> deep-narrow" in found
+    interval = board.interval.model_copy(update={"low": 0.5})
+    changed = [
+        second.model_copy(update={"failure": "text.txt: too little text", "group": "new"}),
+        *board.rows[2:],
+        first,
+    ]
+    found_more = differences(board, board.model_copy(update={"interval": interval, "title": "Other", "rows": changed}))
+    assert f"~ {second.model}: failure none -> text.txt: too little text" in found_more
+    assert f"~ {second.model}: group {second.group} -> new" in found_more
+    assert f"~ title: {board.title} -> Other" in found_more and any(
+        "-> " in line and "[0.500, " in line for line in found_more
+    )
     other = tmp_path / "other"
     other.mkdir()
     (other / "board.json").write_text(new.model_dump_json())

@@ -78,6 +78,8 @@ def test_a_folder_of_the_same_name_that_is_here_is_another(tmp_path: Path) -> No
     for run in ("a", "b"):
         (tmp_path / run / "my-llama").mkdir(parents=True)
     assert not is_of(str(tmp_path / "b" / "my-llama"), parse_model(tmp_path / "a" / "my-llama"))
+    of_a_record = ModelRef("folder", "my-llama", "e" * 64)  # which does not keep where its folder lay
+    assert is_of(str(tmp_path / "b" / "my-llama"), of_a_record)
     (tmp_path / "link").symlink_to(tmp_path / "a" / "my-llama")
     assert is_of(str(tmp_path / "link"), parse_model(tmp_path / "a" / "my-llama"))
 

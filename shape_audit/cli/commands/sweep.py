@@ -114,7 +114,8 @@ def _conclude(folder: str | Path) -> None:
     if derivation.yardstick is not None:
         note(yardstick_sentence(derivation.yardstick))
     table = OutputFolder(folder).table
-    note(f"table: {table} (shape-audit audit MODEL --shape-only --yardstick {table})")
+    use = f" (shape-audit audit MODEL --shape-only --yardstick {table})" if derivation.yardstick is not None else ""
+    note(f"table: {table}{use}")
     if not derivation.is_empty and len(derivation.open_edges) < 2:
         note(f"interval: {files[0]} (shape-audit check MODEL --interval {files[0]})")
     else:

@@ -39,7 +39,7 @@ def assemble(sources: Sources, kept: KeptRecords) -> Board:
     rows, set_apart = [], []
     for entry in sources.entries:
         model = entry.model
-        record = _best(kept.by_model.get(model, []), entry.revision, wanted)
+        record = _best(kept.by_model.get(model, []), entry, wanted)
         row = _row(entry, record, interval)
         if record is not None:  # whose file may have its name by an older rule
             row = row.model_copy(update={"record": kept.names.get(record.record_sha256, row.record)})
@@ -103,9 +103,13 @@ def _row(entry: Entry, record: AuditRecord | None, interval: Interval) -> BoardR
     return row.model_copy(update={"failure": entry.failure}) if entry.failure else row
 
 
-def _best(records: Sequence[AuditRecord], revision: str | None, wanted: AuditOptions) -> AuditRecord | None:
-    """Of several records of a model: those of the revision it was found at, or else of the latest audit; of these what
-    the manifest asks for, else a measured one, else any; the latest of those."""
+def _best(records: Sequence[AuditRecord], entry: Entry, wanted: AuditOptions) -> AuditRecord | None:
+    """Of several records of a model: the one that the build found to answer; or those of the revision it was found at,
+    or else of the latest audit, and of these what the manifest asks for, else a measured one, else any; the latest of
+    those."""
+    if answer := next((record for record in records if record.record_sha256 == entry.answer), None):
+        return answer
+    revision = entry.revision
     if revision is None and records:
         revision = max(records, key=lambda record: (record.environment.date, record.record_sha256)).model.revision
     records = [record for record in records if record.model.revision == revision]

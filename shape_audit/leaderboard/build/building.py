@@ -11,7 +11,7 @@ from contextlib import suppress
 from pathlib import Path
 from typing import Any
 
-from shape_audit.auditing import AuditOptions, TextNow
+from shape_audit.auditing import AuditOptions, TextNow, satisfies
 from shape_audit.errors import ShapeAuditError, UsageError
 from shape_audit.leaderboard.build.assembling import assemble
 from shape_audit.leaderboard.build.board_folder import RECORDS, is_failure_path, is_kept_path, refuse_strange_folder
@@ -25,8 +25,14 @@ from shape_audit.leaderboard.build.record_folder import (
     read_failures,
     read_records,
 )
-from shape_audit.leaderboard.build.reusable_records import answered_at, answering, latest_revision, text_now
-from shape_audit.leaderboard.build.sources import as_found, keep_sources, read_sources
+from shape_audit.leaderboard.build.reusable_records import (
+    answered_at,
+    answering,
+    answers_of,
+    latest_revision,
+    text_now,
+)
+from shape_audit.leaderboard.build.sources import as_found, keep_sources, kept_sources, read_sources
 from shape_audit.leaderboard.manifest import Entry, Manifest
 from shape_audit.leaderboard.no_garbage import no_garbage
 from shape_audit.leaderboard.page.rendering import keep_board
@@ -118,12 +124,28 @@ def _built(
     if unmeasured:
         wanted = manifest.audit_options(retries=options.retries)
         failures |= _standing(unmeasured, sources.entries, revisions, wanted, kept)
+    if options.measure:
+        answers = answers_of(needed, given, kept, now, revisions)
+    else:
+        answers = _answers_of_before(folder, manifest.audit_options(), kept)
     with no_garbage():
-        sources = as_found(sources, revisions, {name: failure.reason for name, failure in failures.items()})
+        reasons = {name: failure.reason for name, failure in failures.items()}
+        sources = as_found(sources, revisions, reasons, answers)
         board = assemble(sources, kept)
         keep_sources(sources, folder)
         keep_board(board, folder)
     return board
+
+
+def _answers_of_before(folder: Path, wanted: AuditOptions, kept: KeptRecords) -> dict[str, str]:
+    """The records that answered when this folder's models were last measured, where they still have what is asked."""
+    found = {}
+    with suppress(ShapeAuditError):  # there may be no board yet
+        for entry in kept_sources(folder).entries:
+            for record in kept.by_model.get(entry.model, []):
+                if record.record_sha256 == entry.answer and satisfies(record, wanted):
+                    found[entry.name] = record.record_sha256
+    return found
 
 
 def _has_changed(failure: Failure, outcome: Outcome) -> bool:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 
 from shape_audit.auditing import AuditOptions, TextNow, satisfies
@@ -40,6 +40,24 @@ def answering(entry: Entry, options: AuditOptions, kept: KeptRecords, now: TextN
     return [record for record in kept.by_model.get(entry.model, []) if satisfies(record, options, now)]
 
 
+def answers_of(
+    entries: Sequence[Entry],
+    options: AuditOptions,
+    kept: KeptRecords,
+    now: TextNow,
+    revisions: Mapping[str, str | None],
+) -> dict[str, str]:
+    """Name in the manifest -> record_sha256 of the latest record that has what is requested, on this text, of the
+    revision that the model was found at: an earlier text may have come back, whose records are not the latest."""
+    found = {}
+    for entry in entries:
+        revision = revisions.get(entry.name)
+        records = [one for one in answering(entry, options, kept, now) if revision in (None, one.model.revision)]
+        if records:
+            found[entry.name] = max(records, key=lambda one: (one.environment.date, one.record_sha256)).record_sha256
+    return found
+
+
 def latest_revision(records: Sequence[AuditRecord]) -> str | None:
     """The revision of the latest of these audits."""
     latest = max(records, key=lambda record: record.environment.date, default=None)
@@ -60,5 +78,6 @@ def answered_at(entry: Entry, options: AuditOptions, kept: KeptRecords, now: Tex
     except Exception as error:
         if explained(error, entry.name) is None:
             raise
-        return latest
+        is_here = records[0].model.source == "folder" and Path(entry.name).expanduser().exists()
+        return None if is_here else latest  # a folder that is damaged is audited, and its row says so
     return revision if any(record.model.revision == revision for record in records) else None

@@ -79,10 +79,22 @@ def _ref(entry: Entry) -> ModelRef:
         return model_named(entry.name)
 
 
-def as_found(sources: Sources, revisions: Mapping[str, str | None], failures: Mapping[str, str]) -> Sources:
-    """The same, with the revision that each model was found at, and why it failed, by its name in the manifest."""
+def as_found(
+    sources: Sources,
+    revisions: Mapping[str, str | None],
+    failures: Mapping[str, str],
+    answers: Mapping[str, str],
+) -> Sources:
+    """The same, with the revision that each model was found at, why it failed, and the record that answers, by its
+    name in the manifest."""
     entries = [
-        entry.model_copy(update={"revision": revisions.get(entry.name), "failure": failures.get(entry.name)})
+        entry.model_copy(
+            update={
+                "revision": revisions.get(entry.name),
+                "failure": failures.get(entry.name),
+                "answer": answers.get(entry.name),
+            }
+        )
         for entry in sources.entries
     ]
     return sources.model_copy(update={"entries": entries})

@@ -15,7 +15,7 @@ from shape_audit.leaderboard.build.assembling import assemble
 from shape_audit.leaderboard.build.board_folder import BOARD_FILE, RECORDS, is_kept_path, read_board
 from shape_audit.leaderboard.build.record_folder import read_records
 from shape_audit.leaderboard.build.sources import kept_sources
-from shape_audit.leaderboard.page.rendering import FILES
+from shape_audit.leaderboard.page.rendering import FILES, stray_figures
 from shape_audit.places import Url, place_of
 from shape_audit.records import AuditRecord, Board, BoardRow, read_small_file, record_file_name
 from shape_audit.storage import working_copy
@@ -59,6 +59,9 @@ def _faults(folder: Path) -> list[str]:
             found.append(f"{name} is missing; run shape-audit leaderboard render")
         elif read_small_file(path, limit=2**30) != content(board):
             found.append(f"{name} is not what {BOARD_FILE} gives; run shape-audit leaderboard render")
+    if stray := stray_figures(board, folder):
+        are = "a figure" if len(stray) == 1 else f"{len(stray)} figures"
+        found.append(f"{are} of evidence that {BOARD_FILE} does not have; run shape-audit leaderboard render")
     return found
 
 

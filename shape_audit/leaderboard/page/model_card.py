@@ -46,14 +46,15 @@ def model_card_section(row: BoardRow, *, board_title: str, interval: Interval, c
     Raises:
         IncompleteError: the model could not be audited, so nothing is known to say.
     """
-    if row.failure is not None or row.num_hidden_layers is None or row.hidden_size is None or row.r_dw is None:
+    if row.num_hidden_layers is None or row.hidden_size is None or row.r_dw is None:
         raise IncompleteError(f"{row.model}: no shape is known of it ({row.failure or 'not audited'}), so no card")
     parts = ["## Depth-width shape", _placement(row, interval, caveat), _table(_shape_table(row))]
     if row.measured is not None:
         parts += [_table(_interaction_table(row.measured)), escaped(_how_measured(row.measured))]
     parts.append(_lower(scores_markdown(row.model, row.scores, [])).rstrip("\n"))
-    if row.notes:
-        parts.append("### Notes\n\n" + "\n".join(f"- {escaped(note)}" for note in row.notes))
+    notes = [*([f"not all of it could be audited: {row.failure}"] if row.failure else []), *row.notes]
+    if notes:
+        parts.append("### Notes\n\n" + "\n".join(f"- {escaped(note)}" for note in notes))
     parts.append(escaped(_provenance(row, board_title)))
     return "\n\n".join(parts) + "\n"
 

@@ -66,7 +66,16 @@ def _written(board: Board, folder: Path) -> list[Path]:
             written += write_figures(board.evidence[0], points, folder / FIGURES)
         except OSError as error:
             raise IncompleteError(f"{folder / FIGURES}: could not be written ({error.strerror or error})") from error
+    else:
+        for figure in stray_figures(board, folder):
+            figure.unlink()
     return written
+
+
+def stray_figures(board: Board, folder: Path) -> list[Path]:
+    """Figures of an earlier board, whose evidence this one does not have."""
+    figures = [] if board.evidence else sorted((folder / FIGURES).glob("*"))
+    return [path for path in figures if path.suffix in (".png", ".svg")]
 
 
 def _write(path: Path, content: bytes) -> None:
