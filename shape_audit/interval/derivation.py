@@ -17,6 +17,8 @@ from shape_audit.records import Interval, IntervalDerivation
 
 SHIPPED_SOURCE = "sweep of arXiv 2605.27989 (github.com/wenjie1835/Interaction_Law, commit 853f922)"
 SHIPPED_MIN_PARAMS = 1e6
+SWEEP_TABLE = "table.csv"
+"""In the folder of every sweep."""
 MOST_DRAWN = 50_000_000
 """Resamples times shapes: numbers that are held at once."""
 SENSITIVITY = (0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.05)
@@ -119,10 +121,15 @@ def _budgets(table: str | Path | None, min_params: float) -> Budgets:
     return budgets
 
 
+def _name_of(table: Path) -> str:
+    """A file's own name; the table in a sweep's folder is known by the folder, since all of them are called alike."""
+    return f"sweep {table.resolve().parent.name}" if table.name == SWEEP_TABLE else table.name
+
+
 def _ranges(table: str | Path | None, budgets: Budgets, tolerance: float, min_params: float) -> IntervalDerivation:
     ranges = [budget_range(budget, cells, tolerance) for budget, cells in budgets.items()]
     low, high = intersection(ranges)
-    name = "reference sweep" if table is None else Path(table).name
+    name = "reference sweep" if table is None else _name_of(Path(table))
     return IntervalDerivation(
         name=f"{name}, {tolerance * 100:g} %",
         source=SHIPPED_SOURCE if table is None else name,

@@ -38,6 +38,14 @@ def test_a_case_worked_by_hand(tmp_path: Path) -> None:
     assert (derivation.low, derivation.high, derivation.is_empty) == (0.03, 0.04, False)
 
 
+def test_the_table_of_a_sweeps_folder_is_named_after_the_folder(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    rows = table(tmp_path, budget(1e6, [9, 5.05, 5, 5.1, 9]))
+    assert derive_interval(rows).name == f"{rows.name}, 2 %"
+    named = derive_interval(rows.rename(tmp_path / "mine" / "table.csv"))
+    assert (named.name, named.source) == ("sweep mine, 2 %", "sweep mine")
+
+
 def test_all_edges_open_bind_nothing(tmp_path: Path) -> None:
     derivation = derive_interval(table(tmp_path, budget(1e6, [5, 5, 5])))
     assert (derivation.low, derivation.high, derivation.open_edges) == (None, None, ["low", "high"])
