@@ -81,17 +81,12 @@ class CheckedModel:
     def wrappers(self) -> list[Wrapper]:
         """What training wrappers added to the names."""
         found = wrappers_in(self.files.tensors, self.config)
-        if self._is_of_text_alone and not self.config.get("auto_map"):
-            outer = outer_wrapper(self.files.tensors)
+        facts = self.facts
+        if facts and facts.is_known_type and facts.is_causal_lm and not self.config.get("auto_map"):
+            of_text_alone = facts.model_type == facts.text_model_type
+            outer = outer_wrapper(self.files.tensors, of_text_alone=of_text_alone)
             found += [outer] if outer and not any(wrapper.is_first for wrapper in found) else []
         return found
-
-    @property
-    def _is_of_text_alone(self) -> bool:
-        """Whether transformers itself has the type, for a causal model that is no part of another one."""
-        facts = self.facts
-        is_known = facts is not None and facts.is_known_type and bool(facts.is_causal_lm)
-        return is_known and facts is not None and facts.model_type == facts.text_model_type
 
     @property
     def leftovers(self) -> list[tuple[str, tuple[str, ...]]]:

@@ -17,7 +17,8 @@ from typing import Any
 
 from shape_audit.checks.block_parts import FEWEST_ALIKE
 from shape_audit.checks.checked_model import CheckedModel
-from shape_audit.shape import BlockStack, role_of
+from shape_audit.records import ModelShape
+from shape_audit.shape import BlockStack, ConfigFacts, role_of
 
 ROLES = ("attention", "feed_forward", "norms")
 """Whose sizes are products of numbers in the config; those of state-space mixers are sums of several."""
@@ -57,14 +58,10 @@ class Sizes:
     @cached_property
     def _promised(self) -> set[int]:
         numbers = {*_numbers(self._model.config)}
-        if (
-            shape := self._model.shape and self._model.shape.shape
-        ):  # what the tensors tell, where a config leaves it out
-            heads, shared = shape.num_attention_heads or 0, shape.num_key_value_heads or 0
-            numbers |= {shape.head_dim or 0, heads, shared, heads + 2 * shared}
+        if self._model.shape:  # which the tensors tell where a config does not
+            numbers |= _of_heads(self._model.shape.shape)
         if facts := self._model.facts:
-            heads, shared = facts.num_attention_heads or 0, facts.num_key_value_heads or 0
-            numbers |= {facts.head_dim or 0, heads, shared, heads + 2 * shared, facts.intermediate_size or 0}
+            numbers |= _of_heads(facts) | {facts.intermediate_size or 0}
             numbers |= {*_sums(self._model.text_config, "experts")} if facts.num_experts else set()
             if facts.has_latent_attention:
                 numbers |= {*_sums(self._model.text_config, "lora_rank", "head_dim")}
@@ -72,6 +69,12 @@ class Sizes:
             return numbers
         pairs = {one * two for one, two in combinations_with_replacement(numbers, 2)}
         return numbers | pairs | {times * size for times in (2, 3) for size in (*numbers, *pairs)}
+
+
+def _of_heads(of: ModelShape | ConfigFacts) -> set[int]:
+    """Heads, their dimension, and how many heads queries, keys and values have in one matrix."""
+    heads, shared = of.num_attention_heads or 0, of.num_key_value_heads or 0
+    return {of.head_dim or 0, heads, shared, heads + 2 * shared}
 
 
 def _numbers(value: Any) -> Iterator[int]:

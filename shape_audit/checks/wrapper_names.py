@@ -49,8 +49,9 @@ def wrappers_in(names: Iterable[str], config: Mapping[str, Any]) -> list[Wrapper
     return found
 
 
-def outer_wrapper(names: Iterable[str]) -> Wrapper | None:
-    """What all names begin with though no class of transformers for text alone has such a part at its beginning."""
+def outer_wrapper(names: Iterable[str], *, of_text_alone: bool) -> Wrapper | None:
+    """What all names begin with though no class of transformers has a part of this name at its beginning, or none for
+    text alone."""
     every = tuple(names)
     table = _table()
     known = {*table["outermost"]["names"], *(part for entry in table["first"] for part in entry["name"].split("."))}
@@ -58,7 +59,8 @@ def outer_wrapper(names: Iterable[str]) -> Wrapper | None:
     columns = zip(*(name.split(".") for name in every), strict=False)
     common = [column[0] for column in takewhile(lambda column: len(set(column)) == 1, columns)]
     outer = list(takewhile(lambda part: part not in known, common)) if len(every) > 1 else []
-    if not outer and common and common[0] != "model" and any(name.startswith(f"{common[0]}.model.") for name in every):
+    is_inside = bool(common) and common[0] != "model" and any(n.startswith(f"{common[0]}.model.") for n in every)
+    if of_text_alone and not outer and is_inside:
         outer = common[:1]  # as `language_model.model.layers`, of a text model that was cut out of a larger one
     if not outer:
         return None

@@ -170,10 +170,8 @@ def _in_addresses(text: str) -> Iterator[str]:
             parts = urlsplit(address)
         except ValueError:
             continue
-        for query in (
-            parts.query,
-            parts.fragment.partition("?")[2],
-        ):  # the leaderboard's page keeps its own after the #
+        after_hash = parts.fragment.partition("?")[2]  # where the leaderboard's page keeps its own
+        for query in (parts.query, after_hash):
             for key, value in parse_qsl(query):
                 if key.lower() in _ASKED_FOR:
                     yield from re.findall(rf"(?<![\w/.-]){_NAME}(?![\w/])", value)

@@ -34,12 +34,10 @@ def block_kinds(config: Mapping[str, Any], depth: int, model_type: str | None = 
     return tuple(" ".join(labels) for labels in zip(*columns, strict=True)) if columns else None
 
 
-def unknown_layer_kinds(config: Mapping[str, Any]) -> Iterator[tuple[str, list[str]]]:
-    """Lists in the config of a known type that name kinds of layers which transformers refuses, and these names."""
-    for key, known in facts("config_facts")["layer_kind_names"].items():
-        kinds = config.get(key) if key != "source" else None
-        if isinstance(kinds, list) and (unknown := dict.fromkeys(str(kind) for kind in kinds if kind not in known)):
-            yield key, list(unknown)
+def unknown_layer_kinds(config: Mapping[str, Any]) -> list[str]:
+    """What `layer_types` in the config of a known type names that transformers refuses."""
+    kinds, known = config.get("layer_types"), facts("config_facts")["layer_kind_names"]["layer_types"]
+    return list(dict.fromkeys(str(kind) for kind in kinds if kind not in known)) if isinstance(kinds, list) else []
 
 
 def absent_blocks(config: Mapping[str, Any], depth: int) -> frozenset[int]:

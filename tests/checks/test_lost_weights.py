@@ -80,6 +80,16 @@ def test_a_matrix_one_level_deeper_is_a_matrix_lost(inner: str, tmp_path: Path) 
     assert message.endswith("(SA302 follows from this)")
 
 
+def test_a_class_around_a_model_of_text_and_images_is_found_too(tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    text = json.loads((folder / "config.json").read_text())
+    set_config(model_type="llava", architectures=["LlavaForConditionalGeneration"], text_config=text)(folder)
+    set_tensors(renamed("^", "language_model."))(folder)
+    assert "SA315" not in [rule for rule, _, _ in bad(folder)]
+    set_tensors(renamed("^", "student.language_model."))(folder)
+    assert ("SA315", "student") in [found[:2] for found in bad(folder)]
+
+
 def test_model_twice_is_what_transformers_drops(tmp_path: Path) -> None:
     folder = write_clean(tmp_path / "model")
     set_tensors(renamed(r"^model\.", "model.model."))(folder)

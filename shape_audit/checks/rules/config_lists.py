@@ -33,7 +33,9 @@ def list_length(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     stored = len(model.stack.blocks) if model.stack else None
     for part in (model.config, *(value for value in model.config.values() if isinstance(value, dict))):
         yield from _by_layer(part, fitting, stored)
-        yield from _unknown_kinds(part) if model.facts and model.facts.is_known_type else ()
+        if model.facts and model.facts.is_known_type and (unknown := unknown_layer_kinds(part)):
+            yield Seen(f"layer_types names {', '.join(unknown)[:80]}, which is no kind of layer in transformers",
+                       place="layer_types", about=(BUILDING,))  # fmt: skip
     text = model.text_config
     rope = text.get("rope_parameters") or text.get("rope_scaling")
     if not isinstance(rope, dict):
@@ -55,12 +57,6 @@ def _by_layer(part: Mapping[str, Any], more: set[int], stored: int | None) -> It
         if is_list and depth and len(entries) - depth not in more and len(entries) != stored:
             yield Seen(f"{key} has {len(entries)} entries, but there are {depth} layers", place=key,
                        about=(BUILDING, key_of(CONFIG_FILE, depth_key)))  # fmt: skip
-
-
-def _unknown_kinds(part: Mapping[str, Any]) -> Iterator[Seen]:
-    for key, unknown in unknown_layer_kinds(part):
-        yield Seen(f"{key} names {', '.join(unknown)[:80]}, which is no kind of layer in transformers", place=key,
-                   about=(BUILDING,))  # fmt: skip
 
 
 def _rotated_pairs(model: CheckedModel, text: Mapping[str, Any], rope: Mapping[str, Any]) -> int | None:
