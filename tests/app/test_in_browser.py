@@ -131,7 +131,7 @@ def test_a_visitors_own_token_opens_their_private_model_and_stays_with_them(
     token.fill(hub_of_app.token_with_access)
     ask(page, "org/secret")
     page.locator("#shown .card .check").wait_for()
-    assert page.url == f"{server[0]}/?model=org/secret"
+    page.wait_for_url(lambda address: address == f"{server[0]}/?model=org/secret")
     kept = page.evaluate("JSON.stringify([{...localStorage}, {...sessionStorage}, document.cookie])")
     assert hub_of_app.token_with_access not in page.locator("#shown").inner_html() + kept
     stranger = open_page("?model=org/secret")

@@ -36,6 +36,10 @@ def pages(browser: Any, folder: Path) -> Iterator[OpenPage]:
     faults: list[str] = []
     requests: list[str] = []
 
+    def refused(dialog: Any) -> None:
+        faults.append(f"dialog: {dialog.message}")
+        dialog.dismiss()  # an open one holds the page, and with it the test
+
     def opened(board: Board, *, width: int = 1280, scheme: str = "light", touch: bool = False) -> Any:
         file = folder / "index.html"
         file.write_text(page_html(board), encoding="utf-8")
@@ -49,7 +53,7 @@ def pages(browser: Any, folder: Path) -> Iterator[OpenPage]:
         page = context.new_page()
         page.on("console", lambda message: faults.append(f"{message.type}: {message.text}"))
         page.on("pageerror", lambda error: faults.append(str(error)))
-        page.on("dialog", lambda dialog: faults.append(f"dialog: {dialog.message}"))
+        page.on("dialog", refused)
         page.on("request", lambda request: requests.append(request.url))
         page.goto(file.as_uri())
         page.wait_for_selector("#board tbody tr")

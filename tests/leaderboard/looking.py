@@ -36,7 +36,11 @@ def sorted_by(page: Any, name: str, direction: str) -> None:
 
 def until(holds: Callable[[], bool]) -> None:
     """Wait for what the page does after an event. (Playwright's own waiting for a condition evaluates text, which the
-    page's content security policy forbids.)"""
+    page's content security policy forbids.)
+
+    Args:
+        holds: asks the page. `page.url` does not: it is what the last question brought along, and stays.
+    """
     deadline = time.monotonic() + PATIENCE_MS / 1000
     while not holds():
         assert time.monotonic() < deadline

@@ -305,7 +305,7 @@ def test_the_address_keeps_what_was_chosen(open_page: OpenPage, small: Board) ->
     assert page.locator("#board thead button.about[data-about=family]").count() == 0
     assert page.locator("#side-by-side thead th").all_inner_texts()[1:] == [row.model for row in small.rows[:2]]
     page.click("nav >> text=Plots")
-    until(lambda: "family" in page.url)
+    page.wait_for_url(lambda address: "family" in address)
 
 
 @pytest.mark.long
