@@ -140,7 +140,10 @@ def not_looked_into(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 
     The rest of a large file of no format that is known to run code is a note: sound repositories have such files.
     """
+    unreadable = {fault.file for fault in model.files.faults if fault.kind == "unreadable"}  # SA409 names them
     for file, unread in model.executables.unread.items():
+        if file in unreadable:
+            continue
         yield Seen(f"{file}: {unread.reason}", file=file, severity="note" if unread.is_ordinary else None)
 
 
