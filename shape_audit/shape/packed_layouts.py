@@ -6,6 +6,7 @@ what is `layouts` in `data/quantization.json`: rows and columns as products such
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
@@ -21,9 +22,10 @@ MOST_BITS, FEWEST_BITS = 16.5, 0.5
 
 @dataclass(frozen=True)
 class WeightShape:
-    """Outputs and inputs of a weight, and in how many bits each number is stored, where that is a whole number."""
+    """Outputs and inputs of a weight, before them the number of experts where they are stacked, and in how many bits
+    each number is stored, where that is a whole number."""
 
-    shape: tuple[int, int]
+    shape: tuple[int, ...]
     bits: int | None = None
 
 
@@ -42,19 +44,25 @@ def weight_shape(
             continue
         if not all(f"{module}.{other}" in tensors for other in layout["beside"]):
             continue
-        rows, columns = (_size(layout[side], module, tensors, group_size) for side in ("rows", "columns"))
-        bits = packed.numel * element_bits(packed.dtype) / (rows * columns) if rows and columns else 0
+        stack = packed.shape[:-2] if layout.get("stackable") else ()
+        sides = [_size(layout[side], module, tensors, group_size, len(stack)) for side in ("rows", "columns")]
+        shape = (*stack, *sides)
+        bits = packed.numel * element_bits(packed.dtype) / math.prod(shape) if all(shape) else 0
         if FEWEST_BITS <= bits <= MOST_BITS and not (layout.get("whole_bits") and bits % 1):
-            return WeightShape((rows, columns), int(bits) if layout.get("whole_bits") else None)
+            return WeightShape(shape, int(bits) if layout.get("whole_bits") else None)
     return None
 
 
-def _size(product: str, module: str, tensors: Mapping[str, TensorHeader], group_size: int | None) -> int:
-    """The value of a product such as `16 * trellis[0]`; 0 where one of its factors is not known."""
+def _size(product: str, module: str, tensors: Mapping[str, TensorHeader], group_size: int | None, stacked: int) -> int:
+    """The value of a product such as `16 * trellis[0]`; 0 where one of its factors is not known.
+
+    Args:
+        stacked: how many dimensions come before those that are named.
+    """
     size = 1
     for factor in product.split(" * "):
         if match := _SIZE.fullmatch(factor):
-            header, axis = tensors.get(f"{module}.{match['leaf']}"), int(match["axis"])
+            header, axis = tensors.get(f"{module}.{match['leaf']}"), int(match["axis"]) + stacked
             size *= header.shape[axis] if header and axis < len(header.shape) else 0
         else:
             size *= int(factor) if factor.isdecimal() else group_size or 0

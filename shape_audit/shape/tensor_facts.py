@@ -110,7 +110,7 @@ def read_tensors(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None
     sizes = [_intermediate_size(widths) for widths in feed_forward]
     rows = [attention_rows(block, _block_width(block) or width) for block in by_block] if width else []
     first = _first_of_each(parameters)
-    expert = next((name for name in first if _pattern(facts("tensor_roles")["expert"]).search(name)), None)
+    expert = next((name for name in first if _is_expert(name, parameters[name])), None)
     mixer = next((name for name in first if _is_mixer(name, parameters[name])), None)
     return TensorFacts(
         decoder=blocks.stack,
@@ -142,7 +142,7 @@ def _pattern(text: str) -> re.Pattern[str]:
     return re.compile(text)
 
 
-_EXPERT, _STACKED = re.compile(r"(?:^|\.)experts\.(\d+)\."), re.compile(r"(?:^|\.)experts\.")
+_EXPERT = re.compile(r"(?:^|\.)experts\.(\d+)\.")
 _NUMBER = re.compile(r"(?<=\.)\d+(?=\.)")
 
 
@@ -270,8 +270,18 @@ def _uneven(by_block: list[list[int]]) -> tuple[int, ...]:
 def _experts(block: Mapping[str, TensorHeader]) -> int | None:
     """How many experts a block has: by their numbers, or by the first dimension of matrices that are stacked."""
     numbers = {match[1] for name in block if (match := _EXPERT.search(name))}
-    stacked = {h.shape[0] for name, h in block.items() if len(h.shape) == 3 and _STACKED.search(name)}
+    stacked = {header.shape[0] for name, header in block.items() if _is_stack_of_experts(f"block.0.{name}", header)}
     return len(numbers) or (stacked.pop() if len(stacked) == 1 else None)
+
+
+def _is_expert(name: str, header: TensorHeader) -> bool:
+    """Whether a tensor is of one of several feed-forward parts: by its name, or because they are stacked in it."""
+    return bool(_pattern(facts("tensor_roles")["expert"]).search(name)) or _is_stack_of_experts(name, header)
+
+
+def _is_stack_of_experts(name: str, header: TensorHeader) -> bool:
+    """Whether a feed-forward matrix has another dimension before its two (not the channels of a convolution)."""
+    return len(header.shape) == 3 and min(header.shape) > 1 and role_of(name) == "feed_forward"
 
 
 def _first_of_each(parameters: Mapping[str, TensorHeader]) -> list[str]:

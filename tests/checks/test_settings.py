@@ -62,6 +62,7 @@ ROPE = {"rope_type": "longrope", "original_max_position_embeddings": 64}
     [
         ({"layer_types": ["full_attention"] * 3}, ["layer_types has 3 entries, but there are 4 layers"]),
         ({"no_rope_layers": [1] * 5}, ["no_rope_layers has 5 entries, but there are 4 layers"]),
+        ({"no_rope_layers": []}, []),  # Llama 4 Scout
         ({"text_config": {**CONFIG, "layer_types": ["full_attention"] * 6}},
          ["layer_types has 6 entries, but there are 4 layers"]),
         ({"rope_scaling": {**ROPE, "short_factor": [1.0] * 4, "long_factor": [1.0] * 8}},

@@ -303,6 +303,21 @@ def test_shapes_of_packed_matrices_are_told_too(layout: str) -> None:
     ]
 
 
+def test_experts_that_are_stacked_and_packed() -> None:
+    """mlx-lm, QuantizedSwitchLinear: [experts, outputs, packed inputs] under a name of its own."""
+    stem = "model.layers.0.mlp.switch_mlp.up_proj"
+    tensors = {
+        f"{stem}.weight": TensorHeader("U32", (8, 96, 64 * 4 // 32)),
+        f"{stem}.scales": TensorHeader("BF16", (8, 96, 2)),
+        f"{stem}.biases": TensorHeader("BF16", (8, 96, 2)),
+        "model.layers.0.input_layernorm.weight": TensorHeader("BF16", (64,)),
+    }
+    config = read_config(CONFIG | {"quantization": {"group_size": 32, "bits": 4}}, {})
+    found = read_tensors(tensors, config)
+    assert found.stored.tensors[f"{stem}.weight"].shape == (8, 96, 64)
+    assert found.stored.bits == {4} and found.experts == (8,) and found.is_routed
+
+
 def test_mxfp4_blocks_of_experts() -> None:
     """gpt-oss: [experts, rows, groups, 16 bytes] beside a byte of scale for each group."""
     stem = "model.layers.0.mlp.experts.down_proj"

@@ -17,6 +17,8 @@ BY_LAYER = ("layer_types", "mlp_layer_types", "layers_block_type", "hybrid_overr
             "attention_chunk_sizes", "num_query_heads", "num_kv_heads", "ffn_multipliers", "intermediate_size",
             "num_attention_heads", "num_key_value_heads", "activation_sparsity_pattern", "no_rope_layers")  # fmt: skip
 """Keys that hold one entry a layer where they hold a list (or, the pattern, a letter)."""
+MAY_BE_EMPTY = ("no_rope_layers",)
+"""Then transformers has a default: Llama4TextConfig."""
 FACTORS = ("short_factor", "long_factor")
 
 
@@ -54,6 +56,8 @@ def _by_layer(part: Mapping[str, Any], more: set[int], stored: int | None) -> It
     for key in BY_LAYER if depth else ():
         entries: Any = part.get(key)
         is_list = isinstance(entries, list) or (key == "hybrid_override_pattern" and isinstance(entries, str))
+        if not entries and key in MAY_BE_EMPTY:
+            continue
         if is_list and depth and len(entries) - depth not in more and len(entries) != stored:
             yield Seen(f"{key} has {len(entries)} entries, but there are {depth} layers", place=key,
                        about=(BUILDING, key_of(CONFIG_FILE, depth_key)))  # fmt: skip
