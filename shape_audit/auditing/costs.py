@@ -36,18 +36,18 @@ def shape_cost(model: str | Path | ModelRef, *, yardstick: str | Sequence[str] =
         if not reading.is_causal_lm or not reading.shape.is_dense:
             raise NotAuditableError(f"{checkpoint.repo_id}: costs are known of dense causal language models alone")
         yardsticks = (yardstick,) if isinstance(yardstick, str) else tuple(yardstick)
-        repo_id = checkpoint.repo_id if checkpoint.source == "hub" else None
-        return costs_of(reading.shape, yardsticks, repo_id) or []
+        name = checkpoint.ref.label if checkpoint.source == "hub" else None
+        return costs_of(reading.shape, yardsticks, name) or []
 
 
-def costs_of(shape: ModelShape, yardsticks: Sequence[str], repo_id: str | None) -> list[ShapeCost] | None:
+def costs_of(shape: ModelShape, yardsticks: Sequence[str], name: str | None) -> list[ShapeCost] | None:
     """By every yardstick; None where the model is not dense.
 
     Args:
-        repo_id: of a model on the Hub: the shipped table may know the tokens it was trained on.
+        name: of a model on the Hub: the shipped table may know the tokens it was trained on.
     """
     if not shape.is_dense or shape.params_non_embedding <= 0:
         return None
-    known = known_models().get(repo_id) if repo_id else None
+    known = known_models().get(name) if name else None
     tokens = known.train_tokens if known else None
     return [cost for name in yardsticks for cost in shape_costs(read_yardstick(name), shape, tokens=tokens)]

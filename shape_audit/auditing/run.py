@@ -149,7 +149,7 @@ def _audit(ref: ModelRef, options: AuditOptions, phases: Phases, processes: Sing
         shape=reading.shape,
         placement=place(reading.shape.r_dw, interval, is_dense=reading.shape.is_dense),
         shape_cost=costs_of(
-            reading.shape, options.yardstick, checkpoint.repo_id if checkpoint.source == "hub" else None
+            reading.shape, options.yardstick, checkpoint.ref.label if checkpoint.source == "hub" else None
         ),
         serving=reading.serving,
         calibration=None,
@@ -229,6 +229,7 @@ def _identity(checkpoint: Checkpoint, reading: ShapeReading) -> ModelIdentity:
         architecture=reading.architecture,
         model_type=reading.model_type,
         family=known.family if known else None,
+        branch=checkpoint.ref.branch,
         **asdict(checkpoint.repository.facts),
     )
 

@@ -26,7 +26,7 @@ const ends = (interval, digits) =>
   interval ? small(`[${fixed(interval[0], digits)}, ${fixed(interval[1], digits)}]`) : "";
 
 const shown = (row, protocol) => row.cells[protocol].map((place) => row.scores[place]);
-const placement = (row) => (row.failure && !row.side ? FAILED : (SIDES[row.side] ?? DASH));
+const placement = (row) => SIDES[row.side] ?? (isKnown(row.r) ? "not dense" : FAILED);
 const hasProfile = (row) => Boolean(row.measured && row.measured.profile.length > 1);
 const mayTick = (row) => !row.failure || hasProfile(row);
 

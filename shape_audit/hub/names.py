@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import re
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 from urllib.parse import unquote, urlsplit
 
@@ -58,7 +59,7 @@ def parse_model(text: str | Path | ModelRef, *, subfolder: str | None = None, va
         raise UsageError(f"--subfolder {subfolder}: the address names the subfolder {ref.subfolder}; give one of them")
     if variant is not None and not re.fullmatch(r"[\w-]+", variant, re.ASCII):
         raise UsageError(f"--variant {variant}: not a possible part of a file name")
-    return ModelRef(ref.source, ref.repo_id, ref.revision, inside, variant or ref.variant, ref.root, ref.notes)
+    return replace(ref, subfolder=inside, variant=variant or ref.variant)
 
 
 def model_named(
@@ -80,7 +81,8 @@ def model_named(
     if not is_folder:
         with suppress(UsageError):
             ref = model_at_hub(text)
-            return ModelRef("hub", ref.repo_id, revision or ref.revision, inside or ref.subfolder, variant)
+            inside = inside or ref.subfolder
+            return ModelRef("hub", ref.repo_id, revision or ref.revision, inside, variant, asked=ref.revision)
     root = Path(path) if os.path.isdir(path) or os.sep in text else None
     return ModelRef("folder", Path(path).name or text, revision, inside, variant, root)
 

@@ -131,7 +131,8 @@ class Entry(_Table):
     name: str
     """As the manifest has it, revision and all."""
     model: str
-    """What it is called on the board: its Hub name, a folder's own name, or builtin:NAME."""
+    """What it is called on the board: its Hub name, with the branch where one was asked for, a folder's own name, or
+    builtin:NAME."""
     group: str
     revision: str | None = None
     """Commit or folder hash that a build has found it at; null before, and where nothing was audited."""
@@ -207,7 +208,7 @@ class Manifest(_Table):
 
 def _model_of(name: str) -> str:
     try:
-        return parse_model(name).repo_id
+        return parse_model(name).label
     except ShapeAuditError:  # it will fail with its reason when it is audited
         return name
 

@@ -39,10 +39,8 @@ def link(
         UsageError: too few models, or records that cannot be compared.
     """
     options = LinkOptions.given(options, changes, "link()")
-    own = [score for record in records for score in record.scores or ()]
-    points, left_out = chosen_points(
-        [*(published_scores() if scores is None else scores), *own], options, facts_of_records(records)
-    )
+    given = published_scores() if scores is None else scores
+    points, left_out = chosen_points(given, options, facts_of_records(records))
     return link_points(points, options, left_out=left_out)
 
 

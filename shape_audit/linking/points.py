@@ -3,13 +3,21 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from functools import cache
 
 from shape_audit.errors import UsageError
-from shape_audit.records import AuditRecord, Interval, ModelRef, ScoreRecord, SiteInteraction
-from shape_audit.scores import FLOOR, KnownModels, across_models
+from shape_audit.records import (
+    SAME_SCORE,
+    AuditRecord,
+    Interval,
+    ModelRef,
+    ScoreRecord,
+    SiteInteraction,
+    names_apart,
+)
+from shape_audit.scores import FLOOR, KnownModels, across_models, at_revision
 from shape_audit.shape import known_models, place
 
 DEFAULT_PARAMS = (1e8, 1.5e10)
@@ -53,6 +61,7 @@ class ModelFacts:
         counts: it is dense, of general text, and not made from another model.
         measured: predictors by name, of comparable measurements.
         ref: which model it is; None for a Hub name at no known revision.
+        scores: those that its audits have of it.
     """
 
     family: str
@@ -64,6 +73,7 @@ class ModelFacts:
     counts: bool = True
     measured: Mapping[str, float] = field(default_factory=dict)
     ref: ModelRef | None = None
+    scores: tuple[ScoreRecord, ...] = ()
 
 
 def parse_params(text: str) -> tuple[float, float]:
@@ -107,12 +117,9 @@ def make_points(
     by_model: dict[str, list[ScoreRecord]] = {}
     left_out: list[str] = []
     limited = apart = 0
-    models = _models(given)
-    for score in scores:
-        if protocol not in (score.protocol, across_models(score.protocol)):
+    for name, whole in _named(scores, given):
+        if protocol not in (whole.protocol, across_models(whole.protocol)):
             continue
-        claimed = models.claim(score)
-        name, whole = (claimed[0].repo_id, claimed[1]) if claimed else (score.model, score)
         limited += whole.is_limited
         apart += not whole.is_limited and not whole.is_comparable
         if whole.is_comparable:
@@ -130,7 +137,7 @@ def make_points(
             unknown += 1
         elif not (params[0] <= known.params <= params[1]) or not _counts(known, base_only):
             continue
-        elif max(score.value for score in found) - min(score.value for score in found) > 1e-6:
+        elif max(score.value for score in found) - min(score.value for score in found) > SAME_SCORE:
             twice.append(model)
         else:
             measured = given[model].measured if model in given else {}
@@ -143,10 +150,19 @@ def make_points(
     return points, left_out
 
 
-def _models(given: Mapping[str, ModelFacts]) -> KnownModels:
-    """The models of records first: they know their revision."""
-    of_records = [facts.ref or ModelRef("hub", name) for name, facts in given.items()]
-    return KnownModels([*of_records, *(ModelRef("hub", name) for name in _shipped_facts())])
+def _named(scores: Iterable[ScoreRecord], given: Mapping[str, ModelFacts]) -> Iterator[tuple[str, ScoreRecord]]:
+    """Each score under the name of its model: those of audits under the audited one's, the others by what they say."""
+    names: dict[ModelRef, str] = {}
+    for name, facts in given.items():  # first, since they know their revision
+        ref = facts.ref or ModelRef("hub", name)
+        names.setdefault(ref, name)
+        for score in facts.scores:
+            yield name, at_revision(score, ref.revision)
+    names |= {ref: name for name in _shipped_facts() if (ref := ModelRef("hub", name)) not in names}
+    models = KnownModels(names)
+    for score in scores:
+        claimed = models.claim(score)
+        yield (names[claimed[0]], claimed[1]) if claimed else (score.model, score)
 
 
 @cache
@@ -167,14 +183,17 @@ def _shipped_facts() -> Mapping[str, ModelFacts]:
 
 def facts_of_records(records: Sequence[AuditRecord]) -> dict[str, ModelFacts]:
     """Model -> facts, from audits: taken for general base models, those of one owner for a family. Of several records
-    of a model a measured one counts, of these the latest.
+    of a model a measured one counts, of these the latest. Folders of one name whose files differ are several models.
 
     Raises:
         UsageError: measured records of different text or seq_len, whose numbers cannot be compared.
     """
     _check_comparable(records)
-    ordered = sorted(records, key=lambda record: (record.interaction is not None, record.environment.date))
-    return {record.model.repo_id: _facts_of_record(record) for record in ordered}
+    names = names_apart([record.model for record in records])
+    by_name: dict[str, list[AuditRecord]] = {}
+    for record, name in zip(records, names, strict=True):
+        by_name.setdefault(record.model.label if record.model.source == "hub" else name, []).append(record)
+    return {name: _facts_of_records(found) for name, found in by_name.items()}
 
 
 def family_of(model: str) -> str:
@@ -183,7 +202,9 @@ def family_of(model: str) -> str:
     return owner if slash else "without an owner"
 
 
-def _facts_of_record(record: AuditRecord) -> ModelFacts:
+def _facts_of_records(records: Sequence[AuditRecord]) -> ModelFacts:
+    """Of one model."""
+    record = sorted(records, key=lambda record: (record.interaction is not None, record.environment.date))[-1]
     sites = record.interaction.sites if record.interaction else []
     return ModelFacts(
         family=family_of(record.model.repo_id),
@@ -193,6 +214,7 @@ def _facts_of_record(record: AuditRecord) -> ModelFacts:
         counts=record.shape.is_dense,
         measured=measured_of(sites),
         ref=record.model.ref,
+        scores=tuple(score for one in records for score in one.scores or ()),
     )
 
 

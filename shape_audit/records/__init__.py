@@ -35,6 +35,7 @@ if TYPE_CHECKING:
         SiteInteraction,
         WallSeconds,
         WeightInteraction,
+        names_apart,
     )
     from shape_audit.records.board import Board, BoardMeasurement, BoardRow, Order, RowSource
     from shape_audit.records.check_report import SEVERITIES, Accepted, CheckReport, Finding, Severity
@@ -83,7 +84,7 @@ if TYPE_CHECKING:
     from shape_audit.records.link_evidence import Association, Contrast, LinkEvidence, Optimum, Predictor
     from shape_audit.records.model_use import BlockNumbers, BlockUse, DepthSummary, ModelUse, RankStep, SiteUse, SpanUse
     from shape_audit.records.reading import parse_toml
-    from shape_audit.records.score_record import AmongSize, Provider, ScoreRecord
+    from shape_audit.records.score_record import SAME_SCORE, AmongSize, Provider, ScoreRecord
     from shape_audit.records.shape_cost import Basis, Price, Serving, ShapeCost
     from shape_audit.records.shape_facts import Interval, Ledger, ModelShape, Placement, Side
     from shape_audit.records.shape_suggestion import (
@@ -112,6 +113,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "MAX_SMALL_FILE",
+    "SAME_SCORE",
     "SCHEMA_VERSION",
     "SEVERITIES",
     "Accepted",
@@ -210,6 +212,7 @@ __all__ = [
     "check_writable",
     "findings_sha256",
     "former_file_name",
+    "names_apart",
     "parse_toml",
     "read_record",
     "read_record_folder",
@@ -227,6 +230,9 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
+        "SAME_SCORE": "score_record",
+        "SCHEMA_VERSION": "audit_record",
+        "SEVERITIES": "check_report",
         "Accepted": "check_report",
         "AgainstRandomBasis": "interaction_loss",
         "AmongSize": "score_record",
@@ -292,9 +298,8 @@ __getattr__ = lazy_names(
         "Price": "shape_cost",
         "Provider": "score_record",
         "QuantityAndLoss": "interaction_loss",
+        "RankStep": "model_use",
         "RowSource": "board",
-        "SCHEMA_VERSION": "audit_record",
-        "SEVERITIES": "check_report",
         "ScoreRecord": "score_record",
         "SeedBootstrap": "interval_derivation",
         "Serving": "shape_cost",
@@ -305,9 +310,8 @@ __getattr__ = lazy_names(
         "ShapeSuggestion": "shape_suggestion",
         "Side": "shape_facts",
         "SiteInteraction": "audit_record",
-        "SizeNeighbours": "shape_suggestion",
-        "RankStep": "model_use",
         "SiteUse": "model_use",
+        "SizeNeighbours": "shape_suggestion",
         "SpanUse": "model_use",
         "SuggestedShape": "shape_suggestion",
         "SuiteBudget": "controlled_evidence",
@@ -323,6 +327,7 @@ __getattr__ = lazy_names(
         "check_writable": "files",
         "findings_sha256": "hashing",
         "former_file_name": "files",
+        "names_apart": "audit_record",
         "parse_toml": "reading",
         "read_record": "files",
         "read_record_folder": "files",

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated, Literal
 
 from pydantic import Field
@@ -45,11 +46,31 @@ class ModelIdentity(Frozen):
     """As its card on the Hub states it."""
     license_link: str | None = None
     """Where the card says that the licence's text is: an address, or a file of the repository."""
+    branch: str | None = None
+    """The branch or tag of the Hub that was asked for by its name; null for the default one, for a commit, and in older
+    records."""
 
     @property
     def ref(self) -> ModelRef:
         """The same as a reference; where a folder lay is not recorded."""
-        return ModelRef(self.source, self.repo_id, self.revision, self.subfolder or "", self.variant)
+        inside = self.subfolder or ""
+        return ModelRef(self.source, self.repo_id, self.revision, inside, self.variant, asked=self.branch)
+
+    @property
+    def label(self) -> str:
+        """What it is called among other models."""
+        return self.ref.label
+
+
+def names_apart(models: Sequence[ModelIdentity]) -> list[str]:
+    """The label of each model; where models of different revisions would have the same, with the beginning of the
+    revision: `final@ab12cd3`."""
+    revisions: dict[str, set[str]] = {}
+    for model in models:
+        revisions.setdefault(model.label, set()).add(model.revision)
+    return [
+        f"{model.label}@{model.revision[:7]}" if len(revisions[model.label]) > 1 else model.label for model in models
+    ]
 
 
 class Calibration(Frozen):

@@ -93,6 +93,11 @@ class BoardRow(Frozen):
     measured: BoardMeasurement | None = None
     notes: list[str] = Field(default_factory=list)
 
+    @property
+    def placement(self) -> str:
+        """Its side, or why it has none, in words."""
+        return self.side or ("not audited" if self.r_dw is None else "not dense")
+
 
 class Board(Frozen):
     """A whole leaderboard."""

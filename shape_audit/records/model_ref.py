@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Literal
 
 Source = Literal["hub", "folder", "builtin", "memory"]
+DEFAULT_BRANCHES = ("main", "HEAD", "refs/heads/main")
+_COMMIT = re.compile("[0-9a-f]{7,64}")
 
 
 @dataclass(frozen=True, eq=False)
@@ -24,6 +27,7 @@ class ModelRef:
         variant: weight-file variant: `fp16` for model.fp16.safetensors.
         root: where the files of a folder or built-in model lie, without the subfolder; None where it is not known.
         notes: what the user should know about how the name was read.
+        asked: of a Hub model whose files have been looked at, the branch, tag or commit that was asked for.
     """
 
     source: Source
@@ -33,6 +37,20 @@ class ModelRef:
     variant: str | None = None
     root: Path | None = None
     notes: tuple[str, ...] = ()
+    asked: str | None = None
+
+    @property
+    def branch(self) -> str | None:
+        """The branch or tag that was asked for by its name. None for the default branch, and for a commit, of which
+        nobody can tell whether it is one of that branch."""
+        asked = self.asked or self.revision
+        is_named = self.source == "hub" and asked is not None and not _COMMIT.fullmatch(asked)
+        return asked if is_named and asked not in DEFAULT_BRANCHES else None
+
+    @property
+    def label(self) -> str:
+        """What it is called among other models: weights of another branch are another model's."""
+        return f"{self.repo_id}@{self.branch}" if self.branch else self.repo_id
 
     @property
     def key(self) -> tuple[str, ...]:
@@ -72,7 +90,7 @@ class ModelRef:
 
     def at(self, revision: str, *, repo_id: str | None = None) -> ModelRef:
         """The same model at the revision that was found, and as the Hub spells it."""
-        return replace(self, revision=revision, repo_id=repo_id or self.repo_id)
+        return replace(self, revision=revision, repo_id=repo_id or self.repo_id, asked=self.asked or self.revision)
 
     def __str__(self) -> str:
         """As a user may type it, but for the subfolder and variant."""

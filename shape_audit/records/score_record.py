@@ -9,6 +9,8 @@ from pydantic import Field
 from shape_audit.records.frozen import Frozen
 
 Provider = Literal["run", "import", "posted", "published"]
+SAME_SCORE = 1e-6
+"""Accuracies that differ by no more are one: tables have six decimals, result files all digits."""
 
 
 class AmongSize(Frozen):

@@ -8,7 +8,7 @@ from rich.console import Group, RenderableType
 from rich.padding import Padding
 from rich.text import Text
 
-from shape_audit.records import AuditRecord, ShapeCost
+from shape_audit.records import AuditRecord, ShapeCost, names_apart
 from shape_audit.reports.cost import first_cost, with_interval
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import percent, ratio, rounded_count, significant
@@ -47,14 +47,15 @@ def _warnings(records: Sequence[AuditRecord]) -> list[str]:
     measured = [record.calibration for record in records if record.calibration]
     if len({(text.text_sha256, text.seq_len) for text in measured}) > 1:
         lines.append("Not all were measured on the same text and window length: their numbers cannot be compared.")
-    return lines + [f"{record.model.repo_id}: {note}" for record in records for note in record.notes]
+    names = names_apart([record.model for record in records])
+    return lines + [f"{name}: {note}" for name, record in zip(names, records, strict=True) for note in record.notes]
 
 
 def comparison_table(records: Sequence[AuditRecord]) -> Table:
     """One row a model; of its interaction the first and the last site measured. What no model has gets no column."""
     is_measured = any(record.interaction for record in records)
     found: dict[str, list[Cell]] = {
-        "model": [record.model.repo_id for record in records],
+        "model": [*names_apart([record.model for record in records])],
         "shape": [_shape(record) for record in records],
         "R_D/W": [_placement(record) for record in records],
         **_costs(records, with_others=not is_measured),

@@ -69,7 +69,7 @@ def _extrapolated(record: AuditRecord, *costs: ShapeCost | None) -> str:
 
 def _tokens_beyond(model: ModelIdentity, yardstick: str) -> str:
     """The tokens that the shipped table knows of a model, beside those that the yardstick's models saw."""
-    known = known_models().get(model.repo_id) if model.source == "hub" else None
+    known = known_models().get(model.label) if model.source == "hub" else None
     seen = shipped_yardstick(yardstick).tokens_range if yardstick in shipped_yardsticks() else None
     if known is None or known.train_tokens is None or seen is None:
         return BEYOND["tokens"]

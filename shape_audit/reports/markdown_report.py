@@ -22,7 +22,7 @@ from shape_audit.reports.width import width_table
 
 def audit_markdown(record: AuditRecord) -> str:
     """Markdown with a final line end."""
-    parts = [f"# {escaped(record.model.repo_id)}", f"**{escaped(headline(record))}**"]
+    parts = [f"# {escaped(record.model.label)}", f"**{escaped(headline(record))}**"]
     parts += [escaped(sentence) for sentence in sentences(record)]
     made = [cost_table(record), shape_table(record), ledger_table(record), interaction_table(record)]
     made += [
@@ -37,7 +37,7 @@ def audit_markdown(record: AuditRecord) -> str:
         parts += [markdown_table(weights), escaped(WEIGHTS_CAVEAT)]
     if record.scores:
         parts += [
-            markdown_table(scores_table(record.model.repo_id, record.scores)),
+            markdown_table(scores_table(record.model.label, record.scores)),
             "\n".join(f"- {escaped(line)}" for line in (*score_sources(record.scores), MIND)),
         ]
     if record.notes:

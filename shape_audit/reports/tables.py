@@ -171,7 +171,7 @@ def _stacked(value: str, interval: str) -> Cell:
 def provenance_table(record: AuditRecord) -> Table:
     """Where the numbers come from."""
     rows = [
-        ("model", f"{record.model.repo_id} ({record.model.source})"),
+        ("model", f"{record.model.label} ({record.model.source})"),
         ("revision", record.model.revision),
         ("architecture", f"{record.model.architecture or '–'} ({record.model.model_type or '–'})"),
         ("interval", f"{record.placement.interval.name}; {record.placement.interval.source}"),

@@ -72,7 +72,7 @@ def audit_text(record: AuditRecord) -> RenderableType:
     if (table := weights_table(record)) is not None:
         parts += [Text(), rich_table(table), plain(WEIGHTS_CAVEAT, style="dim")]
     if record.scores:
-        parts += [Text(), rich_table(scores_table(record.model.repo_id, record.scores))]
+        parts += [Text(), rich_table(scores_table(record.model.label, record.scores))]
         parts += [plain(line, style="dim") for line in (*score_sources(record.scores), MIND)]
     if record.notes:
         parts += [Text(), plain("Notes", style="bold")]

@@ -33,8 +33,8 @@ def headline(record: AuditRecord) -> str:
 def standing(record: AuditRecord) -> str:
     """The paper's verdict on the shape, in one clause; that there is none where the model is not dense."""
     if not record.shape.is_dense or record.placement.side is None:
-        return f"{record.model.repo_id} is not a dense model: the paper makes no claim about it, so there is no verdict"
-    return f"{record.model.repo_id} is {SIDE_WORDS[record.placement.side]}"
+        return f"{record.model.label} is not a dense model: the paper makes no claim about it, so there is no verdict"
+    return f"{record.model.label} is {SIDE_WORDS[record.placement.side]}"
 
 
 def shape_sentence(record: AuditRecord) -> str:

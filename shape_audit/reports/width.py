@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
-from shape_audit.records import AuditRecord, BlockUse, SiteUse
+from shape_audit.records import AuditRecord, BlockUse, SiteUse, names_apart
 from shape_audit.reports.numbers import half_width, percent, ratio, significant
 from shape_audit.reports.tables import Cell, Table
 
@@ -69,7 +69,7 @@ def depth_comparison(records: Sequence[AuditRecord]) -> Table | None:
     rows = tuple((percent(depth), *(_at(record, depth) for record in measured)) for depth in DEPTHS)
     return Table(
         "Block by block at equal relative depth: influence on the stream; on the gradient; width that matters",
-        ("depth", *(record.model.repo_id for record in measured)),
+        ("depth", *names_apart([record.model for record in measured])),
         rows,
     )
 

@@ -17,7 +17,7 @@ from shape_audit.hub import (
     read_checkpoint,
     read_texts,
 )
-from shape_audit.records import ModelRef, ScoreRecord, former_file_name, safe_file_name
+from shape_audit.records import SAME_SCORE, ModelRef, ScoreRecord, former_file_name, safe_file_name
 from shape_audit.scores.options import KnownScoresOptions
 from shape_audit.scores.parts_of_runs import once
 from shape_audit.scores.posted import UNKNOWN, posted_scores
@@ -65,8 +65,7 @@ def known_scores(
             used; without strict that is said and passed over.
     """
     options = KnownScoresOptions.given(options, changes, "known_scores()")
-    asked = parse_model(model)
-    ref = _identified(asked, retries)
+    ref = _identified(parse_model(model), retries)
     scores: list[ScoreRecord] = []
     warnings: list[str] = []
     if options.posted:
@@ -81,7 +80,7 @@ def known_scores(
     scores += published_for(ref)
     read, saved = _of_files(options, ref.repo_id)
     kept = [score.model_copy(update={"source": Path(score.source).name}) for score in saved.scores]
-    own, others = _own((*read.scores, *kept), ref, asked)
+    own, others = _own((*read.scores, *kept), ref)
     scores += own
     named = {score.model for score in read.scores}
     warnings += _passed_over([score for score in others if score.model in named], ref)
@@ -116,20 +115,16 @@ def _own_runs(runs: Path, repo_id: str) -> list[Path]:
     return [folder for folder in folders if folder.is_dir()][:1]
 
 
-def _own(scores: Sequence[ScoreRecord], ref: ModelRef, asked: ModelRef) -> tuple[list[ScoreRecord], list[ScoreRecord]]:
-    """Scores of the model under its name, and the others. A score of the very revision that was asked for is of it,
-    however the Hub calls that commit."""
+def _own(scores: Sequence[ScoreRecord], ref: ModelRef) -> tuple[list[ScoreRecord], list[ScoreRecord]]:
+    """Scores of the model under its name, and the others."""
     models = KnownModels([ref])
     own, others = [], []
     for score in once(scores):
         found = models.claim(score)
         if found is None:
             others.append(score)
-            continue
-        claimed = found[1]
-        if claimed.set_apart and not score.set_apart and score.revision == asked.revision is not None:
-            claimed = claimed.model_copy(update={"set_apart": None})
-        own.append(claimed)
+        else:
+            own.append(found[1])
     return own, others
 
 
@@ -179,7 +174,7 @@ def _disagreements(scores: Sequence[ScoreRecord]) -> list[str]:
     for protocol in dict.fromkeys(score.protocol for score in comparable):
         values = [score for score in comparable if score.protocol == protocol]
         spread = max(score.value for score in values) - min(score.value for score in values)
-        if spread > 2 * max(score.stderr or 0.0 for score in values) and spread > 1e-6:
+        if spread > 2 * max(score.stderr or 0.0 for score in values) and spread > SAME_SCORE:
             found.append(f"{len(values)} scores of {protocol} disagree by {100 * spread:.2f} points; none was chosen")
     return found
 

@@ -43,9 +43,14 @@ def published_scores() -> tuple[ScoreRecord, ...]:
 
 
 def published_for(model: str | ModelRef) -> list[ScoreRecord]:
-    """Of one model: of a Hub repository as a whole, never of a folder or variant in it."""
+    """Of one model: of a Hub repository as a whole, never of a folder or variant in it. They are of the default branch;
+    of another one, they are set apart."""
     ref = ModelRef("hub", model) if isinstance(model, str) else model
-    return [score for score in published_scores() if ModelRef("hub", score.model).is_same_model(ref)]
+    found = [score for score in published_scores() if ModelRef("hub", score.model).is_same_model(ref)]
+    if ref.branch is None:
+        return found
+    why = f"of the default branch, not {ref.branch:.40}"
+    return [score.model_copy(update={"set_apart": why}) for score in found]
 
 
 def _departures(row: dict[str, str]) -> str:

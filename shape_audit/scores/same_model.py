@@ -50,11 +50,11 @@ class KnownModels:
     """
 
     def __init__(self, refs: Iterable[ModelRef]) -> None:
-        self._hub: dict[tuple[str, str, str], ModelRef] = {}
+        self._hub: dict[tuple[str, str, str], list[ModelRef]] = {}
         self._others: dict[str, list[ModelRef]] = {}
         for ref in refs:
             if ref.source == "hub":
-                self._hub.setdefault((ref.repo_id.casefold(), ref.subfolder, ref.variant or ""), ref)
+                self._hub.setdefault((ref.repo_id.casefold(), ref.subfolder, ref.variant or ""), []).append(ref)
             else:
                 for name in {_last(ref.repo_id), _last(str(ref.root or ref.repo_id))}:
                     self._others.setdefault(name, []).append(ref)
@@ -66,15 +66,16 @@ class KnownModels:
         """
         named = ref_of_score(score)
         if named.source == "hub":
-            ref = self._hub.get((named.repo_id.casefold(), named.subfolder, named.variant or ""))
+            refs = self._hub.get((named.repo_id.casefold(), named.subfolder, named.variant or ""), [])
+            ref = min(refs, key=lambda ref: (not _is_at(score, named, ref), ref.branch is not None), default=None)
             if ref is not None:
-                return ref, _under(score, ref, by_name=False)
+                return ref, _under(score, named, ref, by_name=False)
         names = {_last(score.model), named.root.resolve().name if named.root else _last(named.repo_id)}
         for ref in [ref for name in sorted(names) for ref in self._others.get(name, [])]:
             if named.is_same_model(ref):
-                return ref, _under(score, ref, by_name=False)
+                return ref, _under(score, named, ref, by_name=False)
             if ref.source == "folder" and _is_by_name(score, named, ref):
-                return ref, _under(score, ref, by_name=True)
+                return ref, _under(score, named, ref, by_name=True)
         return None
 
 
@@ -101,15 +102,25 @@ def at_revision(score: ScoreRecord, revision: str | None) -> ScoreRecord:
     return score.model_copy(update={"set_apart": why})
 
 
-def _under(score: ScoreRecord, ref: ModelRef, *, by_name: bool) -> ScoreRecord:
-    changes: dict[str, object] = {"model": ref.repo_id}
+def _is_at(score: ScoreRecord, named: ModelRef, ref: ModelRef) -> bool:
+    """Whether a score says that it is of the very revision that is meant: by its commit, or by its branch."""
+    if ref.branch and (named.branch == ref.branch or score.set_apart == f"{OF_REVISION}{ref.branch:.40}"):
+        return True
+    return named.revision is not None and named.revision == ref.revision
+
+
+def _under(score: ScoreRecord, named: ModelRef, ref: ModelRef, *, by_name: bool) -> ScoreRecord:
+    changes: dict[str, object] = {"model": ref.label}
     if by_name:
         note = f"run as {score.model:.120}, taken for {ref} by its name"
         changes["notes"] = [*score.notes, note]
-    is_named = score.revision not in (None, ref.revision) and not _COMMIT.fullmatch(score.revision or "")
+    theirs = named.branch if ref.source == "hub" else score.revision
+    is_named = theirs not in (None, ref.branch, ref.revision) and not _COMMIT.fullmatch(theirs or "")
+    ours = ref.branch[:40] if ref.branch else ref.revision[:12] if ref.revision else "the default one"
     if is_named and score.provider in ("run", "import"):
-        ours = ref.revision[:12] if ref.revision else "the default one"
-        changes["set_apart"] = f"{OF_REVISION}{score.revision:.40}, not {ours}"
+        changes["set_apart"] = f"{OF_REVISION}{theirs:.40}, not {ours}"
+    elif ref.branch and named.revision is None and not score.set_apart:
+        changes["set_apart"] = f"of the default branch, not {ours}"
     return at_revision(score.model_copy(update=changes), ref.revision)
 
 

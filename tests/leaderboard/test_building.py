@@ -12,10 +12,12 @@ import pytest
 import shape_audit
 from shape_audit.errors import UsageError
 from shape_audit.leaderboard import BuildOptions, Manifest, build_leaderboard, read_manifest, render, verify
+from shape_audit.leaderboard.build.assembling import points_of
+from shape_audit.leaderboard.build.differences import differences
 from shape_audit.leaderboard.build.options import parse_shard
 from shape_audit.leaderboard.page.tables import csv_text, parquet_bytes, read_back
 from shape_audit.records import Board, read_record
-from shape_audit.scores import LM_EVAL_LETTERS
+from shape_audit.scores import LM_EVAL_LETTERS, OFFICIAL_COT, published_for
 from tests.conftest import Program
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.faults import StatusFor
@@ -185,6 +187,12 @@ def test_what_is_not_dense_is_measured_and_not_placed(tmp_path: Path, folders: l
     (row,) = board.rows
     assert row.r_dw == 1 / 16 and row.source == "record" and row.measured and row.failure is None
     assert row.side is None, "the interval says nothing of it"
+    assert row.placement == "not dense" and differences(board.model_copy(update={"rows": []}), board)[0].endswith(
+        "experts: new (not dense)"
+    )
+    score = published_for("Qwen/Qwen2.5-0.5B")[0].model_copy(update={"model": row.model})
+    scored = row.model_copy(update={"scores": [score]})
+    assert points_of([scored], board.interval, LM_EVAL_LETTERS) == ([], [])
 
 
 @pytest.fixture(scope="module")
@@ -274,6 +282,41 @@ def test_scores_of_result_files_and_of_the_hub(
     assert (row.released, row.license, row.license_link) == ("2024-01-01", "llama3.2", "https://example.org/license")
     (line,) = read_back(parquet_bytes(board))
     assert line[f"score[{LM_EVAL_LETTERS}]"] == 0.3125 and line[f"score[{LM_EVAL_LETTERS}].known"] == 1
+
+
+def test_a_branch_is_a_model_of_its_own(tmp_path: Path, tiny_llama: Path, program: Program, hub: LoopbackHub) -> None:
+    """What the table that ships knows of the repository is of its default branch."""
+    name = "Qwen/Qwen2.5-0.5B"
+    hub.add_model(name, save_tiny(tmp_path / "last", "llama", seed=1))
+    first = hub.add_model(name, tiny_llama, revision="step1")
+    (tmp_path / "m.toml").write_text(f"[[models]]\nnames = ['{name}', '{name}@step1']\n")
+    done = program("leaderboard", "build", "m.toml", HF_ENDPOINT=hub.endpoint)
+    assert done.returncode == 0, done.stderr
+    board = Board.model_validate_json((tmp_path / "leaderboard" / "board.json").read_text())
+    rows = {row.model: row for row in board.rows}
+    assert rows[name].source == "shipped table" and rows[name].scores
+    branch = rows[f"{name}@step1"]
+    assert (branch.revision, branch.num_hidden_layers, branch.scores, branch.train_tokens) == (first, 2, [], None)
+    done = program("audit", f"{name}@step1", "--shape-only", "-f", "json", HF_ENDPOINT=hub.endpoint)
+    (score,) = json.loads(done.stdout)["scores"]
+    assert score["set_apart"] == "of the default branch, not step1" and "training tokens" not in done.stdout
+
+
+def test_scores_of_a_board_are_those_its_manifest_asks_for(tmp_path: Path, tiny_llama: Path) -> None:
+    """Whatever the records hold, and as they are posted now."""
+    model = Path(shutil.copytree(tiny_llama, tmp_path / "model"))
+    posted = model / ".eval_results" / "mmlu_pro.yaml"
+    posted.parent.mkdir()
+
+    def values(**scores: object) -> list[float]:
+        asked = manifest([model], scores={"published": False, "protocols": [OFFICIAL_COT], **scores})
+        return [score.value for score in built(asked, tmp_path / "board")[0].rows[0].scores]
+
+    for accuracy in (21.5, 23.5):
+        dataset = "dataset: {id: TIGER-Lab/MMLU-Pro, task_id: mmlu_pro}"
+        posted.write_text(f"- {dataset}\n  value: {accuracy}\n  notes: official-cot\n")
+        assert values() == [] and values(posted=True) == [accuracy / 100]
+    assert values() == []
 
 
 def test_a_folder_that_cannot_be_written(tmp_path: Path, program: Program) -> None:

@@ -39,10 +39,12 @@ def test_what_the_shipped_manifest_says_is_what_an_empty_one_means(tmp_path: Pat
 def test_selections(tmp_path: Path) -> None:
     text = (
         '[[models]]\ngroup = "a"\nselect = {names = ["Qwen/*"], kind = "base", params = "1e8:1e9"}\n'
-        'exclude = ["*-1.5B"]\n[[models]]\ngroup = "b"\nnames = ["Qwen/Qwen2.5-0.5B@abc"]\n'
+        'exclude = ["*-1.5B"]\n[[models]]\ngroup = "b"\n'
+        'names = ["Qwen/Qwen2.5-0.5B@abcdef0", "Qwen/Qwen2.5-0.5B@step1"]\n'
     )
     entries = {entry.model: entry for entry in read_manifest(written(tmp_path, text)).entries()}
-    assert entries["Qwen/Qwen2.5-0.5B"].group == "b" and entries["Qwen/Qwen2.5-0.5B"].name.endswith("@abc")
+    assert entries["Qwen/Qwen2.5-0.5B"].group == "b" and entries["Qwen/Qwen2.5-0.5B"].name.endswith("@abcdef0")
+    assert entries.pop("Qwen/Qwen2.5-0.5B@step1").group == "b"  # a branch is a model of its own
     assert all(model.startswith("Qwen/") and known_models()[model].is_base for model in entries)
     assert 1 < len(entries) == len({entry.name for entry in entries.values()})
 
@@ -64,7 +66,7 @@ def test_selections(tmp_path: Path) -> None:
         ("[[models]]\nnames = ['a/b']\nexclude = ['*']", "models.0: exclude is of what select brings in"),
         (OURS + "[scores]\nprotocols = ['oficial-cot']", "no protocol oficial-cot; did you mean official-cot?"),
         (OURS + "[scores]\nprotocols = ['lm-eval:mmlu']", "no protocol lm-eval:mmlu; did you mean lm-eval:mmlu_pro"),
-        ("[[models]]\nnames = ['a/b@x', 'a/b@y']", "a/b@x and a/b@y are both a/b: a board has one row of each model"),
+        ("[[models]]\nnames = ['a/b@0123456', 'a/b']", "a/b@0123456 and a/b are both a/b: a board has one row of each"),
         ("[[models]]\nselect = {names = ['none/*']}", "names no model"),
         ("[[models]]\nselect = {params = '5'}", "the manifest's select: params 5: it must be LOW:HIGH"),
         ("[[models]]\nselect = {params = ''}", "it must be LOW:HIGH"),

@@ -209,7 +209,7 @@ def test_differences(folder: Path, tmp_path: Path, program: Program) -> None:
     new = board.model_copy(update={"rows": [moved, *others, first.model_copy(update={"model": "org/new"})]})
     found = differences(board, new)
     assert found[0] == f"- {first.model}: gone" and found[1].startswith("+ org/new: new (")
-    assert f"~ {second.model}: side {second.side} -> deep-narrow" in found
+    assert f"~ {second.model}: placement {second.side} -> deep-narrow" in found
     interval = board.interval.model_copy(update={"low": 0.5})
     changed = [
         second.model_copy(update={"failure": "text.txt: too little text", "group": "new"}),

@@ -14,6 +14,7 @@ from shape_audit.linking import Point, facts_of_records, link_evidence, make_poi
 from shape_audit.linking.resampling import mid_ranks, partial_spearman, resample_counts
 from shape_audit.linking.words import NOT_SUPPORTED, SUPPORTED, TOO_FEW, given_size
 from shape_audit.records import LinkEvidence, ScoreRecord
+from shape_audit.reports.comparison import comparison_table
 from shape_audit.scores import LM_EVAL_LETTERS, OFFICIAL_COT, published_scores
 from tests.conftest import Program
 from tests.linking.simulated import simulated
@@ -185,6 +186,36 @@ def test_what_cannot_be_linked_is_said_in_a_line(program: Program, arguments: tu
 
 def test_scores_are_records() -> None:
     assert all(isinstance(score, ScoreRecord) for score in published_scores())
+
+
+def test_folders_of_one_name_are_several_models(record: shape_audit.AuditRecord) -> None:
+    """`checkpoint-1000`, `final`: what most scripts call every run's."""
+    score = published_scores()[0].model_copy(update={"protocol": LM_EVAL_LETTERS, "model": "runs/x/final"})
+    audits = []
+    for number in range(2):
+        model = record.model.model_copy(update={"repo_id": "final", "source": "folder", "revision": f"{number}" * 64})
+        shape = record.shape.model_copy(update={"params_total": 10**9, "num_hidden_layers": 4 + number})
+        own = [score.model_copy(update={"value": (0.2, 0.21)[number]})]
+        audits.append(record.model_copy(update={"model": model, "shape": shape, "scores": own}))
+    points, _ = make_points([], shipped_interval(), protocol=LM_EVAL_LETTERS, facts=facts_of_records(audits))
+    assert [(point.model, point.score, point.shape) for point in points] == [
+        ("final@0000000", 0.2, "4/64"), ("final@1111111", 0.21, "5/64"),
+    ]  # fmt: skip
+    assert [row[0] for row in comparison_table(audits).rows] == ["final@0000000", "final@1111111"]
+
+
+def test_what_was_measured_of_a_branch_is_not_held_against_scores_of_another(record: shape_audit.AuditRecord) -> None:
+    name = "EleutherAI/pythia-410m"
+    audits = [
+        record.model_copy(update={"model": record.model.model_copy(update={
+            "repo_id": name, "source": "hub", "revision": letter * 40, "branch": branch})})
+        for letter, branch in (("a", None), ("b", "step1000"))
+    ]  # fmt: skip
+    facts = facts_of_records(audits)
+    assert facts.keys() == {name, f"{name}@step1000"}
+    points, left_out = make_points(published_scores(), shipped_interval(), protocol=LM_EVAL_LETTERS, facts=facts)
+    assert "aofe_ratio" in next(point for point in points if point.model == name).predictors
+    assert "models without a score of this protocol: 1" in left_out
 
 
 def test_records_bring_models_that_no_table_knows(record: shape_audit.AuditRecord) -> None:

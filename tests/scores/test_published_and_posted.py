@@ -6,6 +6,7 @@ from pathlib import Path
 
 import pytest
 
+from shape_audit.hub import parse_model
 from shape_audit.records import ModelRef
 from shape_audit.scores import (
     LM_EVAL_LETTERS,
@@ -32,6 +33,18 @@ def test_the_shipped_table_keeps_protocols_apart() -> None:
     (letters, cot) = sorted(published_for(ModelRef("hub", "meta-llama/Llama-3.1-8B")), key=lambda score: score.protocol)
     assert (letters.protocol, cot.protocol) == (LM_EVAL_LETTERS, OFFICIAL_COT)
     assert cot.value == pytest.approx(0.366, abs=1e-3) and letters.value == pytest.approx(0.329, abs=2e-3)
+
+
+def test_published_scores_are_of_the_default_branch() -> None:
+    name = "meta-llama/Llama-3.1-8B"
+    for asked, is_apart in (
+        (name, False),
+        (f"{name}@main", False),
+        (f"{name}@{'a' * 40}", False),
+        (f"{name}@v1", True),
+    ):
+        found = published_for(parse_model(asked))
+        assert len(found) == 2 and all(score.is_comparable is not is_apart for score in found)
 
 
 def test_the_protocols_differ_by_points_on_the_same_models() -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 import shlex
+from collections import Counter
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
@@ -100,11 +101,9 @@ def build(
 
 def _built(board: Board) -> str:
     sides = ("shallow-wide", "inside", "deep-narrow")
-    counts: dict[str, int] = {side: sum(row.side == side for row in board.rows) for side in sides}
+    counts = dict.fromkeys(sides, 0) | Counter(row.placement for row in board.rows)
     measured = sum(row.measured is not None for row in board.rows)
     verdict = f"; evidence: {board.evidence[0].verdict}" if board.evidence else ""
-    if unknown := sum(row.side is None for row in board.rows):
-        counts["not audited"] = unknown
     places = ", ".join(f"{count} {side}" for side, count in counts.items())
     return f"{len(board.rows):,} models: {places}; {measured} measured{verdict}\n"
 

@@ -52,8 +52,7 @@ def link(
 
     imported = read_scores(scores or (), strict=strict)
     audits = records_of(records) if records else []
-    own = [score for record in audits for score in record.scores or ()]
-    points, left_out = chosen_points([*published_scores(), *imported.scores, *own], options, facts_of_records(audits))
+    points, left_out = chosen_points([*published_scores(), *imported.scores], options, facts_of_records(audits))
     with AuditBar() as progress:
         passed_over = [*left_out, *summary_of_skipped(imported.skipped)]
         found = link_points(points, options, left_out=passed_over, progress=progress.part)

@@ -45,7 +45,7 @@ def assemble(sources: Sources, kept: KeptRecords) -> Board:
             row = row.model_copy(update={"record": kept.names.get(record.record_sha256, row.record)})
         revision = record.model.revision if record else entry.revision
         imported = [at_revision(score, revision) for score in everywhere.get(model.casefold(), [])]
-        known = [*imported, *((record.scores or []) if record else [])]
+        known = [*imported, *_scores_of(record, sources, model)]
         set_apart += [f"{model}: {score.source}: {score.set_apart}; not used" for score in known if score.set_apart]
         scores = among_size(known, {model: float(row.params_total)} if row.params_total else None)
         rows.append(with_scores(row, _in_columns(scores, protocols)))
@@ -60,6 +60,17 @@ def assemble(sources: Sources, kept: KeptRecords) -> Board:
         evidence=_evidence(rows, interval, protocols[0], manifest.scores.draws),
         notes=[*(f"{line}; not used" for line in kept.damaged), *sources.passed_over, *dict.fromkeys(set_apart)],
     )
+
+
+def _scores_of(record: AuditRecord | None, sources: Sources, model: str) -> list[ScoreRecord]:
+    """Those that an audit has found of its model, as far as the manifest asks for them; published ones are not the
+    record's to tell. What stands in the repository is asked anew, and the record's where that could not be had."""
+    found = (record.scores or []) if record else []
+    own = [score for score in found if score.provider not in ("published", "posted")]
+    if not sources.manifest.scores.posted:
+        return own
+    posted = sources.posted.get(model)
+    return own + ([score for score in found if score.provider == "posted"] if posted is None else posted)
 
 
 def _in_columns(scores: Sequence[ScoreRecord], protocols: Sequence[str]) -> list[ScoreRecord]:
@@ -84,6 +95,7 @@ def points_of(rows: Sequence[BoardRow], interval: Interval, protocol: str) -> tu
             depth=row.num_hidden_layers,
             width=row.hidden_size,
             params=float(row.params_total) if row.params_total else None,
+            counts=row.side is not None,
             measured=measured_of(row.measured.sites) if row.measured and number in comparable else {},
         )
         for number, row in enumerate(rows)

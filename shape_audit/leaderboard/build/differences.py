@@ -8,16 +8,14 @@ from shape_audit.leaderboard.page.tables import agreed_score, scores_of
 from shape_audit.records import Board, BoardRow, Interval
 from shape_audit.reports import significant
 
-FACTS = ("group", "revision", "num_hidden_layers", "hidden_size", "params_total", "side", "failure")
+FACTS = ("group", "revision", "num_hidden_layers", "hidden_size", "params_total", "placement", "failure")
 
 
 def differences(old: Board, new: Board) -> list[str]:
     """One line a change: rows that came or went, placements, scores and measurements that moved, the verdict."""
     before, after = ({row.model: row for row in board.rows} for board in (old, new))
     found = [f"- {model}: gone" for model in sorted(before.keys() - after.keys())]
-    found += [
-        f"+ {model}: new ({after[model].side or 'not audited'})" for model in sorted(after.keys() - before.keys())
-    ]
+    found += [f"+ {model}: new ({after[model].placement})" for model in sorted(after.keys() - before.keys())]
     for model in sorted(before.keys() & after.keys()):
         found += [f"~ {model}: {line}" for line in _of_row(before[model], after[model], new.protocols)]
     if old.interval != new.interval:

@@ -32,7 +32,7 @@ class KeptRecords:
     """The records of a folder.
 
     Attributes:
-        by_model: repo_id -> its records, in the order of file names.
+        by_model: label -> its records, in the order of file names.
         damaged: one line for each file that is no record, or was edited by hand; nothing of those is used.
         names: record_sha256 -> the name of its file.
     """
@@ -53,7 +53,7 @@ def read_records(folder: Path) -> KeptRecords:
             except IncompleteError as error:
                 damaged.append(f"{RECORDS}/{path.name}: {str(error).removeprefix(f'{path}: ')}")
             else:
-                by_model.setdefault(record.model.repo_id, []).append(record)
+                by_model.setdefault(record.model.label, []).append(record)
                 names[record.record_sha256] = path.name
     return KeptRecords(by_model, tuple(damaged), names)
 

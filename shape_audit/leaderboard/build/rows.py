@@ -17,7 +17,7 @@ def row_of_record(record: AuditRecord, group: str, interval: Interval) -> BoardR
     placement = place(shape.r_dw, interval, is_dense=shape.is_dense)
     known = known_models().get(record.model.repo_id) if record.model.source == "hub" else None
     return BoardRow(
-        model=record.model.repo_id,
+        model=record.model.label,
         revision=record.model.revision,
         group=group,
         source="record",
@@ -27,7 +27,7 @@ def row_of_record(record: AuditRecord, group: str, interval: Interval) -> BoardR
         released=record.model.released,
         license=record.model.license,
         license_link=record.model.license_link,
-        **_training(known),
+        **_training(known) | ({"train_tokens": None} if record.model.branch else {}),
         **{name: getattr(shape, name) for name in SHAPE},
         side=placement.side,
         log_distance=placement.log_distance,

@@ -5,6 +5,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from pathlib import Path
 
 from pydantic import Field
@@ -15,7 +16,7 @@ from shape_audit.interval import read_interval, shipped_interval
 from shape_audit.leaderboard.manifest import Entry, Manifest
 from shape_audit.places import is_url
 from shape_audit.records import Frozen, Interval, ModelRef, ScoreRecord, read_small_file, write_text_atomically
-from shape_audit.scores import RESULT_SUFFIXES, KnownModels, read_scores, summary_of_skipped
+from shape_audit.scores import RESULT_SUFFIXES, KnownModels, known_scores, read_scores, summary_of_skipped
 from shape_audit.storage import fetched
 
 SOURCES = "sources.json"
@@ -32,6 +33,8 @@ class Sources(Frozen):
     """Of the board's models, under their names on it, from the manifest's result files."""
     passed_over: list[str] = Field(default_factory=list)
     """Result files, and scores of them, that are not used, and why."""
+    posted: dict[str, list[ScoreRecord]] = Field(default_factory=dict)
+    """Model on the board -> what stands in its repository, where that was looked at after its audit."""
 
 
 def read_sources(manifest: Manifest, *, strict: bool = False) -> Sources:
@@ -79,14 +82,26 @@ def _ref(entry: Entry) -> ModelRef:
         return model_named(entry.name)
 
 
+def posted_now(entries: Sequence[Entry], retries: int) -> dict[str, list[ScoreRecord]]:
+    """What stands in the repositories of models now, by their names on the board; those that cannot be had are not in
+    it."""
+    found = {}
+    for entry in entries:
+        with suppress(ShapeAuditError):
+            known = known_scores(entry.name, posted=True, sources=False, retries=retries)
+            found[entry.model] = [score for score in known.scores if score.provider == "posted"]
+    return found
+
+
 def as_found(
     sources: Sources,
     revisions: Mapping[str, str | None],
     failures: Mapping[str, str],
     answers: Mapping[str, str],
+    posted: Mapping[str, list[ScoreRecord]],
 ) -> Sources:
     """The same, with the revision that each model was found at, why it failed, and the record that answers, by its
-    name in the manifest."""
+    name in the manifest, and with posted scores."""
     entries = [
         entry.model_copy(
             update={
@@ -97,7 +112,7 @@ def as_found(
         )
         for entry in sources.entries
     ]
-    return sources.model_copy(update={"entries": entries})
+    return sources.model_copy(update={"entries": entries, "posted": posted})
 
 
 def keep_sources(sources: Sources, folder: Path) -> None:

@@ -19,11 +19,8 @@ from shape_audit.leaderboard.build.comparable import ComparableSet, embedding_si
 from shape_audit.leaderboard.build.few_windows import has_intervals, window_words
 from shape_audit.leaderboard.page.plots import plots
 from shape_audit.leaderboard.page.shown_order import shown_order
-from shape_audit.records import Board, BoardMeasurement, BoardRow, ScoreRecord
+from shape_audit.records import SAME_SCORE, Board, BoardMeasurement, BoardRow, ScoreRecord
 from shape_audit.scores import CHOICE_0SHOT, FLOOR, LM_EVAL_COT, LM_EVAL_LETTERS, LM_EVAL_LETTERS_CHAT, OFFICIAL_COT
-
-SAME_SCORE = 1e-6
-"""Scores that differ by no more are one score, as in `linking.make_points`."""
 
 COLUMN_WORDS = Path(__file__).resolve().parents[2] / "data" / "leaderboard_columns.json"
 

@@ -93,8 +93,8 @@ def _table(board: Board) -> Table:
 
 
 def _cells(row: BoardRow, protocols: Sequence[str]) -> tuple[str, ...]:
-    if row.r_dw is None or row.side is None:
-        return (row.model, "–", "–", "–", "–", "not audited", *("–" for _ in (*range(3), *protocols)))
+    if row.r_dw is None:
+        return (row.model, "–", "–", "–", "–", row.placement, *("–" for _ in (*range(3), *protocols)))
     scores = (agreed_score(row, protocol) for protocol in protocols)
     site = embedding_site(row.measured) if row.measured else None
     return (
@@ -103,7 +103,7 @@ def _cells(row: BoardRow, protocols: Sequence[str]) -> tuple[str, ...]:
         "–" if row.params_total is None else rounded_count(row.params_total),
         f"{row.r_dw:.4f}",
         "–" if row.shape_cost is None else excess_with_interval(row.shape_cost, row.shape_cost_ci),
-        row.side,
+        row.placement,
         significant(row.measured.bits_per_byte if row.measured else None),
         percent(site.share_of_width if site else None),
         "–" if site is None or site.aofe_ratio is None else f"{site.aofe_ratio:.3f}",

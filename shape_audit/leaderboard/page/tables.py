@@ -8,7 +8,7 @@ from collections.abc import Callable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
 from shape_audit.escaping import csv_cell
-from shape_audit.records import Board, BoardRow, ScoreRecord
+from shape_audit.records import SAME_SCORE, Board, BoardRow, ScoreRecord
 from shape_audit.scores import FLOOR
 
 if TYPE_CHECKING:
@@ -104,7 +104,8 @@ def scores_of(row: BoardRow, protocol: str) -> list[ScoreRecord]:
 def agreed_score(row: BoardRow, protocol: str) -> ScoreRecord | None:
     """The score of a protocol, if all that are known of it are equal."""
     scores = scores_of(row, protocol)
-    return scores[0] if scores and len({score.value for score in scores}) == 1 else None
+    values = [score.value for score in scores]
+    return scores[0] if scores and max(values) - min(values) <= SAME_SCORE else None
 
 
 def _measured_columns(rows: Sequence[BoardRow]) -> dict[str, Column]:
