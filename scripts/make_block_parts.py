@@ -31,7 +31,7 @@ from shape_audit.checks.block_parts import any_number, parts_of
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.hub import inspect_model
 from shape_audit.shape import text_part
-from shape_audit.shape.shipped_data import DATA
+from shape_audit.shipped import DATA
 
 _NUMBERED = re.compile(r"\.\d+\.")
 COMMON = {*PretrainedConfig().to_dict()}

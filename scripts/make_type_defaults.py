@@ -22,7 +22,7 @@ import transformers
 from transformers import CONFIG_MAPPING
 from transformers.models.auto import modeling_auto
 
-from shape_audit.shape.shipped_data import DATA
+from shape_audit.shipped import DATA
 
 MAPPINGS = ("CAUSAL_LM", "IMAGE_TEXT_TO_TEXT", "MULTIMODAL_LM")
 FIELDS = (

@@ -16,11 +16,13 @@ from pathlib import Path
 
 sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
 
-from shape_audit.interval import derive_interval, interval_of
+from shape_audit.interval import derive_interval
 from shape_audit.interval.interval_file import SHIPPED_INTERVAL
+from shape_audit.records import Interval
+from shape_audit.shipped import DATA as SHIPPED
 from shape_audit.yardsticks.law_files import write_laws
-from shape_audit.yardsticks.yardstick import DATA
 
+DATA = SHIPPED / "yardsticks"
 GEMSTONES = (
     "model", "budget_group", "depth", "width", "vocab_size", "params_total", "params_non_embedding", "num_gcds",
     "gcd_seconds_per_mtoken", "source",
@@ -74,7 +76,7 @@ def main() -> None:
         sources = [row for row in rows_of(folder / "sources.csv") if row["source"] in used]
         write("sources.csv", ("source", "location", "git_object", "licence", "what"), sources)
     write_laws()
-    derived = interval_of(derive_interval(draws=0))
+    derived = Interval(**derive_interval(draws=0).model_dump(include=set(Interval.model_fields)))
     SHIPPED_INTERVAL.write_text(derived.model_dump_json(indent=1) + "\n", encoding="utf-8")
 
 

@@ -12,15 +12,16 @@ def lazy_names(package: str, homes: Mapping[str, str]) -> Callable[[str], Any]:
 
     Args:
         package: `__name__` of the front door.
-        homes: public name -> module inside the package, with dots for sub-packages.
+        homes: module inside the package, with dots for sub-packages -> the public names that it has.
     """
+    home_of = {name: home for home, names in homes.items() for name in names.split()}
 
     # a module under its own name would take the place of what it hands out as soon as it is imported
-    assert not set(homes) & {home.partition(".")[0] for home in homes.values()}, homes
+    assert not set(home_of) & {home.partition(".")[0] for home in homes}, homes
 
     def load(name: str) -> Any:
-        if name in homes:
-            return getattr(import_module(f"{package}.{homes[name]}"), name)
+        if name in home_of:
+            return getattr(import_module(f"{package}.{home_of[name]}"), name)
         raise AttributeError(f"module {package!r} has no attribute {name!r}")
 
     return load

@@ -2,7 +2,6 @@
 
 AppOptions                           -> where it is served, and what a visitor may ask of the machine
 serve(options)                       -> serves it until it is interrupted
-asked(text, options...)              -> Question: what a visitor typed, or a link holds, once it is known to be harmless
 
 Of a visitor nothing is trusted, and nothing is kept: each question is answered by a process of its own
 (`reading_process`), which has the visitor's token and an empty cache, and neither this machine's token nor its folders.
@@ -16,9 +15,8 @@ from shape_audit.app.options import AppOptions
 from shape_audit.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from shape_audit.app.question import Question, asked
     from shape_audit.app.serving import serve
 
-__all__ = ["AppOptions", "Question", "asked", "serve"]
+__all__ = ["AppOptions", "serve"]
 
-__getattr__ = lazy_names(__name__, {"Question": "question", "asked": "question", "serve": "serving"})
+__getattr__ = lazy_names(__name__, {"serving": "serve"})

@@ -7,7 +7,7 @@ the page's theme: all colours are the style sheet's. What the picture shows stan
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from shape_audit.escaping import html
@@ -28,7 +28,6 @@ BAND = 0.005
 LEFT, RIGHT, TOP, BOTTOM = 52, 14, 44, 46
 """Margins, in units of the drawing, which are pixels where it is not made smaller."""
 RADIUS = 11
-Place = Callable[[float], float]
 
 
 @dataclass(frozen=True)

@@ -28,9 +28,10 @@ from shape_audit.app.question import (
 from shape_audit.app.reading_process import Limits
 from shape_audit.app.view import answers_html, problem_html
 from shape_audit.errors import ShapeAuditError
+from shape_audit.shipped import DATA
 from shape_audit.yardsticks import DEFAULT_YARDSTICK, shipped_yardsticks
 
-STYLE = Path(__file__).resolve().parents[1] / "data" / "app_page.css"
+STYLE = DATA / "app_page.css"
 MEASURED_PATIENCE = 10
 """Times as long as reading may measuring take."""
 EXAMPLES = {

@@ -12,7 +12,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shape_audit.auditing.costs import shape_cost
-from shape_audit.auditing.options import AuditOptions, KeepOptions
+from shape_audit.auditing.options import AuditOptions
 from shape_audit.auditing.phases import Phases
 from shape_audit.auditing.progress import Progress, Silent
 from shape_audit.auditing.run import MeasurementNotInstalledError, RecordNotWrittenError, audit, plan_memory
@@ -24,7 +24,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "AuditOptions",
-    "KeepOptions",
     "MeasurementNotInstalledError",
     "Phases",
     "Progress",
@@ -38,4 +37,4 @@ __all__ = [
     "write_use_figure",
 ]
 
-__getattr__ = lazy_names(__name__, {"TextNow": "reuse", "satisfies": "reuse", "write_use_figure": "figures"})
+__getattr__ = lazy_names(__name__, {"figures": "write_use_figure", "reuse": "TextNow satisfies"})

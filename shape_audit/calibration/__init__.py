@@ -10,7 +10,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from shape_audit.calibration.options import DEFAULT_DATASET, DEFAULT_MAX_WINDOWS, DEFAULT_SEQ_LEN, WindowOptions
+from shape_audit.calibration.options import DEFAULT_MAX_WINDOWS, DEFAULT_SEQ_LEN, WindowOptions
 from shape_audit.lazy import lazy_names
 
 if TYPE_CHECKING:
@@ -18,14 +18,12 @@ if TYPE_CHECKING:
     from shape_audit.calibration.text_identity import dataset_revision, names_text
     from shape_audit.calibration.text_sources import read_text
     from shape_audit.calibration.tokenizer import WindowTokenizer, load_tokenizer, tokenizer_in_memory
-    from shape_audit.calibration.window_cutting import DEFAULT_PASSAGE_FACTOR, WindowCutter, slot_count
+    from shape_audit.calibration.window_cutting import WindowCutter, slot_count
     from shape_audit.calibration.window_set import Window, WindowSet
     from shape_audit.calibration.windows_file import replay_windows, save_windows
 
 __all__ = [
-    "DEFAULT_DATASET",
     "DEFAULT_MAX_WINDOWS",
-    "DEFAULT_PASSAGE_FACTOR",
     "DEFAULT_SEQ_LEN",
     "CalibrationText",
     "Window",
@@ -46,19 +44,12 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "CalibrationText": "text",
-        "DEFAULT_PASSAGE_FACTOR": "window_cutting",
-        "Window": "window_set",
-        "WindowCutter": "window_cutting",
-        "WindowSet": "window_set",
-        "WindowTokenizer": "tokenizer",
-        "dataset_revision": "text_identity",
-        "load_tokenizer": "tokenizer",
-        "names_text": "text_identity",
-        "read_text": "text_sources",
-        "replay_windows": "windows_file",
-        "save_windows": "windows_file",
-        "slot_count": "window_cutting",
-        "tokenizer_in_memory": "tokenizer",
+        "text": "CalibrationText",
+        "text_identity": "dataset_revision names_text",
+        "text_sources": "read_text",
+        "tokenizer": "WindowTokenizer load_tokenizer tokenizer_in_memory",
+        "window_cutting": "WindowCutter slot_count",
+        "window_set": "Window WindowSet",
+        "windows_file": "replay_windows save_windows",
     },
 )

@@ -5,14 +5,13 @@ It says what a block lacks that has no neighbour of its own kind to be compared 
 
 from __future__ import annotations
 
-import json
 from collections import defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
-from pathlib import Path
 
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.shape import BlockStack
+from shape_audit.shipped import facts
 
 LEAST_KNOWN = 1 / 2
 """Of the names inside blocks, the share that its type knows: checkpoints under older names have more."""
@@ -145,7 +144,7 @@ def any_number(part: str) -> str:
 
 @cache
 def _known_parts(model_type: str | None) -> dict[str, list[frozenset[str]]]:
-    table = json.loads((Path(__file__).resolve().parent.parent / "data" / "block_parts.json").read_text("utf-8"))
+    table = facts("block_parts")
     known: dict[str, list[frozenset[str]]] = defaultdict(list)
     for number in table["types"].get(model_type, ()):
         part, _, inside = table["parts"][number].partition(": ")

@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
 from itertools import takewhile
-from pathlib import Path
 from typing import Any
+
+from shape_audit.shipped import facts
 
 
 @dataclass(frozen=True)
@@ -37,7 +36,7 @@ def wrappers_in(names: Iterable[str], config: Mapping[str, Any]) -> list[Wrapper
     text = "".join(f".{name}.\n" for name in every)
     found = []
     for where in ("anywhere", "first"):
-        for entry in _table()[where]:
+        for entry in facts("wrapper_names")[where]:
             part = f".{entry['name']}."
             if part not in text:
                 continue
@@ -53,7 +52,7 @@ def outer_wrapper(names: Iterable[str], *, of_text_alone: bool) -> Wrapper | Non
     """What all names begin with though no class of transformers has a part of this name at its beginning, or none for
     text alone."""
     every = tuple(names)
-    table = _table()
+    table = facts("wrapper_names")
     known = {*table["outermost"]["names"], *(part for entry in table["first"] for part in entry["name"].split("."))}
     known |= {entry["name"] for entry in table["anywhere"]}
     columns = zip(*(name.split(".") for name in every), strict=False)
@@ -71,7 +70,7 @@ def leftovers_in(names: Iterable[str], config: Mapping[str, Any]) -> Iterator[tu
     """What training left beside the model: what it is, and the names."""
     every = list(names)
     text = "\n".join(every)
-    for entry in _table()["leftovers"]:
+    for entry in facts("wrapper_names")["leftovers"]:
         pattern = re.compile(entry["pattern"], re.MULTILINE)
         having = tuple(name for name in every if pattern.search(name)) if pattern.search(text) else ()
         if having and not _is_own(entry, config):
@@ -89,10 +88,3 @@ def unwrapped(name: str, wrappers: Iterable[Wrapper]) -> str:
     for wrapper in wrappers:
         name = f".{name}".replace(f".{wrapper.name}.", f".{wrapper.stands_for}.".replace("..", ".")).removeprefix(".")
     return name
-
-
-@cache
-def _table() -> dict[str, Any]:
-    path = Path(__file__).resolve().parent.parent / "data" / "wrapper_names.json"
-    table: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
-    return table

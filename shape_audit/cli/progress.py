@@ -86,34 +86,6 @@ class AuditBar(_Bar):
         self._update(self._task, completed=done, total=total, detail=f"{done}/{total} windows{rate}")
 
 
-class BuildBar(_Bar):
-    """A `leaderboard.BuildProgress`: the models, with the time left, and the audit of the one at work."""
-
-    def __init__(self) -> None:
-        super().__init__(
-            TextColumn("{task.description}", markup=False), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn()
-        )
-        self._models = self._bar.add_task("models", total=None)
-        self._audit = self._bar.add_task("", total=None)
-        self._name, self._log = "", _ClusterLog()
-
-    def model(self, name: str, done: int, total: int) -> None:
-        self._update(self._models, completed=done, total=total)
-        self._name = name
-        self._bar.reset(self._audit, description=on_a_line(name), total=None)
-
-    def standing(self, now: Standing) -> None:
-        self._update(self._models, completed=now.done, total=now.total, description=f"models: {_at_work(now)}")
-        if self._bar.disable:
-            self._log.tell(now)
-
-    def step(self, text: str) -> None:
-        self._update(self._audit, description=f"{self._name}: {text}")
-
-    def windows(self, done: int, total: int, tokens: int) -> None:
-        self._update(self._audit, completed=done, total=total)
-
-
 class ClusterBar(_Bar):
     """A `cluster.ClusterProgress`; where stderr is no terminal, a line a minute."""
 
@@ -128,6 +100,25 @@ class ClusterBar(_Bar):
         self._update(self._models, completed=now.done, total=now.total, description=f"models: {_at_work(now)}")
         if self._bar.disable:
             self._log.tell(now)
+
+
+class BuildBar(ClusterBar):
+    """A `leaderboard.BuildProgress`: the models, with the time left, and the audit of the one at work."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._audit, self._name = self._bar.add_task("", total=None), ""
+
+    def model(self, name: str, done: int, total: int) -> None:
+        self._update(self._models, completed=done, total=total)
+        self._name = name
+        self._bar.reset(self._audit, description=on_a_line(name), total=None)
+
+    def step(self, text: str) -> None:
+        self._update(self._audit, description=f"{self._name}: {text}")
+
+    def windows(self, done: int, total: int, tokens: int) -> None:
+        self._update(self._audit, completed=done, total=total)
 
 
 class _ClusterLog:

@@ -13,14 +13,13 @@ the alternative; but a checkout in CI is exactly that, and holds what is to be j
 
 from __future__ import annotations
 
-import difflib
 import os
 from collections.abc import Collection
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from shape_audit.errors import UsageError
+from shape_audit.errors import UsageError, did_you_mean
 from shape_audit.records import parse_toml, read_small_file
 
 TABLES = ("policy",)
@@ -141,7 +140,6 @@ def _stricter(options: dict[str, Any], command: Any, left: list[str]) -> dict[st
 def _known(name: str, names: Any, where: str) -> str:
     """The name, if it is one of `names`."""
     if name not in names:
-        near = difflib.get_close_matches(name, list(names), n=1)
-        advice = f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(names))}"
-        raise UsageError(f"{where}: unknown key {name}; {advice}")
+        advice = did_you_mean(name, names) or f"; there are: {', '.join(sorted(names))}"
+        raise UsageError(f"{where}: unknown key {name}{advice}")
     return name

@@ -45,17 +45,11 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "AuditTask": "audit_tasks",
-        "ClusterRoom": "room",
-        "Desk": "task",
-        "Finished": "ray_engine",
-        "Keepsakes": "task",
-        "Placed": "task",
-        "RayEngine": "ray_engine",
-        "Resources": "room",
-        "Task": "task",
-        "audits": "audit_tasks",
-        "ray_session": "connection",
-        "scored": "score_tasks",
+        "audit_tasks": "AuditTask audits",
+        "connection": "ray_session",
+        "ray_engine": "Finished RayEngine",
+        "room": "ClusterRoom Resources",
+        "score_tasks": "scored",
+        "task": "Desk Keepsakes Placed Task",
     },
 )

@@ -21,10 +21,8 @@ __all__ = ["ArrayMatrix", "StoredMatrix", "capacity", "crowding", "superposition
 __getattr__ = lazy_names(
     __name__,
     {
-        "ArrayMatrix": "matrices",
-        "StoredMatrix": "matrices",
-        "capacity": "pairwise_cosines",
-        "crowding": "pairwise_cosines",
-        "superposition": "of_checkpoint",
+        "matrices": "ArrayMatrix StoredMatrix",
+        "of_checkpoint": "superposition",
+        "pairwise_cosines": "capacity crowding",
     },
 )

@@ -19,7 +19,7 @@ from typing import TYPE_CHECKING
 
 from shape_audit.hub.builtin_models import builtin_names
 from shape_audit.hub.checkpoint import Checkpoint, checkpoint_of, read_checkpoint
-from shape_audit.hub.inspection import Fault, FaultKind, Inspection, inspect_model
+from shape_audit.hub.inspection import FaultKind, Inspection, inspect_model
 from shape_audit.hub.local_folders import config_folder, tokenizer_folder, weights_folder
 from shape_audit.hub.names import is_offline, model_at_hub, model_named, parse_model
 from shape_audit.hub.options import ReadOptions
@@ -50,7 +50,6 @@ __all__ = [
     "DEFAULT_RETRIES",
     "EXPERTS",
     "Checkpoint",
-    "Fault",
     "FaultKind",
     "Inspection",
     "ReadOptions",
@@ -88,12 +87,4 @@ __all__ = [
     "without_requested_code",
 ]
 
-__getattr__ = lazy_names(
-    __name__,
-    {
-        "side_by_side": "parallel_requests",
-        "watched": "traffic",
-        "watched_session": "traffic",
-        "watching": "traffic",
-    },
-)
+__getattr__ = lazy_names(__name__, {"parallel_requests": "side_by_side", "traffic": "watched watched_session watching"})

@@ -5,8 +5,9 @@ from __future__ import annotations
 from pathlib import Path
 
 from shape_audit.errors import IncompleteError, did_you_mean
+from shape_audit.shipped import DATA
 
-_FOLDER = Path(__file__).resolve().parent.parent / "data" / "builtin"
+_FOLDER = DATA / "builtin"
 
 
 def builtin_names() -> list[str]:

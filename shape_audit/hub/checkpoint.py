@@ -74,26 +74,20 @@ class Checkpoint:
         return self.repository.folder
 
 
-def read_checkpoint(
-    model: str | Path | ModelRef,
-    *,
-    subfolder: str | None = None,
-    variant: str | None = None,
-    retries: int = DEFAULT_RETRIES,
-) -> Checkpoint:
+def read_checkpoint(model: str | Path | ModelRef, *, retries: int = DEFAULT_RETRIES) -> Checkpoint:
     """Read config and tensor headers of a model: of a folder, a built-in model, or a Hub repository.
 
     Of a Hub repository no weights are downloaded: headers come by range requests, everything at one commit sha.
 
     Args:
-        model, subfolder, variant, retries: as for `inspect_model`.
+        model, retries: as for `inspect_model`.
 
     Raises:
         UsageError: `model` is no possible name.
         IncompleteError: not found, gated, offline, damaged or incomplete.
         NotAuditableError: an adapter, pickled or GGUF weights only.
     """
-    return checkpoint_of(inspect_model(model, subfolder=subfolder, variant=variant, retries=retries, only_shape=True))
+    return checkpoint_of(inspect_model(model, retries=retries, only_shape=True))
 
 
 def checkpoint_of(inspection: Inspection) -> Checkpoint:

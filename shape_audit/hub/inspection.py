@@ -138,19 +138,12 @@ class Inspection:
 
 
 def inspect_model(
-    model: str | Path | ModelRef,
-    *,
-    subfolder: str | None = None,
-    variant: str | None = None,
-    retries: int = DEFAULT_RETRIES,
-    only_shape: bool = False,
+    model: str | Path | ModelRef, *, retries: int = DEFAULT_RETRIES, only_shape: bool = False
 ) -> Inspection:
     """Look at the files of a folder, a built-in model, or a Hub repository (headers by range requests).
 
     Args:
         model: what the user typed, or its parsed form.
-        subfolder: where the model lies inside the repository or folder.
-        variant: weight-file variant: `fp16` for model.fp16.safetensors.
         retries: how often to retry after a transient network error.
         only_shape: read config.json, the index, and the headers of the files that transformers would load; no others.
 
@@ -159,7 +152,7 @@ def inspect_model(
         IncompleteError: not found, gated, offline, no such folder.
         huggingface_hub and httpx2 errors: see `errors.FOREIGN`.
     """
-    ref = parse_model(model, subfolder=subfolder, variant=variant)
+    ref = parse_model(model)
     files = open_repository(ref, retries)
     index = index_file(ref.variant)
     faults = [Fault(name, "outside" if name in files.sizes else "unreadable", what) for name, what in files.odd.items()]

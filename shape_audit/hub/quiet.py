@@ -8,37 +8,34 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import AbstractContextManager, contextmanager
+from typing import Any
 
 
-@contextmanager
-def quiet_downloads() -> Iterator[None]:
+def quiet_downloads() -> AbstractContextManager[None]:
     """Without the progress bars of huggingface_hub."""
-    from huggingface_hub.utils import are_progress_bars_disabled, disable_progress_bars, enable_progress_bars
+    from huggingface_hub import utils
 
-    if are_progress_bars_disabled():
-        yield
-        return
-    disable_progress_bars()
-    try:
-        yield
-    finally:
-        enable_progress_bars()
+    return _without_bars(utils)
 
 
-@contextmanager
-def quiet_datasets() -> Iterator[None]:
+def quiet_datasets() -> AbstractContextManager[None]:
     """Without the progress bars of datasets."""
     import datasets
 
-    if datasets.are_progress_bars_disabled():
+    return _without_bars(datasets)
+
+
+@contextmanager
+def _without_bars(library: Any) -> Iterator[None]:
+    if library.are_progress_bars_disabled():
         yield
         return
-    datasets.disable_progress_bars()
+    library.disable_progress_bars()
     try:
         yield
     finally:
-        datasets.enable_progress_bars()
+        library.enable_progress_bars()
 
 
 @contextmanager

@@ -1,7 +1,6 @@
 """Windows and a loaded model -> the interaction profile: AGOP sums at every site, energies, cross-entropy.
 
 parse_sites(text, depth)        -> the sites a user asked for; light
-protocol_names()                -> what can be measured, here and by other packages; light
 protocol_of(name)               -> what to measure: one file a protocol             (imports torch)
 ProfilePass(loaded, ...)        .extend(windows), .profile() -> Profile: loss and one SiteInteraction a site
 weight_energies(checkpoint)     -> the weights' own interaction, without a pass
@@ -22,7 +21,7 @@ from typing import TYPE_CHECKING
 
 from shape_audit.interaction.estimators.sample_size import MIN_WINDOWS, RELIABLE_WINDOWS
 from shape_audit.interaction.options import MeasureOptions
-from shape_audit.interaction.protocols.names import OF_THE_WHOLE_MODEL, PROTOCOL_NAMES, protocol_names
+from shape_audit.interaction.protocols.names import OF_THE_WHOLE_MODEL, PROTOCOL_NAMES
 from shape_audit.interaction.stream.sites import Site, parse_sites
 from shape_audit.lazy import lazy_names
 
@@ -32,7 +31,7 @@ if TYPE_CHECKING:
         random_correlations,
         weight_interactions,
     )
-    from shape_audit.interaction.ansatz.weight_gram import WeightEnergies, weight_energies
+    from shape_audit.interaction.ansatz.weight_gram import weight_energies
     from shape_audit.interaction.estimators.sums import SiteSums
     from shape_audit.interaction.pass_state import PassState
     from shape_audit.interaction.profile import PassPlan, Profile, ProfilePass
@@ -61,11 +60,9 @@ __all__ = [
     "Site",
     "SiteSums",
     "SkippedLoss",
-    "WeightEnergies",
     "add_gradients",
     "nfa_correlations",
     "parse_sites",
-    "protocol_names",
     "protocol_of",
     "random_correlations",
     "weight_energies",
@@ -75,21 +72,14 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "BlockSkipping": "skip_report",
-        "MeasurementProtocol": "protocols.registry",
-        "MicroBatch": "stream.micro_batch",
-        "PassPlan": "profile",
-        "PassState": "pass_state",
-        "Profile": "profile",
-        "ProfilePass": "profile",
-        "SiteSums": "estimators.sums",
-        "SkippedLoss": "skip_report",
-        "WeightEnergies": "ansatz.weight_gram",
-        "add_gradients": "stream.backward",
-        "nfa_correlations": "ansatz.neural_feature_ansatz",
-        "protocol_of": "protocols.registry",
-        "random_correlations": "ansatz.neural_feature_ansatz",
-        "weight_energies": "ansatz.weight_gram",
-        "weight_interactions": "ansatz.neural_feature_ansatz",
+        "ansatz.neural_feature_ansatz": "nfa_correlations random_correlations weight_interactions",
+        "ansatz.weight_gram": "weight_energies",
+        "estimators.sums": "SiteSums",
+        "pass_state": "PassState",
+        "profile": "PassPlan Profile ProfilePass",
+        "protocols.registry": "MeasurementProtocol protocol_of",
+        "skip_report": "BlockSkipping SkippedLoss",
+        "stream.backward": "add_gradients",
+        "stream.micro_batch": "MicroBatch",
     },
 )

@@ -1,7 +1,7 @@
 """A sweep's table -> the efficient interaction interval of R_D/W, and how sure it is.
 
 derive_interval(table)                 -> IntervalDerivation: ranges, sensitivity, seeds, parametric fit
-shipped_interval(), read_interval(file), interval_of(derivation)   -> Interval
+shipped_interval(), read_interval(file)                            -> Interval
 read_budgets(table)                    -> the shapes of a table by budget, with their losses
 interaction_and_loss(table), with_open_models(derivation, records)         interaction against loss
 write_figures(derivation, table, folder)   loss, interaction and best shape, PNG and SVG (the extra `board`)
@@ -16,18 +16,20 @@ from shape_audit.interval.options import IntervalOptions
 from shape_audit.lazy import lazy_names
 
 if TYPE_CHECKING:
-    from shape_audit.interval.derivation import SHIPPED_MIN_PARAMS, derive_interval, interval_of
+    from shape_audit.interval.derivation import SHIPPED_MIN_PARAMS, derive_interval
     from shape_audit.interval.figures import write_figures
     from shape_audit.interval.interaction_loss import interaction_and_loss, with_open_models
-    from shape_audit.interval.sweep_table import Budgets, read_budgets
+    from shape_audit.interval.loss_fit import middle
+    from shape_audit.interval.sweep_table import SWEEP_TABLE, Budgets, read_budgets
 
 __all__ = [
     "SHIPPED_MIN_PARAMS",
+    "SWEEP_TABLE",
     "Budgets",
     "IntervalOptions",
     "derive_interval",
     "interaction_and_loss",
-    "interval_of",
+    "middle",
     "read_budgets",
     "read_interval",
     "shipped_interval",
@@ -38,13 +40,10 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "Budgets": "sweep_table",
-        "SHIPPED_MIN_PARAMS": "derivation",
-        "derive_interval": "derivation",
-        "interaction_and_loss": "interaction_loss",
-        "interval_of": "derivation",
-        "read_budgets": "sweep_table",
-        "with_open_models": "interaction_loss",
-        "write_figures": "figures",
+        "derivation": "SHIPPED_MIN_PARAMS derive_interval",
+        "figures": "write_figures",
+        "interaction_loss": "interaction_and_loss with_open_models",
+        "loss_fit": "middle",
+        "sweep_table": "Budgets SWEEP_TABLE read_budgets",
     },
 )

@@ -12,13 +12,11 @@ from shape_audit.errors import UsageError
 from shape_audit.interval.interval_file import is_empty
 from shape_audit.interval.options import IntervalOptions
 from shape_audit.interval.ranges import at_tolerance, budget_range, edges, intersection
-from shape_audit.interval.sweep_table import SHIPPED_TABLE, Budgets, read_budgets, read_lengths
-from shape_audit.records import Interval, IntervalDerivation
+from shape_audit.interval.sweep_table import SHIPPED_TABLE, SWEEP_TABLE, Budgets, read_budgets, read_lengths
+from shape_audit.records import IntervalDerivation
 
 SHIPPED_SOURCE = "sweep of arXiv 2605.27989 (github.com/wenjie1835/Interaction_Law, commit 853f922)"
 SHIPPED_MIN_PARAMS = 1e6
-SWEEP_TABLE = "table.csv"
-"""In the folder of every sweep."""
 MOST_DRAWN = 50_000_000
 """Resamples times shapes: numbers that are held at once."""
 SENSITIVITY = (0.005, 0.01, 0.015, 0.02, 0.025, 0.03, 0.05)
@@ -96,19 +94,6 @@ def _doubts(derivation: IntervalDerivation, budgets: Budgets) -> list[str]:
         if beyond:
             doubts.append(f"the {name} end lies beyond the scan of {beyond} of {len(budgets)} budgets")
     return doubts
-
-
-def interval_of(derivation: IntervalDerivation) -> Interval:
-    """The interval a derivation ends in.
-
-    Raises:
-        UsageError: the derivation is empty.
-    """
-    if derivation.is_empty:
-        raise UsageError(
-            f"{derivation.name}: the interval is empty, nothing can be placed against it; raise the tolerance"
-        )
-    return Interval(name=derivation.name, low=derivation.low, high=derivation.high, source=derivation.source)
 
 
 def _budgets(table: str | Path | None, min_params: float) -> Budgets:

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from shape_audit.errors import CorruptFileError, UsageError
 from shape_audit.records import Interval, read_small_file
+from shape_audit.shipped import DATA
 
-SHIPPED_INTERVAL = Path(__file__).resolve().parent.parent / "data" / "shipped_interval.json"
+SHIPPED_INTERVAL = DATA / "shipped_interval.json"
 """Written by scripts/make_yardsticks.py, so that it need not be derived at every start."""
 
 

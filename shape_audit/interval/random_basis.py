@@ -5,26 +5,23 @@ In a random orthonormal basis a matrix of effective rank PR and width d has R0 =
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Sequence
-from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
 
 from shape_audit.records import AgainstRandomBasis, AuditRecord
+from shape_audit.shipped import rows
 
 Floats = NDArray[np.float64]
-TINY_GPTS = Path(__file__).resolve().parent.parent / "data" / "tiny_gpt_scan.csv"
 FEWEST = 4
 
 
 def tiny_gpts_against_random_basis() -> AgainstRandomBasis:
     """Of the models that the paper's authors trained at 3M parameters, from their published numbers (plug-in)."""
-    with TINY_GPTS.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
     ratio_N, aofe_N, cos2_N, width_N = (
-        np.array([float(row[name]) for row in rows]) for name in ("aofe_ratio", "aofe", "mean_cos2", "hidden_size")
+        np.array([float(row[name]) for row in rows("tiny_gpt_scan")])
+        for name in ("aofe_ratio", "aofe", "mean_cos2", "hidden_size")
     )
     rank_N = effective_rank(aofe_N, ratio_N, cos2_N)
     return _against("tiny GPTs of the paper", ratio_N, 1 - (rank_N + 2) / (width_N + 2))

@@ -13,6 +13,7 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
+from shape_audit.interval.loss_fit import middle
 from shape_audit.interval.sweep_table import Budgets, Cell
 from shape_audit.records import BestShape, SeedBootstrap
 
@@ -95,5 +96,4 @@ def _middle(values_D: Floats) -> tuple[float, float] | None:
     closed = values_D[np.isfinite(values_D)]
     if len(closed) < (1 - MOST_OPEN) * len(values_D):
         return None
-    low, high = np.percentile(closed, [2.5, 97.5])
-    return float(low), float(high)
+    return middle(closed)

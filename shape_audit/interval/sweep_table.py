@@ -17,8 +17,11 @@ from typing import Any
 
 from shape_audit.errors import CorruptFileError, IncompleteError, UsageError
 from shape_audit.records import read_small_file
+from shape_audit.shipped import DATA
 
-SHIPPED_TABLE = Path(__file__).resolve().parent.parent / "data" / "ntp_sweep.csv"
+SHIPPED_TABLE = DATA / "ntp_sweep.csv"
+SWEEP_TABLE = "table.csv"
+"""In the folder of every sweep."""
 COLUMNS = ("target_params", "num_hidden_layers", "hidden_size", "test_ce")
 LENGTH = "tokens_per_param"
 

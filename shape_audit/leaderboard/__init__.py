@@ -12,7 +12,7 @@ differences(old, new)                        -> what has changed
 """
 
 from shape_audit.leaderboard.build.assembling import NOT_AUDITED
-from shape_audit.leaderboard.build.board_folder import RenderedBoard, find_row, read_board, read_rendered
+from shape_audit.leaderboard.build.board_folder import find_row, read_board, read_rendered
 from shape_audit.leaderboard.build.building import build_leaderboard
 from shape_audit.leaderboard.build.differences import differences
 from shape_audit.leaderboard.build.few_windows import without_intervals
@@ -25,7 +25,7 @@ from shape_audit.leaderboard.page.model_card import model_card_metadata, model_c
 from shape_audit.leaderboard.page.rendering import render
 from shape_audit.leaderboard.publish.options import PushOptions
 from shape_audit.leaderboard.publish.publishing import push
-from shape_audit.leaderboard.publish.push_plan import PlannedFile, PushPlan, PushResult
+from shape_audit.leaderboard.publish.push_plan import PushResult
 from shape_audit.leaderboard.publish.push_report import push_json, push_text
 
 __all__ = [
@@ -34,11 +34,8 @@ __all__ = [
     "BuildOptions",
     "BuildProgress",
     "Manifest",
-    "PlannedFile",
     "PushOptions",
-    "PushPlan",
     "PushResult",
-    "RenderedBoard",
     "build_leaderboard",
     "differences",
     "find_row",

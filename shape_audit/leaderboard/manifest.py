@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import difflib
 from fnmatch import fnmatchcase
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
@@ -20,16 +19,17 @@ from pydantic import (
 )
 
 from shape_audit.auditing import AuditOptions
-from shape_audit.errors import CorruptFileError, ShapeAuditError, UsageError
+from shape_audit.errors import CorruptFileError, ShapeAuditError, UsageError, did_you_mean
 from shape_audit.hub import parse_model
 from shape_audit.linking import parse_params
 from shape_audit.records import Order, parse_toml, read_small_file, sha256_of
 from shape_audit.scores import LM_EVAL_LETTERS, LM_EVAL_LETTERS_CHAT, NAMED, OFFICIAL_COT, is_protocol
 from shape_audit.shape import KnownModel, known_models
+from shape_audit.shipped import DATA
 from shape_audit.spec import declared_options
 from shape_audit.storage import fetched
 
-SHIPPED_MANIFEST = Path(__file__).resolve().parent.parent / "data" / "leaderboard.toml"
+SHIPPED_MANIFEST = DATA / "leaderboard.toml"
 MOST_MODELS = 100_000
 
 Name = Annotated[str, Field(pattern=r"\S")]
@@ -105,9 +105,8 @@ class ScoreSources(_Table):
     def _are_protocols(cls, protocols: tuple[str, ...]) -> tuple[str, ...]:
         for name in protocols:
             if not is_protocol(name):
-                near = difflib.get_close_matches(name, NAMED, n=1)
-                advice = f"did you mean {near[0]}?" if near else f"there are {', '.join(NAMED)}"
-                raise ValueError(f"no protocol {name}; {advice}")
+                advice = did_you_mean(name, NAMED) or f"; there are {', '.join(NAMED)}"
+                raise ValueError(f"no protocol {name}{advice}")
         return protocols
 
 
@@ -239,9 +238,8 @@ def _said(error: ValidationError) -> str:
     if first["type"] != "extra_forbidden":
         return f"{where}: {first['msg'].removeprefix('Value error, ')}"
     keys = _keys_beside(first["loc"])
-    near = difflib.get_close_matches(str(first["loc"][-1]), keys, n=1)
-    advice = f"did you mean {near[0]}?" if near else f"there are: {', '.join(sorted(keys))}"
-    return f"unknown key {where}; {advice}"
+    advice = did_you_mean(str(first["loc"][-1]), keys) or f"; there are: {', '.join(sorted(keys))}"
+    return f"unknown key {where}{advice}"
 
 
 def _keys_beside(location: tuple[Any, ...]) -> list[str]:

@@ -24,7 +24,6 @@ if TYPE_CHECKING:
     from shape_audit.linking.figures import write_figures
     from shape_audit.linking.options import LinkOptions
     from shape_audit.linking.points import (
-        DEFAULT_PARAMS,
         ModelFacts,
         Point,
         facts_of_records,
@@ -35,7 +34,6 @@ if TYPE_CHECKING:
     )
 
 __all__ = [
-    "DEFAULT_PARAMS",
     "LinkOptions",
     "ModelFacts",
     "Point",
@@ -56,20 +54,11 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "DEFAULT_PARAMS": "points",
-        "ModelFacts": "points",
-        "Point": "points",
-        "controlled_evidence": "controlled",
-        "facts_of_records": "points",
-        "family_of": "points",
-        "link": "all_evidence",
-        "LinkOptions": "options",
-        "link_evidence": "evidence",
-        "chosen_points": "all_evidence",
-        "link_points": "all_evidence",
-        "make_points": "points",
-        "measured_of": "points",
-        "parse_params": "points",
-        "write_figures": "figures",
+        "all_evidence": "chosen_points link link_points",
+        "controlled": "controlled_evidence",
+        "evidence": "link_evidence",
+        "figures": "write_figures",
+        "options": "LinkOptions",
+        "points": "ModelFacts Point facts_of_records family_of make_points measured_of parse_params",
     },
 )

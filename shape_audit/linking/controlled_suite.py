@@ -5,13 +5,12 @@ The data is what `scripts/make_gemstones_benchmarks.py` wrote; its sources stand
 
 from __future__ import annotations
 
-import csv
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
-from pathlib import Path
 
-DATA = Path(__file__).resolve().parent.parent / "data" / "yardsticks"
+from shape_audit.shipped import rows
+
 SUITE = "Gemstones"
 SOURCE = "Gemstones, McLeish et al., NeurIPS 2025, arXiv 2502.06857 (data MIT)"
 TOKENS_PER_STEP = 2048 * 2048
@@ -51,7 +50,7 @@ class SuiteModel:
 @cache
 def guesses() -> Mapping[str, float]:
     """Task -> accuracy of a guess."""
-    return {row["task"]: float(row["guess"]) for row in _rows("benchmark_tasks.csv")}
+    return {row["task"]: float(row["guess"]) for row in rows("yardsticks/benchmark_tasks")}
 
 
 @cache
@@ -68,11 +67,6 @@ def suite_models() -> tuple[SuiteModel, ...]:
             loss=float(row["loss"]),
             accuracies={task: float(row[task]) for task in guesses()},
         )
-        for row in _rows("gemstones_benchmarks.csv")
+        for row in rows("yardsticks/gemstones_benchmarks")
     ]
     return tuple(sorted(models, key=lambda model: (BUDGETS[model.budget], model.r_dw)))
-
-
-def _rows(name: str) -> list[dict[str, str]]:
-    with (DATA / name).open(encoding="utf-8", newline="") as stream:
-        return list(csv.DictReader(stream))

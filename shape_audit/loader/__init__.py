@@ -40,4 +40,4 @@ __all__ = [
     "without_hub_kernels",
 ]
 
-__getattr__ = lazy_names(__name__, {"HarnessModel": "harness_model"})
+__getattr__ = lazy_names(__name__, {"harness_model": "HarnessModel"})

@@ -12,13 +12,13 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from shape_audit.lazy import lazy_names
-from shape_audit.models.device_map import DeviceMap, parse_device_map, parse_max_memory
+from shape_audit.models.device_map import parse_device_map, parse_max_memory
 from shape_audit.models.options import Device, LoadOptions
 
 if TYPE_CHECKING:
     from shape_audit.models.available_memory import Machine
     from shape_audit.models.blocks import find_blocks
-    from shape_audit.models.checkpointing import check_same_losses, not_checkpointed
+    from shape_audit.models.checkpointing import check_same_losses
     from shape_audit.models.forward_faults import model_faults
     from shape_audit.models.freed_memory import FreePages, give_back_freed_memory
     from shape_audit.models.live import as_loaded, bare_model, headers_of
@@ -37,7 +37,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Device",
-    "DeviceMap",
     "DeviceMemory",
     "ForwardPass",
     "FreePages",
@@ -62,7 +61,6 @@ __all__ = [
     "memory_advice",
     "model_faults",
     "model_logits",
-    "not_checkpointed",
     "parse_device_map",
     "parse_max_memory",
     "plain_torch",
@@ -74,33 +72,17 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "FreePages": "freed_memory",
-        "give_back_freed_memory": "freed_memory",
-        "DeviceMemory": "memory_estimate",
-        "ForwardPass": "memory_estimate",
-        "MemoryPlan": "memory_estimate",
-        "memory_advice": "memory_estimate",
-        "LoadedModel": "loading",
-        "Machine": "available_memory",
-        "PassSize": "memory_plan",
-        "PlannedMemory": "memory_plan",
-        "WeightPlacement": "weight_placement",
-        "as_loaded": "live",
-        "bare_model": "live",
-        "check_same_losses": "checkpointing",
-        "check_supported": "loading",
-        "chosen_device": "loading",
-        "exact_logits": "logits",
-        "find_blocks": "blocks",
-        "headers_of": "live",
-        "imported_class": "memory_plan",
-        "load_model": "loading",
-        "model_faults": "forward_faults",
-        "model_logits": "logits",
-        "not_checkpointed": "checkpointing",
-        "plain_torch": "shield",
-        "plan_weights": "memory_plan",
-        "read_config": "loading",
-        "window_losses": "logits",
+        "available_memory": "Machine",
+        "blocks": "find_blocks",
+        "checkpointing": "check_same_losses",
+        "forward_faults": "model_faults",
+        "freed_memory": "FreePages give_back_freed_memory",
+        "live": "as_loaded bare_model headers_of",
+        "loading": "LoadedModel check_supported chosen_device load_model read_config",
+        "logits": "exact_logits model_logits window_losses",
+        "memory_estimate": "DeviceMemory ForwardPass MemoryPlan memory_advice",
+        "memory_plan": "PassSize PlannedMemory imported_class plan_weights",
+        "shield": "plain_torch",
+        "weight_placement": "WeightPlacement",
     },
 )

@@ -25,6 +25,4 @@ __all__ = [
     "processes_of_run",
 ]
 
-__getattr__ = lazy_names(
-    __name__, {"check_launched": "launcher", "end_with_launcher": "launcher", "launch": "launcher"}
-)
+__getattr__ = lazy_names(__name__, {"launcher": "check_launched end_with_launcher launch"})

@@ -25,7 +25,6 @@ from shape_audit.records.reading import MAX_SMALL_FILE, read_small_file
 
 if TYPE_CHECKING:
     from shape_audit.records.audit_record import (
-        SCHEMA_VERSION,
         AuditRecord,
         Calibration,
         Environment,
@@ -37,7 +36,7 @@ if TYPE_CHECKING:
         WeightInteraction,
         names_apart,
     )
-    from shape_audit.records.board import Board, BoardMeasurement, BoardRow, Order, RowSource
+    from shape_audit.records.board import Board, BoardMeasurement, BoardRow, Order
     from shape_audit.records.check_report import SEVERITIES, Accepted, CheckReport, Finding, Severity
     from shape_audit.records.controlled_evidence import (
         BestAtEqualSize,
@@ -58,7 +57,7 @@ if TYPE_CHECKING:
     )
     from shape_audit.records.folder_lock import FolderLock
     from shape_audit.records.frozen import Frozen
-    from shape_audit.records.hashing import canonical_json, findings_sha256, sealed, sha256_of
+    from shape_audit.records.hashing import findings_sha256, sealed, sha256_of
     from shape_audit.records.interaction_loss import (
         AgainstRandomBasis,
         BudgetCorrelation,
@@ -84,7 +83,7 @@ if TYPE_CHECKING:
     from shape_audit.records.link_evidence import Association, Contrast, LinkEvidence, Optimum, Predictor
     from shape_audit.records.model_use import BlockNumbers, BlockUse, DepthSummary, ModelUse, RankStep, SiteUse, SpanUse
     from shape_audit.records.reading import parse_toml
-    from shape_audit.records.score_record import SAME_SCORE, AmongSize, Provider, ScoreRecord
+    from shape_audit.records.score_record import SAME_SCORE, AmongSize, ScoreRecord
     from shape_audit.records.shape_cost import Basis, Price, Serving, ShapeCost
     from shape_audit.records.shape_facts import Interval, Ledger, ModelShape, Placement, Side
     from shape_audit.records.shape_suggestion import (
@@ -114,7 +113,6 @@ if TYPE_CHECKING:
 __all__ = [
     "MAX_SMALL_FILE",
     "SAME_SCORE",
-    "SCHEMA_VERSION",
     "SEVERITIES",
     "Accepted",
     "AgainstRandomBasis",
@@ -180,10 +178,8 @@ __all__ = [
     "Precision",
     "Predictor",
     "Price",
-    "Provider",
     "QuantityAndLoss",
     "RankStep",
-    "RowSource",
     "ScoreRecord",
     "SeedBootstrap",
     "Serving",
@@ -208,7 +204,6 @@ __all__ = [
     "WallSeconds",
     "WeightInteraction",
     "YardstickReport",
-    "canonical_json",
     "check_writable",
     "findings_sha256",
     "former_file_name",
@@ -230,112 +225,40 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "SAME_SCORE": "score_record",
-        "SCHEMA_VERSION": "audit_record",
-        "SEVERITIES": "check_report",
-        "Accepted": "check_report",
-        "AgainstRandomBasis": "interaction_loss",
-        "AmongSize": "score_record",
-        "Association": "link_evidence",
-        "AuditRecord": "audit_record",
-        "Band": "yardstick_report",
-        "Basis": "shape_cost",
-        "BestAgainstLength": "interval_derivation",
-        "BestAt": "yardstick_report",
-        "BestAtEqualSize": "controlled_evidence",
-        "BestShape": "interval_derivation",
-        "BlockNumbers": "model_use",
-        "BlockUse": "model_use",
-        "Board": "board",
-        "BoardMeasurement": "board",
-        "BoardRow": "board",
-        "BudgetCorrelation": "interaction_loss",
-        "BudgetRange": "interval_derivation",
-        "Calibration": "audit_record",
-        "CheckReport": "check_report",
-        "ComparedShape": "yardstick_report",
-        "Comparison": "yardstick_report",
-        "Contrast": "link_evidence",
-        "ControlledEvidence": "controlled_evidence",
-        "Counted": "shape_suggestion",
-        "DepthSummary": "model_use",
-        "Edge": "interval_derivation",
-        "Effect": "controlled_evidence",
-        "Environment": "audit_record",
-        "ExistingModel": "shape_suggestion",
-        "Finding": "check_report",
-        "FittedBest": "interval_derivation",
-        "FolderLock": "folder_lock",
-        "Frozen": "frozen",
-        "Goal": "shape_suggestion",
-        "GroupShape": "yardstick_report",
-        "Interaction": "audit_record",
-        "InteractionAndLoss": "interaction_loss",
-        "Interval": "shape_facts",
-        "IntervalDerivation": "interval_derivation",
-        "LawVariant": "yardstick_report",
-        "Ledger": "shape_facts",
-        "LeftOutShape": "sweep_plan",
-        "LengthDrift": "interval_derivation",
-        "LengthRange": "interval_derivation",
-        "LinkEvidence": "link_evidence",
-        "Loss": "audit_record",
-        "LossCorrelation": "interaction_loss",
-        "LossFit": "interval_derivation",
-        "MatrixSuperposition": "superposition",
-        "ModelIdentity": "audit_record",
-        "ModelShape": "shape_facts",
-        "ModelUse": "model_use",
-        "OpenModelsAndLoss": "interaction_loss",
-        "Optimum": "link_evidence",
-        "Order": "board",
-        "OtherLaw": "yardstick_report",
-        "Placement": "shape_facts",
-        "PlannedShape": "sweep_plan",
-        "PowerFit": "interaction_loss",
-        "Precision": "sweep_plan",
-        "Predictor": "link_evidence",
-        "Price": "shape_cost",
-        "Provider": "score_record",
-        "QuantityAndLoss": "interaction_loss",
-        "RankStep": "model_use",
-        "RowSource": "board",
-        "ScoreRecord": "score_record",
-        "SeedBootstrap": "interval_derivation",
-        "Serving": "shape_cost",
-        "Severity": "check_report",
-        "ShapeCost": "shape_cost",
-        "ShapeGroup": "yardstick_report",
-        "ShapeLaw": "yardstick_report",
-        "ShapeSuggestion": "shape_suggestion",
-        "Side": "shape_facts",
-        "SiteInteraction": "audit_record",
-        "SiteUse": "model_use",
-        "SizeNeighbours": "shape_suggestion",
-        "SpanUse": "model_use",
-        "SuggestedShape": "shape_suggestion",
-        "SuiteBudget": "controlled_evidence",
-        "SuiteShape": "controlled_evidence",
-        "Superposition": "superposition",
-        "SweepPlan": "sweep_plan",
-        "SweepRow": "sweep_row",
-        "ToleranceRow": "interval_derivation",
-        "WallSeconds": "audit_record",
-        "WeightInteraction": "audit_record",
-        "YardstickReport": "yardstick_report",
-        "canonical_json": "hashing",
-        "check_writable": "files",
-        "findings_sha256": "hashing",
-        "former_file_name": "files",
-        "names_apart": "audit_record",
-        "parse_toml": "reading",
-        "read_record": "files",
-        "read_record_folder": "files",
-        "record_file_name": "files",
-        "ref_file_name": "files",
-        "safe_file_name": "files",
-        "sealed": "hashing",
-        "sha256_of": "hashing",
-        "write_record": "files",
+        "audit_record": (
+            "AuditRecord Calibration Environment Interaction Loss ModelIdentity SiteInteraction WallSeconds "
+            "WeightInteraction names_apart"
+        ),
+        "board": "Board BoardMeasurement BoardRow Order",
+        "check_report": "Accepted CheckReport Finding SEVERITIES Severity",
+        "controlled_evidence": "BestAtEqualSize ControlledEvidence Effect SuiteBudget SuiteShape",
+        "files": (
+            "check_writable former_file_name read_record read_record_folder record_file_name ref_file_name "
+            "safe_file_name write_record"
+        ),
+        "folder_lock": "FolderLock",
+        "frozen": "Frozen",
+        "hashing": "findings_sha256 sealed sha256_of",
+        "interaction_loss": (
+            "AgainstRandomBasis BudgetCorrelation InteractionAndLoss LossCorrelation OpenModelsAndLoss PowerFit "
+            "QuantityAndLoss"
+        ),
+        "interval_derivation": (
+            "BestAgainstLength BestShape BudgetRange Edge FittedBest IntervalDerivation LengthDrift LengthRange "
+            "LossFit SeedBootstrap ToleranceRow"
+        ),
+        "link_evidence": "Association Contrast LinkEvidence Optimum Predictor",
+        "model_use": "BlockNumbers BlockUse DepthSummary ModelUse RankStep SiteUse SpanUse",
+        "reading": "parse_toml",
+        "score_record": "AmongSize SAME_SCORE ScoreRecord",
+        "shape_cost": "Basis Price Serving ShapeCost",
+        "shape_facts": "Interval Ledger ModelShape Placement Side",
+        "shape_suggestion": "Counted ExistingModel Goal ShapeSuggestion SizeNeighbours SuggestedShape",
+        "superposition": "MatrixSuperposition Superposition",
+        "sweep_plan": "LeftOutShape PlannedShape Precision SweepPlan",
+        "sweep_row": "SweepRow",
+        "yardstick_report": (
+            "Band BestAt ComparedShape Comparison GroupShape LawVariant OtherLaw ShapeGroup ShapeLaw YardstickReport"
+        ),
     },
 )

@@ -69,9 +69,9 @@ class ModelRef:
     def is_same_model(self, other: ModelRef) -> bool:
         """Whether both mean the same model, as far as they tell.
 
-        A repository of the Hub is itself at every commit; see `is_other_revision`. A folder is what its fingerprint
-        says where both know theirs (a copy is the same model, a retrained folder of the same name is not), else where
-        it lies. A subfolder or variant is a model of its own.
+        A repository of the Hub is itself at every commit. A folder is what its fingerprint says where both know theirs
+        (a copy is the same model, a retrained folder of the same name is not), else where it lies. A subfolder or
+        variant is a model of its own.
         """
         if (self.source, self.subfolder, self.variant) != (other.source, other.subfolder, other.variant):
             return False
@@ -82,11 +82,6 @@ class ModelRef:
         if self.source == "builtin":
             return self.repo_id == other.repo_id
         return self.root is not None and other.root is not None and self.root.resolve() == other.root.resolve()
-
-    def is_other_revision(self, other: ModelRef) -> bool:
-        """Whether both say which commit they mean and these differ; one may be the beginning of the other."""
-        ours, theirs = self.revision, other.revision
-        return bool(ours and theirs and not ours.startswith(theirs) and not theirs.startswith(ours))
 
     def at(self, revision: str, *, repo_id: str | None = None) -> ModelRef:
         """The same model at the revision that was found, and as the Hub spells it."""

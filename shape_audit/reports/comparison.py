@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
 from shape_audit.records import AuditRecord, ShapeCost, names_apart
 from shape_audit.reports.cost import first_cost, with_interval
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import percent, ratio, rounded_count, significant
-from shape_audit.reports.rich_tables import plain, rich_table
+from shape_audit.reports.rich_tables import bullets, rich_table
 from shape_audit.reports.tables import NONE, Cell, Table, without_empty_columns
 from shape_audit.reports.width import depth_comparison
 
@@ -26,7 +25,7 @@ def comparison_text(records: Sequence[AuditRecord]) -> RenderableType:
     parts: list[RenderableType] = [rich_table(comparison_table(records)), Text()]
     if (table := depth_comparison(records)) is not None:
         parts += [rich_table(table), Text()]
-    return Group(*parts, *(Padding(plain(f"- {line}"), (0, 0, 0, 2)) for line in _warnings(records)))
+    return Group(*parts, *bullets(_warnings(records)))
 
 
 def comparison_markdown(records: Sequence[AuditRecord]) -> str:

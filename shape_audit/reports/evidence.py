@@ -11,7 +11,7 @@ from rich.text import Text
 from shape_audit.records import ControlledEvidence, LinkEvidence
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import interval_ends, p_value
-from shape_audit.reports.rich_tables import plain, rich_table
+from shape_audit.reports.rich_tables import bullets, plain, rich_table
 from shape_audit.reports.tables import Table
 
 _NAMES = {
@@ -30,7 +30,7 @@ def evidence_text(found: Sequence[LinkEvidence]) -> RenderableType:
     for evidence in found:
         parts += [plain(_heading(evidence), style="bold"), Padding(plain(evidence.summary), (0, 0, 1, 2))]
         parts += [rich_table(_table(evidence)), Text()]
-    return Group(*parts, *(Padding(plain(f"- {line}"), (0, 0, 0, 2)) for line in _warnings(found)))
+    return Group(*parts, *bullets(_warnings(found)))
 
 
 def evidence_markdown(found: Sequence[LinkEvidence]) -> str:

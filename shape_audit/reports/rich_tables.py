@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
+from rich.padding import Padding
 from rich.table import Table as RichTable
 from rich.text import Text
 
@@ -15,6 +18,11 @@ SHORT = 34
 def plain(text: str, style: str = "") -> Text:
     """Text shown as it is: no markup, and no control characters that a terminal would obey."""
     return Text(visible(text), style=style)
+
+
+def bullets(lines: Iterable[str]) -> list[Padding]:
+    """Each line behind a dash, set in."""
+    return [Padding(plain(f"- {line}"), (0, 0, 0, 2)) for line in lines]
 
 
 def rich_table(table: Table) -> RichTable:

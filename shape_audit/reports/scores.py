@@ -5,14 +5,13 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
 from shape_audit.escaping import json_text
 from shape_audit.records import AmongSize, ScoreRecord
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import rounded_count
-from shape_audit.reports.rich_tables import plain, rich_table
+from shape_audit.reports.rich_tables import bullets, plain, rich_table
 from shape_audit.reports.tables import Cell, Table
 
 MIND = "Scores of different protocols cannot be compared: the same model moves by up to 6 points between two of them."
@@ -22,10 +21,10 @@ _VERIFIED = {None: "{}", True: "{}, verified", False: "{}, unverified"}
 def scores_text(model: str, scores: Sequence[ScoreRecord], warnings: Sequence[str]) -> RenderableType:
     """A table by protocol, and what is to be minded."""
     if not scores:
-        return Group(plain(f"No MMLU-Pro score of {model} is known.", style="bold"), *_lines(warnings))
+        return Group(plain(f"No MMLU-Pro score of {model} is known.", style="bold"), *bullets(warnings))
     return Group(
         rich_table(scores_table(model, scores)), *map(plain, score_sources(scores)), Text(),
-        *_lines([*_mind(scores), *warnings]),
+        *bullets([*_mind(scores), *warnings]),
     )  # fmt: skip
 
 
@@ -45,10 +44,6 @@ def scores_json(model: str, scores: Sequence[ScoreRecord], warnings: Sequence[st
 
 def _mind(scores: Sequence[ScoreRecord]) -> list[str]:
     return [MIND] if len({score.protocol for score in scores}) > 1 else []
-
-
-def _lines(lines: Sequence[str]) -> list[RenderableType]:
-    return [Padding(plain(f"- {line}"), (0, 0, 0, 2)) for line in lines]
 
 
 def scores_table(model: str, scores: Sequence[ScoreRecord]) -> Table:

@@ -5,21 +5,20 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from rich.console import Group, RenderableType
-from rich.padding import Padding
 from rich.text import Text
 
 from shape_audit.escaping import json_text
 from shape_audit.records import SweepPlan, SweepRow
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import count, half_width, percent, ratio, rounded_count, significant
-from shape_audit.reports.rich_tables import plain, rich_table
+from shape_audit.reports.rich_tables import bullets, plain, rich_table
 from shape_audit.reports.tables import Cell, Table
 
 
 def sweep_plan_text(plan: SweepPlan) -> RenderableType:
     """How much there is to do, the shapes, what is left out and why."""
     parts: list[RenderableType] = [plain(_headline(plan), style="bold"), Text(), rich_table(_plan_table(plan)), Text()]
-    return Group(*parts, *(Padding(plain(f"- {line}"), (0, 0, 0, 2)) for line in _warnings(plan)))
+    return Group(*parts, *bullets(_warnings(plan)))
 
 
 def sweep_plan_markdown(plan: SweepPlan) -> str:

@@ -10,7 +10,7 @@ from shape_audit.interaction import MIN_WINDOWS
 from shape_audit.records import AuditRecord
 from shape_audit.reports.cost import cost_table
 from shape_audit.reports.depth import DEPTH_LEGEND, depth_table, token_table
-from shape_audit.reports.rich_tables import plain, rich_table
+from shape_audit.reports.rich_tables import bullets, plain, rich_table
 from shape_audit.reports.scores import MIND, score_sources, scores_table
 from shape_audit.reports.tables import (
     energy_table,
@@ -54,28 +54,25 @@ def audit_text(record: AuditRecord) -> RenderableType:
         first, *others = others
     parts.append(plain(f"{mark} {first}", style="" if parts else "bold"))
     parts += [Padding(plain(sentence), (0, 0, 0, 2)) for sentence in others]
-    if (table := cost_table(record)) is not None:
-        parts += [Text(), rich_table(table)]
-    parts += [Text(), rich_table(shape_table(record)), Text(), rich_table(ledger_table(record))]
-    if (table := interaction_table(record)) is not None:
-        parts += [Text(), rich_table(table), plain(interaction_legend(record), style="dim")]
-    if (table := depth_table(record)) is not None:
-        parts += [Text(), rich_table(table), plain(DEPTH_LEGEND, style="dim")]
-    if (table := width_table(record)) is not None:
-        parts += [Text(), rich_table(table), plain(WIDTH_LEGEND, style="dim")]
-    if (table := token_table(record)) is not None:
-        parts += [Text(), rich_table(table)]
-    if (table := energy_table(record)) is not None:
-        parts += [Text(), rich_table(table)]
-    if (table := spectrum_table(record)) is not None:
-        parts += [Text(), rich_table(table)]
-    if (table := weights_table(record)) is not None:
-        parts += [Text(), rich_table(table), plain(WEIGHTS_CAVEAT, style="dim")]
+    tables = (
+        (cost_table(record), ""),
+        (shape_table(record), ""),
+        (ledger_table(record), ""),
+        (interaction_table(record), interaction_legend(record)),
+        (depth_table(record), DEPTH_LEGEND),
+        (width_table(record), WIDTH_LEGEND),
+        (token_table(record), ""),
+        (energy_table(record), ""),
+        (spectrum_table(record), ""),
+        (weights_table(record), WEIGHTS_CAVEAT),
+    )
+    for table, legend in tables:
+        if table is not None:
+            parts += [Text(), rich_table(table), *([plain(legend, style="dim")] if legend else [])]
     if record.scores:
         parts += [Text(), rich_table(scores_table(record.model.label, record.scores))]
         parts += [plain(line, style="dim") for line in (*score_sources(record.scores), MIND)]
     if record.notes:
-        parts += [Text(), plain("Notes", style="bold")]
-        parts += [Padding(plain(f"- {note}"), (0, 0, 0, 2)) for note in record.notes]
+        parts += [Text(), plain("Notes", style="bold"), *bullets(record.notes)]
     parts += [Text(), rich_table(provenance_table(record))]
     return Group(*parts)

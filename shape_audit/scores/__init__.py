@@ -32,10 +32,10 @@ if TYPE_CHECKING:
     from shape_audit.scores.known import KnownScores, known_scores
     from shape_audit.scores.posted import posted_scores
     from shape_audit.scores.published import published_for, published_scores
-    from shape_audit.scores.readings import ScoresRead, SkippedFile, summary_of_skipped
+    from shape_audit.scores.readings import summary_of_skipped
     from shape_audit.scores.result_folders import RESULT_SUFFIXES
     from shape_audit.scores.running import ScoreRun, score
-    from shape_audit.scores.same_model import KnownModels, at_revision, ref_of_score
+    from shape_audit.scores.same_model import KnownModels, at_revision
     from shape_audit.scores.score_files import read_lm_eval, read_scores
     from shape_audit.scores.sources import ScoreSource
 
@@ -55,8 +55,6 @@ __all__ = [
     "ScoreOptions",
     "ScoreRun",
     "ScoreSource",
-    "ScoresRead",
-    "SkippedFile",
     "across_models",
     "at_revision",
     "is_protocol",
@@ -67,7 +65,6 @@ __all__ = [
     "raw_accuracy",
     "read_lm_eval",
     "read_scores",
-    "ref_of_score",
     "score",
     "summary_of_skipped",
 ]
@@ -75,22 +72,14 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "RESULT_SUFFIXES": "result_folders",
-        "KnownModels": "same_model",
-        "KnownScores": "known",
-        "ScoreRun": "running",
-        "ScoreSource": "sources",
-        "ScoresRead": "readings",
-        "SkippedFile": "readings",
-        "at_revision": "same_model",
-        "known_scores": "known",
-        "posted_scores": "posted",
-        "published_for": "published",
-        "published_scores": "published",
-        "read_lm_eval": "score_files",
-        "read_scores": "score_files",
-        "ref_of_score": "same_model",
-        "score": "running",
-        "summary_of_skipped": "readings",
+        "known": "KnownScores known_scores",
+        "posted": "posted_scores",
+        "published": "published_for published_scores",
+        "readings": "summary_of_skipped",
+        "result_folders": "RESULT_SUFFIXES",
+        "running": "ScoreRun score",
+        "same_model": "KnownModels at_revision",
+        "score_files": "read_lm_eval read_scores",
+        "sources": "ScoreSource",
     },
 )

@@ -6,14 +6,13 @@ benchmark of it.
 
 from __future__ import annotations
 
-import json
 import re
 import unicodedata
 from collections.abc import Iterator, Mapping, Sequence
 from functools import cache
-from typing import Any
 
-from shape_audit.scores.readings import DATA, questions_by_subject
+from shape_audit.scores.readings import questions_by_subject
+from shape_audit.shipped import facts
 
 MMLU_PRO = "mmlupro"
 """What every spelling of it becomes."""
@@ -112,8 +111,8 @@ def subjects_of(words: Sequence[str]) -> list[str] | None:
     while rest:
         for length in (2, 1):
             name = "_".join(rest[:length])
-            name = words_data()["subjects"].get(name, name)
-            if name in questions_by_subject() or name in words_data()["groups"]:
+            name = facts("mmlu_pro_words")["subjects"].get(name, name)
+            if name in questions_by_subject() or name in facts("mmlu_pro_words")["groups"]:
                 found.append(name)
                 rest = rest[length:]
                 break
@@ -135,11 +134,4 @@ def is_negated(match: re.Match[str]) -> bool:
 
 @cache
 def word_groups() -> Mapping[str, frozenset[str]]:
-    return {name: frozenset(words) for name, words in words_data()["qualifiers"].items()}
-
-
-@cache
-def words_data() -> Mapping[str, Any]:
-    """`data/mmlu_pro_words.json`."""
-    content: Mapping[str, Any] = json.loads((DATA / "mmlu_pro_words.json").read_text(encoding="utf-8"))
-    return content
+    return {name: frozenset(words) for name, words in facts("mmlu_pro_words")["qualifiers"].items()}

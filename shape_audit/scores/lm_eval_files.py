@@ -20,8 +20,9 @@ from typing import Any
 
 from shape_audit.errors import CorruptFileError
 from shape_audit.scores.protocols import QUESTIONS, SUBJECTS, lm_eval_protocol
-from shape_audit.scores.readings import ONLY, Piece, Refusal, finite, made_record, questions_by_subject, tasks_data
+from shape_audit.scores.readings import ONLY, Piece, Refusal, finite, made_record, questions_by_subject
 from shape_audit.scores.run_settings import RunSettings, parsed_arguments, run_settings, short
+from shape_audit.shipped import facts
 
 COT, LETTERS = "mmlu_pro", "leaderboard_mmlu_pro"
 MADE_BY = "shape_audit"
@@ -60,7 +61,7 @@ class _File:
 
     def pieces(self) -> Iterator[Piece | Refusal]:
         understood = set()
-        for task, stock in tasks_data()["tasks"].items():
+        for task, stock in facts("mmlu_pro_tasks")["tasks"].items():
             leaves = self._leaves(task) if stock["has_subjects"] else [task]
             understood |= {task, *leaves}
             if task in self.results or self._row(task) or (stock["has_subjects"] and leaves):

@@ -8,8 +8,9 @@ import re
 from collections.abc import Iterable, Iterator
 from urllib.parse import parse_qsl, unquote, urlsplit
 
-from shape_audit.scores.entry_words import affirmed, word_groups, words_data
+from shape_audit.scores.entry_words import affirmed, word_groups
 from shape_audit.scores.readings import questions_by_subject
+from shape_audit.shipped import facts
 
 _BOARD = r"(?:the )?(?:(?:hugging ?face(?:'s)?|hf),? )?open[-_ ]?llm[-_ ]?leader ?board"
 _BOARD_NAME = re.compile(rf"\W*{_BOARD}(?:[\s(]*(?:v?2(?:\.0)?|results?|scores?|archived?)\)?)*\W*", re.IGNORECASE)
@@ -199,7 +200,8 @@ def _is_ordinary(name: str) -> bool:
 def _is_of_known_words(part: str, *, is_owner: bool) -> bool:
     """Whether a part has words of settings only; an owner may be called as a harness, since its makers make models."""
     groups = [words for name, words in word_groups().items() if not (is_owner and name == "lies")]
-    known = ({*questions_by_subject(), *words_data()["folders"], *words_data()["tools"]} - {"other"}).union(*groups)
+    data = facts("mmlu_pro_words")
+    known = ({*questions_by_subject(), *data["folders"], *data["tools"]} - {"other"}).union(*groups)
     words = [word for word in re.split(r"[-_.]", part.casefold()) if word]
     return part.casefold() in ("llama.cpp", "llama-cpp") or all(
         word in known or _HARDWARE.fullmatch(word) for word in words

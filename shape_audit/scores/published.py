@@ -3,14 +3,10 @@
 
 from __future__ import annotations
 
-import csv
 from functools import cache
-from pathlib import Path
 
 from shape_audit.records import ModelRef, ScoreRecord
-
-TABLE = Path(__file__).resolve().parent.parent / "data" / "mmlu_pro_scores.csv"
-
+from shape_audit.shipped import rows
 
 _WITH = "prompted with the model's chat template"
 _TEMPLATE_WORDS = {
@@ -23,23 +19,22 @@ _TEMPLATE_WORDS = {
 @cache
 def published_scores() -> tuple[ScoreRecord, ...]:
     """All rows of the shipped table."""
-    with TABLE.open(encoding="utf-8", newline="") as stream:
-        return tuple(
-            ScoreRecord(
-                model=row["repo_id"],
-                revision=None,
-                protocol=row["protocol"] + _departures(row),
-                value=float(row["accuracy"]),
-                stderr=float(row["stderr"]),
-                n=int(row["n"]),
-                is_limited=False,
-                provider="published",
-                source=row["source"],
-                date=row["date"] or None,
-                notes=[note for note in (row["notes"], _TEMPLATE_WORDS.get(row["chat_template"], _WITH)) if note],
-            )
-            for row in csv.DictReader(stream)
+    return tuple(
+        ScoreRecord(
+            model=row["repo_id"],
+            revision=None,
+            protocol=row["protocol"] + _departures(row),
+            value=float(row["accuracy"]),
+            stderr=float(row["stderr"]),
+            n=int(row["n"]),
+            is_limited=False,
+            provider="published",
+            source=row["source"],
+            date=row["date"] or None,
+            notes=[note for note in (row["notes"], _TEMPLATE_WORDS.get(row["chat_template"], _WITH)) if note],
         )
+        for row in rows("mmlu_pro_scores")
+    )
 
 
 def published_for(model: str | ModelRef) -> list[ScoreRecord]:

@@ -13,7 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from shape_audit.errors import IncompleteError, UsageError, explained
-from shape_audit.scores.readings import tasks_data
+from shape_audit.shipped import facts
 
 DATASET = "TIGER-Lab/MMLU-Pro"
 SPLITS = ("test", "validation")
@@ -69,7 +69,7 @@ def read_questions(folder: Path | None) -> Questions:
     except Exception as error:  # whatever the network, the cache and the files do
         known = explained(error, name)
         raise known or IncompleteError(f"{name}: the questions cannot be read ({error})") from error
-    is_own = digest == tasks_data()["questions_sha256"]
+    is_own = digest == facts("mmlu_pro_tasks")["questions_sha256"]
     commit = _COMMIT.search(files)
     where = f"the folder {folder}" if folder else f"{DATASET} at {commit[1][:12]}" if commit else DATASET
     source = f"questions: {where} (content sha256 {digest[:12]}{', as published' if is_own else ''})"

@@ -2,19 +2,15 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from pydantic import ValidationError
 
 from shape_audit.errors import CorruptFileError
 from shape_audit.records import ScoreRecord
-
-DATA = Path(__file__).resolve().parent.parent / "data"
+from shape_audit.shipped import facts
 
 
 @dataclass(frozen=True)
@@ -94,15 +90,7 @@ def finite(value: Any) -> float | None:
     return float(value)
 
 
-@cache
 def questions_by_subject() -> Mapping[str, int]:
     """The 14 subjects of the test split, and their questions."""
-    counts: Mapping[str, int] = tasks_data()["subjects"]
+    counts: Mapping[str, int] = facts("mmlu_pro_tasks")["subjects"]
     return counts
-
-
-@cache
-def tasks_data() -> Mapping[str, Any]:
-    """`data/mmlu_pro_tasks.json`."""
-    content: Mapping[str, Any] = json.loads((DATA / "mmlu_pro_tasks.json").read_text(encoding="utf-8"))
-    return content

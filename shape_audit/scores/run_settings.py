@@ -12,11 +12,10 @@ import json
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
-DATA = Path(__file__).resolve().parent.parent / "data"
+from shape_audit.shipped import facts
+
 _COMMIT = re.compile("[0-9a-f]{40}")
 _HASH = re.compile("[0-9a-f]{32,}")
 _START_OF_COMMIT = re.compile("[0-9a-f]{7,40}")
@@ -79,7 +78,7 @@ def run_settings(
         backend: lm-eval's `config.model`: the class that ran the model, or, in dumps from Python, the model's name.
         config: where `model_sha`, `model_revision`, `model_dtype` and the sha of an adapter stand.
     """
-    known, given = _known(), parsed_arguments(arguments)
+    known, given = facts("lm_eval_settings"), parsed_arguments(arguments)
     adapters = [f"{key}={value}" for key, value in given.items() if _is_adapter(key, value)]
     if not adapters:
         adapters = [key for key in ("peft", "delta") if _is_set(config.get(f"{key}_sha"))]
@@ -121,12 +120,12 @@ def parsed_arguments(arguments: object) -> dict[str, Any]:
             arguments = {key.strip().lstrip("-"): value.strip() for key, _, value in pairs}
     if not isinstance(arguments, Mapping):
         return {}
-    names = {*_known()["name"], "revision", "subfolder", "tokenizer", "variant"}
+    names = {*facts("lm_eval_settings")["name"], "revision", "subfolder", "tokenizer", "variant"}
     given = {
         key: _literal(value) if isinstance(value, str) and key not in names and not _fits("adapter", key) else value
         for key, value in ((str(key).replace("-", "_"), value) for key, value in arguments.items())
     }
-    for key in _known()["nested"]:
+    for key in facts("lm_eval_settings")["nested"]:
         if isinstance(nested := given.get(key), Mapping):
             given = {**nested, **given}
     return given
@@ -143,7 +142,7 @@ def short(value: Any) -> str:
 
 def _departures(given: Mapping[str, Any], names: set[str | None], backend: str | None) -> dict[str, str]:
     """Of all that the chat template is given, whatever it is called: each template has switches of its own."""
-    known = _known()
+    known = facts("lm_eval_settings")
     switches = {key for name in known["nested"] if isinstance(nested := given.get(name), Mapping) for key in nested}
     keys = [*known["protocol"], *sorted(switches.difference(known["protocol"]))]
     found = {key: short(given[key]) for key in keys if given.get(key) not in (None, "", "auto")}
@@ -172,7 +171,7 @@ def _is_name(value: Any) -> bool:
 
 
 def _fits(kind: str, key: str) -> bool:
-    return re.search(_known()[kind], key) is not None
+    return re.search(facts("lm_eval_settings")[kind], key) is not None
 
 
 def _is_adapter(key: str, value: Any) -> bool:
@@ -183,7 +182,7 @@ def _is_adapter(key: str, value: Any) -> bool:
 
 def _is_set(value: Any) -> bool:
     """Whether an argument changes anything: not a spelling of no, none or the default."""
-    return value is not None and str(value).strip().lower() not in _known()["plain"]
+    return value is not None and str(value).strip().lower() not in facts("lm_eval_settings")["plain"]
 
 
 def _named(key: str, value: Any) -> str:
@@ -223,9 +222,3 @@ def _literal(text: str) -> Any:
         return ast.literal_eval(text)
     except (ValueError, SyntaxError, MemoryError, RecursionError, TypeError):
         return text
-
-
-@cache
-def _known() -> Mapping[str, Any]:
-    known: Mapping[str, Any] = json.loads((DATA / "lm_eval_settings.json").read_text(encoding="utf-8"))
-    return known

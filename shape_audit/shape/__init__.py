@@ -18,11 +18,10 @@ from shape_audit.lazy import lazy_names
 from shape_audit.shape.block_stacks import block_stacks
 from shape_audit.shape.disagreements import disagreements, shape_in_doubt
 from shape_audit.shape.known_models import KnownModel, known_models
-from shape_audit.shape.tying import STORED_TWICE, UNTIED_WHEN_LOADED, Tying, tying
+from shape_audit.shape.tying import STORED_TWICE, UNTIED_WHEN_LOADED, tying
 
 if TYPE_CHECKING:
     from shape_audit.shape.advisor import suggest
-    from shape_audit.shape.attention_rows import AttentionRows
     from shape_audit.shape.block_stacks import BlockStack, largest_stack
     from shape_audit.shape.candidate_costs import MOST_COST, searched_interval
     from shape_audit.shape.config_facts import ConfigFacts, read_config
@@ -44,11 +43,11 @@ if TYPE_CHECKING:
     from shape_audit.shape.model_shape import ShapeReading, describe, shape_of, untied_shape
     from shape_audit.shape.nearest_models import nearest_in_params, size_neighbours
     from shape_audit.shape.options import SuggestOptions
-    from shape_audit.shape.packed_weights import UnpackedTensors, quantization_disagreement
+    from shape_audit.shape.packed_weights import quantization_disagreement
     from shape_audit.shape.parameter_budget import parse_budget
     from shape_audit.shape.placement import place
     from shape_audit.shape.quantization import Quantization
-    from shape_audit.shape.tensor_facts import TensorFacts, TokenMatrices, read_tensors, role_of, token_matrices
+    from shape_audit.shape.tensor_facts import TensorFacts, read_tensors, role_of, token_matrices
 
 __all__ = [
     "LARGEST_HEAD",
@@ -59,7 +58,6 @@ __all__ = [
     "TENSOR_PARALLEL",
     "TILE",
     "UNTIED_WHEN_LOADED",
-    "AttentionRows",
     "BlockStack",
     "ConfigFacts",
     "Family",
@@ -69,9 +67,6 @@ __all__ = [
     "Sizes",
     "SuggestOptions",
     "TensorFacts",
-    "TokenMatrices",
-    "Tying",
-    "UnpackedTensors",
     "block_kinds",
     "block_stacks",
     "describe",
@@ -108,48 +103,23 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "AttentionRows": "attention_rows",
-        "BlockStack": "block_stacks",
-        "ConfigFacts": "config_facts",
-        "SuggestOptions": "options",
-        "Family": "model_families",
-        "LARGEST_HEAD": "hardware_sizes",
-        "LARGE_TILE": "hardware_sizes",
-        "MOST_COST": "candidate_costs",
-        "NEEDED": "hardware_sizes",
-        "Quantization": "quantization",
-        "ShapeReading": "model_shape",
-        "Sizes": "model_families",
-        "TENSOR_PARALLEL": "hardware_sizes",
-        "TILE": "hardware_sizes",
-        "TensorFacts": "tensor_facts",
-        "TokenMatrices": "tensor_facts",
-        "UnpackedTensors": "packed_weights",
-        "block_kinds": "layer_kinds",
-        "describe": "model_shape",
-        "families": "model_families",
-        "family_named": "model_families",
-        "is_fused_head": "hardware_sizes",
-        "largest_stack": "block_stacks",
-        "like_blocks": "layer_kinds",
-        "nearest_in_params": "nearest_models",
-        "next_multiple": "hardware_sizes",
-        "non_dense_reason": "density",
-        "parse_budget": "parameter_budget",
-        "place": "placement",
-        "quantization_disagreement": "packed_weights",
-        "read_config": "config_facts",
-        "read_tensors": "tensor_facts",
-        "role_of": "tensor_facts",
-        "searched_interval": "candidate_costs",
-        "shape_of": "model_shape",
-        "size_neighbours": "nearest_models",
-        "suggest": "advisor",
-        "text_part": "config_keys",
-        "token_matrices": "tensor_facts",
-        "unknown_layer_kinds": "layer_kinds",
-        "unsplit": "hardware_sizes",
-        "untied_shape": "model_shape",
-        "write_config": "config_file",
+        "advisor": "suggest",
+        "block_stacks": "BlockStack largest_stack",
+        "candidate_costs": "MOST_COST searched_interval",
+        "config_facts": "ConfigFacts read_config",
+        "config_file": "write_config",
+        "config_keys": "text_part",
+        "density": "non_dense_reason",
+        "hardware_sizes": "LARGEST_HEAD LARGE_TILE NEEDED TENSOR_PARALLEL TILE is_fused_head next_multiple unsplit",
+        "layer_kinds": "block_kinds like_blocks unknown_layer_kinds",
+        "model_families": "Family Sizes families family_named",
+        "model_shape": "ShapeReading describe shape_of untied_shape",
+        "nearest_models": "nearest_in_params size_neighbours",
+        "options": "SuggestOptions",
+        "packed_weights": "quantization_disagreement",
+        "parameter_budget": "parse_budget",
+        "placement": "place",
+        "quantization": "Quantization",
+        "tensor_facts": "TensorFacts read_tensors role_of token_matrices",
     },
 )

@@ -8,7 +8,7 @@ from dataclasses import dataclass
 from functools import cache, lru_cache
 
 from shape_audit.hub import TensorHeader
-from shape_audit.shape.shipped_data import facts
+from shape_audit.shipped import facts
 
 _FEED_FORWARD = ("mlp.", "ffn.", "feed_forward.", "block_sparse_moe.", "moe.", "ff_")
 

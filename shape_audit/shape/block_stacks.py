@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from functools import cached_property
 
 from shape_audit.hub import TensorHeader
-from shape_audit.shape.shipped_data import facts
+from shape_audit.shipped import facts
 
 _IN_BLOCK = re.compile(r"(?P<prefix>(?:[^.]+\.)*?[^.\d][^.]*)\.(?P<index>\d{1,9})\.(?P<rest>.+)", re.DOTALL)
 

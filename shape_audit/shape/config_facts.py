@@ -10,7 +10,7 @@ from typing import Any
 from shape_audit.shape.config_keys import ConfigKeys, string, text_part
 from shape_audit.shape.layer_kinds import absent_blocks, block_kinds
 from shape_audit.shape.quantization import Quantization, read_quantization
-from shape_audit.shape.shipped_data import facts
+from shape_audit.shipped import facts
 
 
 @dataclass(frozen=True)

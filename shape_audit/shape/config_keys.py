@@ -7,7 +7,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from shape_audit.errors import CorruptFileError
-from shape_audit.shape.shipped_data import facts
+from shape_audit.shipped import facts
 
 _FORMULA = re.compile(r"(?:(?P<factor>\d+) \* )?(?P<field>\w+)(?: // (?P<divisor>\w+))?")
 

@@ -2,11 +2,10 @@
 
 from __future__ import annotations
 
-import csv
 from dataclasses import dataclass
 from functools import cache
 
-from shape_audit.shape.shipped_data import DATA
+from shape_audit.shipped import rows
 
 
 @dataclass(frozen=True)
@@ -39,24 +38,23 @@ _OPTIONAL = ("intermediate_size", "vocab_size", "num_attention_heads", "num_key_
 @cache
 def known_models() -> dict[str, KnownModel]:
     """repo_id -> model, of every row."""
-    with (DATA / "model_shapes.csv").open(encoding="utf-8", newline="") as stream:
-        return {
-            row["repo_id"]: KnownModel(
-                repo_id=row["repo_id"],
-                family=row["family"],
-                architecture=row["architecture"],
-                r_dw=int(row["num_hidden_layers"]) / int(row["hidden_size"]),
-                is_base=row["base_or_instruct"] == "base",
-                params=float(row["params_total"] or row["params_equivalent"] or 0) or None,
-                train_tokens=float(row["train_tokens"] or 0) or None,
-                domain=row["domain"],
-                derived_from=row["derived_from"],
-                num_hidden_layers=int(row["num_hidden_layers"]),
-                hidden_size=int(row["hidden_size"]),
-                **{field: int(row[field]) if row[field] else None for field in _OPTIONAL},
-            )
-            for row in csv.DictReader(stream)
-        }
+    return {
+        row["repo_id"]: KnownModel(
+            repo_id=row["repo_id"],
+            family=row["family"],
+            architecture=row["architecture"],
+            r_dw=int(row["num_hidden_layers"]) / int(row["hidden_size"]),
+            is_base=row["base_or_instruct"] == "base",
+            params=float(row["params_total"] or row["params_equivalent"] or 0) or None,
+            train_tokens=float(row["train_tokens"] or 0) or None,
+            domain=row["domain"],
+            derived_from=row["derived_from"],
+            num_hidden_layers=int(row["num_hidden_layers"]),
+            hidden_size=int(row["hidden_size"]),
+            **{field: int(row[field]) if row[field] else None for field in _OPTIONAL},
+        )
+        for row in rows("model_shapes")
+    }
 
 
 @cache

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 from shape_audit.shape.block_stacks import BlockStack
-from shape_audit.shape.shipped_data import facts
+from shape_audit.shipped import facts
 
 MOST_LAYERS = 10_000
 """Beyond any model there is; no labels are made on the word of a config that says more."""

@@ -6,17 +6,16 @@ intermediate_size * hidden_size), and so is what stands outside of the blocks. A
 
 from __future__ import annotations
 
-import difflib
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from typing import Any
 
-from shape_audit.errors import UsageError
+from shape_audit.errors import UsageError, did_you_mean
 from shape_audit.records import Ledger
 from shape_audit.shape.hardware_sizes import LARGE_TILE, TENSOR_PARALLEL, TILE
-from shape_audit.shape.shipped_data import facts
+from shape_audit.shipped import facts
 
 Counts = Mapping[str, Sequence[str]]
 
@@ -168,7 +167,6 @@ def family_named(name: str) -> Family:
     """
     found = families().get(name)
     if found is None:
-        near = difflib.get_close_matches(name.lower(), list(families()), n=1)
-        advice = f"did you mean {near[0]}?" if near else f"there are: {', '.join(families())}"
-        raise UsageError(f"--family {name}: no such family; {advice}")
+        advice = did_you_mean(name.lower(), families()) or f"; there are: {', '.join(families())}"
+        raise UsageError(f"--family {name}: no such family{advice}")
     return found

@@ -13,7 +13,7 @@ from dataclasses import dataclass
 
 from shape_audit.hub import TensorHeader, element_bits
 from shape_audit.shape.quantization import Quantization
-from shape_audit.shape.shipped_data import facts
+from shape_audit.shipped import facts
 
 _SIZE = re.compile(r"(?P<leaf>\w+)\[(?P<axis>-?\d)\]")
 MOST_BITS, FEWEST_BITS = 16.5, 0.5

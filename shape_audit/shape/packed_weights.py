@@ -10,7 +10,7 @@ from functools import cache
 from shape_audit.hub import TensorHeader, element_bits
 from shape_audit.shape.packed_layouts import weight_shape
 from shape_audit.shape.quantization import Quantization
-from shape_audit.shape.shipped_data import facts
+from shape_audit.shipped import facts
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from shape_audit.shape.config_keys import at_path, string
-from shape_audit.shape.shipped_data import facts
+from shape_audit.shipped import facts
 
 
 @dataclass(frozen=True)

@@ -11,8 +11,8 @@ from typing import Any
 
 from shape_audit.records import ModelShape, Serving
 from shape_audit.shape.config_keys import text_part
-from shape_audit.shape.shipped_data import facts
 from shape_audit.shape.tensor_facts import TensorFacts
+from shape_audit.shipped import facts
 
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "float64": 8}
 DEFAULT_DTYPE = "float32"

@@ -15,7 +15,7 @@ from shape_audit.shape.attention_rows import AttentionRows, attention_rows
 from shape_audit.shape.block_stacks import BlockStack, block_stacks, decoder_blocks, is_in_block
 from shape_audit.shape.config_facts import ConfigFacts
 from shape_audit.shape.packed_weights import UnpackedTensors, unpack
-from shape_audit.shape.shipped_data import facts
+from shape_audit.shipped import facts
 
 PASSED = ("attention", "feed_forward", "other")
 """Roles whose matrices every token passes; an embedding is looked up."""

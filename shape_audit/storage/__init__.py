@@ -30,7 +30,4 @@ __all__ = [
     "working_copy",
 ]
 
-__getattr__ = lazy_names(
-    __name__,
-    {"WorkingCopy": "working_copies", "hub_write_errors": "hub_errors", "working_copy": "working_copies"},
-)
+__getattr__ = lazy_names(__name__, {"hub_errors": "hub_write_errors", "working_copies": "WorkingCopy working_copy"})

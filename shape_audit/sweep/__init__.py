@@ -47,12 +47,10 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
-        "Observation": "watching",
-        "OutputFolder": "output_folder",
-        "ShapeAuditCallback": "callback",
-        "byte_tokenizer": "model_folder",
-        "conclude_sweep": "conclusion",
-        "fixed_windows": "watching",
-        "watch": "watching",
+        "callback": "ShapeAuditCallback",
+        "conclusion": "conclude_sweep",
+        "model_folder": "byte_tokenizer",
+        "output_folder": "OutputFolder",
+        "watching": "Observation fixed_windows watch",
     },
 )

@@ -11,6 +11,7 @@ from typing import Any
 import numpy as np
 
 from shape_audit.errors import CorruptFileError, IncompleteError, UsageError
+from shape_audit.interval import SWEEP_TABLE
 from shape_audit.records import (
     FolderLock,
     Precision,
@@ -46,7 +47,7 @@ class OutputFolder:
 
     def __init__(self, path: str | Path) -> None:
         self.path = path = Path(path)
-        self.table = path / "table.csv"
+        self.table = path / SWEEP_TABLE
         self.interval = path / "interval.json"
         self.figures = path / "figures"
         self.models = path / "models"

@@ -16,7 +16,6 @@ from typing import TYPE_CHECKING
 
 from shape_audit.lazy import lazy_names
 from shape_audit.yardsticks.cost import (
-    Sized,
     are_told_apart,
     best_r_dw_at_total,
     cost_band,
@@ -33,7 +32,6 @@ if TYPE_CHECKING:
 
 __all__ = [
     "DEFAULT_YARDSTICK",
-    "Sized",
     "Yardstick",
     "are_told_apart",
     "best_r_dw_at_total",
@@ -71,9 +69,8 @@ def read_yardstick(name: str) -> Yardstick:
 __getattr__ = lazy_names(
     __name__,
     {
-        "table_of": "own_sweep",
-        "with_yardstick": "report",
-        "write_yardstick_figures": "figures",
-        "yardstick_report": "report",
+        "figures": "write_yardstick_figures",
+        "own_sweep": "table_of",
+        "report": "with_yardstick yardstick_report",
     },
 )

@@ -15,7 +15,8 @@ from functools import cache
 import numpy as np
 
 from shape_audit.records import ComparedShape, Comparison
-from shape_audit.yardsticks.sweep_files import Checkpoints, Row, gemstones, gemstones_curve, rows
+from shape_audit.shipped import rows
+from shape_audit.yardsticks.sweep_files import Checkpoints, Row, gemstones, gemstones_curve
 
 TOKENS_AT_TOTAL = (10e9, 350e9)
 TOKENS_AT_TIME = (50e9, 350e9)
@@ -75,7 +76,7 @@ def at_equal_time(tokens: float) -> Comparison:
 def _budgets() -> dict[str, list[Row]]:
     """The models of each budget, by R_D/W."""
     found: dict[str, list[Row]] = defaultdict(list)
-    for row in rows("gemstones_models.csv"):
+    for row in rows("yardsticks/gemstones_models"):
         found[row["budget_group"]].append(row)
     return {
         name: sorted(models, key=lambda row: int(row["depth"]) / int(row["width"])) for name, models in found.items()

@@ -10,9 +10,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from shape_audit.shipped import DATA, rows
 from shape_audit.yardsticks.law_fit import FittedLaw, Levels, TrainedShape, fit_law
-from shape_audit.yardsticks.sweep_files import LEAST_TOKENS, SHIPPED_SWEEPS, gemstones_curve, rows
-from shape_audit.yardsticks.yardstick import DATA
+from shape_audit.yardsticks.sweep_files import LEAST_TOKENS, SHIPPED_SWEEPS, gemstones_curve
 
 Floats = NDArray[np.float64]
 SHIPPED_DRAWS = 500
@@ -59,7 +59,7 @@ LEVELS: dict[str, Levels] = {"gemstones": "size curve", "morph": "budgets and si
 def write_laws() -> None:
     """Fit every shipped yardstick and write the file."""
     content = {name: shipped_law(name) for name in ABOUT}
-    (DATA / "laws.json").write_text(as_lines(content), encoding="utf-8")
+    (DATA / "yardsticks" / "laws.json").write_text(as_lines(content), encoding="utf-8")
 
 
 def as_lines(content: dict[str, Any]) -> str:
@@ -104,7 +104,7 @@ def _elasticities(found: FittedLaw) -> tuple[tuple[float, float], Floats]:
 
     Least squares of ln(accelerator-seconds a token) on 1, ln N and ln R.
     """
-    models = rows("gemstones_models.csv")
+    models = rows("yardsticks/gemstones_models")
     time_S = np.log([float(row["gcd_seconds_per_mtoken"]) for row in models])
     x_S = np.log([int(row["depth"]) / int(row["width"]) for row in models])
     fitted, of_draws = [], []
@@ -125,7 +125,7 @@ def _size_effect(found: FittedLaw) -> dict[str, Any]:
     from scipy.optimize import least_squares
 
     assert found.size_slope is not None
-    known = rows("gemstones_models.csv")
+    known = rows("yardsticks/gemstones_models")
     points = [
         (float(row["params_non_embedding"]) / 1e9, tokens / 1e11, math.log(int(row["depth"]) / int(row["width"])), loss)
         for row in known

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from shape_audit.errors import UsageError
+from shape_audit.interval import middle
 from shape_audit.records import ShapeLaw
 
 Floats = NDArray[np.float64]
@@ -97,9 +98,9 @@ def fit_law(shapes: Sequence[TrainedShape], levels: Levels, *, draws: int = 4000
     drift, drift_ci = _drift(design_SP, n_S, y_S, drawn_DS)
     law = ShapeLaw(
         a_star=float(np.exp(-fitted_P[-2] / (2 * fitted_P[-1]))),
-        a_star_ci=_middle(np.exp(log_best_D)),
+        a_star_ci=middle(np.exp(log_best_D)),
         c=float(fitted_P[-1]),
-        c_ci=_middle(found_DP[:, -1]),
+        c_ci=middle(found_DP[:, -1]),
         drift=drift,
         drift_ci=drift_ci,
         residual_sd=_residual_sd(design_SP, y_S),
@@ -149,17 +150,10 @@ def _drift(
     fits_DP = _solve(with_drift_SP, y_S, drawn_DS)
     fits_DP = fits_DP[np.isfinite(fits_DP).all(axis=1) & (fits_DP[:, -1] > 0)]
     holds = len(fits_DP) >= LEAST_FOUND * len(drawn_DS)
-    ends = _middle(-fits_DP[:, -3] / (2 * fits_DP[:, -1])) if holds else None
+    ends = middle(-fits_DP[:, -3] / (2 * fits_DP[:, -1])) if holds else None
     return float(-fitted_1P[0, -3] / (2 * fitted_1P[0, -1])), ends
 
 
 def _residual_sd(design_SP: Floats, y_S: Floats) -> float:
     left_S = y_S - design_SP @ np.linalg.lstsq(design_SP, y_S, rcond=None)[0]
     return float(np.sqrt(left_S @ left_S / (len(y_S) - np.linalg.matrix_rank(design_SP))))
-
-
-def _middle(values_D: Floats) -> tuple[float, float] | None:
-    if not len(values_D):
-        return None
-    low, high = np.percentile(values_D, [2.5, 97.5])
-    return float(low), float(high)

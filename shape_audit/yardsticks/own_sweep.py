@@ -6,14 +6,12 @@ import math
 from pathlib import Path
 
 from shape_audit.errors import UsageError
-from shape_audit.interval import read_budgets
+from shape_audit.interval import SWEEP_TABLE, read_budgets
 from shape_audit.yardsticks.law_files import groups_of
 from shape_audit.yardsticks.law_fit import FittedLaw, TrainedShape, fit_law
 from shape_audit.yardsticks.sweep_files import of_budgets
 from shape_audit.yardsticks.yardstick import Draw, TestedGroup, Yardstick, shipped_yardsticks
 
-TABLE = "table.csv"
-"""In the folder of a sweep."""
 DRAWS = 1000
 
 
@@ -25,7 +23,7 @@ def own_yardstick(name: str) -> Yardstick:
         raise UsageError(f"{name}: neither {names} nor the table or folder of a sweep")
     shapes, found = fit_own(path)
     return Yardstick(
-        name=path.parent.resolve().name if path.name == TABLE else path.name,
+        name=_name_of(path),
         description=described(path, shapes),
         source=str(path),
         basis="total",
@@ -44,9 +42,9 @@ def table_of(name: str) -> Path:
     """The table that a user means by a sweep's folder, its interval.json, or the table itself; it may be absent."""
     path = Path(name).expanduser()
     if path.is_dir():
-        path /= TABLE
-    if path.suffix == ".json" and (path.parent / TABLE).is_file():
-        path = path.parent / TABLE  # interval.json of a sweep: the losses are in the table beside it
+        path /= SWEEP_TABLE
+    if path.suffix == ".json" and (path.parent / SWEEP_TABLE).is_file():
+        path = path.parent / SWEEP_TABLE  # interval.json of a sweep: the losses are in the table beside it
     return path
 
 
@@ -60,5 +58,8 @@ def described(path: Path, shapes: list[TrainedShape]) -> str:
     """What a sweep of one's own rests on."""
     sizes = sorted({shape.params for shape in shapes})
     ends = "-".join(f"{size / 1e6:.3g}M" for size in dict.fromkeys((sizes[0], sizes[-1]))) if sizes else "no budget"
-    name = path.parent.resolve().name if path.name == TABLE else path.name
-    return f"{len(shapes)} shapes of {ends} ({name})"
+    return f"{len(shapes)} shapes of {ends} ({_name_of(path)})"
+
+
+def _name_of(table: Path) -> str:
+    return table.parent.resolve().name if table.name == SWEEP_TABLE else table.name

@@ -16,12 +16,13 @@ from shape_audit.records import (
     ShapeGroup,
     YardstickReport,
 )
+from shape_audit.shipped import rows
 from shape_audit.yardsticks.comparisons import gemstones_comparisons
 from shape_audit.yardsticks.cost import best_r_dw_at_total, cost_band, shape_costs
 from shape_audit.yardsticks.law_files import LEVELS
 from shape_audit.yardsticks.law_fit import Levels, TrainedShape, fit_law
 from shape_audit.yardsticks.own_sweep import fit_own, own_yardstick, table_of
-from shape_audit.yardsticks.sweep_files import SHIPPED_SWEEPS, Checkpoints, gemstones, rows
+from shape_audit.yardsticks.sweep_files import SHIPPED_SWEEPS, Checkpoints, gemstones
 from shape_audit.yardsticks.yardstick import Yardstick, shipped_yardstick, shipped_yardsticks
 
 BANDS = (0.005, 0.01, 0.02)
@@ -132,7 +133,7 @@ def _groups(yardstick: Yardstick, shapes: Sequence[TrainedShape]) -> list[ShapeG
 
 
 def _seconds() -> dict[tuple[int, int], float]:
-    table = rows("gemstones_models.csv")
+    table = rows("yardsticks/gemstones_models")
     return {(int(row["depth"]), int(row["width"])): float(row["gcd_seconds_per_mtoken"]) for row in table}
 
 
@@ -184,7 +185,7 @@ def _others() -> list[OtherLaw]:
             best_r_dw=float(row["best_r_dw"]),
             source=row["source"],
         )
-        for row in rows("other_laws.csv")
+        for row in rows("yardsticks/other_laws")
     ]
 
 

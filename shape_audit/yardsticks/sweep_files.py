@@ -2,17 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 import math
 from collections import defaultdict
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from functools import cache
 
 from shape_audit.interval import SHIPPED_MIN_PARAMS, Budgets, read_budgets
 from shape_audit.records import Basis
+from shape_audit.shipped import rows
 from shape_audit.yardsticks.law_fit import TrainedShape
-from shape_audit.yardsticks.yardstick import DATA
 
 TOKENS_PER_STEP = 2048 * 2048
 """Of Gemstones: sequences of 2,048, and as many of them a step."""
@@ -42,13 +40,6 @@ class Checkpoints:
     least_params: float = 0.0
 
 
-@cache
-def rows(name: str) -> tuple[dict[str, str], ...]:
-    """The lines of one of the files."""
-    with (DATA / name).open(encoding="utf-8", newline="") as stream:
-        return tuple(csv.DictReader(stream))
-
-
 def gemstones(chosen: Checkpoints | None = None, basis: Basis = "non-embedding") -> list[TrainedShape]:
     """The shapes of Gemstones, each with one loss for all of its checkpoints.
 
@@ -57,8 +48,8 @@ def gemstones(chosen: Checkpoints | None = None, basis: Basis = "non-embedding")
     """
     chosen = chosen or Checkpoints()
     log_losses: dict[int, dict[str, float]] = defaultdict(dict)
-    known = {row["model"]: row for row in rows("gemstones_models.csv")}
-    for row in rows("gemstones_losses.csv"):
+    known = {row["model"]: row for row in rows("yardsticks/gemstones_models")}
+    for row in rows("yardsticks/gemstones_losses"):
         if (row["run"], row["eval_set"]) == (chosen.run, chosen.eval_set) and _is_chosen(known[row["model"]], chosen):
             for step, loss in _curve(row, chosen):
                 log_losses[step][row["model"]] = math.log(loss)
@@ -86,7 +77,7 @@ def gemstones_curve(model: str) -> list[tuple[float, float]]:
     """(tokens, loss) of the main run on Dolma."""
     chosen = Checkpoints(tokens=(0.0, math.inf))
     row = next(
-        row for row in rows("gemstones_losses.csv")
+        row for row in rows("yardsticks/gemstones_losses")
         if (row["run"], row["eval_set"], row["model"]) == (chosen.run, chosen.eval_set, model)
     )  # fmt: skip
     return [(step * float(TOKENS_PER_STEP), loss) for step, loss in _curve(row, chosen)]
@@ -116,7 +107,7 @@ def morph() -> list[TrainedShape]:
             params=float(row["params_non_embedding"]),
             loss=float(row["value"]),
         )
-        for row in rows("morph.csv")
+        for row in rows("yardsticks/morph")
     ]
     return _of_several(found)
 

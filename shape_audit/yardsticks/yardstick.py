@@ -5,18 +5,16 @@ To use one needs no numpy. The shipped ones are fitted already: `data/yardsticks
 
 from __future__ import annotations
 
-import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache, cached_property
-from pathlib import Path
 from typing import Any
 
 from shape_audit.errors import UsageError
 from shape_audit.records import Basis, ShapeLaw
+from shape_audit.shipped import facts
 
-DATA = Path(__file__).resolve().parent.parent / "data" / "yardsticks"
 DEFAULT_YARDSTICK = "gemstones"
 
 
@@ -140,10 +138,8 @@ def shipped_yardstick(name: str) -> Yardstick:
     return _shipped(name)
 
 
-@cache
 def _laws() -> dict[str, Any]:
-    content: dict[str, Any] = json.loads((DATA / "laws.json").read_text(encoding="utf-8"))
-    return content
+    return facts("yardsticks/laws")
 
 
 @cache

@@ -9,7 +9,7 @@ import pytest
 
 from shape_audit.checks.block_parts import parts_of
 from shape_audit.hub.json_files import parse_json_object
-from shape_audit.shape.shipped_data import DATA
+from shape_audit.shipped import DATA
 
 
 def parts_by_type(path: Path) -> dict[str, set[str]]:

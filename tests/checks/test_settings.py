@@ -7,7 +7,7 @@ from typing import Any
 import pytest
 
 import shape_audit
-from shape_audit.shape.shipped_data import facts
+from shape_audit.shipped import facts
 from tests.checks.checkpoints import BLOCKS, CONFIG, set_config, write_clean, write_sharded
 
 

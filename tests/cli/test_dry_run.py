@@ -5,9 +5,9 @@ from pathlib import Path
 
 import pytest
 
-from shape_audit.cli import main
 from shape_audit.errors import ExitCode
 from shape_audit.models import available_memory as of_memory
+from tests.cli.test_program import outcome
 from tests.parallel.test_processes_of_run import launched
 from tests.tiny_models import save_tiny
 
@@ -17,12 +17,6 @@ def _own_place(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("SHAPE_AUDIT_AUDIT_RECORDS", str(tmp_path / "records"))
     monkeypatch.setenv("SHAPE_AUDIT_AUDIT_DEVICE", "cpu")
-
-
-def outcome(capsys: pytest.CaptureFixture[str], *arguments: str | Path) -> tuple[int, str, str]:
-    code = main([str(argument) for argument in arguments])
-    captured = capsys.readouterr()
-    return code, captured.out, captured.err
 
 
 def available(monkeypatch: pytest.MonkeyPatch, count: int) -> None:

@@ -1,6 +1,5 @@
 """Sweeps and runs of MMLU-Pro on a cluster leave the files of a serial run."""
 
-import csv
 from pathlib import Path
 
 import pytest
@@ -15,6 +14,7 @@ from shape_audit.scores import ScoreOptions, ScoreRun, score
 from tests.cluster.test_audits_on_ray import CLUSTER, one_thread
 from tests.findings import findings
 from tests.scores.questions import write_questions
+from tests.sweep.test_run import lines
 
 FEW = {
     "params": "24k", "depths": "1,2", "data": "builtin:python-docs", "seq_len": 32, "batch": 8, "windows": 16,
@@ -23,11 +23,6 @@ FEW = {
 """Two trunks, two lengths of each."""
 
 pytestmark = pytest.mark.long  # a cluster takes a minute to start
-
-
-def lines(folder: Path) -> list[dict[str, str]]:
-    with (folder / "table.csv").open() as stream:
-        return [{k: v for k, v in line.items() if k != "train_seconds"} for line in csv.DictReader(stream)]
 
 
 def test_a_sweep_trains_the_same_models(connected: None, ray_address: str, tmp_path: Path) -> None:

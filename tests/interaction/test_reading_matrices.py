@@ -1,6 +1,5 @@
 """Which matrices read the stream: every model type in the facts is run, every fused layout compared with the model."""
 
-import json
 from pathlib import Path
 from typing import Any
 
@@ -15,6 +14,7 @@ from shape_audit.interaction.ansatz.reading_matrices import FACTS, Part, Reading
 from shape_audit.interaction.ansatz.seen_matrices import seen_matrices
 from shape_audit.interaction.ansatz.weight_gram import rows_of
 from shape_audit.interaction.ansatz.weight_inputs import WeightInputs
+from shape_audit.shipped import facts
 from tests.tiny_models import CASES, FALCON_LIKE, GPT2_LIKE, LLAMA_LIKE, save_tiny, tiny_model
 
 IDS = torch.arange(20).reshape(2, 10)
@@ -64,7 +64,7 @@ def matrices_of(model: Any) -> dict[str, ReadingMatrix]:
 
 
 def test_every_model_type_of_the_facts_is_run_here() -> None:
-    known = {t for layout in json.loads(FACTS.read_text(encoding="utf-8"))["layouts"] for t in layout["model_types"]}
+    known = {t for layout in facts(FACTS)["layouts"] for t in layout["model_types"]}
     assert known == {model_of(name).config.model_type for name in [*CASES, *MORE]}
 
 

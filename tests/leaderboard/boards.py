@@ -1,7 +1,11 @@
 """Boards for the page's tests: thirty invented models with all that a row can hold, and one of real shipped facts."""
 
+import io
 import math
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+import pyarrow.parquet as pq
 
 from shape_audit.interval import shipped_interval
 from shape_audit.linking import LinkOptions, among_size, link_points, make_points
@@ -184,3 +188,9 @@ def real_board() -> Board:
         evidence=link_points(points, LinkOptions(protocol=LM_EVAL_LETTERS, draws=200), left_out=left_out),
         notes=[],
     )  # fmt: skip
+
+
+def read_back(content: bytes) -> Sequence[Mapping[str, Any]]:
+    """The rows of a board's parquet table."""
+    rows: Sequence[Mapping[str, Any]] = pq.read_table(io.BytesIO(content)).to_pylist()
+    return rows

@@ -15,10 +15,11 @@ from shape_audit.leaderboard import BuildOptions, Manifest, build_leaderboard, r
 from shape_audit.leaderboard.build.assembling import points_of
 from shape_audit.leaderboard.build.differences import differences
 from shape_audit.leaderboard.build.options import parse_shard
-from shape_audit.leaderboard.page.tables import csv_text, parquet_bytes, read_back
+from shape_audit.leaderboard.page.tables import csv_text, parquet_bytes
 from shape_audit.records import Board, read_record
 from shape_audit.scores import LM_EVAL_LETTERS, OFFICIAL_COT, published_for
 from tests.conftest import Program
+from tests.leaderboard.boards import read_back
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.faults import StatusFor
 from tests.moments import stopping_at

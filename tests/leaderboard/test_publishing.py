@@ -21,6 +21,7 @@ from tests.leaderboard.rendered import CARD, SENT, row, write_rendered, write_ta
 from tests.loopback_hub import LoopbackHub
 from tests.loopback_hub.faults import Close, Fault, Garbage, Lost, StatusFor
 from tests.loopback_hub.server import Incoming
+from tests.test_loopback_hub_writes import writes
 
 pytest.importorskip("pyarrow")
 
@@ -64,10 +65,6 @@ def push(writer: dict[str, str], program: Program) -> Run:
         return program("leaderboard", "push", *repo, *arguments, **writer | environment)
 
     return pushed
-
-
-def writes(hub: LoopbackHub) -> list[str]:
-    return [f"{request.method} {request.path}" for request in hub.log if request.method not in ("GET", "HEAD")]
 
 
 def commits(hub: LoopbackHub) -> int:

@@ -11,9 +11,10 @@ import pytest
 import shape_audit
 from shape_audit.leaderboard import BuildOptions, Manifest, build_leaderboard, read_manifest
 from shape_audit.leaderboard.page.dataset_card import dataset_card
-from shape_audit.leaderboard.page.tables import csv_text, parquet_bytes, read_back
+from shape_audit.leaderboard.page.tables import csv_text, parquet_bytes
 from shape_audit.records import Board, BoardRow
 from shape_audit.scores import LM_EVAL_LETTERS, OFFICIAL_COT, published_for
+from tests.leaderboard.boards import read_back
 
 
 @pytest.fixture(scope="module")

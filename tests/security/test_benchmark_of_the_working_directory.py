@@ -7,7 +7,7 @@ import pytest
 
 from shape_audit.errors import IncompleteError
 from shape_audit.scores.questions import COLUMNS, content_sha256, read_questions
-from shape_audit.scores.readings import tasks_data
+from shape_audit.shipped import facts
 from tests.security.conftest import Checkout
 
 
@@ -44,4 +44,4 @@ def test_published_questions_are_known_by_their_content(materials: Path) -> None
     assert found.set_apart is None and found.source.endswith(", as published)")
     assert found.a_subject.total() == 12_032
     other = content_sha256([dict.fromkeys(COLUMNS, "")])
-    assert other != tasks_data()["questions_sha256"]
+    assert other != facts("mmlu_pro_tasks")["questions_sha256"]

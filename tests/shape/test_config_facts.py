@@ -9,7 +9,7 @@ import pytest
 from transformers import CONFIG_MAPPING, PreTrainedConfig
 
 from shape_audit.shape import read_config
-from shape_audit.shape.shipped_data import DATA, facts
+from shape_audit.shipped import DATA, facts
 
 FIELDS = ("num_hidden_layers", "hidden_size", "num_attention_heads", "num_key_value_heads", "head_dim", "vocab_size",
           "intermediate_size", "max_position_embeddings")  # fmt: skip

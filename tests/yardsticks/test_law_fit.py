@@ -9,12 +9,12 @@ import numpy as np
 import pytest
 
 from shape_audit.errors import UsageError
+from shape_audit.shipped import DATA
 from shape_audit.yardsticks import shipped_yardstick, shipped_yardsticks
 from shape_audit.yardsticks.cost import _ends, _squared
 from shape_audit.yardsticks.law_files import as_lines, shipped_law
 from shape_audit.yardsticks.law_fit import TrainedShape, fit_law
 from shape_audit.yardsticks.sweep_files import byte_sweep, gemstones, morph
-from shape_audit.yardsticks.yardstick import DATA
 
 GEMSTONES = gemstones()
 
@@ -32,9 +32,9 @@ def planted(c: float, a_star: float, noise: float, seed: int = 0) -> list[Traine
 
 
 def test_the_law_is_that_of_plain_least_squares_on_the_raw_losses() -> None:
-    with (DATA / "gemstones_losses.csv").open() as stream:
+    with (DATA / "yardsticks" / "gemstones_losses.csv").open() as stream:
         curves = [r for r in csv.DictReader(stream) if (r["run"], r["eval_set"]) == ("main", "dolma_val")]
-    with (DATA / "gemstones_models.csv").open() as stream:
+    with (DATA / "yardsticks" / "gemstones_models.csv").open() as stream:
         models = {row["model"]: row for row in csv.DictReader(stream)}
     at_step: dict[int, dict[str, float]] = defaultdict(dict)
     for row in curves:
@@ -72,7 +72,7 @@ def test_the_figures_of_the_sources() -> None:
 
 @pytest.mark.parametrize("name", shipped_yardsticks())
 def test_what_ships_is_what_the_data_gives(name: str) -> None:
-    shipped = json.loads((DATA / "laws.json").read_text())[name]
+    shipped = json.loads((DATA / "yardsticks" / "laws.json").read_text())[name]
     anew = json.loads(as_lines({name: shipped_law(name)}))[name]
     assert anew.keys() == shipped.keys()
     for key in anew.keys() - {"draws", "law", "size", "elasticities", "groups"}:

@@ -2,16 +2,15 @@
 
 from __future__ import annotations
 
-import csv
 from functools import cache
-from pathlib import Path
 from typing import Literal
+
+from shape_audit.shipped import rows
 
 Import = tuple[str, str]
 """Module and name. A name may have dots, and then leads from the module through what that has imported itself."""
 COMPUTED: Import = ("?", "?")
 """An import whose names the pickle puts together when it is loaded."""
-_FACTS = Path(__file__).resolve().parents[2] / "data" / "pickle_imports.csv"
 
 
 def harm(imported: Import) -> Literal["runs code", "harmless", "unknown"]:
@@ -34,5 +33,4 @@ def harm(imported: Import) -> Literal["runs code", "harmless", "unknown"]:
 
 @cache
 def _facts() -> dict[Import, str]:
-    with _FACTS.open(encoding="utf-8", newline="") as stream:
-        return {(row["module"], row["name"]): row["what"] for row in csv.DictReader(stream)}
+    return {(row["module"], row["name"]): row["what"] for row in rows("pickle_imports")}

@@ -29,7 +29,7 @@ def formatted(report: CheckReport, form: Format, *, anchor: str) -> RenderableTy
 
             return as_text(report)
         case "json":
-            from shape_audit.checks.formats.json_form import as_json
+            from shape_audit.reports import as_json
 
             return as_json(report)
         case "markdown":

@@ -13,17 +13,15 @@ stacked, the number of heads where each head has its own q, k, v), and in each g
 
 from __future__ import annotations
 
-import json
 import re
 from collections.abc import Collection, Iterable, Iterator
 from dataclasses import dataclass
-from functools import cache
-from pathlib import Path
 from typing import Any
 
 from shape_audit.errors import NotAuditableError
+from shape_audit.shipped import facts
 
-FACTS = Path(__file__).resolve().parents[2] / "data" / "reading_matrices.json"
+FACTS = "reading_matrices"
 
 EMBEDDING, UNEMBEDDING = "embedding", "unembedding"
 BLOCK_ROLES = ("q", "k", "v", "gate", "up")
@@ -96,7 +94,7 @@ def find_matrices(config: Any, names: Iterable[str], *, tied: bool = False) -> l
     """
     config = config.get_text_config()
     layout, available = _layout(config), set(names)
-    frame = _facts()["frames"][layout["frame"]]
+    frame = facts(FACTS)["frames"][layout["frame"]]
     embedding = ReadingMatrix(EMBEDDING, _only(frame["embedding"], available, config))
     unembedding = embedding.module if tied else _only(frame["unembedding"], available, config)
     found = [embedding]
@@ -104,7 +102,7 @@ def find_matrices(config: Any, names: Iterable[str], *, tied: bool = False) -> l
         of_block = {
             matrix.name: matrix
             for piece in layout["pieces"]
-            for fact in _facts()["pieces"][piece]
+            for fact in facts(FACTS)["pieces"][piece]
             for matrix in _matrices(fact, block, frame["blocks"], available, config)
         }
         ordered = (f"block.{block}.{role}" for role in BLOCK_ROLES)
@@ -114,8 +112,8 @@ def find_matrices(config: Any, names: Iterable[str], *, tied: bool = False) -> l
 
 def roles_by_name() -> dict[str, str]:
     """The role of a matrix that holds one role alone, by the last part of its module's name."""
-    facts = [fact for piece in _facts()["pieces"].values() for fact in piece if len(fact["parts"]) == 1]
-    return {fact["module"].rpartition(".")[2]: fact["parts"][0] for fact in facts}
+    alone = [fact for piece in facts(FACTS)["pieces"].values() for fact in piece if len(fact["parts"]) == 1]
+    return {fact["module"].rpartition(".")[2]: fact["parts"][0] for fact in alone}
 
 
 def _matrices(
@@ -143,16 +141,10 @@ def _number(value: int | str, config: Any) -> int:
 
 
 def _layout(config: Any) -> dict[str, Any]:
-    for layout in _facts()["layouts"]:
+    for layout in facts(FACTS)["layouts"]:
         if config.model_type in layout["model_types"] and all(
             bool(getattr(config, key)) is value for key, value in layout.get("when", {}).items()
         ):
             found: dict[str, Any] = layout
             return found
     raise UnknownLayoutError(f"which weights of {config.model_type} read the residual stream is not known")
-
-
-@cache
-def _facts() -> dict[str, Any]:
-    content: dict[str, Any] = json.loads(FACTS.read_text(encoding="utf-8"))
-    return content

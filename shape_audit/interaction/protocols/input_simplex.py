@@ -32,6 +32,7 @@ from shape_audit.interaction.protocols.draws import draws_of
 from shape_audit.interaction.stream.backward import located
 from shape_audit.interaction.stream.embedding_paths import token_embedding
 from shape_audit.interaction.stream.micro_batch import MicroBatch
+from shape_audit.interaction.stream.residual_stream import beginning
 from shape_audit.interaction.stream.sites import INPUT, Site
 from shape_audit.models import model_faults, model_logits, window_losses
 from shape_audit.records import ModelShape
@@ -80,13 +81,7 @@ class InputSimplex:
         """
         leaves: list[Tensor] = []
 
-        def begin(module: nn.Module, args: object, output: Any) -> Any:
-            if not isinstance(output, Tensor) or leaves:
-                return output
-            leaves.append(output.detach().requires_grad_(True))
-            return leaves[0].clone()  # CTRL multiplies it in place, which no leaf allows
-
-        handle = _embedding(model).register_forward_hook(begin)
+        handle = _embedding(model).register_forward_hook(beginning(leaves))
         try:
             with torch.enable_grad():
                 logits_BTV = model_logits(model, batch.inputs_BT)

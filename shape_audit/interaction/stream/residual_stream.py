@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -41,12 +42,6 @@ def read_gradients(
     first = min(positions)
     leaves: list[Tensor] = []
 
-    def begin(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-        if not isinstance(output, Tensor) or leaves:
-            return output
-        leaves.append(output.detach().requires_grad_(True))
-        return leaves[0].clone()  # CTRL multiplies it in place, which no leaf allows
-
     def at(position: int, hidden_BTD: Any) -> Any:
         site = positions.get(position)
         if site is None:
@@ -66,24 +61,39 @@ def read_gradients(
             return (at(0, args[0]), *args[1:]), kwargs
         return args, {**kwargs, "hidden_states": at(0, kwargs.get("hidden_states"))}
 
-    def after(position: int) -> Callable[..., Any]:
-        def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
-            if isinstance(output, tuple | list) and output:
-                return with_first(output, at(position, output[0]))
-            return at(position, output)
-
-        return hook
-
-    handles = [block.register_forward_hook(after(i + 1)) for i, block in enumerate(blocks)]
+    handles = [block.register_forward_hook(changing(partial(at, i + 1))) for i, block in enumerate(blocks)]
     handles.append(blocks[0].register_forward_pre_hook(before_first, with_kwargs=True))
     if embedding is not None and first == 0:
-        handles.append(embedding.register_forward_hook(begin))
+        handles.append(embedding.register_forward_hook(beginning(leaves)))
     try:
         with torch.enable_grad():
             yield leaves
     finally:
         for handle in handles:
             handle.remove()
+
+
+def beginning(leaves: list[Tensor]) -> Callable[..., Any]:
+    """A hook by which the graph begins at a module's first output, which it puts into the list."""
+
+    def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        if not isinstance(output, Tensor) or leaves:
+            return output
+        leaves.append(output.detach().requires_grad_(True))
+        return leaves[0].clone()  # CTRL multiplies it in place, which no leaf allows
+
+    return hook
+
+
+def changing(change: Callable[[Any], Any]) -> Callable[..., Any]:
+    """A hook that changes what a block hands on: its output, or the first member of that."""
+
+    def hook(module: nn.Module, args: tuple[Any, ...], output: Any) -> Any:
+        if isinstance(output, tuple | list) and output:
+            return with_first(output, change(output[0]))
+        return change(output)
+
+    return hook
 
 
 def with_first(output: Any, first: Any) -> Any:

@@ -12,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
+from functools import partial
 from typing import Any
 
 import torch
@@ -20,7 +21,7 @@ from torch import Tensor, nn
 from shape_audit.interaction.estimators.gradient_noise import GradientNoise
 from shape_audit.interaction.estimators.site_evidence import HeldSums
 from shape_audit.interaction.stream.embedding_paths import token_embedding
-from shape_audit.interaction.stream.residual_stream import with_first
+from shape_audit.interaction.stream.residual_stream import changing
 from shape_audit.interaction.stream.sites import Site
 
 PROBE_TOKENS = 64
@@ -83,14 +84,6 @@ def _other_rounding(model: nn.Module, blocks: list[nn.Module], size: float) -> I
         signs = torch.randint(0, 2, value.shape, generator=generator, dtype=torch.int8).to(value.device)
         return value * (1 + size * (2 * signs.to(value.dtype) - 1))
 
-    def after(place: int) -> Callable[..., Any]:
-        def hook(module: nn.Module, args: Any, output: Any) -> Any:
-            if isinstance(output, tuple | list) and output:
-                return with_first(output, moved(place, output[0]))
-            return moved(place, output)
-
-        return hook
-
     def at_the_end(module: nn.Module, args: Any, output: Any) -> Any:
         output.logits = moved(len(blocks) + 1, output.logits)
         if output.logits.requires_grad:
@@ -98,8 +91,8 @@ def _other_rounding(model: nn.Module, blocks: list[nn.Module], size: float) -> I
         return output
 
     embedding = token_embedding(model)
-    handles = [] if embedding is None else [embedding.register_forward_hook(after(0))]
-    handles += [block.register_forward_hook(after(i + 1)) for i, block in enumerate(blocks)]
+    handles = [] if embedding is None else [embedding.register_forward_hook(changing(partial(moved, 0)))]
+    handles += [block.register_forward_hook(changing(partial(moved, i + 1))) for i, block in enumerate(blocks)]
     handles.append(model.register_forward_hook(at_the_end))
     try:
         yield

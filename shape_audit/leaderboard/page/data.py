@@ -6,12 +6,9 @@ are at the chance floor, which measurements may be compared, which sources are l
 
 from __future__ import annotations
 
-import json
 import math
 import re
 from collections.abc import Mapping, Sequence
-from functools import cache
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit
 
@@ -21,8 +18,7 @@ from shape_audit.leaderboard.page.plots import plots
 from shape_audit.leaderboard.page.shown_order import shown_order
 from shape_audit.records import SAME_SCORE, Board, BoardMeasurement, BoardRow, ScoreRecord
 from shape_audit.scores import CHOICE_0SHOT, FLOOR, LM_EVAL_COT, LM_EVAL_LETTERS, LM_EVAL_LETTERS_CHAT, OFFICIAL_COT
-
-COLUMN_WORDS = Path(__file__).resolve().parents[2] / "data" / "leaderboard_columns.json"
+from shape_audit.shipped import facts
 
 ERRORS_APART = 1.96
 """Standard errors of a difference within which two scores are not told apart."""
@@ -70,11 +66,9 @@ def page_data(board: Board) -> Json:
     }
 
 
-@cache
 def column_words() -> Mapping[str, Mapping[str, str]]:
     """Name -> title, what stands under it, and what it means, of every column that the page may have."""
-    words: Mapping[str, Mapping[str, str]] = json.loads(COLUMN_WORDS.read_text(encoding="utf-8"))
-    return words
+    return facts("leaderboard_columns")
 
 
 def _column_words_of(board: Board) -> Mapping[str, Mapping[str, str]]:

@@ -10,7 +10,6 @@ import base64
 import hashlib
 import json
 import re
-from pathlib import Path
 from string import Template
 from typing import Any
 
@@ -27,8 +26,8 @@ from shape_audit.leaderboard.page.prose import (
     verdict_html,
 )
 from shape_audit.records import Board
+from shape_audit.shipped import DATA
 
-DATA = Path(__file__).resolve().parents[2] / "data"
 SCRIPTS = tuple(f"leaderboard_{part}.js" for part in ("cells", "table", "plots", "comparison", "address", "columns"))
 
 

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import json
 from functools import cache
-from pathlib import Path
 from typing import Any
 
-FOLDER = Path(__file__).resolve().parents[2] / "data" / "page_libraries"
+from shape_audit.shipped import DATA
+
+FOLDER = DATA / "page_libraries"
 TABLE = ("datatables.min.js", "datatables-select.min.js")
 """Scripts, in the order in which they must run."""
 TABLE_STYLE = "datatables.min.css"

@@ -58,13 +58,16 @@ def _cost_curve(board: Board) -> Json:
 
 
 def _cost_layout(board: Board) -> Json:
-    ratios = [row.r_dw for row in board.rows if row.r_dw]
-    ticks = [tick for tick in TICKS if not ratios or min(ratios) / 1.6 <= tick <= max(ratios) * 1.6]
     return {
-        "xaxis": {"title": {"text": "R_D/W = layers / hidden size"}, "type": "log", "tickvals": ticks,
-                  "ticktext": [f"{tick:g}" for tick in ticks]},
+        "xaxis": _r_dw_axis([row.r_dw for row in board.rows if row.r_dw]),
         "yaxis": {"title": {"text": "loss above the best shape's, %"}, "rangemode": "tozero"},
-    }  # fmt: skip
+    }
+
+
+def _r_dw_axis(ratios: Sequence[float]) -> Json:
+    ticks = [tick for tick in TICKS if not ratios or min(ratios) / 1.6 <= tick <= max(ratios) * 1.6]
+    title = {"text": "R_D/W = layers / hidden size"}
+    return {"title": title, "type": "log", "tickvals": ticks, "ticktext": [f"{tick:g}" for tick in ticks]}
 
 
 def _phase_rows(rows: Sequence[BoardRow], comparable: ComparableSet) -> list[int]:
@@ -102,7 +105,6 @@ def _phase_layout(rows: Sequence[BoardRow], comparable: ComparableSet) -> Json:
 def _shape_layout(board: Board) -> Json:
     ratios = [row.r_dw for row in board.rows if row.r_dw]
     low, high = _ends(board, ratios)
-    ticks = [tick for tick in TICKS if not ratios or min(ratios) / 1.6 <= tick <= max(ratios) * 1.6]
     band = {"type": "rect", "xref": "x", "yref": "paper", "x0": low, "x1": high, "y0": 0, "y1": 1}
     floor = {"type": "line", "xref": "paper", "yref": "y", "x0": 0, "x1": 1, "y0": 100 * FLOOR, "y1": 100 * FLOOR}
     return {
@@ -116,8 +118,7 @@ def _shape_layout(board: Board) -> Json:
             band | {"fillcolor": "band", "line": {"width": 0}, "layer": "below"},
             floor | {"line": {"color": "muted", "width": 1, "dash": "dot"}},
         ],
-        "xaxis": {"title": {"text": "R_D/W = layers / hidden size"}, "type": "log", "tickvals": ticks,
-                  "ticktext": [f"{tick:g}" for tick in ticks]},
+        "xaxis": _r_dw_axis(ratios),
         "yaxis": {"title": {"text": "MMLU-Pro accuracy, %"}},
     }  # fmt: skip
 

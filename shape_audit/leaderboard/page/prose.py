@@ -9,7 +9,8 @@ from shape_audit.leaderboard.build.comparable import largest_comparable_set
 from shape_audit.leaderboard.build.few_windows import without_intervals
 from shape_audit.leaderboard.page.data import link_of, protocol_label
 from shape_audit.leaderboard.page.shown_order import has_scores
-from shape_audit.records import Board, Interval, LinkEvidence
+from shape_audit.records import Board, LinkEvidence
+from shape_audit.reports import interval_ends
 
 _CLAIMS = {"loss": "Loss at equal size", "benchmarks": "Benchmarks at equal size"}
 SIDES = (("inside", "◆ inside"), ("shallow-wide", "▼ shallow-wide"), ("deep-narrow", "▲ deep-narrow"))
@@ -19,7 +20,7 @@ def interval_html(board: Board) -> str:
     """The interval with its name and its source's caveat, for the opening paragraph."""
     interval = board.interval
     return (
-        f"<strong>{_ends(interval)}</strong> ({html(interval.name)}). "
+        f"<strong>{interval_ends(interval.low, interval.high)}</strong> ({html(interval.name)}). "
         f"A placement is a coordinate, not a grade: {html(board.caveat)}."
     )
 
@@ -139,7 +140,8 @@ def provenance_html(board: Board) -> str:
     others = f". Not among them: {'; '.join(comparable.left_out)}" if comparable.left_out else ""
     facts = [
         ("Shapes", ("; ".join(shapes) or "none") + "."),
-        ("Interval", f"{interval.name} {_ends(interval)}, {interval.source}; {board.caveat}."),
+        ("Interval", f"{interval.name} {interval_ends(interval.low, interval.high)}, {interval.source}; "
+         f"{board.caveat}."),
         ("Scores", "By protocol, never pooled; each with its source and date in its row's details. Protocols: "
          + (", ".join(f"{protocol_label(name)} ({name})" for name in board.protocols) or "none") + "."),
         ("Interaction", f"{interaction}{others}."),
@@ -156,9 +158,3 @@ def _linked(text: str) -> str:
     if address is None:
         return html(text)
     return f'<a href="{html(address)}" rel="noopener noreferrer">{html(address)}</a>'
-
-
-def _ends(interval: Interval) -> str:
-    """[low, high] as reports write them; an open end says so."""
-    ends = ("open" if end is None else f"{end:.4f}" for end in (interval.low, interval.high))
-    return f"[{', '.join(ends)}]"

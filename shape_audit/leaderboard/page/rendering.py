@@ -7,7 +7,7 @@ from pathlib import Path
 
 from shape_audit.errors import IncompleteError
 from shape_audit.leaderboard.build.assembling import points_of
-from shape_audit.leaderboard.build.board_folder import BOARD_FILE, is_board_path
+from shape_audit.leaderboard.build.board_folder import BOARD_FILE, FIGURES, is_board_path
 from shape_audit.leaderboard.no_garbage import no_garbage
 from shape_audit.leaderboard.page.dataset_card import dataset_card
 from shape_audit.leaderboard.page.html import page_html
@@ -15,9 +15,6 @@ from shape_audit.leaderboard.page.tables import csv_text, parquet_bytes
 from shape_audit.places import Place, Url
 from shape_audit.records import Board, write_bytes_atomically
 from shape_audit.storage import working_copy
-
-FIGURES = "figures"
-
 
 FILES: dict[str, Callable[[Board], bytes]] = {
     "table.parquet": parquet_bytes,

@@ -138,11 +138,3 @@ def _ends(column: str, intervals: Sequence[Sequence[float] | None]) -> dict[str,
         f"{column}.low": ("number", [low for low, _ in ends]),
         f"{column}.high": ("number", [high for _, high in ends]),
     }
-
-
-def read_back(content: bytes) -> Sequence[Mapping[str, Any]]:
-    """The rows of a parquet table that this file has written."""
-    import pyarrow.parquet as pq
-
-    rows: Sequence[Mapping[str, Any]] = pq.read_table(io.BytesIO(content)).to_pylist()
-    return rows
