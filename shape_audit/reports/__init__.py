@@ -40,7 +40,7 @@ if TYPE_CHECKING:
         rounded_count,
         significant,
     )
-    from shape_audit.reports.rich_tables import plain, rich_table
+    from shape_audit.reports.rich_tables import FittedTable, plain
     from shape_audit.reports.scores import MIND, score_sources, scores_json, scores_markdown, scores_table, scores_text
     from shape_audit.reports.suggestion import suggestion_markdown, suggestion_text
     from shape_audit.reports.sweep import sweep_json, sweep_markdown, sweep_plan_markdown, sweep_plan_text, sweep_text
@@ -59,6 +59,7 @@ if TYPE_CHECKING:
 __all__ = [
     "MIND",
     "SIDE_WORDS",
+    "FittedTable",
     "Table",
     "as_json",
     "audit_markdown",
@@ -95,7 +96,6 @@ __all__ = [
     "percent",
     "plain",
     "provenance_table",
-    "rich_table",
     "rounded_count",
     "score_sources",
     "scores_json",
@@ -133,7 +133,7 @@ __getattr__ = lazy_names(
         "markdown_tables": "escaped markdown_table",
         "memory": "memory_json memory_markdown memory_text shortage",
         "numbers": "byte_size count half_width interval_ends of_total percent rounded_count significant",
-        "rich_tables": "plain rich_table",
+        "rich_tables": "FittedTable plain",
         "scores": "MIND score_sources scores_json scores_markdown scores_table scores_text",
         "suggestion": "suggestion_markdown suggestion_text",
         "sweep": "sweep_json sweep_markdown sweep_plan_markdown sweep_plan_text sweep_text",

@@ -11,7 +11,7 @@ from shape_audit.records import AuditRecord, ShapeCost, names_apart
 from shape_audit.reports.cost import first_cost, with_interval
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import percent, ratio, rounded_count, significant
-from shape_audit.reports.rich_tables import bullets, rich_table
+from shape_audit.reports.rich_tables import FittedTable, bullets
 from shape_audit.reports.tables import NONE, Cell, Table, without_empty_columns
 from shape_audit.reports.width import depth_comparison
 
@@ -22,9 +22,9 @@ EXTRAPOLATED = "*: extrapolated, since the yardstick's models do not reach the m
 
 def comparison_text(records: Sequence[AuditRecord]) -> RenderableType:
     """A table of all, then what is to be minded about them."""
-    parts: list[RenderableType] = [rich_table(comparison_table(records)), Text()]
+    parts: list[RenderableType] = [FittedTable(comparison_table(records)), Text()]
     if (table := depth_comparison(records)) is not None:
-        parts += [rich_table(table), Text()]
+        parts += [FittedTable(table), Text()]
     return Group(*parts, *bullets(_warnings(records)))
 
 

@@ -11,7 +11,7 @@ from rich.text import Text
 from shape_audit.records import ControlledEvidence, LinkEvidence
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import interval_ends, p_value
-from shape_audit.reports.rich_tables import bullets, plain, rich_table
+from shape_audit.reports.rich_tables import FittedTable, bullets, plain
 from shape_audit.reports.tables import Table
 
 _NAMES = {
@@ -26,10 +26,10 @@ def evidence_text(found: Sequence[LinkEvidence]) -> RenderableType:
     parts: list[RenderableType] = []
     for one in found[0].controlled:
         parts += [plain(_claim(one), style="bold"), Padding(plain(one.summary), (0, 0, 1, 2))]
-        parts += [part for table in _controlled_tables(one) for part in (rich_table(table), Text())]
+        parts += [part for table in _controlled_tables(one) for part in (FittedTable(table), Text())]
     for evidence in found:
         parts += [plain(_heading(evidence), style="bold"), Padding(plain(evidence.summary), (0, 0, 1, 2))]
-        parts += [rich_table(_table(evidence)), Text()]
+        parts += [FittedTable(_table(evidence)), Text()]
     return Group(*parts, *bullets(_warnings(found)))
 
 

@@ -10,7 +10,7 @@ from shape_audit.reports.interaction_loss import interaction_loss_lines, interac
 from shape_audit.reports.lengths import lengths_lines, lengths_table
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import count, interval_ends, rounded_count, significant
-from shape_audit.reports.rich_tables import plain, rich_table
+from shape_audit.reports.rich_tables import FittedTable, plain
 from shape_audit.reports.tables import Table, budget_table, sensitivity_table
 from shape_audit.reports.yardstick import yardstick_markdown, yardstick_text
 
@@ -118,15 +118,15 @@ def interval_text(derivation: IntervalDerivation) -> RenderableType:
         plain(interval_sentence(derivation), style="bold"),
         plain(f"Source: {derivation.source}"),
         Text(),
-        rich_table(budget_table(derivation)),
+        FittedTable(budget_table(derivation)),
         plain(_edges(derivation)),
         *(Group(Text(), plain(line)) for line in interval_sureness(derivation)),
         Text(),
-        rich_table(sensitivity_table(derivation)),
-        *(part for table in _length_tables(derivation) for part in (Text(), rich_table(table))),
+        FittedTable(sensitivity_table(derivation)),
+        *(part for table in _length_tables(derivation) for part in (Text(), FittedTable(table))),
         *(Group(Text(), plain(line)) for line in _length_lines(derivation)),
         *((Text(), yardstick_text(derivation.yardstick)) if derivation.yardstick else ()),
-        *(part for table in _interaction_tables(derivation) for part in (Text(), rich_table(table))),
+        *(part for table in _interaction_tables(derivation) for part in (Text(), FittedTable(table))),
         *(Group(Text(), plain(line)) for line in _interaction_lines(derivation)),
     )
 

@@ -10,7 +10,7 @@ from rich.padding import Padding
 
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import byte_size
-from shape_audit.reports.rich_tables import plain, rich_table
+from shape_audit.reports.rich_tables import FittedTable, plain
 from shape_audit.reports.tables import Table
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def memory_table(plan: MemoryPlan) -> Table:
 
 def memory_text(plan: MemoryPlan) -> RenderableType:
     """The sentence, the table, and what would take less where it does not fit."""
-    parts: list[RenderableType] = [plain(memory_sentence(plan), style="bold"), rich_table(memory_table(plan))]
+    parts: list[RenderableType] = [plain(memory_sentence(plan), style="bold"), FittedTable(memory_table(plan))]
     parts += [plain(LEGEND, style="dim")]
     return Group(*parts, *([Padding(plain(f"Less: {plan.advice}"), (0, 0, 0, 2))] if plan.advice else []))
 

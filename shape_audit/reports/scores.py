@@ -11,7 +11,7 @@ from shape_audit.escaping import json_text
 from shape_audit.records import AmongSize, ScoreRecord
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import rounded_count
-from shape_audit.reports.rich_tables import bullets, plain, rich_table
+from shape_audit.reports.rich_tables import FittedTable, bullets, plain
 from shape_audit.reports.tables import Cell, Table
 
 MIND = "Scores of different protocols cannot be compared: the same model moves by up to 6 points between two of them."
@@ -23,7 +23,7 @@ def scores_text(model: str, scores: Sequence[ScoreRecord], warnings: Sequence[st
     if not scores:
         return Group(plain(f"No MMLU-Pro score of {model} is known.", style="bold"), *bullets(warnings))
     return Group(
-        rich_table(scores_table(model, scores)), *map(plain, score_sources(scores)), Text(),
+        FittedTable(scores_table(model, scores)), *map(plain, score_sources(scores)), Text(),
         *bullets([*_mind(scores), *warnings]),
     )  # fmt: skip
 

@@ -10,7 +10,7 @@ from shape_audit.records import ExistingModel, ShapeSuggestion
 from shape_audit.reports.cost import with_interval
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import byte_size, count, interval_ends, rounded_count, significant
-from shape_audit.reports.rich_tables import bullets, plain, rich_table
+from shape_audit.reports.rich_tables import FittedTable, bullets, plain
 from shape_audit.reports.tables import Table
 from shape_audit.shape import MOST_COST, TENSOR_PARALLEL, searched_interval, unsplit
 
@@ -20,7 +20,7 @@ def suggestion_text(suggestion: ShapeSuggestion) -> RenderableType:
     parts: list[RenderableType] = [plain(_headline(suggestion), style="bold")]
     parts += [Padding(plain(sentence), (0, 0, 0, 2)) for sentence in _sentences(suggestion)]
     for table in _tables(suggestion):
-        parts += [Text(), rich_table(table)]
+        parts += [Text(), FittedTable(table)]
     parts += [Text(), *bullets(_warnings(suggestion))]
     return Group(*parts)
 

@@ -11,13 +11,13 @@ from shape_audit.escaping import json_text
 from shape_audit.records import SweepPlan, SweepRow
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import count, half_width, percent, ratio, rounded_count, significant
-from shape_audit.reports.rich_tables import bullets, plain, rich_table
+from shape_audit.reports.rich_tables import FittedTable, bullets, plain
 from shape_audit.reports.tables import Cell, Table
 
 
 def sweep_plan_text(plan: SweepPlan) -> RenderableType:
     """How much there is to do, the shapes, what is left out and why."""
-    parts: list[RenderableType] = [plain(_headline(plan), style="bold"), Text(), rich_table(_plan_table(plan)), Text()]
+    parts: list[RenderableType] = [plain(_headline(plan), style="bold"), Text(), FittedTable(_plan_table(plan)), Text()]
     return Group(*parts, *bullets(_warnings(plan)))
 
 
@@ -30,7 +30,7 @@ def sweep_plan_markdown(plan: SweepPlan) -> str:
 def sweep_text(rows: Sequence[SweepRow]) -> RenderableType:
     """One line a model, and what the columns are."""
     legend = (plain(line) for line in _legend(rows))
-    return Group(rich_table(_rows_table(rows)), Text(), *legend)
+    return Group(FittedTable(_rows_table(rows)), Text(), *legend)
 
 
 def sweep_markdown(rows: Sequence[SweepRow]) -> str:

@@ -10,7 +10,7 @@ from shape_audit.interaction import MIN_WINDOWS
 from shape_audit.records import AuditRecord
 from shape_audit.reports.cost import cost_table
 from shape_audit.reports.depth import DEPTH_LEGEND, depth_table, token_table
-from shape_audit.reports.rich_tables import bullets, plain, rich_table
+from shape_audit.reports.rich_tables import FittedTable, bullets, plain
 from shape_audit.reports.scores import MIND, score_sources, scores_table
 from shape_audit.reports.tables import (
     energy_table,
@@ -68,11 +68,11 @@ def audit_text(record: AuditRecord) -> RenderableType:
     )
     for table, legend in tables:
         if table is not None:
-            parts += [Text(), rich_table(table), *([plain(legend, style="dim")] if legend else [])]
+            parts += [Text(), FittedTable(table), *([plain(legend, style="dim")] if legend else [])]
     if record.scores:
-        parts += [Text(), rich_table(scores_table(record.model.label, record.scores))]
+        parts += [Text(), FittedTable(scores_table(record.model.label, record.scores))]
         parts += [plain(line, style="dim") for line in (*score_sources(record.scores), MIND)]
     if record.notes:
         parts += [Text(), plain("Notes", style="bold"), *bullets(record.notes)]
-    parts += [Text(), rich_table(provenance_table(record))]
+    parts += [Text(), FittedTable(provenance_table(record))]
     return Group(*parts)

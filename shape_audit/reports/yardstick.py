@@ -9,7 +9,7 @@ from shape_audit.records import Comparison, YardstickReport
 from shape_audit.reports.cost import cost_percent
 from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import rounded_count, significant
-from shape_audit.reports.rich_tables import plain, rich_table
+from shape_audit.reports.rich_tables import FittedTable, plain
 from shape_audit.reports.tables import Table
 
 
@@ -18,7 +18,7 @@ def yardstick_text(report: YardstickReport) -> RenderableType:
     parts: list[RenderableType] = [plain(yardstick_sentence(report), style="bold")]
     parts += [plain(line) for line in _sentences(report)]
     for table in _tables(report):
-        parts += [Text(), rich_table(table)]
+        parts += [Text(), FittedTable(table)]
     doubts = (plain(f"- {doubt}") for doubt in report.doubts)
     return Group(*parts, *((Text(), *doubts) if report.doubts else ()))
 

@@ -21,6 +21,8 @@ from shape_audit.reports import (
     interval_markdown,
     interval_text,
 )
+from shape_audit.reports.rich_tables import FittedTable
+from shape_audit.reports.tables import Table
 from shape_audit.shape import known_models, place
 from shape_audit.yardsticks import shape_costs, shipped_yardstick
 
@@ -70,6 +72,17 @@ def test_the_verdict_comes_first_and_in_words(measured: AuditRecord) -> None:
     assert "where a random basis has" in text and "alone it is not a property of the function" in text
     assert "bits per byte" in text
     assert "of the 184 base models in the shipped table 160 lie below it" in text
+
+
+@pytest.mark.parametrize("width", [30, 50, 80, 200])
+def test_no_cell_of_a_table_loses_a_digit_in_a_narrow_terminal(width: int) -> None:
+    """What there is no room for stands below, beside the same names."""
+    numbers = tuple(f"{number}.{number}23 [0.1, 0.{number}]" for number in range(7))
+    columns = ("model", *(f"column {number}" for number in range(7)))
+    text = drawn(FittedTable(Table("Title", columns, (("org/name", *numbers),))), width)
+    assert all(cell in text for cell in (*numbers, *columns)) and text.count("Title") == 1
+    assert max(map(len, text.splitlines())) <= width
+    assert text.count("org/name") == text.count("model") == {30: 7, 50: 4, 80: 2, 200: 1}[width]
 
 
 def shaped(record: AuditRecord, depth: int, width: int, params: tuple[int, int], **model: str) -> AuditRecord:

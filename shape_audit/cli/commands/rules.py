@@ -13,8 +13,8 @@ from shape_audit.checks import OPTIONS, Rule, all_rules
 from shape_audit.cli.failures import failed
 from shape_audit.cli.sink import emit
 from shape_audit.errors import ExitCode, UsageError, did_you_mean
+from shape_audit.reports import FittedTable
 from shape_audit.reports import Table as PlainTable
-from shape_audit.reports import rich_table
 
 
 def list_rules() -> int:
@@ -22,7 +22,7 @@ def list_rules() -> int:
     try:
         rows = tuple((rule.id, rule.name, rule.severity, OPTIONS[rule.needs], rule.summary) for rule in _in_order())
         columns = ("rule", "name", "default", "needs", "what it looks for")
-        emit(rich_table(PlainTable("Rules", columns, rows, numeric=False)), None)
+        emit(FittedTable(PlainTable("Rules", columns, rows, numeric=False)), None)
     except Exception as error:
         return failed(error, subject="shape-audit rules", debug=False)
     return ExitCode.CLEAN
