@@ -52,7 +52,8 @@ def former_file_name(name: str) -> str:
 
 
 def record_file_name(record: AuditRecord) -> str:
-    """A name made of the model, its revision, the protocol hash and the number of windows."""
+    """A name made of the model, its revision, the protocol hash, the number of windows, and what was measured besides:
+    an audit that measures less leaves what is there."""
     model = record.model
     is_known = model.source != "memory"  # else two of them would have one name
     name = ref_file_name(model.ref)
@@ -60,8 +61,20 @@ def record_file_name(record: AuditRecord) -> str:
     if record.interaction is None:
         parts.append("shape")
     else:
-        parts += [record.interaction.protocol_hash[:12], f"w{record.interaction.windows_used}"]
+        measured = "-".join([f"w{record.interaction.windows_used}", *_measured_besides(record)])
+        parts += [record.interaction.protocol_hash[:12], measured]
     return "__".join(parts) + ".json"
+
+
+def _measured_besides(record: AuditRecord) -> list[str]:
+    """The options of `audit` that asked for more than the gradients."""
+    parts = {
+        "skip": record.use is not None and record.use.summary is not None,
+        "use": record.use is not None and record.use.sites is not None,
+        "nfa": record.weights is not None,
+        "spectrum": any(site.spectrum for site in (record.interaction.sites if record.interaction else ())),
+    }
+    return [name for name, is_there in parts.items() if is_there]
 
 
 def check_writable(folder: Path, *, what: str = "records", option: str = "--records") -> None:

@@ -14,7 +14,7 @@ from collections.abc import Callable, Mapping
 from typing import Any
 
 AGAINST_CHANCE = ("aofe_ratio_random_basis", "aofe_ratio_excess", "channel_alignment")
-ADDED_TO_MODEL = ("released", "license", "license_link")
+ADDED_TO_MODEL = ("released", "license", "license_link", "branch")
 ADDED = ("shape_cost", "serving", "use", "superposition")
 ADDED_TO_SITES = tuple(f"{name}{form}" for name in AGAINST_CHANCE for form in ("", "_raw", "_plugin", "_ci"))
 

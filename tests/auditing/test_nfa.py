@@ -10,6 +10,7 @@ import shape_audit
 from shape_audit.errors import UsageError
 from shape_audit.interaction.ansatz import reading_matrices, seen_matrices
 from shape_audit.records import AuditRecord, read_record, record_file_name
+from shape_audit.shipped import facts
 from shape_audit.reports import audit_markdown
 from tests.findings import findings
 from tests.tiny_models import save_tiny
@@ -26,7 +27,7 @@ def test_it_adds_weights_and_changes_nothing_else(with_weights: AuditRecord, tin
     plain = shape_audit.audit(str(tiny_llama), **FEW)
     assert plain.weights is None and with_weights.weights is not None
     assert with_weights.interaction == plain.interaction and with_weights.loss == plain.loss
-    assert record_file_name(with_weights) == record_file_name(plain)
+    assert record_file_name(with_weights) == record_file_name(plain).replace(".json", "-nfa.json")
     names = [weight.name for weight in with_weights.weights]
     blocks = [f"block.{block}.{role}" for block in (0, 1) for role in ("q", "k", "v", "gate", "up")]
     assert names == ["embedding", *blocks, "unembedding"]
@@ -65,9 +66,9 @@ def test_an_architecture_that_no_table_knows_is_seen_in_the_modules(
 ) -> None:
     folder = save_tiny(tmp_path, "smollm3")
     by_table = shape_audit.audit(str(folder), nfa=True, **FEW)
-    plain = reading_matrices._facts()
+    plain = facts(reading_matrices.FACTS)
     layouts = [layout for layout in plain["layouts"] if "smollm3" not in layout["model_types"]]
-    monkeypatch.setattr(reading_matrices, "_facts", lambda: plain | {"layouts": layouts})
+    monkeypatch.setattr(reading_matrices, "facts", lambda name: plain | {"layouts": layouts})
     record = shape_audit.audit(str(folder), nfa=True, **FEW)
     assert record.weights is not None and record.weights == by_table.weights
     assert not any(note.startswith("--nfa: which") for note in record.notes)
@@ -77,8 +78,8 @@ def test_a_block_without_linear_layers_on_the_stream_has_a_note_and_no_entry(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     folder = save_tiny(tmp_path, "smollm3")
-    plain = reading_matrices._facts()
-    monkeypatch.setattr(reading_matrices, "_facts", lambda: plain | {"layouts": []})
+    plain = facts(reading_matrices.FACTS)
+    monkeypatch.setattr(reading_matrices, "facts", lambda name: plain | {"layouts": []})
     monkeypatch.setattr(seen_matrices._Block, "_linear", lambda self, module, args: None)
     record = shape_audit.audit(str(folder), nfa=True, **FEW)
     assert record.weights is None and record.interaction is not None

@@ -43,7 +43,7 @@ def test_records_of_schema_2_stay_readable(path: Path, tmp_path: Path) -> None:
     assert {*lost(content, now)} == {"schema_version", "record_sha256"}, "all else is as it was"
     assert (
         now["model"].items() - content["model"].items()
-        == dict.fromkeys(("released", "license", "license_link")).items()
+        == dict.fromkeys(("released", "license", "license_link", "branch")).items()
     )
     assert read_record(write_record(record, tmp_path)) == record, "as a record of today it has a hash of its own"
     content["shape"]["hidden_size"] += 1
