@@ -10,8 +10,8 @@ import shape_audit
 from shape_audit.errors import UsageError
 from shape_audit.interaction.ansatz import reading_matrices, seen_matrices
 from shape_audit.records import AuditRecord, read_record, record_file_name
-from shape_audit.shipped import facts
 from shape_audit.reports import audit_markdown
+from shape_audit.shipped import facts
 from tests.findings import findings
 from tests.tiny_models import save_tiny
 
