@@ -142,6 +142,9 @@ def _passed_over(others: Sequence[ScoreRecord], ref: ModelRef) -> list[str]:
     if near:
         name = ref.repo_id if ref.source == "hub" else str(ref)
         lines.append(f"if {near[0]} is {name}, say so: --scores {name}=PATH")
+    changed = next((score.model for score in others if "+" in score.model and is_near(score.model, ref)), None)
+    if changed:
+        lines.append(f"{changed:.100}: run in other weights than the model has, whatever --scores MODEL=PATH calls it")
     return lines
 
 

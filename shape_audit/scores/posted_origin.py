@@ -35,6 +35,8 @@ QUANTISED = re.compile(
     r"|\bq[2-8]_[k0]\w*|\bq[2-8]f16|\biq[1-4]_\w+|\bw[2-8]a(?:8|16)\b",
     re.IGNORECASE,
 )
+_WHOLE_AGAIN = re.compile(r"(?:un|non-?|de)quanti[sz]ed|\b16-?bits?\b", re.IGNORECASE)
+"""In a name: weights that have all their bits, after a training in fewer or for fewer."""
 _BITS = f"(?:{QUANTISED.pattern})"
 _NOT_WEIGHTS = re.compile(
     rf"(?:{_BITS}[\s-]+(?:e\dm\d[\s-]+)?)?\b(?:kv|key[- ]value)[\s_-]*cache"
@@ -137,7 +139,9 @@ def quantised_in(words: str) -> str | None:
 
 
 def is_quantised_name(model: str) -> bool:
-    return QUANTISED.search(f"{model} {model.replace('_', '-')}") is not None
+    """Whether a model's name says that its weights are of few bits, as they lie there."""
+    spelled = f"{model} {model.replace('_', '-')}"
+    return QUANTISED.search(spelled) is not None and not _WHOLE_AGAIN.search(spelled)
 
 
 def is_alike(named: str, model: str) -> bool:

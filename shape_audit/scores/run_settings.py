@@ -14,6 +14,7 @@ from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any
 
+from shape_audit.scores.posted_origin import is_quantised_name
 from shape_audit.shipped import facts
 
 _COMMIT = re.compile("[0-9a-f]{40}")
@@ -82,7 +83,7 @@ def run_settings(
     adapters = [f"{key}={value}" for key, value in given.items() if _is_adapter(key, value)]
     if not adapters:
         adapters = [key for key in ("peft", "delta") if _is_set(config.get(f"{key}_sha"))]
-    weights = [_named(key, given[key]) for key in sorted(given) if _fits("weights", key) and _is_set(given[key])]
+    weights = [_named(key, given[key]) for key in sorted(given) if _changes_weights(key, given[key])]
     if all(weight.startswith("bnb_") for weight in weights):
         weights = []  # details of a quantisation that was not asked for
     dtype = next((str(given[key]) for key in known["dtype"] if _is_set(given.get(key))), None)
@@ -94,6 +95,8 @@ def run_settings(
     model = (base or name) if adapters else (name or base)
     if model is None and backend and backend not in known["backends"] and _is_name(backend):
         model = None if _CLASS.fullmatch(backend) else backend  # a model object has its own name there
+    if is_quantised_name((known_as or model or "").rstrip("/").rpartition("/")[2]):
+        weights = [weight for weight in weights if not re.fullmatch(known["quantises"], weight)]  # as it lies there
     revision, branch = _revision(given, config)
     return RunSettings(
         model=model,
@@ -172,6 +175,13 @@ def _is_name(value: Any) -> bool:
 
 def _fits(kind: str, key: str) -> bool:
     return re.search(facts("lm_eval_settings")[kind], key) is not None
+
+
+def _changes_weights(key: str, value: Any) -> bool:
+    """Whether an argument has other weights run than lie in the repository: most formats and many quantisations can
+    only be read from it, and are how a repository in them is run at all."""
+    lies_there = re.fullmatch(facts("lm_eval_settings")["read_as_is"], f"{key}={value}".lower()) is not None
+    return _fits("weights", key) and _is_set(value) and not lies_there
 
 
 def _is_adapter(key: str, value: Any) -> bool:
