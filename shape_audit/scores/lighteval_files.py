@@ -49,7 +49,7 @@ def read_lighteval(source: str, content: Mapping[str, Any], model: str | None) -
 def _piece(
     source: str, content: Mapping[str, Any], model: str | None, key: str, name: re.Match[str], row: Any
 ) -> Piece:
-    general, task = _dict(content.get("config_general")), _dict(_dict(content.get("config_tasks")).get(key))
+    general, task = _dict(content.get("config_general")), _task(_dict(content.get("config_tasks")), key)
     given = _dict(general.get("model_config"))
     settings = run_settings(
         given,
@@ -91,6 +91,13 @@ def _piece(
         notes=notes,
     )
     return Piece(record, {subject: (value, n)} if subject and n is not None and not is_limited else {})
+
+
+def _task(tasks: Mapping[str, Any], key: str) -> Mapping[str, Any]:
+    """The settings of a task, which many versions file without the number of examples that the result's key has."""
+    parts = key.split("|")
+    names = ["|".join(parts[:end]) for end in range(len(parts), 0, -1)]
+    return next((_dict(tasks[name]) for name in names if name in tasks), {})
 
 
 def _metric(row: Any) -> tuple[str, float]:

@@ -186,6 +186,8 @@ def test_lightevals_results_are_a_protocol_of_their_own(tmp_path: Path) -> None:
         ({"key": "lighteval|mmlu_pro|0"}, "lighteval:mmlu_pro@0", False),
         ({"config_tasks": {"mmlu_pro|0": {"original_num_docs": 12032, "effective_num_docs": 300}}},
          "lighteval:mmlu_pro@0", True),
+        ({"key": "lighteval|mmlu_pro|0", "config_tasks": {"lighteval|mmlu_pro": {"effective_num_docs": 300}}},
+         "lighteval:mmlu_pro@0", True),
         ({"config_general": {"model_name": "org/name", "generation_parameters": {"temperature": 0.6}}},
          "lighteval:mmlu_pro@0+temperature=0.6", False),
         ({"config_general": {"model_config": {"model_name": "org/name", "use_chat_template": True}}},
@@ -198,6 +200,14 @@ def test_settings_of_lighteval_are_named(
 ) -> None:
     (score,) = read_scores([write(tmp_path / "results_x.json", lighteval(**change))]).scores
     assert (score.protocol, score.is_limited, score.value) == (protocol, is_limited, 0.25)
+
+
+def test_subjects_of_lighteval_are_put_together(tmp_path: Path) -> None:
+    for subject, n in questions_by_subject().items():
+        task, counts = f"lighteval|mmlu_pro:{subject}", {"original_num_docs": n, "effective_num_docs": n}
+        write(tmp_path / f"results_{subject}.json", lighteval(key=f"{task}|0", config_tasks={task: counts}))
+    (score,) = read_scores([tmp_path]).scores
+    assert (score.value, score.n, score.is_limited) == (0.25, 12032, False)
 
 
 def test_quantised_runs_of_lighteval_are_not_the_models_own(tmp_path: Path) -> None:
