@@ -1,7 +1,8 @@
 """Results that lighteval wrote: results_<time>.json with `config_general`, of versions 0.5 to 0.13.
 
 Its prompt, its extraction and its number of examples are its own, so its scores are a protocol of their own:
-`lighteval:mmlu_pro@0`, with the number of examples where there are some, and all that departs from the defaults.
+`lighteval:mmlu_pro@0`, with the number of examples where there are some, and all that departs from the defaults. A
+suite other than lighteval's own has somebody's own tasks, under the same names.
 """
 
 from __future__ import annotations
@@ -15,9 +16,12 @@ from shape_audit.scores.protocols import QUESTIONS, SUBJECTS
 from shape_audit.scores.readings import ONLY, Piece, Refusal, finite, made_record, questions_by_subject
 from shape_audit.scores.run_settings import run_settings, short
 
-TASK = re.compile(r"(?:[\w-]+\|)?(?P<task>mmlu_pro(?:[:_](?P<subject>\w+))?)(?:\|(?P<shots>\d+))?(?:\|\d+)?")
+TASK = re.compile(r"(?:(?P<suite>[\w-]+)\|)?(?P<task>mmlu_pro(?:[:_](?P<subject>\w+))?)(?:\|(?P<shots>\d+))?(?:\|\d+)?")
 """`suite|task|shots|truncation`, of which later versions write fewer parts."""
+SUITE = "lighteval"
 METRIC = "extractive_match"
+AVERAGES = ("_average", "average", "all")
+"""What stands in a subject's place for all of them."""
 _PLAIN_GENERATION: Mapping[str, tuple[object, ...]] = {
     "temperature": (0,), "stop_tokens": ([],), "top_p": (1,), "repetition_penalty": (1,), "length_penalty": (1,),
     "presence_penalty": (0,), "frequency_penalty": (0,), "early_stopping": (False,), "min_new_tokens": (0,),
@@ -36,9 +40,9 @@ def read_lighteval(source: str, content: Mapping[str, Any], model: str | None) -
     """The MMLU-Pro scores of a result file, and the reasons why a task of it gave none; see `read_lm_eval_pieces`."""
     for key, row in content["results"].items():
         name = TASK.fullmatch(str(key))
-        if name is None:
+        if name is None or not (name["subject"] in (None, *AVERAGES) or name["subject"] in questions_by_subject()):
             if re.search(r"mmlu[-_ ]?pro", str(key), re.IGNORECASE):
-                yield f"{key:.60} is another benchmark than MMLU-Pro"
+                yield f"{key:.60} is another benchmark than MMLU-Pro, or asks it in a way that is not known"
             continue
         try:
             yield _piece(source, content, model, key, name, row)
@@ -60,9 +64,7 @@ def _piece(
         raise CorruptFileError("it does not say which model was run; give it as MODEL=PATH")
     metric, value = _metric(row)
     requested, available = task.get("effective_num_docs"), task.get("original_num_docs")
-    subject = None if name["subject"] in ("_average", "average", "all") else name["subject"]
-    if subject is not None and subject not in questions_by_subject():
-        raise CorruptFileError(f"{key} is no subject of MMLU-Pro")
+    subject = None if name["subject"] in AVERAGES else name["subject"]
     whole = questions_by_subject()[subject] if subject else QUESTIONS
     n = requested if type(requested) is int and requested > 0 else None
     expected = max(whole, available if type(available) is int else 0)
@@ -70,7 +72,7 @@ def _piece(
     notes = [] if n is not None else ["the file does not say how many questions were asked"]
     if subject:
         notes += [f"1 of {SUBJECTS} subjects", f"{ONLY}{subject}"]
-    departures = _departures(general, given, name["shots"], metric)
+    departures = _departures(general, given, name, metric)
     version = _dict(content.get("versions")).get(key, "unknown")
     protocol = f"lighteval:mmlu_pro@{short(version)}"
     protocol += "".join(
@@ -111,11 +113,15 @@ def _metric(row: Any) -> tuple[str, float]:
     raise CorruptFileError(f"no {METRIC} in it")
 
 
-def _departures(general: Mapping[str, Any], given: Mapping[str, Any], shots: str | None, metric: str) -> dict[str, str]:
+def _departures(
+    general: Mapping[str, Any], given: Mapping[str, Any], name: re.Match[str], metric: str
+) -> dict[str, str]:
     """What is not as lighteval's task has it by itself."""
     found = {"metric": short(metric)} if metric != METRIC else {}
-    if shots not in (None, "0"):
-        found["shots"] = str(shots)
+    if name["suite"] not in (None, SUITE):
+        found["suite"] = short(name["suite"])
+    if name["shots"] not in (None, "0"):
+        found["shots"] = name["shots"]
     if given.get("use_chat_template") or general.get("use_chat_template"):
         found["chat_template"] = "true"
     generation = _dict(general.get("generation_parameters") or given.get("generation_parameters"))

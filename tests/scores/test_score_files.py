@@ -184,6 +184,8 @@ def test_lightevals_results_are_a_protocol_of_their_own(tmp_path: Path) -> None:
     [
         ({"key": "lighteval|mmlu_pro|5|0"}, "lighteval:mmlu_pro@0+shots=5", False),
         ({"key": "lighteval|mmlu_pro|0"}, "lighteval:mmlu_pro@0", False),
+        ({"key": "custom|mmlu_pro|0"}, "lighteval:mmlu_pro@0+suite=custom", False),
+        ({"key": "community|mmlu_pro|5|1"}, "lighteval:mmlu_pro@0+shots=5+suite=community", False),
         ({"config_tasks": {"mmlu_pro|0": {"original_num_docs": 12032, "effective_num_docs": 300}}},
          "lighteval:mmlu_pro@0", True),
         ({"key": "lighteval|mmlu_pro|0", "config_tasks": {"lighteval|mmlu_pro": {"effective_num_docs": 300}}},
@@ -200,6 +202,12 @@ def test_settings_of_lighteval_are_named(
 ) -> None:
     (score,) = read_scores([write(tmp_path / "results_x.json", lighteval(**change))]).scores
     assert (score.protocol, score.is_limited, score.value) == (protocol, is_limited, 0.25)
+
+
+@pytest.mark.parametrize("task", ["custom|mmlu_pro_cf|0", "mmlu_pro_cloze|0", "lighteval|mmlu_prox:en|0"])
+def test_other_ways_of_asking_in_lighteval_are_named_and_passed_over(task: str, tmp_path: Path) -> None:
+    (skipped,) = read_scores([write(tmp_path / "results_x.json", lighteval(key=task))]).skipped
+    assert skipped.reason.startswith(f"{task} is another benchmark than MMLU-Pro, or asks it in a way")
 
 
 def test_subjects_of_lighteval_are_put_together(tmp_path: Path) -> None:
