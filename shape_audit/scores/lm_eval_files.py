@@ -204,22 +204,11 @@ class _File:
     def _departures(self, leaves: list[str], stock: Mapping[str, Any], settings: RunSettings) -> dict[str, str]:
         """Settings of the run that are not the stock task's."""
         found = dict(settings.departures)
-        configs = [config for leaf in leaves if isinstance(config := self._part("configs").get(leaf), dict)]
-        edited: list[Any] = []
-        for config in configs:
-            for key, value in stock["config"].items():
-                if key != "num_fewshot" and key in config and config[key] != value:
-                    edited.append([key, config[key]])
-            edited += [[key, config[key]] for key in ("gen_prefix", "use_prompt", "dataset_name") if config.get(key)]
-            text = config.get("doc_to_text")
-            if stock["is_asked_by_code"] and isinstance(text, str) and not _CODE.search(text):
-                edited.append(["doc_to_text", text])
-            filters = config.get("filter_list")
-            if stock["filters"] is not None and isinstance(filters, list):
-                extract = [entry["filter"] for entry in filters if isinstance(entry, dict) and "filter" in entry]
-                if extract and stock["filters"] not in extract:
-                    edited.append(["filter_list", filters])
-        if edited:
+        by_leaf = {leaf: config for leaf in leaves if isinstance(config := self._part("configs").get(leaf), dict)}
+        configs = list(by_leaf.values())
+        edits = [_edits(config, stock, leaf) for leaf, config in by_leaf.items()]
+        if any(edits):
+            edited = edits[0] if all(each == edits[0] for each in edits) else edits  # as in one file a subject
             found["edited"] = hashlib.sha256(json.dumps(edited, sort_keys=True).encode()).hexdigest()[:8]
         shots = {self._shots(leaf) for leaf in leaves} - {None, stock["config"]["num_fewshot"]}
         if shots:
@@ -301,6 +290,24 @@ class _File:
         if isinstance(seconds, bool) or not isinstance(seconds, int | float) or not 0 < seconds < 2**33:
             return None
         return datetime.fromtimestamp(seconds, UTC).date().isoformat()
+
+
+def _edits(config: Mapping[str, Any], stock: Mapping[str, Any], leaf: str) -> list[Any]:
+    """What a task's config has that the stock task has not, whichever subject it is of."""
+    edited: list[Any] = []
+    for key, value in stock["config"].items():
+        if key != "num_fewshot" and key in config and config[key] != value:
+            edited.append([key, config[key]])
+    edited += [[key, config[key]] for key in ("gen_prefix", "use_prompt", "dataset_name") if config.get(key)]
+    text = config.get("doc_to_text")
+    if stock["is_asked_by_code"] and isinstance(text, str) and not _CODE.search(text):
+        edited.append(["doc_to_text", text])
+    filters = config.get("filter_list")
+    if stock["filters"] is not None and isinstance(filters, list):
+        extract = [entry["filter"] for entry in filters if isinstance(entry, dict) and "filter" in entry]
+        if extract and stock["filters"] not in extract:
+            edited.append(["filter_list", filters])
+    return [[key, "its subject" if leaf.endswith(f"_{value}".replace(" ", "_")) else value] for key, value in edited]
 
 
 def _keys(metric: str) -> tuple[str, ...]:

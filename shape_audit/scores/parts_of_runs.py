@@ -81,6 +81,7 @@ def _together(parts: Sequence[Part]) -> ScoreRecord:
     value = sum(accuracy * count for accuracy, count in counts) / n
     first = parts[0][1].record
     sources = [piece.record.source for _, piece in parts]
+    dtypes = {piece.record.dtype for _, piece in parts}
     return first.model_copy(
         update={
             "value": value,
@@ -88,6 +89,7 @@ def _together(parts: Sequence[Part]) -> ScoreRecord:
             "n": n,
             "is_limited": False,
             "source": f"{len(sources)} files: {sources[0]} ... {sources[-1]}",
+            "dtype": first.dtype if len(dtypes) == 1 else None,
             "date": max((piece.record.date for _, piece in parts if piece.record.date), default=None),
             "notes": [f"the mean over subjects by their questions, which stand in {len(sources)} files"],
         }

@@ -120,6 +120,31 @@ def test_single_subjects_of_one_run_are_one_score(tmp_path: Path) -> None:
     assert score.protocol == LM_EVAL_COT and "14 files" in score.notes[0]
 
 
+@pytest.mark.parametrize(
+    "edit", [{"dataset_path": "/data/MMLU-Pro"}, {"doc_to_text": "{{question}}"}, {"dataset_name": "{}"}]
+)
+def test_one_edit_has_one_name_in_one_file_and_in_14(edit: dict[str, str], tmp_path: Path) -> None:
+    whole = cot()
+    for task, config in whole["configs"].items():
+        subject = task.removeprefix("mmlu_pro_")
+        config |= {key: value.format(subject) if value == "{}" else value for key, value in edit.items()}
+        write(tmp_path / f"results_{subject}.json", one_subject(subject, configs={task: config}))
+    write(tmp_path / "results_all.json", whole)
+    first, second = read_scores([tmp_path]).scores
+    assert first.protocol == second.protocol and first.protocol.startswith(f"{LM_EVAL_COT}+edited=")
+    whole["configs"]["mmlu_pro_law"] = cot()["configs"]["mmlu_pro_law"]
+    write(tmp_path / "results_all.json", whole)
+    assert len({score.protocol for score in read_scores([tmp_path]).scores}) == 2, "not all subjects are edited"
+
+
+def test_subjects_of_two_dtypes_are_in_neither(tmp_path: Path) -> None:
+    for number, subject in enumerate(questions_by_subject()):
+        model = {"pretrained": "org/name", "dtype": "float16" if number % 2 else "bfloat16"}
+        config = {"model": "hf", "model_args": model}
+        write(tmp_path / f"results_{subject}.json", one_subject(subject, config=config))
+    assert [(score.n, score.dtype) for score in read_scores([tmp_path]).scores] == [(12032, None)]
+
+
 def test_subjects_that_are_no_whole_run_stay_apart(tmp_path: Path) -> None:
     subjects = list(questions_by_subject())
     for subject in subjects[:13]:
