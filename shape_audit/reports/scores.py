@@ -13,8 +13,10 @@ from shape_audit.reports.markdown_tables import escaped, markdown_table
 from shape_audit.reports.numbers import rounded_count
 from shape_audit.reports.rich_tables import FittedTable, bullets, plain
 from shape_audit.reports.tables import Cell, Table
+from shape_audit.scores import CHANCE, FLOOR
 
 MIND = "Scores of different protocols cannot be compared: the same model moves by up to 6 points between two of them."
+AT_FLOOR = f"at or below {100 * FLOOR:.0f} % a score says nothing: guessing gives {100 * CHANCE:.1f} %"
 _VERIFIED = {None: "{}", True: "{}, verified", False: "{}, unverified"}
 
 
@@ -38,7 +40,8 @@ def scores_markdown(model: str, scores: Sequence[ScoreRecord], warnings: Sequenc
 
 def scores_json(model: str, scores: Sequence[ScoreRecord], warnings: Sequence[str]) -> str:
     """One object: model, scores, to_mind (warnings)."""
-    content = {"model": model, "scores": [score.model_dump() for score in scores], "to_mind": list(warnings)}
+    at_floor = [f"{score.source}: {AT_FLOOR}" for score in scores if score.value <= FLOOR]
+    content = {"model": model, "scores": [score.model_dump() for score in scores], "to_mind": [*at_floor, *warnings]}
     return json_text(content)
 
 
@@ -71,7 +74,8 @@ def score_sources(scores: Sequence[ScoreRecord]) -> list[str]:
 
 
 def _about(score: ScoreRecord) -> list[str]:
-    known = [score.date, score.source, score.dtype and f"in {score.dtype}", score.set_apart, *score.notes]
+    at_floor = AT_FLOOR if score.value <= FLOOR else None
+    known = [score.date, score.source, score.dtype and f"in {score.dtype}", at_floor, score.set_apart, *score.notes]
     return list(dict.fromkeys(text for text in known if text))
 
 

@@ -136,6 +136,18 @@ def test_posted_scores_come_from_the_hub(hub: LoopbackHub, program: Program) -> 
     assert missing.returncode == 2 and "not found on the Hub" in missing.stderr
 
 
+@pytest.mark.parametrize(("accuracy", "is_flagged"), [(0.0, True), (0.12, True), (0.1201, False)])
+def test_a_score_that_guessing_gives_is_said_to_say_nothing(
+    accuracy: float, is_flagged: bool, tmp_path: Path, program: Program
+) -> None:
+    row = letters()["results"]["leaderboard_mmlu_pro"] | {"acc,none": accuracy}
+    folder = results(tmp_path / "runs", "a", results={"leaderboard_mmlu_pro": row})
+    for form in ("text", "markdown", "json"):
+        said = program("scores", "org/name", "--no-posted", "--scores", folder, "-f", form).stdout
+        said = json.loads(said)["to_mind"] if form == "json" else said.splitlines()
+        assert ("says nothing: guessing gives" in " ".join(said)) is is_flagged, form
+
+
 def test_published_scores_need_no_network(program: Program) -> None:
     done = program("scores", "meta-llama/Llama-3.1-8B", "--no-posted", "-f", "markdown", HF_HUB_OFFLINE="1")
     assert done.returncode == 0 and "official-cot" in done.stdout and "32.88 %" in done.stdout
