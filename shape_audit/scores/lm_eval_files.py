@@ -260,6 +260,7 @@ class _File:
             name=name if isinstance(name, str) and name else None,
             known_as=self.named,
             backend=backend if isinstance(backend, str) else None,
+            is_plain=self.content.get("chat_template", "") is None and not self.content.get("chat_template_sha"),
             config=config,
         )
         ours = self._made_by

@@ -68,6 +68,7 @@ def run_settings(
     name: str | None = None,
     known_as: str | None = None,
     backend: str | None = None,
+    is_plain: bool = False,
     config: Mapping[str, Any],
 ) -> RunSettings:
     """Understand the settings of a run.
@@ -77,6 +78,7 @@ def run_settings(
         name: of the model, as the file says it beside the arguments; it wins, unless an adapter was loaded.
         known_as: its name where that is known better; only its tokenizer is its own.
         backend: lm-eval's `config.model`: the class that ran the model, or, in dumps from Python, the model's name.
+        is_plain: the file says that no chat template was used, and so none of its switches.
         config: where `model_sha`, `model_revision`, `model_dtype` and the sha of an adapter stand.
     """
     known, given = facts("lm_eval_settings"), parsed_arguments(arguments)
@@ -105,7 +107,7 @@ def run_settings(
         branch=branch,
         subfolder=str(given["subfolder"]) if _is_set(given.get("subfolder")) else None,
         variant=str(given["variant"]) if _is_set(given.get("variant")) else None,
-        departures=_departures(given, {base or name, known_as}, backend),
+        departures=_departures(given, {base or name, known_as}, backend, is_plain),
         dtype=dtype,
     )
 
@@ -143,11 +145,16 @@ def short(value: Any) -> str:
     return plain if 0 < len(plain) <= 16 else hashlib.sha256(text.encode()).hexdigest()[:SHORT_HASH]
 
 
-def _departures(given: Mapping[str, Any], names: set[str | None], backend: str | None) -> dict[str, str]:
+def _departures(
+    given: Mapping[str, Any], names: set[str | None], backend: str | None, is_plain: bool
+) -> dict[str, str]:
     """Of all that the chat template is given, whatever it is called: each template has switches of its own."""
     known = facts("lm_eval_settings")
     switches = {key for name in known["nested"] if isinstance(nested := given.get(name), Mapping) for key in nested}
+    switches |= set(known["switches"])
     keys = [*known["protocol"], *sorted(switches.difference(known["protocol"]))]
+    if is_plain and backend not in known["chat_backends"]:
+        keys = [key for key in keys if key not in switches]
     found = {key: short(given[key]) for key in keys if given.get(key) not in (None, "", "auto")}
     if given.get("tokenizer") in {*names, "auto"}:
         found.pop("tokenizer", None)

@@ -118,8 +118,27 @@ def test_weights_that_lie_quantised_are_loaded_as_such(
 def test_ways_of_answering_are_protocols_of_their_own(
     arguments: dict[str, Any], departure: str, form: str, tmp_path: Path
 ) -> None:
-    score = score_of(with_arguments(cot(), {"pretrained": NAME, **arguments}, form), tmp_path)
+    content = with_arguments(cot(), {"pretrained": NAME, **arguments}, form)
+    del content["chat_template"]  # as older files do not say whether there was one
+    score = score_of(content, tmp_path)
     assert (score.model, score.protocol) == (NAME, LM_EVAL_COT + departure)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "backend", "departure"),
+    [
+        ({"enable_thinking": False}, "hf", ""),
+        ({"chat_template_args": {"enable_thinking": False, "date_string": "1 Jan"}}, "vllm", ""),
+        ({"enable_thinking": False, "think_end_token": "</think>"}, "vllm", "+think_end_token=/think"),
+        ({"enable_thinking": False}, "local-chat-completions", "+chat_template=api+enable_thinking=false"),
+    ],
+)
+def test_switches_of_a_template_that_was_not_used_change_nothing(
+    arguments: dict[str, Any], backend: str, departure: str, tmp_path: Path
+) -> None:
+    content = with_arguments(cot(), {"pretrained": NAME, **arguments}, "object", chat_template=None)
+    content["config"]["model"] = backend
+    assert score_of(content, tmp_path).protocol == LM_EVAL_COT + departure
 
 
 @pytest.mark.parametrize(("length", "departure"), [(4096, "+max_gen_toks=4096"), (2048, "")])
