@@ -14,7 +14,7 @@ from shape_audit.scores.posted_entries import Entry, entries, parsed
 from shape_audit.scores.posted_extent import Extent, extent_of
 from shape_audit.scores.posted_metrics import NotAnAccuracy
 from shape_audit.scores.posted_origin import is_alike, is_leaderboards, may_be_normalised, why_set_apart
-from shape_audit.scores.posted_values import Unplaced, accuracy_of
+from shape_audit.scores.posted_values import Unplaced, accuracy_of, error_of
 from shape_audit.scores.protocols import LM_EVAL_LETTERS, NAMED, QUESTIONS, UNKNOWN_TEMPLATE, is_protocol
 from shape_audit.scores.readings import made_record, questions_by_subject
 
@@ -76,13 +76,13 @@ def _score(model: str, revision: str | None, name: str, entry: Entry) -> ScoreRe
     if entry.url and entry.source:
         notes.append(f"its source is called {entry.source:.100}")
     set_apart = _set_apart(model, entry, from_board)
-    stderr, date = entry.args.get("stderr"), entry.details.get("date") or entry.args.get("date")
+    date = entry.details.get("date") or entry.args.get("date")
     return made_record(
         model=model,
         revision=revision,
         protocol=protocol,
         value=accuracy,
-        stderr=stderr if isinstance(stderr, float) and stderr >= 0 else None,
+        stderr=error_of(entry.args.get("stderr"), entry.value, accuracy, extent.n, is_leaderboards=from_board),
         n=extent.n,
         is_limited=extent.is_limited,
         set_apart=set_apart,

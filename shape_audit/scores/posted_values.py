@@ -6,10 +6,11 @@ guessing gives it is a share of something else.
 
 from __future__ import annotations
 
+import math
 import re
 from typing import Any
 
-from shape_audit.scores.protocols import CHANCE, raw_accuracy
+from shape_audit.scores.protocols import CHANCE, LEADERBOARD_LOWEST, QUESTIONS, raw_accuracy
 from shape_audit.scores.readings import finite
 
 PLACEHOLDER = re.compile(
@@ -19,6 +20,10 @@ PLACEHOLDER = re.compile(
 _NUMBER = re.compile(
     r"(\d+(?:[.,]\d+)?)\s*(%|percent|pct)?(?:\s*(?:±|\+/-|\+-)\s*\d+(?:[.,]\d+)?\s*%?)?", re.IGNORECASE
 )
+
+
+FEWEST_IN_A_RUN = 50
+"""Questions that a run is taken to have at least, where it is not said."""
 
 
 class Unplaced(ValueError):
@@ -50,6 +55,23 @@ def accuracy_of(value: Any, *, is_leaderboards: bool) -> float:
     if share < CHANCE / 2 and not is_percent:
         raise Unplaced(f"{shown}, and whether that is a share, percent or normalised points is not said")
     return share
+
+
+def error_of(stderr: Any, value: Any, accuracy: float, n: int | None, *, is_leaderboards: bool) -> float | None:
+    """A posted standard error as a share of 1: in the value's unit or in another, whichever an accuracy of so many
+    questions can have; None where none can. From the least that 12,032 questions give to the most that 50 do is less
+    than the factor of 100 between the units (for accuracies of 5 to 95 %).
+
+    Args:
+        accuracy: what the value stands for, see `accuracy_of`.
+    """
+    number = finite(stderr)
+    if number is None:
+        return None
+    unit = (1 - LEADERBOARD_LOWEST) / 100 if is_leaderboards else accuracy / _number(value, "")[0]
+    least = 0.5 * math.sqrt(accuracy * (1 - accuracy) / QUESTIONS)
+    most = 0.55 / math.sqrt(n or FEWEST_IN_A_RUN)
+    return next((number * each for each in (unit, 1.0, 0.01) if least <= number * each <= most), None)
 
 
 def _number(value: Any, shown: str) -> tuple[float, bool]:

@@ -117,6 +117,16 @@ def test_values_that_cannot_be_placed_are_shown_as_written(value: Any, words: st
     assert found == [] and len(passed_over) == 1 and words in passed_over[0]
 
 
+@pytest.mark.parametrize(
+    ("value", "stderr", "error"),
+    [(35.2, 0.42, 0.0042), ("35.2%", 0.42, 0.0042), (0.352, 0.0042, 0.0042), (35.2, 0.0042, 0.0042),
+     (0.352, 0.42, 0.0042), (35.2, 12.0, None), (35.2, 0, None), (0.352, 1e-5, None), (35.2, "0.42", None)],
+)  # fmt: skip
+def test_a_standard_error_is_in_a_unit_in_which_it_can_be_one(value: Any, stderr: Any, error: float | None) -> None:
+    ((found,), _) = card(value=value, args={"stderr": stderr})
+    assert found.stderr == pytest.approx(error)
+
+
 @pytest.mark.parametrize("shown", [0.54, 1.66, 24.37, 57.0, "24.37"])
 @pytest.mark.parametrize(
     ("name", "source"),
@@ -127,8 +137,9 @@ def test_values_that_cannot_be_placed_are_shown_as_written(value: Any, words: st
     ],
 )
 def test_the_leaderboards_points_are_converted(shown: Any, name: str, source: dict[str, str] | None) -> None:
-    ((found,), _) = card(value=shown, name=name, source=source)
+    ((found,), _) = card(value=shown, name=name, source=source, args={"stderr": 0.4})
     assert found.value == pytest.approx(raw_accuracy(float(shown))) and found.set_apart is None
+    assert found.stderr == pytest.approx(0.0036)
     assert found.protocol == f"{LM_EVAL_LETTERS}+chat_template=unknown"
     assert f"posted as {shown} normalised points" in found.notes
     found_, passed_over = card(value=0.0, name=name, source=source)
