@@ -63,7 +63,7 @@ class ScoreRecord(Frozen):
     date: str | None
     """ISO date of the run or the posting."""
     is_verified: bool | None = None
-    """Of a posted score, whether the Hub says it was verified; None where that is not a question."""
+    """Of a posted score, whether a token of the Hub's evaluator stands with it, which is not checked; else None."""
     dtype: str | None = None
     """What the weights were computed in, where the source says it."""
     notes: list[str] = Field(default_factory=list)

@@ -19,6 +19,8 @@ from shape_audit.scores.protocols import LM_EVAL_LETTERS, NAMED, QUESTIONS, UNKN
 from shape_audit.scores.readings import made_record, questions_by_subject
 
 UNKNOWN = "posted:unknown"
+_TOKEN = re.compile(r"[\w-]+\.[\w-]+\.[\w-]+", re.ASCII)
+"""A JSON Web Token, as the Hub's evaluator signs its results; `verified: true` anybody can write."""
 
 
 def posted_scores(
@@ -89,7 +91,7 @@ def _score(model: str, revision: str | None, name: str, entry: Entry) -> ScoreRe
         provider="posted",
         source=str(entry.url or entry.source or entry.args.get("source") or name)[:200],
         date=str(date)[:10] if date else None,
-        is_verified=entry.details.get("verified") is True or bool(entry.details.get("verifyToken")),
+        is_verified=_TOKEN.fullmatch(str(entry.details.get("verifyToken"))) is not None,
         notes=[*([set_apart] if set_apart else []), *notes],
     )
 

@@ -75,12 +75,13 @@ EVAL_RESULTS = """
 - dataset: {id: TIGER-Lab/MMLU-Pro, task_id: mmlu_pro}
   value: 41.2
   date: 2026-02-03
-  verified: true
+  verifyToken: eyJhbGciOiJFZERTQSIsInR5cCI6IkpXVCJ9.eyJ2ZXJzaW9uIjoxfQ.kx434Ckp7xt_qf-Y
   source: {url: "https://example.org/run", name: run}
 - dataset: {id: openai/gsm8k}
   value: 80
 - dataset: {id: TIGER-Lab/MMLU-Pro}
   value: 0.4
+  verified: true
   notes: lm-eval:leaderboard_mmlu_pro@0.1
 """
 CARD = """---
@@ -91,7 +92,7 @@ model-index:
   - task: {type: text-generation}
     dataset: {name: MMLU-PRO (5-shot), type: TIGER-Lab/MMLU-Pro, args: {num_few_shot: 5}}
     metrics:
-    - {type: acc, value: 31.5, name: accuracy}
+    - {type: acc, value: 31.5, name: accuracy, verified: true, verifyToken: abc}
     source: {url: "https://example.org/board", name: Open LLM Leaderboard}
   - dataset: {name: MMLU-ProX, type: li-lab/MMLU-ProX}
     metrics: [{type: acc, value: 99}]
