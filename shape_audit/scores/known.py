@@ -61,22 +61,22 @@ def known_scores(
         repository: of a model that has been read, so that it need not be asked for again.
 
     Raises:
-        IncompleteError, UsageError: the model cannot be reached, a path does not exist, or, if strict, a file cannot be
-            used; without strict that is said and passed over.
+        IncompleteError, UsageError: a path does not exist, the model cannot be reached and nothing is known of it
+            otherwise, or, if strict, it cannot be reached or a file cannot be used; without strict that is said and
+            passed over.
     """
     options = KnownScoresOptions.given(options, changes, "known_scores()")
     ref = _identified(parse_model(model), retries)
     scores: list[ScoreRecord] = []
     warnings: list[str] = []
+    unreached: IncompleteError | None = None
     if options.posted:
-        with translate_errors(ref.repo_id):
-            repository = repository or open_repository(ref, retries)
-            texts, unread = read_texts(repository, _is_posted)
-        if ref.source == "hub":
-            ref = repository.ref
-        found, passed_over = posted_scores(ref.repo_id, repository.ref.revision, texts)
-        scores += found
-        warnings += [*passed_over, *(f"{name}: not read: {why}" for name, why in unread.items())]
+        try:
+            ref, scores, warnings = _posted(ref, repository, retries)
+        except IncompleteError as error:
+            if options.strict:
+                raise
+            unreached = error
     scores += published_for(ref)
     read, saved = _of_files(options, ref.repo_id)
     kept = [score.model_copy(update={"source": Path(score.source).name}) for score in saved.scores]
@@ -91,9 +91,26 @@ def known_scores(
         found, passed_over = scores_of_sources(ref.repo_id, ref.revision)
         scores += [at_revision(score, ref.revision) for score in found]
         warnings += passed_over
+    if unreached is not None:
+        if not scores:
+            raise unreached
+        warnings.insert(0, f"scores posted in its repository are not known: {unreached}")
     scores.sort(key=lambda score: (score.protocol, score.provider, score.source))
     more = (*_disagreements(scores), *_set_apart(scores))
     return KnownScores(ref, tuple(scores), (*warnings, *more), read.skipped)
+
+
+def _posted(
+    ref: ModelRef, repository: RepositoryFiles | None, retries: int
+) -> tuple[ModelRef, list[ScoreRecord], list[str]]:
+    """The model as the Hub calls it, the scores in its repository, and what was passed over there."""
+    with translate_errors(ref.repo_id):
+        repository = repository or open_repository(ref, retries)
+        texts, unread = read_texts(repository, _is_posted)
+    if ref.source == "hub":
+        ref = repository.ref
+    found, passed_over = posted_scores(ref.repo_id, repository.ref.revision, texts)
+    return ref, found, [*passed_over, *(f"{name}: not read: {why}" for name, why in unread.items())]
 
 
 def _of_files(options: KnownScoresOptions, repo_id: str) -> tuple[ScoresRead, ScoresRead]:

@@ -136,6 +136,21 @@ def test_posted_scores_come_from_the_hub(hub: LoopbackHub, program: Program) -> 
     assert missing.returncode == 2 and "not found on the Hub" in missing.stderr
 
 
+def test_a_repository_that_may_not_be_read_hides_no_other_score(
+    hub: LoopbackHub, program: Program, tmp_path: Path
+) -> None:
+    hub.add_model("org/name", {"config.json": b"{}", "README.md": CARD.encode()})
+    hub.gate("org/name")
+    runs = results(tmp_path / "runs", "a")
+    done = program("scores", "org/name", "--scores", runs, "-f", "json", HF_ENDPOINT=hub.endpoint)
+    said = json.loads(done.stdout)
+    assert done.returncode == 0 and [score["source"] for score in said["scores"]] == ["results_a.json"]
+    assert said["to_mind"][0].startswith("scores posted in its repository are not known: org/name: gated")
+    for refused in (("--scores", runs, "--strict"), ()):
+        none = program("scores", "org/name", *refused, HF_ENDPOINT=hub.endpoint)
+        assert none.returncode == 2 and "org/name: gated" in none.stderr
+
+
 @pytest.mark.parametrize(("accuracy", "is_flagged"), [(0.0, True), (0.12, True), (0.1201, False)])
 def test_a_score_that_guessing_gives_is_said_to_say_nothing(
     accuracy: float, is_flagged: bool, tmp_path: Path, program: Program
