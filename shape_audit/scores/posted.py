@@ -11,7 +11,7 @@ from shape_audit.errors import CorruptFileError
 from shape_audit.records import ScoreRecord
 from shape_audit.scores.benchmark_names import Benchmark
 from shape_audit.scores.posted_entries import Entry, entries, parsed
-from shape_audit.scores.posted_extent import Extent, extent_of
+from shape_audit.scores.posted_extent import Extent, extent_of, is_of_subjects
 from shape_audit.scores.posted_metrics import NotAnAccuracy
 from shape_audit.scores.posted_origin import is_alike, is_leaderboards, may_be_normalised, why_set_apart
 from shape_audit.scores.posted_values import Unplaced, accuracy_of, error_of
@@ -103,7 +103,7 @@ def _extent(entry: Entry, benchmark: Benchmark) -> Extent:
         names = tuple(re.sub(r"(?i)\bsub-?sets?\b", " ", name) for name in names)
     said = extent_of(names, entry.texts, splits=entry.splits, args={**entry.details, **entry.args})
     if benchmark.subject is None:
-        return said
+        return Extent(said.n if said.is_limited else None, True) if any(map(is_of_subjects, entry.texts)) else said
     counts = questions_by_subject()
     all_of_them = sum(counts[one] for one in benchmark.subject.split(" and ") if one in counts)
     is_known = all(one in counts for one in benchmark.subject.split(" and "))

@@ -11,7 +11,7 @@ import re
 from collections.abc import Iterable, Mapping
 from typing import Any, NamedTuple
 
-from shape_audit.scores.entry_words import affirmed, is_negated, spelled_alike
+from shape_audit.scores.entry_words import affirmed, is_negated, spelled_alike, subjects_of, word_groups
 from shape_audit.scores.protocols import QUESTIONS
 from shape_audit.scores.readings import finite, questions_by_subject
 
@@ -50,6 +50,11 @@ _FEW_SUBJECTS = re.compile(
     r"(?<![\w.])(?:single|one|two|three|four|five|six|seven|eight|nine|ten|\d|1[0-3])[\s-]+(?:of\s+(?:the\s+)?14\s+)?"
     r"(?:subject|category|discipline|domain|subtask)s?\b|(?<![\w.])(?:[2-9]|1[0-3])\s+categories\b"
 )
+_OF_SUBJECTS = frozenset((
+    "alone", "categories", "category", "except", "excluding", "just", "minus", "no", "only", "part", "questions",
+    "split", "subject", "subjects", "subset", "without",
+))  # fmt: skip
+"""What a clause says of subjects that it names, where they were all that was asked, or were not."""
 _OF_ALL = re.compile(
     r"(?P<n>\d+(?:\.\d+)?)(?P<k>k?)\s*(?:questions\s+)?(?:of|out of|/)\s*(?:the\s+|all\s+)?12[. ]?(?:032|k)"
 )
@@ -228,11 +233,29 @@ def _of_name(name: str) -> Extent:
 
 def _of_text(text: str) -> Extent:
     """Of words that say in a sentence that not all was asked."""
-    clauses = re.split(r"[.;,|\n]+\s", text)
-    of_other_split = any(affirmed(_OTHER_SPLIT, clause) and not _EXAMPLES.search(clause) for clause in clauses)
+    of_other_split = any(affirmed(_OTHER_SPLIT, clause) and not _EXAMPLES.search(clause) for clause in _clauses(text))
     share = affirmed(_FRACTION, text)
     is_share = share is not None and not _UNANSWERED.match(text[share.end() :])
     return Extent(None, of_other_split or is_share or affirmed(_PART_IN_TEXT, text) is not None)
+
+
+def _clauses(text: str) -> list[str]:
+    return re.split(r"[.;,|\n]+\s", text)
+
+
+def is_of_subjects(text: str) -> bool:
+    """Whether a clause is of nothing but subjects and that they were asked or left out ("math only", "without law"), or
+    several subjects are listed. One subject in other words is about something else: "math with a calculator"."""
+    beside = word_groups()["function"] - {"not", "non"}
+    listed: list[str] = []
+    for clause in _clauses(_plain(text)):
+        words = re.findall(r"[^\W_]+", clause)
+        named = subjects_of([word for word in words if word not in _OF_SUBJECTS and word not in beside])
+        if named and named != ["other"]:
+            if _OF_SUBJECTS.intersection(words):
+                return True
+            listed += named
+    return len(set(listed)) > 1
 
 
 def _of_split(split: str) -> Extent:

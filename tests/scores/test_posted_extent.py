@@ -50,7 +50,10 @@ def test_numbers_of_other_things_in_the_name(name: str) -> None:
      ("--limit 100", 100), ("on the validation set", None), ("a random subset", None),
      ("50 questions per subject", 700), ("subset of 1000", 1000), ("10% of the questions", None),
      ("a quick test", None), ("1k questions", 1000), ("evaluated on 1,000 samples", 1000),
-     ("the questions were randomly sampled", None), ("not CoT, limited to 250 questions", 250)],
+     ("the questions were randomly sampled", None), ("math only", None), ("STEM only", None), ("law category", None),
+     ("5-shot; only the computer science category", None), ("physics, chemistry, math", None),
+     ("excluding the law subject", None), ("0-shot, without law", None), ("physics and chemistry", None),
+     ("on the math split", None), ("not CoT, limited to 250 questions", 250)],
 )  # fmt: skip
 def test_a_part_of_the_questions_by_the_text_beside_it(text: str, n: int | None) -> None:
     ((found,), _) = card(source={"name": text})
@@ -71,7 +74,9 @@ def test_a_part_of_the_questions_by_the_text_beside_it(text: str, n: int | None)
      "12% of the questions could not be parsed", "lm-eval 0.4.8, seed 1234", "Llama 3.1 405B report", "2025 report",
      "limited VRAM", "context limited to 8k",
      "20 questions timed out", "LiteLLM proxy", "not limited to 500 questions",
-     "5 examples per subject", "random seed 42"],
+     "5 examples per subject", "random seed 42", "math with a calculator", "Math-Verify only", "Engineering",
+     "not math only", "without other tools", "5-shot, math", "all subjects, no subset", "all categories",
+     "Health team"],
 )  # fmt: skip
 def test_texts_about_something_else(text: str) -> None:
     ((found,), _) = card(source={"name": text})
@@ -116,3 +121,5 @@ def test_the_narrowest_statement_decides() -> None:
     assert extent_of(["MMLU-Pro (12,032 questions)"], ["first 500 questions"]) == (500, True)
     assert extent_of(["MMLU-Pro"], [], splits=["test"], args={"questions": 12032}) == (12032, False)
     assert extent_of() == (None, False)
+    ((found,), _) = card(name="MMLU-Pro (Math)", source={"name": "math only"})
+    assert found.is_limited and found.n == 1351
