@@ -303,16 +303,17 @@ def test_shapes_of_packed_matrices_are_told_too(layout: str) -> None:
     ]
 
 
-def test_experts_that_are_stacked_and_packed() -> None:
+@pytest.mark.parametrize("mode", ["affine", "mxfp4"])
+def test_experts_that_are_stacked_and_packed(mode: str) -> None:
     """mlx-lm, QuantizedSwitchLinear: [experts, outputs, packed inputs] under a name of its own."""
     stem = "model.layers.0.mlp.switch_mlp.up_proj"
     tensors = {
         f"{stem}.weight": TensorHeader("U32", (8, 96, 64 * 4 // 32)),
-        f"{stem}.scales": TensorHeader("BF16", (8, 96, 2)),
-        f"{stem}.biases": TensorHeader("BF16", (8, 96, 2)),
+        f"{stem}.scales": TensorHeader("U8" if mode == "mxfp4" else "BF16", (8, 96, 2)),
         "model.layers.0.input_layernorm.weight": TensorHeader("BF16", (64,)),
     }
-    config = read_config(CONFIG | {"quantization": {"group_size": 32, "bits": 4}}, {})
+    tensors |= {f"{stem}.biases": TensorHeader("BF16", (8, 96, 2))} if mode == "affine" else {}
+    config = read_config(CONFIG | {"quantization": {"group_size": 32, "bits": 4, "mode": mode}}, {})
     found = read_tensors(tensors, config)
     assert found.stored.tensors[f"{stem}.weight"].shape == (8, 96, 64)
     assert found.stored.bits == {4} and found.experts == (8,) and found.is_routed
