@@ -39,7 +39,7 @@ def disagreements(config: ConfigFacts, tensors: TensorFacts) -> list[Disagreemen
     if width and tensors.widths and width != Counter(tensors.widths).most_common(1)[0][0]:
         found.append(("hidden_size", width, f"blocks of width {widths_in_words(tensors.widths)}"))
     rows = tensors.vocab_size
-    if config.vocab_size and rows and rows not in _embedding_rows(config, rows):
+    if config.vocab_size and rows and not _embedding_rows(config) & _counted_rows(config, tensors, rows):
         found.append(("vocab_size", config.vocab_size, f"an embedding of {rows} rows"))
     feed_forward, sizes = config.intermediate_size, tensors.intermediate_sizes
     if sizes and (feed_forward not in (None, *sizes) or "intermediate_size" in config.zeros):
@@ -60,18 +60,23 @@ def widths_in_words(widths: tuple[int, ...]) -> str:
     return ", ".join(map(str, every)) if len(every) <= 3 else f"{every[0]} to {every[-1]}"
 
 
-def _embedding_rows(config: ConfigFacts, rows: int) -> tuple[int, ...]:
+def _embedding_rows(config: ConfigFacts) -> set[int]:
     """The numbers of rows that fit the config.
 
     transformers makes as many as vocab_size says. Of other types the code is not known, and many pad.
     """
     assert config.vocab_size
     if config.embedding_rows is not None:
-        return (config.embedding_rows,)
+        return {config.embedding_rows}
     if config.is_known_type:
-        return (config.vocab_size,)
+        return {config.vocab_size}
     multiples = (2**power for power in range(3, LARGEST_PADDING.bit_length()))
-    return (config.vocab_size, *(-(-config.vocab_size // multiple) * multiple for multiple in multiples))
+    return {config.vocab_size, *(-(-config.vocab_size // multiple) * multiple for multiple in multiples)}
+
+
+def _counted_rows(config: ConfigFacts, tensors: TensorFacts, rows: int) -> set[int]:
+    """What a config may count: code that is not known may add rows of its own, which are stored apart (Molmo)."""
+    return {rows} if config.is_known_type else {rows, rows - tensors.added_rows}
 
 
 def _heads(config: ConfigFacts, tensors: TensorFacts) -> Iterator[Disagreement]:

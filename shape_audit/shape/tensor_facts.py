@@ -34,6 +34,7 @@ class TensorFacts:
         stacks: how many stacks of two blocks or more there are, those of MTP left out.
         widths: width of each block, by the length of its own norm; empty where blocks have no norm weights.
         vocab_size, embedding_width: rows and columns of the token embedding.
+        added_rows: those of its rows that are stored apart, for added tokens.
         output_rows: rows of the output matrix.
         intermediate_sizes: feed-forward width of each block that has one and no experts.
         uneven_feed_forward: other widths that feed-forward matrices have beside, where such blocks all have some.
@@ -55,6 +56,7 @@ class TensorFacts:
     widths: tuple[int, ...]
     vocab_size: int | None
     embedding_width: int | None
+    added_rows: int
     output_rows: int | None
     intermediate_sizes: tuple[int, ...]
     uneven_feed_forward: tuple[int, ...]
@@ -105,7 +107,7 @@ def read_tensors(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None
     widths = tuple(width for width in map(_block_width, by_block) if width is not None)
     usual = Counter(widths).most_common(1)
     width = usual[0][0] if usual else config.hidden_size if config else None
-    embedding, output = _token_embedding(parameters, config), _output_shape(parameters)
+    (embedding, added), output = _token_embedding(parameters, config), _output_shape(parameters)
     feed_forward = [_feed_forward_widths(block, _block_width(block) or width) for block in by_block] if width else []
     sizes = [_intermediate_size(widths) for widths in feed_forward]
     rows = [attention_rows(block, _block_width(block) or width) for block in by_block] if width else []
@@ -116,8 +118,9 @@ def read_tensors(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None
         decoder=blocks.stack,
         stacks=sum(len(stack.blocks) > 1 for stack in block_stacks(parameters)),
         widths=widths if len(widths) == len(by_block) else (),
-        vocab_size=embedding[0] if embedding else None,
+        vocab_size=embedding[0] + added if embedding else None,
         embedding_width=embedding[1] if embedding else None,
+        added_rows=added,
         output_rows=output[0] if output else None,
         intermediate_sizes=tuple(size for size in sizes if size),
         uneven_feed_forward=_uneven([widths for widths in feed_forward if widths]),
@@ -194,17 +197,20 @@ def _role_of(name: str) -> str:
     return "other"
 
 
-def _token_embedding(parameters: Mapping[str, TensorHeader], config: ConfigFacts | None) -> tuple[int, ...] | None:
+def _token_embedding(
+    parameters: Mapping[str, TensorHeader], config: ConfigFacts | None
+) -> tuple[tuple[int, ...] | None, int]:
     """The shape of the token embedding: of several, that with as many rows as the config has tokens.
 
-    Rows for added tokens may be stored by themselves (Molmo); they count as its own.
+    Rows for added tokens may be stored by themselves (Molmo): how many comes second.
     """
     found = {n: h.shape for n, h in parameters.items() if len(h.shape) == 2 and _is_token_embedding(n)}
     more = {n for n in found if _pattern(facts("tensor_roles")["more_token_rows"]).search(n)}
     added = sum(found[name][0] for name in more)
-    shapes = [(rows + added, columns) for name, (rows, columns) in found.items() if name not in more]
+    shapes = [shape for name, shape in found.items() if name not in more]
     rows = (config.embedding_rows or config.vocab_size) if config else None
-    return next((shape for shape in shapes if shape[0] == rows), shapes[0] if shapes else None)
+    promised = (shape for shape in shapes if rows in (shape[0], shape[0] + added))
+    return next(promised, shapes[0] if shapes else None), added
 
 
 @dataclass(frozen=True)
@@ -218,7 +224,7 @@ class TokenMatrices:
 def token_matrices(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None = None) -> TokenMatrices:
     """Which of a checkpoint's tensors are its token embedding and its output matrix."""
     text = {n: h for n, h in tensors.items() if len(h.shape) == 2 and not _is_other_modality(n)}
-    shape = _token_embedding(text, config)
+    shape, _ = _token_embedding(text, config)
     return TokenMatrices(
         embedding=next((n for n, h in text.items() if _is_token_embedding(n) and h.shape == shape), None),
         unembedding=next((n for n in text if role_of(n) == "unembedding"), None),

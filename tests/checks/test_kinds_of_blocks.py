@@ -226,6 +226,13 @@ def test_another_number_of_experts_than_promised(promised: int, tmp_path: Path) 
     assert bad(folder) == [("SA304", "num_experts")]
 
 
+def test_rows_of_added_tokens_that_no_config_speaks_of(tmp_path: Path) -> None:
+    """Molmo: stored apart, embedded and never predicted; its output matrix has the rows of the others."""
+    headers = {name.replace("embed_tokens.weight", "wte.embedding"): header for name, header in decoder(plain).items()}
+    headers["model.wte.new_embedding"] = TensorHeader("F32", (8, WIDTH))
+    assert bad(write(tmp_path / "model", headers, model_type="own", architectures=["OwnForCausalLM"])) == []
+
+
 def test_a_merge_of_vectors_alone_is_told_without_any_size(tmp_path: Path) -> None:
     vectors = {name: header for name, header in decoder(plain).items() if len(header.shape) < 2}
     folder = write(tmp_path / "model", vectors, vocab_size=None, model_type="unknown", architectures=["X"])

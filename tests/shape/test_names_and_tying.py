@@ -228,6 +228,7 @@ def test_rows_of_added_tokens_may_be_stored_apart() -> None:
         ({"model_type": "qwen", "intermediate_size": 2 * INNER}, INNER),
         ({"model_type": "hf_olmo", "mlp_hidden_size": 2 * INNER, "activation_type": "swiglu"}, INNER),
         ({"model_type": "hf_olmo", "mlp_hidden_size": INNER, "activation_type": "gelu"}, INNER),
+        ({"model_type": "molmo", "intermediate_size": 2 * INNER}, INNER),
         ({"model_type": "lfm2", "intermediate_size": 12288}, INNER),
     ],
 )

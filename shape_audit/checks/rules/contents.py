@@ -157,7 +157,7 @@ def output_matrix_rows(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     promised = (model.facts.embedding_rows, model.facts.vocab_size) if model.facts else None
     if model.facts and (model.facts.is_causal_lm is False or (tensors.vocab_size, tensors.output_rows) == promised):
         return  # mllama embeds more tokens than it predicts
-    if tensors.output_rows != tensors.vocab_size:
+    if tensors.output_rows not in (tensors.vocab_size, tensors.vocab_size - tensors.added_rows):
         yield Seen(f"the output matrix has {tensors.output_rows:,} rows, the token embedding {tensors.vocab_size:,}",
                    file=model.anchor(""), place="output matrix",
                    about=(EMBEDDING, OUTPUT_MATRIX))  # fmt: skip
