@@ -41,6 +41,10 @@ LAYOUTS: dict[str, tuple[str, Shapes, str, str]] = {
     "phi-native": ("transformer.h.{}.", {
         "mixer.Wqkv.weight": (3 * 128, WIDTH), "mixer.out_proj.weight": (WIDTH, 128), "ln.weight": (WIDTH,),
         "mlp.fc1.weight": (INNER, WIDTH), "mlp.fc2.weight": (WIDTH, INNER)}, "transformer.embd.wte", "lm_head.linear"),
+    "plamo3": ("model.layers.layers.{}.", {
+        "mixer.qkv_proj.weight": (192, WIDTH), "mixer.o_proj.weight": (WIDTH, 128), "mixer.q_norm.weight": (16,),
+        "mlp.gate_up_proj.weight": (2 * INNER, WIDTH), "mlp.down_proj.weight": (WIDTH, INNER),
+        "pre_mixer_norm.weight": (WIDTH,)}, "model.embed_tokens", "lm_head"),
     "minimind": ("layers.{}.", {
         "attention.wq.weight": (128, WIDTH), "attention.wk.weight": (32, WIDTH), "attention.wo.weight": (WIDTH, 128),
         "feed_forward.w1.weight": (INNER, WIDTH), "feed_forward.w3.weight": (INNER, WIDTH),
@@ -77,7 +81,7 @@ def test_native_names_have_their_roles(layout: str) -> None:
         "embedding": ROWS * WIDTH, "unembedding": ROWS * WIDTH, "norms": 4 * norms, "feed_forward": 4 * inner,
         "attention": 4 * (elements(block) - norms - inner), "other": 0,
     }  # fmt: skip
-    assert not shape.tie_word_embeddings
+    assert not shape.tie_word_embeddings and shape.is_dense == (layout != "mixtral")
 
 
 def test_roles_that_are_not_known_are_said_instead_of_shown() -> None:
