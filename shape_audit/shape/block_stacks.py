@@ -56,6 +56,12 @@ class BlockStack:
         """Some of the blocks, under the indices they have."""
         return BlockStack(self.prefix, {index: self.blocks[index] for index in indices}, self.places)
 
+    def from_zero(self) -> BlockStack:
+        """The same blocks, counted from 0."""
+        first = min(self.blocks)
+        places = {index - first: self.places.get(index, f"{self.prefix}.{index}") for index in self.blocks}
+        return BlockStack(self.prefix, {index - first: block for index, block in self.blocks.items()}, places)
+
 
 @dataclass(frozen=True)
 class DecoderBlocks:
@@ -91,8 +97,30 @@ def largest_stack(tensors: Mapping[str, TensorHeader]) -> BlockStack | None:
     return max(block_stacks(tensors), key=lambda stack: stack.parameters, default=None)
 
 
+def sequence_ends(tensors: Mapping[str, TensorHeader]) -> dict[str, str]:
+    """Where one list holds the whole model, the tensors before and after its blocks -> their names without a number.
+
+    Such a list begins with the embedding, and may end with a norm and the output matrix (the first Phi: `layers.0.wte`,
+    `layers.25.linear`). An entry is a block where it has one of the matrices that most have.
+    """
+    stack, roles = largest_stack(tensors), facts("tensor_roles")["roles"]
+    embedding = re.compile(next(rule["pattern"] for rule in roles if rule["role"] == "embedding"))
+    first = next(iter(stack.blocks.values())) if stack else {}
+    if stack is None or not any(embedding.search(f"{stack.prefix}.{rest}") for rest in first):
+        return {}
+    matrices = {rest for rest, shape in stack.usual.items() if len(shape) > 1}
+    own = [index for index, block in stack.blocks.items() if matrices & block.keys()]
+    ends = [index for index in stack.blocks if own and not own[0] <= index <= own[-1]]
+    names = {stack.name_of(index, rest): f"{stack.prefix}.{rest}" for index in ends for rest in stack.blocks[index]}
+    return names if own and min(stack.blocks) < own[0] and len({*names.values()}) == len(names) else {}
+
+
 def decoder_blocks(
-    tensors: Mapping[str, TensorHeader], *, depth: int | None = None, num_mtp_blocks: int = 0
+    tensors: Mapping[str, TensorHeader],
+    *,
+    depth: int | None = None,
+    num_mtp_blocks: int = 0,
+    from_zero: bool = False,
 ) -> DecoderBlocks:
     """Tell the decoder's own blocks from those for multi-token prediction.
 
@@ -102,11 +130,13 @@ def decoder_blocks(
     Args:
         depth: the layers that the config promises, where it does.
         num_mtp_blocks: the MTP blocks that it promises.
+        from_zero: whether the lowest number stands for the first block (see `sequence_ends`).
     """
     table = facts("tensor_roles")["mtp"]
     named = {name for name in tensors if re.search(table["prefix"], name)}
     others = {name: header for name, header in tensors.items() if name not in named}
     stack = _joined(block_stacks(others), depth)
+    stack = stack.from_zero() if stack and from_zero else stack
     blocks = {match["index"] for name in named if (match := _IN_BLOCK.fullmatch(name))}
     count = max(len(blocks), 1) if named else 0
     if stack is not None:

@@ -12,7 +12,7 @@ from functools import cache, lru_cache
 from shape_audit.hub import TensorHeader
 from shape_audit.records import Ledger
 from shape_audit.shape.attention_rows import AttentionRows, attention_rows
-from shape_audit.shape.block_stacks import BlockStack, block_stacks, decoder_blocks, is_in_block
+from shape_audit.shape.block_stacks import BlockStack, block_stacks, decoder_blocks, is_in_block, sequence_ends
 from shape_audit.shape.config_facts import ConfigFacts
 from shape_audit.shape.packed_weights import UnpackedTensors, unpack
 from shape_audit.shipped import facts
@@ -94,8 +94,11 @@ def read_tensors(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None
     kept = {name: header for name, header in tensors.items() if not _is_buffer(name, header)}
     stored = unpack(kept, config.quantization if config else None)
     text = {name: header for name, header in stored.tensors.items() if not _is_other_modality(name)}
+    other_modalities = sum(header.numel for name, header in stored.tensors.items() if name not in text)
+    ends = sequence_ends(text)
+    text = {ends.get(name, name): header for name, header in text.items()}
     depth, num_mtp_blocks = (config.num_hidden_layers, config.num_mtp_blocks) if config else (None, 0)
-    blocks = decoder_blocks(text, depth=depth, num_mtp_blocks=num_mtp_blocks)
+    blocks = decoder_blocks(text, depth=depth, num_mtp_blocks=num_mtp_blocks, from_zero=bool(ends))
     parameters = {name: header for name, header in text.items() if name not in blocks.mtp_tensors}
     counts: dict[str, int] = dict.fromkeys(Ledger.model_fields, 0)
     for name, header in parameters.items():
@@ -133,7 +136,7 @@ def read_tensors(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None
         mtp_blocks=blocks.mtp_blocks,
         mtp_parameters=sum(text[name].numel for name in blocks.mtp_tensors),
         mtp_tensors=blocks.mtp_tensors,
-        other_modalities=sum(header.numel for name, header in stored.tensors.items() if name not in text),
+        other_modalities=other_modalities,
         stored=stored,
         non_dense_reason=_non_dense_reason(expert, mixer),
         is_routed=expert is not None,
@@ -224,10 +227,12 @@ class TokenMatrices:
 def token_matrices(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None = None) -> TokenMatrices:
     """Which of a checkpoint's tensors are its token embedding and its output matrix."""
     text = {n: h for n, h in tensors.items() if len(h.shape) == 2 and not _is_other_modality(n)}
-    shape, _ = _token_embedding(text, config)
+    plain = sequence_ends(text)
+    shape, _ = _token_embedding({plain.get(name, name): header for name, header in text.items()}, config)
+    embeddings = (name for name, header in text.items() if header.shape == shape)
     return TokenMatrices(
-        embedding=next((n for n, h in text.items() if _is_token_embedding(n) and h.shape == shape), None),
-        unembedding=next((n for n in text if role_of(n) == "unembedding"), None),
+        embedding=next((name for name in embeddings if _is_token_embedding(plain.get(name, name))), None),
+        unembedding=next((name for name in text if role_of(plain.get(name, name)) == "unembedding"), None),
     )
 
 

@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shape_audit.hub import TensorHeader
-from shape_audit.shape import describe, like_blocks, read_config, read_tensors
+from shape_audit.shape import TokenMatrices, describe, like_blocks, read_config, read_tensors, token_matrices
 from tests.shape.headers import CONFIG, WIDTH, Shapes, checkpoint, elements, headers, llama, llama_block
 
 
@@ -73,6 +73,24 @@ def test_layers_without_any_tensor_by_design() -> None:
     assert facts.absent_blocks == {1} and facts.stored_layers == 3
     reading = describe(checkpoint(config, headers(shapes)))
     assert reading.shape.num_hidden_layers == 4 and reading.notes == ()
+
+
+def test_a_list_that_holds_the_whole_model() -> None:
+    """The first Phi: embedding and head are numbered among the blocks, which begin at 1."""
+    shapes: Shapes = {f"layers.{i + 1}.{name}": shape for i in range(4) for name, shape in llama_block().items()}
+    shapes |= {
+        "layers.0.wte.weight": (256, WIDTH),
+        "layers.5.ln.weight": (WIDTH,),
+        "layers.5.linear.weight": (256, WIDTH),
+    }
+    tensors = headers(shapes)
+    found = read_tensors(tensors, read_config(CONFIG))
+    assert found.decoder is not None and [*found.decoder.blocks] == [0, 1, 2, 3]
+    assert found.decoder.name_of(3, "mlp.up_proj.weight") == "layers.4.mlp.up_proj.weight"
+    assert found.ledger.embedding == found.ledger.unembedding == 256 * WIDTH and found.ledger.other == 0
+    assert token_matrices(tensors) == TokenMatrices("layers.0.wte.weight", "layers.5.linear.weight")
+    damaged = read_tensors({name: h for name, h in tensors.items() if ".0." not in name}, read_config(CONFIG)).decoder
+    assert damaged is not None and min(damaged.blocks) == 1  # of any other list, the first block is missing
 
 
 PREDICTION = {"eh_proj.weight": (WIDTH, 2 * WIDTH), "enorm.weight": (WIDTH,), "hnorm.weight": (WIDTH,),
