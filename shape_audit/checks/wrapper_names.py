@@ -78,9 +78,12 @@ def leftovers_in(names: Iterable[str], config: Mapping[str, Any]) -> Iterator[tu
 
 
 def _is_own(entry: Mapping[str, Any], config: Mapping[str, Any]) -> bool:
-    """Whether the names are the architecture's own: its config has settings of such adapters (Phi-4-multimodal)."""
-    word = entry.get("unless_config")
-    return word is not None and any(word in key and isinstance(value, dict) for key, value in config.items())
+    """Whether the names are the architecture's own: its config has settings of such adapters (Phi-4-multimodal), or
+    names a class of such heads (InternLM2ForRewardModel)."""
+    word, names = entry.get("unless_config"), entry.get("unless_architecture")
+    if word is not None and any(word in key and isinstance(value, dict) for key, value in config.items()):
+        return True
+    return names is not None and re.search(names, str(config.get("architectures"))) is not None
 
 
 def unwrapped(name: str, wrappers: Iterable[Wrapper]) -> str:

@@ -263,6 +263,13 @@ def test_what_training_left_is_named(name: str, what: str, tmp_path: Path) -> No
     assert ("SA302", name, f"{name} {what}") in bad(folder)
 
 
+def test_the_head_of_a_reward_model_is_its_own(tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    set_tensors(lambda tensors: tensors.update({"v_head.weight": np.ones((1, 64), "<f4")}))(folder)
+    set_config(model_type="internlm2", architectures=["InternLM2ForRewardModel"])(folder)
+    assert bad(folder) == []
+
+
 def test_the_last_norm_is_missed(tmp_path: Path) -> None:
     folder = write_clean(tmp_path / "model")
     set_tensors(lambda tensors: tensors.pop("model.norm.weight"))(folder)
