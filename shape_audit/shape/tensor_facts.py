@@ -115,7 +115,8 @@ def read_tensors(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None
     sizes = [_intermediate_size(widths) for widths in feed_forward]
     rows = [attention_rows(block, _block_width(block) or width) for block in by_block] if width else []
     first = _first_of_each(parameters)
-    expert = next((name for name in first if _is_expert(name, parameters[name])), None)
+    experts = [name for name in first if _is_expert(name, parameters[name])]
+    expert = next(iter(experts or filter(_is_router, first)), None)
     mixer = next((name for name in first if _is_mixer(name, parameters[name])), None)
     return TensorFacts(
         decoder=blocks.stack,
@@ -288,6 +289,10 @@ def _experts(block: Mapping[str, TensorHeader]) -> int | None:
 def _is_expert(name: str, header: TensorHeader) -> bool:
     """Whether a tensor is of one of several feed-forward parts: by its name, or because they are stacked in it."""
     return bool(_pattern(facts("tensor_roles")["expert"]).search(name)) or _is_stack_of_experts(name, header)
+
+
+def _is_router(name: str) -> bool:
+    return bool(_pattern(facts("tensor_roles")["router"]).search(name))
 
 
 def _is_stack_of_experts(name: str, header: TensorHeader) -> bool:

@@ -73,6 +73,11 @@ def with_a_projecting_router(index: int) -> dict[str, tuple[int, ...]]:
     return {"router.proj": (16, WIDTH), **plain(index)}
 
 
+def with_experts_of_one_row(index: int) -> dict[str, tuple[int, ...]]:
+    """As Doge has them, beside a feed-forward part for all tokens."""
+    return {**plain(index), "mlp.router_gate": (32, WIDTH), **{f"mlp.{n}_embed": (256, WIDTH) for n in ("up", "down")}}
+
+
 def fused_with_grouped_heads(index: int) -> dict[str, tuple[int, ...]]:
     """Rows for 8 heads of queries and 2 each of keys and values, of 8 numbers."""
     return {
@@ -92,6 +97,7 @@ DESIGNS: dict[str, tuple[Callable[[int], dict[str, tuple[int, ...]]], dict[str, 
     "a width by layer": (wider_by_layer, {"intermediate_size": [128 + 64 * (i // 5) for i in range(DEPTH)]}),
     "no-op attention": (no_op, {"block_configs": BLOCK_CONFIGS}),
     "a router that projects": (with_a_projecting_router, {"model_type": "own", "num_experts": 16}),
+    "experts of one row": (with_experts_of_one_row, {"model_type": "own", "num_experts": 256, "is_moe": True}),
 }  # fmt: skip
 
 

@@ -125,6 +125,7 @@ DENSE = {
         ({"num_local_experts": 8}, {}, "a mixture of 8 experts"),
         ({"layer_types": ["linear_attention", "full_attention"]}, DENSE, "layer_types: linear_attention"),
         ({}, DENSE | {"model.layers.0.mlp.experts.0.w1.weight": (4, 8)}, "it has experts"),
+        ({}, DENSE | {"model.layers.0.mlp.router_gate.weight": (4, 8)}, "it has experts"),
         ({}, DENSE | {"backbone.layers.0.mixer.A_log": (4,)}, "mix tokens by attention"),
         ({}, DENSE | {"model.layers.1.conv.conv.weight": (8, 1, 3)}, "mix tokens by attention"),
     ],
