@@ -84,6 +84,15 @@ def test_native_names_have_their_roles(layout: str) -> None:
     assert not shape.tie_word_embeddings and shape.is_dense == (layout != "mixtral")
 
 
+def test_an_embedding_that_is_no_module() -> None:
+    """Moondream's is a parameter: a name without `weight`."""
+    shapes = {name.replace("model.embed_tokens.weight", "model.text.wte"): shape for name, shape in llama().items()}
+    shapes["model.text.post_ln.weight"] = (WIDTH,)
+    silent = {key: value for key, value in CONFIG.items() if key != "tie_word_embeddings"} | {"model_type": "own"}
+    reading = describe(checkpoint(silent, headers(shapes)))
+    assert not reading.shape.tie_word_embeddings and reading.shape.ledger.other == 0 and reading.notes == ()
+
+
 def test_roles_that_are_not_known_are_said_instead_of_shown() -> None:
     strange = {f"net.layers.{i}.spin.weight": (500, WIDTH) for i in range(4)}
     reading = describe(checkpoint(CONFIG, headers(llama() | strange)))
