@@ -85,6 +85,18 @@ def test_lists_of_another_length_than_what_they_list(values: dict[str, Any], say
     assert [message for rule, message in bad(folder) if rule == "SA319"] == says
 
 
+@pytest.mark.parametrize("by_kind", [False, True])
+def test_ids_and_rope_of_a_text_model_inside_another(by_kind: bool, tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    rope: dict[str, Any] = {"rope_type": "yarn", "factor": 2.0, "original_max_position_embeddings": 16}
+    rope = {"full_attention": rope, "sliding_attention": {"rope_type": "default"}} if by_kind else rope
+    set_config(text_config={**CONFIG, "pad_token_id": 4096, "rope_parameters": rope})(folder)
+    assert bad(folder) == [
+        ("SA602", "pad_token_id = 4096, but the embedding has 256 rows"),
+        ("SA604", "max_position_embeddings = 64, but rope is scaled to 2 x 16 = 32"),
+    ]
+
+
 @pytest.mark.parametrize(
     ("heads", "key_value_heads", "degrees"),
     [(40, 10, "4 or 8"), (32, 8, ""), (16, 1, ""), (24, 3, "2 or 4 or 8"), (64, 4, ""), (12, 12, ""), (28, 4, "")],

@@ -30,6 +30,12 @@ def _ids(config: Mapping[str, Any], key: str) -> list[int]:
     return [number for number in values if type(number) is int]
 
 
+def _ids_by_file(model: CheckedModel, key: str) -> dict[str, set[int]]:
+    """File -> the ids it has under a key; config.json has some in its text part, by which the embedding is built."""
+    ours = {*_ids(model.config, key), *_ids(model.text_config, key)}
+    return {CONFIG_FILE: ours, GENERATION: {*_ids(model.generation_config, key)}}
+
+
 def _rows(model: CheckedModel) -> int | None:
     """Rows of the token embedding, as stored or as promised."""
     stored = model.tensor_facts.vocab_size if model.tensor_facts else None
@@ -73,8 +79,8 @@ def _if_promised(model: CheckedModel, number: int, subject: str) -> tuple[str, .
 
 def _keys_naming(model: CheckedModel, ids: set[int]) -> Iterator[str]:
     """The keys of config.json and generation_config.json that name one of these ids."""
-    for file, config in ((CONFIG_FILE, model.config), (GENERATION, model.generation_config)):
-        yield from (key_of(file, key) for key in SPECIAL if ids & {*_ids(config, key)})
+    for key in SPECIAL:
+        yield from (key_of(file, key) for file, named in _ids_by_file(model, key).items() if ids & named)
 
 
 @rule(
@@ -87,8 +93,8 @@ def special_token_out_of_range(model: CheckedModel, policy: Policy) -> Iterator[
     rows = _rows(model)
     files: dict[tuple[str, int], list[str]] = defaultdict(list)
     for key in SPECIAL if rows else ():
-        for file, config in ((CONFIG_FILE, model.config), (GENERATION, model.generation_config)):
-            for number in _ids(config, key):
+        for file, ids in _ids_by_file(model, key).items():
+            for number in sorted(ids):
                 if rows and not 0 <= number < rows and not (key == "pad_token_id" and number == -1):
                     files[key, number].append(file)
     if files:
@@ -135,21 +141,26 @@ def _said(ids: Any) -> str:
 )  # fmt: skip
 def rope_against_positions(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """max_position_embeddings is not what rope is scaled to."""
-    rope = model.config.get("rope_parameters") or model.config.get("rope_scaling")
-    positions = model.facts.max_position_embeddings if model.facts else None
-    if not isinstance(rope, dict) or positions is None:
-        return
+    text, positions = model.text_config, model.facts.max_position_embeddings if model.facts else None
+    settings = text.get("rope_parameters") or text.get("rope_scaling")
+    if isinstance(settings, dict) and positions is not None:
+        by_kind = [rope for rope in settings.values() if isinstance(rope, dict)]
+        unlike = (_unlike_rope(rope, text, positions) for rope in by_kind or [settings])
+        if seen := next(filter(None, unlike), None):
+            yield Seen(f"max_position_embeddings = {positions}, {seen}", place="max_position_embeddings")
+
+
+def _unlike_rope(rope: Mapping[str, Any], text: Mapping[str, Any], positions: int) -> str | None:
+    """How many positions these settings of rope are made for, in words, where that is not what the config promises."""
     kind, factor = rope.get("rope_type") or rope.get("type"), rope.get("factor")
-    original = rope.get("original_max_position_embeddings", model.config.get("original_max_position_embeddings"))
+    original = rope.get("original_max_position_embeddings", text.get("original_max_position_embeddings"))
     if not _is_number(original):
-        return
+        return None
     if original > positions:
-        yield Seen(f"max_position_embeddings = {positions}, less than the {original} that rope was trained on",
-                   place="max_position_embeddings")  # fmt: skip
-    elif kind in SCALED_BY_FACTOR and _is_number(factor) and 0 < 1.01 * factor * original < positions:
-        scaled = f"{factor:g} x {original} = {factor * original:g}"
-        seen = f"max_position_embeddings = {positions}, but rope is scaled to {scaled}"
-        yield Seen(seen, place="max_position_embeddings")
+        return f"less than the {original} that rope was trained on"
+    if kind in SCALED_BY_FACTOR and _is_number(factor) and 0 < 1.01 * factor * original < positions:
+        return f"but rope is scaled to {factor:g} x {original} = {factor * original:g}"
+    return None
 
 
 def _is_number(value: Any) -> TypeGuard[float]:
