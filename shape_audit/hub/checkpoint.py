@@ -97,11 +97,12 @@ def checkpoint_of(inspection: Inspection) -> Checkpoint:
         IncompleteError, NotAuditableError: the first fault that keeps it from being one.
     """
     ref, repository = inspection.ref, inspection.repository
-    refuse_what_is_no_model(inspection.files, ref.repo_id, inspection.documents.get(ADAPTER_CONFIG, {}))
+    adapter = inspection.documents.get(ADAPTER_CONFIG, {})
+    refuse_what_is_no_model(inspection.files, ref.repo_id, adapter)
     _raise_fault(inspection, CONFIG_FILE)
     if single_file(ref.variant) not in inspection.files:
         _raise_fault(inspection, inspection.index_file)
-    refuse_missing_weights(inspection.files, inspection.weight_map, ref.repo_id, ref.variant)
+    refuse_missing_weights(inspection.files, inspection.weight_map, ref.repo_id, ref.variant, adapter)
     for file in (*inspection.weight_files, *SIDE_FILES):
         _raise_fault(inspection, file)
     if repository.folder is not None:

@@ -186,8 +186,10 @@ def _of_shape(files: RepositoryFiles, variant: str | None) -> tuple[str, ...]:
     """The JSON files that the shape takes: each is a request to the Hub."""
     if CONFIG_FILE not in files.sizes:
         return (ADAPTER_CONFIG,)  # it says what this is instead
-    index = () if single_file(variant) in files.sizes else (index_file(variant),)
-    return (CONFIG_FILE, *index, *SIDE_FILES)
+    if single_file(variant) in files.sizes:
+        return (CONFIG_FILE, *SIDE_FILES)
+    index = index_file(variant)
+    return (CONFIG_FILE, index if index in files.sizes else ADAPTER_CONFIG, *SIDE_FILES)
 
 
 def _documents(files: RepositoryFiles, names: Iterable[str], faults: list[Fault]) -> dict[str, Mapping[str, Any]]:

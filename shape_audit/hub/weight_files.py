@@ -16,6 +16,10 @@ SIDE_FILES = ("hf_quant_config.json", "quantize_config.json", "quant_config.json
 _VARIANT = re.compile(r"model\.(?P<single>[\w-]+)\.safetensors|model\.safetensors\.index\.(?P<index>[\w-]+)\.json")
 
 
+_OTHER_FORMS = {"GGUF": re.compile(r".+\.gguf"), "OpenVINO": re.compile(r"(.*/)?openvino_[^/]+\.(bin|xml)")}
+"""Weights that were converted from a checkpoint, and run no code when loaded."""
+
+
 def single_file(variant: str | None) -> str:
     """Name of the file that holds all weights."""
     return f"model.{variant}.safetensors" if variant else "model.safetensors"
@@ -50,16 +54,20 @@ def refuse_what_is_no_model(files: Collection[str], subject: str, adapter: Mappi
     """
     if CONFIG_FILE in files:
         return
-    if ADAPTER_CONFIG in files:
-        base = adapter.get("base_model_name_or_path")
-        advice = f"audit its base model {base}" if isinstance(base, str) and base else "audit its base model"
-        raise NotAuditableError(f"{subject}: a PEFT adapter, not a model; {advice}")
+    _refuse_adapter(files, subject, adapter)
     if any(name.endswith(".gguf") for name in files):
         raise NotAuditableError(f"{subject}: GGUF files only; audit the repository they were converted from")
     folders = sorted(name.rpartition("/")[0] for name in files if name.endswith("/" + CONFIG_FILE))
     if folders:
         raise IncompleteError(f"{subject}: {CONFIG_FILE} lies in a subfolder; try --subfolder {folders[0]}")
     raise IncompleteError(f"{subject}: there is no {CONFIG_FILE}; this is not a transformers model")
+
+
+def _refuse_adapter(files: Collection[str], subject: str, adapter: Mapping[str, Any]) -> None:
+    if ADAPTER_CONFIG in files:
+        base = adapter.get("base_model_name_or_path")
+        advice = f"audit its base model {base}" if isinstance(base, str) and base else "audit its base model"
+        raise NotAuditableError(f"{subject}: a PEFT adapter, not a model; {advice}")
 
 
 def loaded_files(files: Collection[str], weight_map: Mapping[str, str], variant: str | None) -> tuple[str, ...]:
@@ -71,7 +79,11 @@ def loaded_files(files: Collection[str], weight_map: Mapping[str, str], variant:
 
 
 def refuse_missing_weights(
-    files: Collection[str], weight_map: Mapping[str, str], subject: str, variant: str | None
+    files: Collection[str],
+    weight_map: Mapping[str, str],
+    subject: str,
+    variant: str | None,
+    adapter: Mapping[str, Any],
 ) -> None:
     """Say why there are no weights, or not all.
 
@@ -80,9 +92,10 @@ def refuse_missing_weights(
         weight_map: of the index, tensor -> shard; empty where there is none.
         subject: the model, for messages.
         variant: weight-file variant, such as fp16.
+        adapter: as in `refuse_what_is_no_model`; some save the base model's config beside an adapter.
 
     Raises:
-        NotAuditableError: pickled or GGUF weights only.
+        NotAuditableError: an adapter, or weights in another form only (pickled, GGUF, OpenVINO).
         IncompleteError: no weights at all, or shards that the index lists and the repository lacks.
         CorruptFileError: the index lists nothing.
     """
@@ -105,12 +118,15 @@ def refuse_missing_weights(
         raise IncompleteError(
             f"{subject}: there is no {single}; there are variants: {', '.join(others)}. Choose one with --variant"
         )
-    if any(name.endswith((".bin", ".pt", ".pth", ".ckpt")) for name in files):
+    _refuse_adapter(files, subject, adapter)
+    of_form = {name: form for name in sorted(files) for form, names in _OTHER_FORMS.items() if names.fullmatch(name)}
+    if any(name.endswith((".bin", ".pt", ".pth", ".ckpt")) and name not in of_form for name in files):
         raise NotAuditableError(
             f"{subject}: pickled weights only, which can run code when loaded; convert them to safetensors"
         )
-    if any(name.endswith(".gguf") for name in files):
-        raise NotAuditableError(f"{subject}: GGUF weights only; audit the repository they were converted from")
+    if of_form:
+        form = next(iter(of_form.values()))
+        raise NotAuditableError(f"{subject}: {form} weights only; audit the repository they were converted from")
     shards = sorted(name for name in files if name.endswith(".safetensors"))
     there = f"; there is {', '.join(shards[:3])}{' ...' if shards[3:] else ''}" if shards else ""
     if folders := sorted(name for name in files if name.endswith("/" + CONFIG_FILE)):

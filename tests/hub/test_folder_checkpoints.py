@@ -35,14 +35,20 @@ def test_refusals(folder: Path) -> None:
     (folder / "model.gguf").rename(folder / "pytorch_model.bin")
     with pytest.raises(NotAuditableError, match="pickled weights only"):
         read_checkpoint(str(folder))
-    (folder / "pytorch_model.bin").unlink()
+    (folder / "pytorch_model.bin").rename(folder / "openvino_model.bin")
+    with pytest.raises(NotAuditableError, match="OpenVINO weights only; audit the repository"):
+        read_checkpoint(str(folder))
+    (folder / "openvino_model.bin").unlink()
     with pytest.raises(IncompleteError, match=r"no model\.safetensors"):
         read_checkpoint(str(folder))
-    (folder / "config.json").unlink()
+    adapter, config = folder / "adapter_config.json", folder / "config.json"
+    adapter.write_text(json.dumps({"base_model_name_or_path": "org/base"}))
+    for _ in ("beside the base model's config", "alone"):
+        with pytest.raises(NotAuditableError, match="adapter, not a model; audit its base model org/base"):
+            read_checkpoint(str(folder))
+        config.unlink(missing_ok=True)
+    adapter.unlink()
     with pytest.raises(IncompleteError, match=r"no config\.json"):
-        read_checkpoint(str(folder))
-    (folder / "adapter_config.json").write_text(json.dumps({"base_model_name_or_path": "org/base"}))
-    with pytest.raises(NotAuditableError, match="adapter, not a model; audit its base model org/base"):
         read_checkpoint(str(folder))
 
 
