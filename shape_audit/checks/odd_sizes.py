@@ -18,7 +18,7 @@ from typing import Any
 from shape_audit.checks.block_parts import FEWEST_ALIKE
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.records import ModelShape
-from shape_audit.shape import BlockStack, ConfigFacts, role_of
+from shape_audit.shape import BlockStack, ConfigFacts, is_in_block, role_of
 
 ROLES = ("attention", "feed_forward", "norms")
 """Whose sizes are products of numbers in the config; those of state-space mixers are sums of several."""
@@ -116,3 +116,27 @@ def _odd(part: BlockStack, sizes: Sizes) -> Iterator[OddSize]:
         odd = [size for size in shape if sizes.is_odd(size)]
         if odd and role_of(names[0]) in ROLES:
             yield OddSize(names, shape, odd[0])
+
+
+def odd_ends(model: CheckedModel) -> Iterator[OddSize]:
+    """Embedding, output matrix and norms outside of the blocks that are not as wide as these, of known decoders.
+
+    Where an embedding is narrower by design, the config has its width, or a matrix that leads to the blocks' is stored.
+    """
+    facts, tensors = model.facts, model.tensor_facts
+    if facts is None or tensors is None or not (facts.is_known_type and facts.is_causal_lm):
+        return
+    if model.is_compared or model.is_quantized or tensors.other_modalities or tensors.stacks > 1 or tensors.mtp_blocks:
+        return
+    width, shapes = facts.hidden_size, Counter(header.shape for header in model.tensors.values())
+    if width is None or {*tensors.widths} != {width}:
+        return
+    sizes = Counter(size for shape in shapes for size in shape)
+    stated = {width, *_numbers(model.config)}
+    for name, header in model.tensors.items():
+        role, number = role_of(name), header.shape[-1] if header.shape else width
+        if is_in_block(name) or number in stated or shapes[number, width] or shapes[width, number]:
+            continue
+        is_alone = len(header.shape) == 2 if role in ("embedding", "unembedding") else sizes[number] == 1
+        if is_alone and role in ("embedding", "unembedding", "norms"):
+            yield OddSize((name,), header.shape, number)

@@ -22,7 +22,7 @@ from shape_audit.shape.tying import STORED_TWICE, UNTIED_WHEN_LOADED, tying
 
 if TYPE_CHECKING:
     from shape_audit.shape.advisor import suggest
-    from shape_audit.shape.block_stacks import BlockStack, largest_stack
+    from shape_audit.shape.block_stacks import BlockStack, is_in_block, largest_stack
     from shape_audit.shape.candidate_costs import MOST_COST, searched_interval
     from shape_audit.shape.config_facts import ConfigFacts, read_config
     from shape_audit.shape.config_file import write_config
@@ -74,6 +74,7 @@ __all__ = [
     "families",
     "family_named",
     "is_fused_head",
+    "is_in_block",
     "known_models",
     "largest_stack",
     "like_blocks",
@@ -104,7 +105,7 @@ __getattr__ = lazy_names(
     __name__,
     {
         "advisor": "suggest",
-        "block_stacks": "BlockStack largest_stack",
+        "block_stacks": "BlockStack is_in_block largest_stack",
         "candidate_costs": "MOST_COST searched_interval",
         "config_facts": "ConfigFacts read_config",
         "config_file": "write_config",

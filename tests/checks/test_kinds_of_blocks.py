@@ -232,6 +232,15 @@ def test_another_number_of_experts_than_promised(promised: int, tmp_path: Path) 
     assert bad(folder) == [("SA304", "num_experts")]
 
 
+@pytest.mark.parametrize("name", ["model.embed_tokens.weight", "lm_head.weight", "model.norm.weight"])
+def test_what_stands_around_the_blocks_is_as_wide_as_they_are(name: str, tmp_path: Path) -> None:
+    headers = decoder(plain)
+    headers[name] = TensorHeader("F32", (*headers[name].shape[:-1], 40))
+    assert bad(write(tmp_path / "model", headers)) == [("SA303", name)]
+    projected = headers | {"model.project_in.weight": TensorHeader("F32", (WIDTH, 40))}
+    assert bad(write(tmp_path / "projected", projected)) == []
+
+
 def test_rows_of_added_tokens_that_no_config_speaks_of(tmp_path: Path) -> None:
     """Molmo: stored apart, embedded and never predicted; its output matrix has the rows of the others."""
     headers = {name.replace("embed_tokens.weight", "wte.embedding"): header for name, header in decoder(plain).items()}

@@ -13,7 +13,7 @@ from collections.abc import Iterator, Mapping
 
 from shape_audit.checks.block_parts import FEWEST_ALIKE, is_of_another_type, missing_parts, stands_apart, unknown_parts
 from shape_audit.checks.checked_model import CheckedModel
-from shape_audit.checks.odd_sizes import odd_sizes
+from shape_audit.checks.odd_sizes import odd_ends, odd_sizes
 from shape_audit.checks.policy import Policy
 from shape_audit.checks.rule import Seen, rule
 from shape_audit.checks.subjects import BUILDING, STORED_SIZES, key_of, size
@@ -207,6 +207,10 @@ def misshapen_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
         seen += "and config.json does not speak of it"
         yield Seen(seen, file=model.anchor(group.names[0]), place=group.names[0],
                    about=(STORED_SIZES, size(group.number), *_WIDTHS * (len(group.shape) == 1)))  # fmt: skip
+    for end in odd_ends(model):
+        width = model.facts.hidden_size if model.facts else None
+        seen = f"{end.names[0]} is {list(end.shape)}: the blocks are {width} wide, and config.json has no {end.number}"
+        yield Seen(seen, file=model.anchor(end.names[0]), place=end.names[0], about=(STORED_SIZES, size(end.number)))
     told = {name for group in alone for name in group.names}
     for part in _parts(model) if not model.is_quantized else ():
         if any(part.name_of(index, rest) in told for index, block in part.blocks.items() for rest in block):
