@@ -253,3 +253,45 @@ def test_a_merge_of_vectors_alone_is_told_without_any_size(tmp_path: Path) -> No
     folder = write(tmp_path / "model", vectors, vocab_size=None, model_type="unknown", architectures=["X"])
     (found,) = [one for one in shape_audit.check(str(folder)).findings if one.severity == "error"]
     assert found.rule == "SA318" and "none of them in a matrix" in found.message
+
+
+FORMS: dict[str, Callable[[int, int], dict[str, tuple[str, tuple[int, ...]]]]] = {
+    "fp8": lambda rows, columns: {"weight": ("F8_E4M3", (rows, columns)), "weight_scale_inv": ("BF16", (1, 1))},
+    "gptq": lambda rows, columns: {
+        "qweight": ("I32", (columns // 8, rows)), "scales": ("F16", (2, rows)), "qzeros": ("I32", (2, rows // 8)),
+        "g_idx": ("I32", (columns,)),
+    },
+    "bitsandbytes": lambda rows, columns: {
+        "weight": ("U8", (rows * columns // 2, 1)), "weight.absmax": ("F32", (rows * columns // 64,)),
+    },
+}  # fmt: skip
+
+
+def quantised(form: str) -> tuple[Headers, dict[str, Any]]:
+    """A Llama whose matrices are quantised, but for one matrix that was left as it was, and what its config says."""
+    headers = {name: header for name, header in decoder(plain).items() if not name.endswith("_proj.weight")}
+    for name, header in decoder(plain).items():
+        if name.endswith("_proj.weight"):
+            is_left = name == "model.layers.0.mlp.up_proj.weight"
+            parts = {"weight": ("BF16", header.shape)} if is_left else FORMS[form](*header.shape)
+            headers |= {f"{name.removesuffix('weight')}{part}": TensorHeader(*one) for part, one in parts.items()}
+    says: dict[str, Any] = {} if form == "fp8" else {"bits": 4, "group_size": 32, "load_in_4bit": True}
+    return headers, {"quantization_config": {"quant_method": form, **says}}
+
+
+@pytest.mark.parametrize(
+    ("form", "lost"),
+    [("fp8", "weight_scale_inv"), ("gptq", "scales"), ("gptq", "qzeros"), ("bitsandbytes", "weight.absmax")],
+)
+def test_a_scale_that_one_quantised_matrix_lacks(form: str, lost: str, tmp_path: Path) -> None:
+    headers, says = quantised(form)
+    assert bad(write(tmp_path / "whole", headers, **says)) == []
+    del headers[f"model.layers.5.mlp.up_proj.{lost}"]
+    assert ("SA301", f"model.layers.5.mlp.up_proj.{lost}") in bad(write(tmp_path / "model", headers, **says))
+
+
+def test_a_quantised_matrix_of_half_the_rows(tmp_path: Path) -> None:
+    headers, says = quantised("fp8")
+    name = "model.layers.5.self_attn.q_proj.weight"
+    headers[name] = TensorHeader("F8_E4M3", (WIDTH // 2, WIDTH))
+    assert bad(write(tmp_path / "model", headers, **says)) == [("SA303", name)]

@@ -8,7 +8,7 @@ are faults; many that differ are a design that nobody has declared.
 from __future__ import annotations
 
 import re
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
 from shape_audit.checks.block_parts import FEWEST_ALIKE, is_of_another_type, missing_parts, stands_apart, unknown_parts
@@ -24,12 +24,14 @@ from shape_audit.checks.unlike_architecture import (
     unknown_to_architecture,
 )
 from shape_audit.hub import CONFIG_FILE
-from shape_audit.shape import BlockStack, like_blocks
+from shape_audit.shape import BlockStack, block_stacks, like_blocks
 
 FEW = 4
 """Blocks that differ are faults where they are no more than a 1 / FEW of their kind, or one."""
 _WIDTHS = (key_of(CONFIG_FILE, "widths"),)
 """What SA102 is about: the width of a block is read from its norms."""
+WHOLE = ("F64", "F32", "F16", "BF16", "F8_E4M3", "F8_E5M2", "I8")
+"""Types of numbers that are stored one by one: so that a quantised matrix, too, has the shape of what it stands for."""
 MOST_STRAYS = 4
 """Tensors that may have strayed into a block of a hybrid; more are a part that one block keeps for all (Zamba)."""
 
@@ -58,6 +60,7 @@ def missing_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     for part in _parts(model) if not is_explained else ():
         lacking = {index: tuple(sorted(_lacking(model, part, index))) for index in part.blocks}
         yield from _odd_blocks(model, part, lacking, "lack")
+    yield from _without_their_scales(model) if not is_explained else ()
     yield from _incomplete_blocks(model)
     depth = model.facts.num_hidden_layers if model.facts else None
     if depth and model.tensors and model.stack is None and not model.empty_tensors and not model.almost_empty:
@@ -67,6 +70,27 @@ def missing_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
         seen = "no norm after the last block is stored"
         yield Seen(seen, file=model.anchor(""), place="norm", about=model.lost_with_files)
     yield from missing_from_architecture(model)
+
+
+def _without_their_scales(model: CheckedModel) -> Iterator[Seen]:
+    """Quantised matrices without a scale, zero point or the like that the same matrix has in other blocks, where it is
+    stored in the same form. `model.stack` has the weights they stand for, and nothing beside them."""
+    stored = [stack for stack in block_stacks(model.tensors) if model.stack and stack.prefix == model.stack.prefix]
+    for stack in stored if model.is_quantized else ():
+        assert model.stack is not None
+        forms = Counter((rest, header.dtype) for block in stack.blocks.values() for rest, header in block.items())
+        beside = [rest for rest in stack.usual if rest not in model.stack.counts]
+        lacking: dict[int, tuple[str, ...]] = {}
+        for index, block in stack.blocks.items():
+            for rest in beside:
+                if rest in block or len(stack.blocks) - stack.counts[rest] > _few(stack):
+                    continue
+                module = f"{rest.rpartition('.')[0]}."
+                others = [(name, header.dtype) for name, header in block.items() if f"{name}.".startswith(module)]
+                is_there = any(f"{name}.".startswith(module) for name in model.stack.blocks.get(index, ()))
+                if is_there and all(2 * forms[form] > len(stack.blocks) for form in others):
+                    lacking[index] = (*lacking.get(index, ()), rest)
+        yield from _odd_blocks(model, stack, lacking, "lack")
 
 
 def _incomplete_blocks(model: CheckedModel) -> Iterator[Seen]:
@@ -212,12 +236,15 @@ def misshapen_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
         seen = f"{end.names[0]} is {list(end.shape)}: the blocks are {width} wide, and config.json has no {end.number}"
         yield Seen(seen, file=model.anchor(end.names[0]), place=end.names[0], about=(STORED_SIZES, size(end.number)))
     told = {name for group in alone for name in group.names}
-    for part in _parts(model) if not model.is_quantized else ():
+    for part in _parts(model):
         if any(part.name_of(index, rest) in told for index, block in part.blocks.items() for rest in block):
             continue
         odd: dict[int, tuple[str, ...]] = {}
         for index, block in part.blocks.items():
-            odd[index] = tuple(rest for rest in block if _is_odd_shape(part, index, rest))
+            odd[index] = tuple(
+                rest for rest in block
+                if _is_odd_shape(part, index, rest) and not (model.is_quantized and _may_be_packed(part, rest))
+            )  # fmt: skip
         for index, rests in odd.items():
             if rests:
                 rest = rests[0]
@@ -228,6 +255,12 @@ def misshapen_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
                 yield Seen(f"block {index}: {rest} is {seen}{more}", file=model.anchor(name), place=name,
                            about=(STORED_SIZES, *widths))  # fmt: skip
     yield from misshapen_for_architecture(model)
+
+
+def _may_be_packed(part: BlockStack, rest: str) -> bool:
+    """Whether the shape of a tensor is worked out in some block: by a number of bits, which may differ by block."""
+    headers = [block[rest] for block in part.blocks.values() if rest in block]
+    return any(h.dtype not in WHOLE for h in headers) or len({len(header.shape) for header in headers}) > 1
 
 
 def _is_odd_shape(part: BlockStack, index: int, rest: str) -> bool:
