@@ -155,7 +155,7 @@ def _found(ref: ModelRef, sha: str, repo_id: str) -> ModelRef:
     if repo_id.casefold() == ref.repo_id.casefold():
         return ref.at(sha, repo_id=repo_id)
     note = f"{ref.repo_id} was asked for, and the Hub answered with {repo_id}: renamed, or redirected there"
-    return replace(ref.at(sha, repo_id=repo_id), notes=(*ref.notes, note))
+    return replace(ref.at(sha, repo_id=repo_id), notes=(*ref.notes, note), former=ref.repo_id)
 
 
 def _header_cache(ref: ModelRef) -> HeaderCache:

@@ -28,6 +28,7 @@ class ModelRef:
         root: where the files of a folder or built-in model lie, without the subfolder; None where it is not known.
         notes: what the user should know about how the name was read.
         asked: of a Hub model whose files have been looked at, the branch, tag or commit that was asked for.
+        former: of a Hub model that the Hub found by another name, that name.
     """
 
     source: Source
@@ -38,6 +39,7 @@ class ModelRef:
     root: Path | None = None
     notes: tuple[str, ...] = ()
     asked: str | None = None
+    former: str | None = None
 
     @property
     def branch(self) -> str | None:

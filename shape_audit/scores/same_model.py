@@ -54,7 +54,8 @@ class KnownModels:
         self._others: dict[str, list[ModelRef]] = {}
         for ref in refs:
             if ref.source == "hub":
-                self._hub.setdefault((ref.repo_id.casefold(), ref.subfolder, ref.variant or ""), []).append(ref)
+                for name in {ref.repo_id.casefold(), (ref.former or ref.repo_id).casefold()}:
+                    self._hub.setdefault((name, ref.subfolder, ref.variant or ""), []).append(ref)
             else:
                 for name in {_last(ref.repo_id), _last(str(ref.root or ref.repo_id))}:
                     self._others.setdefault(name, []).append(ref)

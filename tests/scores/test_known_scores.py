@@ -136,6 +136,16 @@ def test_posted_scores_come_from_the_hub(hub: LoopbackHub, program: Program) -> 
     assert missing.returncode == 2 and "not found on the Hub" in missing.stderr
 
 
+def test_a_renamed_model_is_known_by_the_name_that_was_asked_for(
+    hub: LoopbackHub, program: Program, tmp_path: Path
+) -> None:
+    hub.add_model("name", {"config.json": b"{}"})
+    hub.rename("name", "org/name")
+    runs = results(results(tmp_path / "runs", "a", model_name="name"), "b", model_name="org/name")
+    known = json.loads(program("scores", "name", "--scores", runs, "-f", "json", HF_ENDPOINT=hub.endpoint).stdout)
+    assert [score["model"] for score in known["scores"]] == ["org/name", "org/name"]
+
+
 def test_a_repository_that_may_not_be_read_hides_no_other_score(
     hub: LoopbackHub, program: Program, tmp_path: Path
 ) -> None:
