@@ -24,7 +24,7 @@ from shape_audit.scores.posted import UNKNOWN, posted_scores
 from shape_audit.scores.posted_entries import CARD, EVAL_RESULTS
 from shape_audit.scores.published import published_for
 from shape_audit.scores.readings import ScoresRead, SkippedFile, summary_of_skipped
-from shape_audit.scores.same_model import KnownModels, at_revision, is_near
+from shape_audit.scores.same_model import KnownModels, as_repository, at_revision, is_near
 from shape_audit.scores.sources import scores_of_sources
 
 NAMES_SHOWN = 5
@@ -109,7 +109,8 @@ def _posted(
         texts, unread = read_texts(repository, _is_posted)
     if ref.source == "hub":
         ref = repository.ref
-    found, passed_over = posted_scores(ref.repo_id, repository.ref.revision, texts)
+    found, passed_over = posted_scores(as_repository(ref).repo_id, repository.ref.revision, texts)
+    found = [score.model_copy(update={"model": ref.repo_id}) for score in found]
     return ref, found, [*passed_over, *(f"{name}: not read: {why}" for name, why in unread.items())]
 
 

@@ -42,6 +42,14 @@ def ref_of_score(score: ScoreRecord) -> ModelRef:
     return named
 
 
+def as_repository(ref: ModelRef) -> ModelRef:
+    """The repository at its commit, of a folder in the Hub's cache; any other model as it is."""
+    if ref.source != "folder" or ref.root is None:
+        return ref
+    named = model_named(str(ref.root.resolve()), subfolder=ref.subfolder, variant=ref.variant)
+    return named if named.source == "hub" else ref
+
+
 class KnownModels:
     """Models that scores may be of.
 
@@ -52,11 +60,15 @@ class KnownModels:
     def __init__(self, refs: Iterable[ModelRef]) -> None:
         self._hub: dict[tuple[str, str, str], list[ModelRef]] = {}
         self._others: dict[str, list[ModelRef]] = {}
+        self._given: dict[ModelRef, ModelRef] = {}
+        """Repository at its commit -> the model, or the folder of the Hub's cache, that it was given as."""
         for ref in refs:
-            if ref.source == "hub":
-                for name in {ref.repo_id.casefold(), (ref.former or ref.repo_id).casefold()}:
-                    self._hub.setdefault((name, ref.subfolder, ref.variant or ""), []).append(ref)
-            else:
+            known = as_repository(ref)
+            if known.source == "hub":
+                self._given.setdefault(known, ref)
+                for name in {known.repo_id.casefold(), (known.former or known.repo_id).casefold()}:
+                    self._hub.setdefault((name, known.subfolder, known.variant or ""), []).append(known)
+            if ref.source != "hub":
                 for name in {_last(ref.repo_id), _last(str(ref.root or ref.repo_id))}:
                     self._others.setdefault(name, []).append(ref)
 
@@ -70,7 +82,8 @@ class KnownModels:
             refs = self._hub.get((named.repo_id.casefold(), named.subfolder, named.variant or ""), [])
             ref = min(refs, key=lambda ref: (not _is_at(score, named, ref), ref.branch is not None), default=None)
             if ref is not None:
-                return ref, _under(score, named, ref, by_name=False)
+                given, claimed = self._given[ref], _under(score, named, ref, by_name=False)
+                return given, claimed.model_copy(update={"model": given.label})
         names = {_last(score.model), named.root.resolve().name if named.root else _last(named.repo_id)}
         for ref in [ref for name in sorted(names) for ref in self._others.get(name, [])]:
             if named.is_same_model(ref):

@@ -106,6 +106,22 @@ def test_a_score_goes_by_the_models_name_from_then_on(tmp_path: Path) -> None:
         "import", "published"}  # fmt: skip
 
 
+def test_a_folder_of_the_hubs_cache_is_its_repository_at_that_commit(tmp_path: Path) -> None:
+    snapshot = tmp_path / "models--org--name" / "snapshots" / SHA
+    posted = "- {dataset: MMLU-Pro, value: 40.0, source: {url: 'https://hf.co/org/name'}}"
+    write(snapshot / ".eval_results" / "a.yaml", posted)
+    write(tmp_path / "results_a.json", letters() | {"model_name": str(snapshot)})
+    write(tmp_path / "results_b.json", letters() | {"model_name": "Org/Name"})
+    other = letters()["config"] | {"model_sha": "f" * 40}
+    write(tmp_path / "results_c.json", letters() | {"config": other})
+    write(tmp_path / "results_d.json", letters() | {"model_name": "other/name"})
+    known = known_scores(snapshot, scores=[tmp_path])
+    assert {score.model for score in known.scores} == {SHA}
+    assert {score.source: bool(score.set_apart) for score in known.scores} == {
+        "results_a.json": False, "results_b.json": False, "results_c.json": True, "https://hf.co/org/name": False,
+    }  # fmt: skip
+
+
 def test_near_names_are_said(tmp_path: Path) -> None:
     write(tmp_path / "results_a.json", letters() | {"model_name": "old-owner/name-7b"})
     for number in range(20):
