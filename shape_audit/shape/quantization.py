@@ -59,8 +59,9 @@ def read_quantization(
 ) -> Quantization | None:
     """What a config, its text part or the files beside them say of quantisation; None where they say nothing."""
     for level in (config, text):
-        if (entry := _object(level.get("quantization_config"))) and _is_about_weights(entry):
-            return _read(entry, "config.json", _method(entry, level))
+        for key in ("quantization_config", "compression_config"):  # the latter in the first of compressed-tensors
+            if (entry := _object(level.get(key))) and _is_about_weights(entry):
+                return _read(entry, "config.json", _method(entry, level))
         if (entry := _object(level.get("quantization"))) and "bits" in entry:
             return _read(entry, "config.json", "mlx")
     for file, rule in facts("quantization")["side_files"].items():

@@ -235,6 +235,8 @@ LAYOUTS: dict[str, tuple[Pack, dict[str, Any], dict[str, Any], str]] = {
     "auto-round": (awq, {"quantization_config": {"quant_method": "auto-round", "bits": 4}}, {}, "auto-round, 4 bits"),
     "compressed-tensors": (compressed_int4, {"quantization_config": {
         "quant_method": "compressed-tensors", "config_groups": GROUPS}}, {}, "compressed-tensors, 4 bits"),
+    "compressed-tensors-of-2024": (compressed_int4, {"compression_config": {
+        "quant_method": "compressed-tensors", "config_groups": GROUPS}}, {}, "compressed-tensors, 4 bits"),
     "modelopt": (nvfp4, {}, {"hf_quant_config": MODELOPT}, "modelopt NVFP4, 4 bits"),
     "modelopt-in-config": (nvfp4, {"quantization_config": {"quant_method": "modelopt", "quant_algo": "NVFP4"}}, {},
                            "modelopt NVFP4, 4 bits"),
