@@ -62,6 +62,7 @@ class Sizes:
             numbers |= _of_heads(self._model.shape.shape)
         if facts := self._model.facts:
             numbers |= _of_heads(facts) | {facts.intermediate_size or 0}
+            numbers |= {*_of_other_heads(self._model.text_config, facts.hidden_size or 0)}
             numbers |= {*_sums(self._model.text_config, "experts")} if facts.num_experts else set()
             if facts.has_latent_attention:
                 numbers |= {*_sums(self._model.text_config, "lora_rank", "head_dim")}
@@ -75,6 +76,17 @@ def _of_heads(of: ModelShape | ConfigFacts) -> set[int]:
     """Heads, their dimension, and how many heads queries, keys and values have in one matrix."""
     heads, shared = of.num_attention_heads or 0, of.num_key_value_heads or 0
     return {of.head_dim or 0, heads, shared, heads + 2 * shared}
+
+
+def _of_other_heads(config: Mapping[str, Any], width: int) -> Iterator[int]:
+    """The same under whatever keys the config counts heads: some layers may have others than the rest (Baichuan-M1)."""
+    for heads in _counts(config, "attention_heads"):
+        yield width // heads
+        yield from (heads + 2 * shared for shared in _counts(config, "key_value_heads"))
+
+
+def _counts(config: Mapping[str, Any], end: str) -> list[int]:
+    return [value for key, value in config.items() if key.endswith(end) and type(value) is int and value > 0]
 
 
 def _numbers(value: Any) -> Iterator[int]:
@@ -113,8 +125,9 @@ def odd_sizes(model: CheckedModel) -> Iterator[OddSize]:
 def _odd(part: BlockStack, sizes: Sizes) -> Iterator[OddSize]:
     for rest, shape in part.usual.items():
         names = tuple(part.name_of(index, rest) for index, block in part.blocks.items() if rest in block)
-        odd = [size for size in shape if sizes.is_odd(size)]
-        if odd and role_of(names[0]) in ROLES:
+        odd, role = [size for size in shape if sizes.is_odd(size)], role_of(names[0])
+        is_coefficients = len(shape) == 1 and role != "norms" and not rest.endswith(".bias")  # of an activation, say
+        if odd and role in ROLES and not is_coefficients:
             yield OddSize(names, shape, odd[0])
 
 

@@ -87,6 +87,13 @@ def fused_with_grouped_heads(index: int) -> dict[str, tuple[int, ...]]:
     }  # fmt: skip
 
 
+def with_heads_of_two_kinds(index: int) -> dict[str, tuple[int, ...]]:
+    """As Baichuan-M1: (4 + 2 x 3) heads of 16 in every second block; and an activation with coefficients (Motif)."""
+    rows = (4 + 2 * 3) * 16 if index % 2 else (8 + 2 * 2) * 8
+    rest = {name: shape for name, shape in plain(index).items() if name[10:16] not in ("q_proj", "k_proj", "v_proj")}
+    return {**rest, "self_attn.W_pack": (rows, WIDTH), "mlp.act_fn": (3,)}
+
+
 BLOCK_CONFIGS = [{"attention": {"no_op": i in (4, 9)}, "ffn": {"no_op": False}} for i in range(DEPTH)]
 DESIGNS: dict[str, tuple[Callable[[int], dict[str, tuple[int, ...]]], dict[str, Any]]] = {
     "layer_types": (every_sixth_without_values,
@@ -98,6 +105,9 @@ DESIGNS: dict[str, tuple[Callable[[int], dict[str, tuple[int, ...]]], dict[str, 
     "no-op attention": (no_op, {"block_configs": BLOCK_CONFIGS}),
     "a router that projects": (with_a_projecting_router, {"model_type": "own", "num_experts": 16}),
     "experts of one row": (with_experts_of_one_row, {"model_type": "own", "num_experts": 256, "is_moe": True}),
+    "heads of two kinds": (with_heads_of_two_kinds, {
+        "model_type": "own", "num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": None,
+        "num_swa_attention_heads": 4, "num_swa_key_value_heads": 3, "sliding_window_layers": [*range(1, DEPTH, 2)]}),
 }  # fmt: skip
 
 
