@@ -12,7 +12,14 @@ from functools import cache, lru_cache
 from shape_audit.hub import TensorHeader
 from shape_audit.records import Ledger
 from shape_audit.shape.attention_rows import AttentionRows, attention_rows
-from shape_audit.shape.block_stacks import BlockStack, block_stacks, decoder_blocks, is_in_block, sequence_ends
+from shape_audit.shape.block_stacks import (
+    BlockStack,
+    block_stacks,
+    decoder_blocks,
+    is_in_block,
+    largest_stack,
+    sequence_ends,
+)
 from shape_audit.shape.config_facts import ConfigFacts
 from shape_audit.shape.packed_weights import UnpackedTensors, unpack
 from shape_audit.shipped import facts
@@ -93,7 +100,7 @@ def read_tensors(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None
     """
     kept = {name: header for name, header in tensors.items() if not _is_buffer(name, header)}
     stored = unpack(kept, config.quantization if config else None)
-    text = {name: header for name, header in stored.tensors.items() if not _is_other_modality(name)}
+    text = _of_text_model(stored.tensors)
     other_modalities = sum(header.numel for name, header in stored.tensors.items() if name not in text)
     ends = sequence_ends(text)
     text = {ends.get(name, name): header for name, header in text.items()}
@@ -170,6 +177,20 @@ def _buffer_rules(name: str) -> list[list[int]]:
     return [rule["ndim_not"] for rule in facts("tensor_roles")["buffers"] if _pattern(rule["pattern"]).search(name)]
 
 
+def _of_text_model(tensors: Mapping[str, TensorHeader]) -> dict[str, TensorHeader]:
+    """What is not for images or sound: by the names; and where the decoder and its embedding lie in a part of their own
+    (`language_model`), what lies in it, and of the rest the output matrix and blocks for multi-token prediction."""
+    table = facts("tensor_roles")
+    text = {name: header for name, header in tensors.items() if not _is_other_modality(name)}
+    stack = largest_stack(text)
+    part = _pattern(table["text_part"]).match(f"{stack.prefix}.") if stack else None
+    if part is None or not any(name.startswith(part[0]) and _is_token_embedding(name) for name in text):
+        return text
+    of_part = (part[0], *table["beside_text_part"])
+    is_mtp = _pattern(table["mtp"]["prefix"]).search
+    return {name: header for name, header in text.items() if name.startswith(of_part) or is_mtp(name)}
+
+
 def _is_other_modality(name: str) -> bool:
     return _names_other_modality(_any_block(name))
 
@@ -227,7 +248,7 @@ class TokenMatrices:
 
 def token_matrices(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None = None) -> TokenMatrices:
     """Which of a checkpoint's tensors are its token embedding and its output matrix."""
-    text = {n: h for n, h in tensors.items() if len(h.shape) == 2 and not _is_other_modality(n)}
+    text = {name: header for name, header in _of_text_model(tensors).items() if len(header.shape) == 2}
     plain = sequence_ends(text)
     shape, _ = _token_embedding({plain.get(name, name): header for name, header in text.items()}, config)
     embeddings = (name for name, header in text.items() if header.shape == shape)

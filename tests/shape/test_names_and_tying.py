@@ -5,7 +5,7 @@ from typing import Any
 import pytest
 
 from shape_audit.shape import describe, read_config, read_tensors, tying
-from tests.shape.headers import CONFIG, WIDTH, Shapes, checkpoint, elements, headers, llama
+from tests.shape.headers import CONFIG, WIDTH, Shapes, checkpoint, elements, headers, llama, llama_block
 
 INNER, ROWS = 192, 256
 LAYOUTS: dict[str, tuple[str, Shapes, str, str]] = {
@@ -82,6 +82,18 @@ def test_native_names_have_their_roles(layout: str) -> None:
         "attention": 4 * (elements(block) - norms - inner), "other": 0,
     }  # fmt: skip
     assert not shape.tie_word_embeddings and shape.is_dense == (layout != "mixtral")
+
+
+def test_what_lies_beside_a_text_model_is_not_of_it() -> None:
+    """MiniCPM-o's speech synthesiser, and Granite Speech's encoder: whatever their names are."""
+    shapes = {name.replace("model.", "llm.model."): shape for name, shape in llama().items()}
+    shapes["llm.lm_head.weight"] = shapes.pop("lm_head.weight")
+    more = {"tts.model.embed_tokens.weight": (500, 32), "tts.decoder_block.0.dwconv.weight": (32, 1, 7)}
+    mtp = {f"mtp.layers.0.{name}": shape for name, shape in llama_block().items()}
+    reading = describe(checkpoint(CONFIG, headers(shapes | more | mtp)))
+    assert reading.shape.is_dense and reading.shape.params_total == elements(llama())
+    assert reading.shape.params_mtp == elements(mtp)
+    assert f"the text model alone: {elements(more):,} parameters for images or sound are left out" in reading.notes
 
 
 def test_an_embedding_that_is_no_module() -> None:
