@@ -127,6 +127,7 @@ DENSE = {
         ({}, DENSE | {"model.layers.0.mlp.experts.0.w1.weight": (4, 8)}, "it has experts"),
         ({}, DENSE | {"model.layers.0.mlp.router_gate.weight": (4, 8)}, "it has experts"),
         ({}, DENSE | {"backbone.layers.0.mixer.A_log": (4,)}, "mix tokens by attention"),
+        ({}, DENSE | {"model.layers.0.attn.gk_proj.0.weight": (4, 8)}, "mix tokens by attention"),
         ({}, DENSE | {"model.layers.1.conv.conv.weight": (8, 1, 3)}, "mix tokens by attention"),
     ],
 )
