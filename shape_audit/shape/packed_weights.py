@@ -51,7 +51,7 @@ def unpack(tensors: Mapping[str, TensorHeader], quantization: Quantization | Non
             weight = weight or TensorHeader(header.dtype, (header.numel,))
             weights += weight.numel
             unpacked[_plain_name(name)] = weight
-        elif _is_beside(name, modules, quantised):
+        elif _is_beside(name, header, modules, quantised):
             scales += header.numel
         else:
             unpacked[name] = header
@@ -95,12 +95,13 @@ def _is_quantised(name: str, header: TensorHeader) -> bool:
     return is_matrix and not is_scale
 
 
-def _is_beside(name: str, modules: set[str], quantised: set[str]) -> bool:
-    """Whether a tensor is a scale or the like: by its name, or of a module whose weight is quantised."""
+def _is_beside(name: str, header: TensorHeader, modules: set[str], quantised: set[str]) -> bool:
+    """Whether a tensor is a scale or the like: by its name, or of a module whose weight is quantised, where a single
+    number is a setting, too (HQQ)."""
     if _pattern("side_tensors").search(name):
         return True
     owner, _, leaf = name.rpartition(".")
-    if owner in modules and _pattern("side_of").search(leaf):
+    if owner in modules and (header.numel == 1 or _pattern("side_of").search(leaf)):
         return True
     stem = re.sub(r"_(scales?|scale_inv|zeros?)$", "", name)
     return stem != name and (stem in quantised or f"{stem}_blocks" in quantised)

@@ -118,6 +118,7 @@ def hqq(name: str, rows: int, columns: int) -> Packed:
         f"{name}.W_q": TensorHeader("U8", (rows * columns // 128, 64)),
         f"{name}.scale": TensorHeader("F16", (rows * columns // 64, 1)),
         f"{name}.zero": TensorHeader("F16", (rows * columns // 64, 1)),
+        f"{name}.stores_quant_config": TensorHeader("U8", (1,)),
     }
 
 
