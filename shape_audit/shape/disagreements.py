@@ -87,6 +87,10 @@ def _heads(config: ConfigFacts, tensors: TensorFacts) -> Iterator[Disagreement]:
         yield "head_dim", 0, f"queries of width {first.width}"
     if first and "num_key_value_heads" in config.zeros:
         yield "num_key_value_heads", 0, f"keys of width {first.key}"
+    if head_dim is None and heads:  # then what all heads give, over their number, where values are as wide as keys
+        given = {rows.output / heads for rows in tensors.attention if rows.output and rows.key == rows.value}
+        whole = {int(width) for width in given if width == int(width)}
+        head_dim = whole.pop() if len(given) == len(whole) == 1 else None
     if not heads or not head_dim or not tensors.attention or config.has_latent_attention:
         return
     unlike = [rows.unlike(heads, shared, head_dim) for rows in tensors.attention]

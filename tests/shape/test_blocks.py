@@ -193,6 +193,7 @@ def test_heads_come_from_the_config_its_type_and_the_matrices(
         ({"head_dim": 32}, llama_block() | {"self_attn.q_norm.weight": (16,)}, "the tensors show heads of 16"),
         ({"num_key_value_heads": 4}, llama_block(), "num_key_value_heads = 4, but the tensors show keys of width 32"),
         ({"num_key_value_heads": None}, llama_block(), "the default of its type"),
+        ({"model_type": "own", "head_dim": None, "num_key_value_heads": 4}, llama_block(), "not 4 heads x 16 = 64"),
     ],
 )
 def test_where_config_and_matrices_disagree_both_are_shown(config: dict[str, Any], block: Shapes, why: str) -> None:
@@ -204,8 +205,9 @@ def test_where_config_and_matrices_disagree_both_are_shown(config: dict[str, Any
 def test_a_gate_in_the_query_matrix_or_narrow_values_are_no_disagreement() -> None:
     gated = llama_block() | {"self_attn.q_proj.weight": (2 * 128, WIDTH)}
     narrow = llama_block() | {"self_attn.v_proj.weight": (16, WIDTH), "self_attn.o_proj.weight": (WIDTH, 64)}
-    for block in (gated, narrow):
-        assert describe(checkpoint(CONFIG, headers(llama_of([block] * 4)))).notes == ()
+    silent = {key: value for key, value in CONFIG.items() if key != "head_dim"} | {"model_type": "own"}
+    for config, block in ((CONFIG, gated), (CONFIG, narrow), (silent, gated), (silent, narrow)):
+        assert describe(checkpoint(config, headers(llama_of([block] * 4)))).notes == ()
 
 
 def test_a_quantised_block_has_a_name_of_its_own_weight() -> None:
