@@ -95,12 +95,12 @@ class PerWindow:
         self.stream_KP, self.gradients_KP = torch.empty(2, count, packed_size(width))
         self.mean_KD = torch.empty(count, width, dtype=torch.float64)
 
-    def add_activations(self, stream_BTD: Tensor, first: int) -> None:
+    def add_activations(self, stream_BTD: Tensor, first: int, member_B: None) -> None:
         later_BTD = stream_BTD[:, 1:].float()
         self._keep(self.stream_KP, later_BTD, first)
         self.mean_KD[first : first + len(later_BTD)] = later_BTD.double().mean(1)
 
-    def add_gradients(self, grad_BTD: Tensor, first: int) -> None:
+    def add_gradients(self, grad_BTD: Tensor, first: int, member_B: None) -> None:
         self._keep(self.gradients_KP, 1e3 * grad_BTD[:, 1:].float(), first)
 
     def _keep(self, into_KP: Tensor, vectors_BTD: Tensor, first: int) -> None:

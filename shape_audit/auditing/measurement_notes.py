@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 
+from shape_audit.auditing.weights import FEW_WINDOWS
 from shape_audit.calibration import WindowSet
 from shape_audit.interaction import MIN_WINDOWS, RELIABLE_WINDOWS
 from shape_audit.records import Interaction, Loss, ModelShape, SiteInteraction
@@ -39,6 +40,8 @@ def measurement_notes(
         notes.append(f"{count} windows: too few for intervals and for the bias correction; use at least 8, better 32")
     elif count < RELIABLE_WINDOWS:
         notes.append(f"{count} windows: the intervals rest on very few and are unreliable; use at least 8, better 32")
+    elif count < FEW_WINDOWS <= drawn:  # of fewer drawn ones the report says so
+        notes.append(f"{count} different windows: numbers are a rough estimate; use at least {FEW_WINDOWS}")
     if interaction.converged is False:
         widest = max((site for site in sites if site.trace != 0), key=lambda site: _half_width(site.aofe_ratio_ci))
         notes.append(

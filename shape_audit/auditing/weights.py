@@ -57,8 +57,9 @@ def compare_weights(
     except (NotAuditableError, NonFiniteError) as error:
         return weight_interactions(energies, {}, []), [f"--nfa: no correlations: {error}"]
     notes = []
-    if total < FEW_WINDOWS:
-        notes.append(f"--nfa: correlations from {total} windows are rough, the random ones too; use at least 32")
+    different = len({window.input_ids for window in windows.windows})
+    if different < FEW_WINDOWS:
+        notes.append(f"--nfa: correlations from {different} windows are rough, the random ones too; use at least 32")
     noisy = [name for name, correlation in trained.items() if correlation is None]
     if noisy:
         notes.append(f"--nfa: no correlation at {', '.join(noisy)}: the gradients there are below the noise floor")

@@ -136,6 +136,7 @@ class ProfilePass:
             if Site(0) in self.sums:
                 check_embedding_paths(model, self.blocks, ids_L)
         todo = list(windows)
+        member_K = RepeatedWindows.of([window.input_ids for window in [*self.windows, *windows]]).member_K.tolist()
         while todo:
             done = len(self.windows)
             if is_reference_point(done) and done > self._frozen_at:
@@ -148,11 +149,11 @@ class ProfilePass:
             begin, end = len(this_round) * rank // size, len(this_round) * (rank + 1) // size
             if begin < end:
                 ids_BL = torch.tensor([window.input_ids for window in this_round[begin:end]], device=device)
+                own = MicroBatch(ids_BL, done + begin, member_K[done + begin : done + end])
                 found: list[Tensor] = []
                 while sum(map(len, found)) < end - begin:  # in one piece, but where a micro-batch had to shrink
                     at = sum(map(len, found))
-                    piece_BL = ids_BL[at : at + self.micro_batch]
-                    found.append(self._add(MicroBatch(piece_BL, done + begin + at), self.sums))
+                    found.append(self._add(own.part(at, min(at + self.micro_batch, len(own))), self.sums))
                 losses_B = torch.cat(found)
                 if self.loaded.is_checkpointed and not self.windows:
                     few = self.micro_batch  # fewer than there are where these did not fit

@@ -10,6 +10,7 @@ from torch import Tensor, nn
 
 from shape_audit.calibration import Window
 from shape_audit.interaction.estimators.error_bars import Interval, mean_interval
+from shape_audit.interaction.estimators.window_rows import RepeatedWindows
 from shape_audit.interaction.stream.left_out import LeftOut, Span
 from shape_audit.interaction.stream.micro_batch import MicroBatch
 from shape_audit.parallel import SingleProcess
@@ -81,7 +82,8 @@ class BlockSkipping:
         tokens_K = torch.tensor([len(window.input_ids) - 1 for window in self._windows])
         losses_K = torch.cat([part for parts in self._processes.gathered(whole) for part in parts])
         self.nats_per_token = float(losses_K.sum() / tokens_K.sum())
+        once = RepeatedWindows.of([window.input_ids for window in self._windows]).once
         return [
-            SkippedLoss(span, float(rise_K.sum() / tokens_K.sum()), mean_interval(rise_K, tokens_K))
+            SkippedLoss(span, float(rise_K.sum() / tokens_K.sum()), mean_interval(once(rise_K), once(tokens_K)))
             for span, rise_K in zip(spans, rises_KS.unbind(1), strict=True)
         ]

@@ -15,6 +15,7 @@ from transformers import AutoTokenizer
 import shape_audit
 from shape_audit.auditing import AuditOptions
 from shape_audit.auditing.protocol_identity import protocol_hash as hash_of_protocol
+from shape_audit.calibration import read_text
 from shape_audit.errors import (
     CorruptFileError,
     IncompleteError,
@@ -236,7 +237,7 @@ def test_tiny_stories(materials: Path, tmp_path: Path) -> None:
 def test_the_built_in_model_knows_its_text() -> None:
     """Far below what knowing the frequency of each byte would give."""
     record = shape_audit.audit("builtin:bytes-1m", windows=16)
-    text = shape_audit.calibration.read_text().content  # type: ignore[attr-defined]
+    text = read_text().content
     shares = [n / len(text) for n in Counter(text).values()]
     unigram = -sum(p * math.log2(p) for p in shares)
     assert record.loss is not None and record.loss.bits_per_byte is not None
@@ -438,6 +439,15 @@ def test_notes_on_small_samples(tiny_llama: Path) -> None:
     assert record.interaction is not None and record.interaction.sites[0].aofe_ratio is None
     for windows, says in ((5, "too few for intervals"), (7, "unreliable")):
         assert says in shape_audit.audit(str(tiny_llama), windows=windows, seq_len=16).notes[0]
+
+
+def test_a_sample_of_many_copies_is_a_small_one(tiny_llama: Path, tmp_path: Path) -> None:
+    text = tmp_path / "text.txt"
+    text.write_bytes(read_text().content[: 10 * 192] * 4)
+    notes = shape_audit.audit(str(tiny_llama), dataset=str(text), windows=40, seq_len=16, nfa=True).notes
+    assert notes[0].startswith("30 of 40 windows repeat another one")
+    assert notes[1].startswith("10 different windows: numbers are a rough estimate")
+    assert any(note.startswith("--nfa: correlations from 10 windows are rough") for note in notes)
 
 
 def numbers_of(record: shape_audit.AuditRecord) -> dict[str, object]:

@@ -105,6 +105,12 @@ def test_any_micro_batch_gives_the_same() -> None:
     assert one == pytest.approx(three, rel=1e-9)
 
 
+def test_copies_of_a_window_count_as_one() -> None:
+    model, windows = with_some_structure(tiny_model("llama", torch.float64)), windows_of(5, SHORT)
+    once, twice = (nfa_correlations(model, some, micro_batch=3) for some in (windows, windows * 2))
+    assert twice == pytest.approx(once, rel=1e-9)
+
+
 def test_one_window_has_no_correlation() -> None:
     assert set(nfa_correlations(tiny_model("llama"), windows_of(1, SHORT), micro_batch=1).values()) == {None}
 

@@ -100,6 +100,9 @@ def test_a_block_that_adds_nothing_costs_nothing_and_the_cheapest_span_is_found(
     assert seen == [4, 6]
     assert [one.rise for one in singles][1:3] == [0.0, 0.0] and singles[0].rise != 0 != singles[3].rise
     assert singles[0].interval is not None and singles[0].interval[0] < singles[0].rise < singles[0].interval[1]
+    twice = BlockSkipping(model, find_blocks(model, DEPTH), windows * 2, micro_batch=4).singles()
+    assert twice[0].rise == pytest.approx(singles[0].rise)
+    assert twice[0].interval == pytest.approx(singles[0].interval)  # copies count as one
     every = skipping.without([Span(first, 2) for first in range(3)])
     assert every[1].rise == 0.0
     assert skipping.cheapest_span(2, singles) == min(every, key=lambda one: one.rise)

@@ -207,6 +207,19 @@ def test_a_pass_sees_the_stream_and_its_gradient_without_position_0() -> None:
             torch.testing.assert_close(tensor, expected[site.position].tensors()[name], rtol=1e-9, atol=1e-15)
 
 
+@pytest.mark.parametrize("batch", [2, 5])
+def test_copies_of_a_window_count_as_one(batch: int) -> None:
+    windows = random_windows(11, 9)
+    once = extended(tiny_pass("llama", use=True), windows).profile().widths
+    twice = extended(tiny_pass("llama", use=True, batch=batch), windows[:7])
+    copies = extended(twice, [*windows[:3], *windows[7:], *windows[3:]]).profile().widths
+    assert once is not None and copies is not None
+    for one, other in zip(once, copies, strict=True):
+        assert other.functional_rank == pytest.approx(one.functional_rank, rel=1e-9)
+        assert other.functional_rank_ci == pytest.approx(one.functional_rank_ci, rel=1e-9)
+        assert other.activation_effective_rank_ci == pytest.approx(one.activation_effective_rank_ci, rel=1e-9)
+
+
 def test_windows_of_one_token_and_few_windows_have_no_numbers() -> None:
     sums = WidthSums.zeros(WIDTH, CPU)
     sums.add_activations(torch.randn(3, 1, WIDTH), 0)

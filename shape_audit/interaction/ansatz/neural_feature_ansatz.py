@@ -32,6 +32,7 @@ from shape_audit.interaction.ansatz.weight_gram import WeightEnergies, gram, row
 from shape_audit.interaction.ansatz.weight_inputs import WeightInputs
 from shape_audit.interaction.estimators.statistics import u_energies
 from shape_audit.interaction.estimators.sums import SiteSums
+from shape_audit.interaction.estimators.window_rows import RepeatedWindows
 from shape_audit.loader import model_of
 from shape_audit.models import LoadedModel
 from shape_audit.records import WeightInteraction
@@ -54,7 +55,7 @@ def nfa_correlations(
 
     Args:
         model: a causal LM of transformers in eval mode, no weight requiring gradients.
-        windows: at least two, else there is no U-statistic and everything is None.
+        windows: at least two different ones, else there is no U-statistic and everything is None.
         progress: called with the number of windows done so far.
 
     Raises:
@@ -67,19 +68,20 @@ def nfa_correlations(
     readers: dict[str, list[ReadingMatrix]] = {}
     for matrix in matrices:
         readers.setdefault(inputs.source[matrix.module], []).append(matrix)
+    repeated = RepeatedWindows.of([window.input_ids for window in windows])
     found: Correlations = {}
     for source, of_source in readers.items():
         sums = inputs.sums.pop(source)
         agop_DD = sums.agop_DD / sums.rows().tokens
         for matrix in of_source:
             gram_DD = gram(rows_of(matrix, _weight(model, matrix)))
-            found[matrix.name] = correlation(gram_DD, agop_DD, off_diagonal_norm(sums))
+            found[matrix.name] = correlation(gram_DD, agop_DD, off_diagonal_norm(sums, repeated))
     return {matrix.name: found[matrix.name] for matrix in matrices}
 
 
-def off_diagonal_norm(sums: SiteSums) -> float | None:
+def off_diagonal_norm(sums: SiteSums, repeated: RepeatedWindows) -> float | None:
     """||G_offdiag||_F by the U-statistic; None where noise makes its square zero or less, or there is one window."""
-    energies = u_energies(sums)
+    energies = u_energies(sums, repeated)
     return math.sqrt(energies.aofe) if energies is not None and energies.aofe > 0 else None
 
 

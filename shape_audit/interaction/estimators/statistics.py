@@ -34,7 +34,7 @@ from dataclasses import dataclass
 from functools import cache
 
 from shape_audit.interaction.estimators.site_evidence import SiteEvidence
-from shape_audit.interaction.estimators.window_rows import Rows, pair_products
+from shape_audit.interaction.estimators.window_rows import RepeatedWindows, Rows, pair_products
 
 Form = tuple[int, int, int]
 """Coefficients of (total, diagonal, trace2)."""
@@ -133,9 +133,10 @@ def plugin_energies(sums: SiteEvidence) -> Energies:
     )
 
 
-def u_energies(sums: SiteEvidence) -> Energies | None:
+def u_energies(sums: SiteEvidence, repeated: RepeatedWindows | None = None) -> Energies | None:
     """Unbiased energies from products of different windows; None for fewer than two windows."""
-    return unbiased(float(sums.pair_products), sums.rows())
+    rows, products = sums.distinct(repeated)
+    return unbiased(products, rows)
 
 
 def pairs_of_tokens(rows: Rows) -> int:

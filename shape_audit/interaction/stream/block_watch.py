@@ -76,7 +76,7 @@ class BlockWatch:
             hidden_BTD.register_hook(lambda grad_BTD: self._backward(position, grad_BTD.detach()))  # type: ignore[no-untyped-call]
         self._stream[position] = hidden_BTD.detach()
         if position in self._widths:
-            self._widths[position].add_activations(hidden_BTD.detach(), self._batch.first)
+            self._widths[position].add_activations(hidden_BTD.detach(), self._batch.first, self._batch.member_B)
         if position - 1 not in self._stream:
             return
         before_BTD, update_BTD = self._update(position)
@@ -88,7 +88,7 @@ class BlockWatch:
         """The gradient at a position; they come from the last to the first."""
         exact_BTD = grad_BTD.to(_exact(grad_BTD))
         if position in self._widths:
-            self._widths[position].add_gradients(grad_BTD, self._batch.first)
+            self._widths[position].add_gradients(grad_BTD, self._batch.first, self._batch.member_B)
         if self._gradient is not None and self._gradient[0] == position + 1:
             change_BTD = exact_BTD - self._gradient[1].to(exact_BTD.device)
             self._keep(position + 1, "gradient change", change_BTD, change_BTD)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from torch import Tensor
@@ -14,10 +15,12 @@ class MicroBatch:
     Attributes:
         ids_BL: L = seq_len + 1 ids a window; the last is only a target.
         first: number of the first window.
+        member_B: of which distinct window each is a copy, see `RepeatedWindows`; None where no window is repeated.
     """
 
     ids_BL: Tensor
     first: int = 0
+    member_B: Sequence[int] | None = None
 
     def __len__(self) -> int:
         return len(self.ids_BL)
@@ -33,4 +36,9 @@ class MicroBatch:
     def halves(self) -> tuple[MicroBatch, MicroBatch]:
         """The same windows in two batches."""
         half = len(self) // 2
-        return MicroBatch(self.ids_BL[:half], self.first), MicroBatch(self.ids_BL[half:], self.first + half)
+        return self.part(0, half), self.part(half, len(self))
+
+    def part(self, begin: int, end: int) -> MicroBatch:
+        """Some of the windows."""
+        members = None if self.member_B is None else self.member_B[begin:end]
+        return MicroBatch(self.ids_BL[begin:end], self.first + begin, members)

@@ -3,12 +3,13 @@
 Legend: B windows of a micro-batch, T tokens, D width, J folds, P packed entries of an upper triangle.
 
 A product of the second moments of different folds is unbiased, and the spread over folds says how well it is known:
-windows are independent, tokens of one window are not. Window s is in fold s mod 8 whatever the batches and processes.
+windows are independent, tokens of one window are not. Window s is in fold s mod 8 whatever the batches and processes,
+counted without repetitions: copies of a window are in its fold, or products of folds would be of a window with itself.
 """
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import torch
@@ -43,11 +44,14 @@ class FoldSums:
         moments_JP = torch.zeros(FOLDS, packed_size(width), dtype=torch.float64, device=device)
         return cls(width, moments_JP, moments_JP.new_zeros(FOLDS, width), moments_JP.new_zeros(FOLDS))
 
-    def add(self, vectors_BTD: Tensor, first: int) -> None:
+    def add(self, vectors_BTD: Tensor, first: int, member_B: Sequence[int] | None = None) -> None:
         """Add the windows `first`, `first` + 1 ...: all of them or none, and none for the second time.
 
         Products are float32 for a float32 or smaller dtype, of vectors scaled by a power of two. Where memory ends,
         nothing has been added yet, and the halves of a batch that was added are not added again.
+
+        Args:
+            member_B: see `MicroBatch`.
         """
         if first in self._batches or not vectors_BTD.numel():
             return
@@ -57,10 +61,12 @@ class FoldSums:
         flat_1ND, factor_1 = scaled(vectors_BTD.reshape(1, -1, width))
         scaled_BTD, factor = flat_1ND.view(vectors_BTD.shape), float(factor_1)
         product = scaled_BTD.new_empty(min(FOLDS, batch) * max(tile.size for tile in tiles(width)))
+        fold_B = [number % FOLDS for number in (range(first, first + batch) if member_B is None else member_B)]
         begin = 0
         while begin < batch:  # windows whose folds follow each other, up to the last fold
-            fold = (first + begin) % FOLDS
-            count = min(FOLDS - fold, batch - begin)
+            fold, count = fold_B[begin], 1
+            while begin + count < batch and fold_B[begin + count] == fold + count:
+                count += 1
             part_CTD, folds = scaled_BTD[begin : begin + count], slice(fold, fold + count)
             for tile in tiles(width):
                 product_CRC = product[: count * tile.size].view(count, *tile.shape)

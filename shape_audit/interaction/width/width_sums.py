@@ -5,7 +5,7 @@ Many models park activations a hundred times as large at the first position; nob
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import torch
@@ -35,18 +35,18 @@ class WidthSums:
     def zeros(cls, width: int, device: torch.device) -> WidthSums:
         return cls(*(FoldSums.zeros(width, device) for _ in range(3)))
 
-    def add_activations(self, stream_BTD: Tensor, first: int) -> None:
-        """Add the stream of the windows `first`, `first` + 1 ..."""
+    def add_activations(self, stream_BTD: Tensor, first: int, member_B: Sequence[int] | None = None) -> None:
+        """Add the stream of the windows `first`, `first` + 1 ...; see `FoldSums.add`."""
         later_BTD = stream_BTD[:, 1:]
         if later_BTD.dtype != torch.float64:
             later_BTD = later_BTD.float()
         length_BT1 = later_BTD.norm(dim=2, keepdim=True)
-        self.stream.add(later_BTD, first)
-        self.unit.add(later_BTD / length_BT1.clamp(min=torch.finfo(length_BT1.dtype).tiny), first)
+        self.stream.add(later_BTD, first, member_B)
+        self.unit.add(later_BTD / length_BT1.clamp(min=torch.finfo(length_BT1.dtype).tiny), first, member_B)
 
-    def add_gradients(self, grad_BTD: Tensor, first: int) -> None:
-        """Add the gradients of the windows `first`, `first` + 1 ..."""
-        self.gradients.add(grad_BTD[:, 1:], first)
+    def add_gradients(self, grad_BTD: Tensor, first: int, member_B: Sequence[int] | None = None) -> None:
+        """Add the gradients of the windows `first`, `first` + 1 ...; see `FoldSums.add`."""
+        self.gradients.add(grad_BTD[:, 1:], first, member_B)
 
     def merged(self, processes: SingleProcess) -> WidthSums:
         """The sums of all processes, on each of them."""
