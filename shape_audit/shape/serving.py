@@ -6,6 +6,7 @@ multi-head latent attention. A layer with a sliding window keeps no more than th
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
@@ -15,8 +16,7 @@ from shape_audit.shape.tensor_facts import TensorFacts
 from shape_audit.shipped import facts
 
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "float64": 8}
-DEFAULT_DTYPE = "float32"
-"""Of a config that names none, as transformers loads it."""
+STORED = {"F32": "float32", "F16": "float16", "BF16": "bfloat16", "F64": "float64"}
 
 
 def serving_of(config: Mapping[str, Any], shape: ModelShape, tensors: TensorFacts) -> Serving | None:
@@ -28,7 +28,7 @@ def serving_of(config: Mapping[str, Any], shape: ModelShape, tensors: TensorFact
     if not shape.is_dense or not shape.has_known_roles or shape.quantization is not None:
         return None
     text, text_type = text_part(config)
-    dtype = _dtype(config, text)
+    dtype = _dtype(config, text, tensors)
     elements = _cache_elements(text, text_type, shape)
     of_windows = _windowed(text, text_type, shape.num_hidden_layers) if elements else []
     beyond = sum(n for n, is_windowed in zip(elements or (), of_windows, strict=True) if not is_windowed)
@@ -42,9 +42,17 @@ def serving_of(config: Mapping[str, Any], shape: ModelShape, tensors: TensorFact
     )
 
 
-def _dtype(config: Mapping[str, Any], text: Mapping[str, Any]) -> str:
-    named = (level.get(key) for level in (text, config) for key in ("dtype", "torch_dtype"))
-    return next((name for name in named if isinstance(name, str) and name in BYTES), DEFAULT_DTYPE)
+def _dtype(config: Mapping[str, Any], text: Mapping[str, Any], tensors: TensorFacts) -> str:
+    """What transformers loads the model in, and fills its cache in: the config's, of a nested one that of the whole,
+    and else that of the weights."""
+    named = (level.get(key) for level in (config, text) for key in ("dtype", "torch_dtype"))
+    if (stated := next((name for name in named if isinstance(name, str) and name in BYTES), None)) is not None:
+        return stated
+    counts: Counter[str] = Counter()
+    for header in tensors.stored.tensors.values():
+        if header.dtype in STORED:
+            counts[STORED[header.dtype]] += header.numel
+    return max(counts, key=lambda name: counts[name], default="float32")
 
 
 def _cache_elements(text: Mapping[str, Any], text_type: str | None, shape: ModelShape) -> list[int] | None:

@@ -91,6 +91,19 @@ def test_operations_are_those_that_torch_counts(name: str, tmp_path: Path) -> No
     assert serving.forward_flops_per_token == products // tokens
 
 
+def test_the_dtype_is_the_one_that_transformers_loads_in(tmp_path: Path) -> None:
+    inner = transformers.Gemma3TextConfig(**DEEPER["five-to-one"][1], dtype="float32")
+    outer = transformers.Gemma3Config(text_config=inner, vision_config={"hidden_size": 12, "num_hidden_layers": 1})
+    transformers.AutoModelForCausalLM.from_config(outer).bfloat16().save_pretrained(tmp_path)
+    config = json.loads((tmp_path / "config.json").read_text())
+    for whole, of_text in (("float16", "float32"), (None, None)):  # a cast model's, of which the top alone was changed
+        config["dtype"] = whole
+        config["text_config"]["dtype"] = of_text
+        (tmp_path / "config.json").write_text(json.dumps(config))
+        model = transformers.AutoModelForCausalLM.from_pretrained(tmp_path)
+        assert serving_at(tmp_path).kv_cache_dtype == str(model.dtype).removeprefix("torch.") == (whole or "bfloat16")
+
+
 def test_what_the_config_does_not_tell(tmp_path: Path) -> None:
     save_tiny(tmp_path, "llama")
     config = json.loads((tmp_path / "config.json").read_text())
