@@ -16,7 +16,7 @@ from shape_audit.interaction import parse_sites
 from shape_audit.interval import read_interval, shipped_interval
 from shape_audit.parallel import SingleProcess
 from shape_audit.records import AuditRecord, ModelIdentity
-from shape_audit.shape import place, read_config, shape_of
+from shape_audit.shape import described, place
 
 UNKNOWN = "unknown"
 """Name and revision of a model that came without files."""
@@ -41,7 +41,8 @@ def audit_live(
     from shape_audit.models import as_loaded, bare_model, headers_of
 
     model = bare_model(model)
-    reading = shape_of(type(model).__name__, read_config(model.config.to_dict()), headers_of(model))
+    config = {**model.config.to_dict(), "dtype": str(model.dtype).removeprefix("torch.")}  # as it would be saved
+    reading = described(type(model).__name__, config, headers_of(model))
     if reading.refusal:
         raise NotAuditableError(f"{type(model).__name__}: {reading.refusal}")
     interval = read_interval(options.interval) if options.interval else shipped_interval()
@@ -52,8 +53,9 @@ def audit_live(
             architecture=type(model).__name__, model_type=reading.model_type, family=None,
         ),
         shape=reading.shape,
-        placement=place(reading.shape.r_dw, interval),
+        placement=place(reading.shape.r_dw, interval, is_dense=reading.shape.is_dense),
         shape_cost=costs_of(reading.shape, options.yardstick, None),
+        serving=reading.serving,
         calibration=None,
         loss=None,
         interaction=None,

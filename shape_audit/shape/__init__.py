@@ -1,6 +1,6 @@
 """Config and tensor headers -> shape, ledger, R_D/W; and where that stands against an interval.
 
-describe(checkpoint)             -> ShapeReading: ModelShape, names, notes
+describe(checkpoint)             -> ShapeReading: ModelShape, names, notes; described(...) of a config and headers alone
 read_config(config), read_tensors(headers), shape_of(...)     -> the two sources of that, and what they give
 place(r_dw, interval)            -> Placement
 read_tensors(headers).decoder    -> BlockStack: the blocks, tensor by tensor, and what most of them agree on
@@ -40,7 +40,7 @@ if TYPE_CHECKING:
     )
     from shape_audit.shape.layer_kinds import block_kinds, like_blocks, unknown_layer_kinds
     from shape_audit.shape.model_families import Family, Sizes, families, family_named
-    from shape_audit.shape.model_shape import ShapeReading, describe, shape_of, untied_shape
+    from shape_audit.shape.model_shape import ShapeReading, describe, described, shape_of, untied_shape
     from shape_audit.shape.nearest_models import nearest_in_params, size_neighbours
     from shape_audit.shape.options import SuggestOptions
     from shape_audit.shape.packed_weights import quantization_disagreement
@@ -70,6 +70,7 @@ __all__ = [
     "block_kinds",
     "block_stacks",
     "describe",
+    "described",
     "disagreements",
     "families",
     "family_named",
@@ -114,7 +115,7 @@ __getattr__ = lazy_names(
         "hardware_sizes": "LARGEST_HEAD LARGE_TILE NEEDED TENSOR_PARALLEL TILE is_fused_head next_multiple unsplit",
         "layer_kinds": "block_kinds like_blocks unknown_layer_kinds",
         "model_families": "Family Sizes families family_named",
-        "model_shape": "ShapeReading describe shape_of untied_shape",
+        "model_shape": "ShapeReading describe described shape_of untied_shape",
         "nearest_models": "nearest_in_params size_neighbours",
         "options": "SuggestOptions",
         "packed_weights": "quantization_disagreement",

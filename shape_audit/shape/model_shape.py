@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
+from typing import Any
 
 from shape_audit.errors import NotAuditableError
 from shape_audit.hub import Checkpoint, TensorHeader
@@ -56,11 +57,21 @@ def untied_shape(shape: ModelShape, checkpoint: Checkpoint) -> ModelShape:
 
 
 def describe(checkpoint: Checkpoint) -> ShapeReading:
-    """Read the shape of a checkpoint, see `shape_of`."""
-    config = read_config(checkpoint.config, checkpoint.side_files)
-    tensors = read_tensors(checkpoint.tensors, config)
-    reading = shape_of(checkpoint.repo_id, config, checkpoint.tensors, tensors)
-    return replace(reading, serving=serving_of(checkpoint.config, reading.shape, tensors))
+    """Read the shape of a checkpoint, see `shape_of`, and what serving it costs."""
+    return described(checkpoint.repo_id, checkpoint.config, checkpoint.tensors, checkpoint.side_files)
+
+
+def described(
+    repo_id: str,
+    config: Mapping[str, Any],
+    headers: Mapping[str, TensorHeader],
+    side_files: Mapping[str, Mapping[str, Any]] | None = None,
+) -> ShapeReading:
+    """The same of a config.json, the tensor headers and the files beside them."""
+    read = read_config(config, side_files)
+    tensors = read_tensors(headers, read)
+    reading = shape_of(repo_id, read, headers, tensors)
+    return replace(reading, serving=serving_of(config, reading.shape, tensors))
 
 
 def shape_of(

@@ -6,11 +6,11 @@ from typing import Any
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, MixtralConfig
 
 import shape_audit
 from shape_audit.errors import UsageError
-from tests.tiny_models import save_tiny
+from tests.tiny_models import LLAMA_LIKE, save_tiny, tiny_model
 
 FEW = {"windows": 8, "seq_len": 16}
 
@@ -32,6 +32,18 @@ def test_the_record_of_the_saved_folder(folder: Path, tmp_path: Path) -> None:
     by_object = shape_audit.audit(model, tokenizer=tokenizer, shape_only=False, **FEW)
     assert by_object.interaction is not None and saved.interaction is not None
     assert [site.aofe for site in by_object.interaction.sites] == [site.aofe for site in saved.interaction.sites]
+
+
+@pytest.mark.parametrize("name", ["gemma2", "mixtral"])
+def test_all_parts_of_the_shape_are_those_of_the_saved_folder(name: str, tmp_path: Path) -> None:
+    of_experts = MixtralConfig(**LLAMA_LIKE, num_local_experts=4)
+    model = AutoModelForCausalLM.from_config(of_experts) if name == "mixtral" else tiny_model(name)
+    live = shape_audit.audit(model.bfloat16(), shape_only=True)
+    model.save_pretrained(tmp_path)
+    saved = shape_audit.audit(tmp_path, shape_only=True)
+    for part in ("shape", "placement", "shape_cost", "serving"):
+        assert getattr(live, part) == getattr(saved, part)
+    assert saved.shape.is_dense == (saved.serving is not None) == (saved.placement.side is not None)
 
 
 def state(model: Any) -> list[Any]:
