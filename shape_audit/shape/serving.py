@@ -1,18 +1,20 @@
 """What depth and width cost when a model is run: its KV cache, its operations a token, its blocks in a row.
 
 The cache is what transformers keeps: keys and values of every layer that has its own, or the compressed latent of
-multi-head latent attention. A layer with a sliding window keeps no more than the window.
+multi-head latent attention. A layer with a sliding window keeps no more than the window. A text has no part in layers
+that attend to images: without one they are not run, and what they keep of one does not grow.
 """
 
 from __future__ import annotations
 
+import re
 from collections import Counter
 from collections.abc import Mapping
 from typing import Any
 
 from shape_audit.records import ModelShape, Serving
 from shape_audit.shape.config_keys import text_part
-from shape_audit.shape.tensor_facts import TensorFacts
+from shape_audit.shape.tensor_facts import PASSED, TensorFacts, role_of
 from shape_audit.shipped import facts
 
 BYTES = {"float32": 4, "float16": 2, "bfloat16": 2, "float64": 8}
@@ -29,7 +31,9 @@ def serving_of(config: Mapping[str, Any], shape: ModelShape, tensors: TensorFact
         return None
     text, text_type = text_part(config)
     dtype = _dtype(config, text, tensors)
+    for_images = _for_images(tensors)
     elements = _cache_elements(text, text_type, shape)
+    elements = [0 if layer in for_images else n for layer, n in enumerate(elements)] if elements else None
     of_windows = _windowed(text, text_type, shape.num_hidden_layers) if elements else []
     beyond = sum(n for n, is_windowed in zip(elements or (), of_windows, strict=True) if not is_windowed)
     output = tensors.output_matrix or (shape.vocab_size or 0) * (tensors.embedding_width or shape.hidden_size)
@@ -37,8 +41,8 @@ def serving_of(config: Mapping[str, Any], shape: ModelShape, tensors: TensorFact
         kv_cache_bytes_per_token=sum(elements) * BYTES[dtype] if elements else None,
         kv_cache_bytes_per_token_beyond_windows=beyond * BYTES[dtype] if elements else None,
         kv_cache_dtype=dtype,
-        forward_flops_per_token=2 * (tensors.matrix_weights + output),
-        sequential_blocks=shape.num_hidden_layers,
+        forward_flops_per_token=2 * (tensors.matrix_weights - sum(for_images.values()) + output),
+        sequential_blocks=shape.num_hidden_layers - len(for_images),
     )
 
 
@@ -77,6 +81,18 @@ def _cache_elements(text: Mapping[str, Any], text_type: str | None, shape: Model
         elements.append(2 * of_layer[0] * of_layer[1])
     shared = next((text[key] for key in table["shared_keys"] if type(text.get(key)) is int), 0)
     return elements[: depth - shared] + [0] * shared if 0 <= shared < depth else None
+
+
+def _for_images(tensors: TensorFacts) -> dict[int, int]:
+    """Layers that attend to images alone -> the numbers in their matrices."""
+    if (stack := tensors.decoder) is None:
+        return {}
+    pattern = re.compile(facts("config_facts")["kv_cache"]["cross_attention"]["pattern"])
+    return {
+        layer: sum(h.numel for n, h in block.items() if len(h.shape) > 1 and role_of(stack.name_of(layer, n)) in PASSED)
+        for layer, block in stack.blocks.items()
+        if any(pattern.search(name) for name in block)
+    }
 
 
 def _windowed(text: Mapping[str, Any], text_type: str | None, depth: int) -> list[bool]:

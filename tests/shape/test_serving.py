@@ -79,16 +79,28 @@ def test_older_configs_name_no_types_of_layers(name: str, tmp_path: Path) -> Non
     assert before.kv_cache_bytes_per_token != before.kv_cache_bytes_per_token_beyond_windows
 
 
-@pytest.mark.parametrize("name", [*CASES, "mla", "five-to-one"])
-def test_operations_are_those_that_torch_counts(name: str, tmp_path: Path) -> None:
+def operations(model: Any, tokens: int = 7) -> int:
     """Of the matrix products of one token alone: with one token, attention's own are told apart by their operator."""
-    model, serving = saved(name, tmp_path), serving_at(tmp_path)
-    tokens = 7
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         model(torch.arange(tokens)[None], use_cache=False)
     counts = counter.get_flop_counts()["Global"]
-    products = sum(n for op, n in counts.items() if str(op) in ("aten.mm", "aten.addmm"))
-    assert serving.forward_flops_per_token == products // tokens
+    return sum(n for op, n in counts.items() if str(op) in ("aten.mm", "aten.addmm")) // tokens
+
+
+@pytest.mark.parametrize("name", [*CASES, "mla", "five-to-one"])
+def test_operations_are_those_that_torch_counts(name: str, tmp_path: Path) -> None:
+    model, serving = saved(name, tmp_path), serving_at(tmp_path)
+    assert serving.forward_flops_per_token == operations(model)
+
+
+def test_layers_that_look_at_images_cost_a_text_nothing(tmp_path: Path) -> None:
+    tokens = {"bos_token_id": 1, "eos_token_id": 2, "pad_token_id": 0}
+    settings = LLAMA_LIKE | {"num_hidden_layers": 4, "cross_attention_layers": [1, 3], **tokens}
+    model = transformers.MllamaForCausalLM(transformers.MllamaTextConfig(**settings)).eval()
+    model.save_pretrained(tmp_path)
+    serving = serving_at(tmp_path)
+    assert serving.kv_cache_bytes_per_token == cache_bytes(model, 4) - cache_bytes(model, 3) > 0
+    assert serving.forward_flops_per_token == operations(model) and serving.sequential_blocks == 2
 
 
 def test_the_dtype_is_the_one_that_transformers_loads_in(tmp_path: Path) -> None:
