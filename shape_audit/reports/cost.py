@@ -113,7 +113,7 @@ def serving_sentence(serving: Serving) -> str:
         cache = f"{byte_size(serving.kv_cache_bytes_per_token)} of KV cache per token ({serving.kv_cache_dtype})"
         beyond = serving.kv_cache_bytes_per_token_beyond_windows
         if beyond is not None and beyond != serving.kv_cache_bytes_per_token:
-            cache += f", {byte_size(beyond)} once its sliding windows are full"
+            cache += f", {byte_size(beyond) if beyond else 'no more'} once its sliding windows are full"
     blocks = f"{serving.sequential_blocks} block{'s' if serving.sequential_blocks != 1 else ''}"
     return (
         f"Serving: {cache}; {rounded_count(serving.forward_flops_per_token)} floating-point operations per token, plus "

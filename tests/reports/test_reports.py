@@ -164,9 +164,10 @@ def test_what_serving_costs_is_said(shape_only: AuditRecord) -> None:
     assert "Serving: 192 B of KV cache per token (float32); " in words(audit_text(shape_only))
     serving = shape_only.serving
     assert serving is not None
-    windowed = serving.model_copy(update={"kv_cache_bytes_per_token_beyond_windows": 96})
-    text = words(audit_text(shape_only.model_copy(update={"serving": windowed})))
-    assert "192 B of KV cache per token (float32), 96 B once its sliding windows are full" in text
+    for beyond, said in ((96, "96 B"), (0, "no more")):
+        windowed = serving.model_copy(update={"kv_cache_bytes_per_token_beyond_windows": beyond})
+        text = words(audit_text(shape_only.model_copy(update={"serving": windowed})))
+        assert f"192 B of KV cache per token (float32), {said} once its sliding windows are full" in text
 
 
 def test_each_side_and_open_ends(shape_only: AuditRecord) -> None:
