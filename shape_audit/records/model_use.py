@@ -14,13 +14,14 @@ class BlockNumbers(Frozen):
 
     h_k is the stream after block k, u_k = h_k - h_(k-1), g_k the gradient of a window's loss (of whatever the
     protocol differentiates) with respect to h_k. All four are 0 for a block that adds nothing. `_ci` values are 95 %
-    intervals, from 6 windows on; gradients are null before the first site that was measured.
+    intervals, from 6 windows on; gradients are null before the first site that was measured, and all is
+    null where there are no such positions: windows of one token have no other than the first.
     """
 
-    block_influence: float
+    block_influence: float | None
     """1 - mean cos(h_(k-1), h_k), as ShortGPT (arXiv 2403.03853) has it."""
     block_influence_ci: CI = None
-    update_size: float
+    update_size: float | None
     """Mean |u_k| / |h_(k-1)|."""
     update_size_ci: CI = None
     gradient_influence: float | None

@@ -8,7 +8,8 @@ from transformers import AutoModelForCausalLM, AutoTokenizer
 
 import shape_audit
 from shape_audit.errors import UsageError
-from shape_audit.records import AuditRecord
+from shape_audit.records import AuditRecord, read_record, write_record
+from shape_audit.reports import audit_markdown
 from tests.tiny_models import save_tiny
 
 FEW = {"windows": 8, "seq_len": 16, "micro_batch": 3}
@@ -59,6 +60,14 @@ def test_of_a_model_in_memory(folder: Path, plain: AuditRecord) -> None:
 
 def test_the_micro_batch_changes_nothing(folder: Path, plain: AuditRecord) -> None:
     assert_same(shape_audit.audit(str(folder), **{**FEW, "micro_batch": 8}, **SKIP), plain)
+
+
+def test_windows_of_one_token_tell_of_the_first_position_alone(folder: Path) -> None:
+    record = shape_audit.audit(str(folder), windows=8, seq_len=1, **SKIP)
+    assert record.use is not None and read_record(write_record(record, folder.parent)) == record
+    block = record.use.blocks[0]
+    assert block.block_influence is None and block.with_first_position.block_influence is not None
+    assert block.skip_loss is not None and "block.0" in audit_markdown(record)
 
 
 def test_without_a_backward_pass_there_is_nothing_to_say(folder: Path) -> None:
