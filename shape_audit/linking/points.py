@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cache
 
 from shape_audit.errors import UsageError
@@ -61,7 +61,7 @@ class ModelFacts:
         counts: it is dense, of general text, and not made from another model.
         measured: predictors by name, of comparable measurements.
         ref: which model it is; None for a Hub name at no known revision.
-        scores: those that its audits have of it.
+        scores: those that are known to be its own, whatever they call it.
     """
 
     family: str
@@ -110,8 +110,7 @@ def make_points(
         protocol: with `+chat_template` for runs with the model's own template, whichever that is.
         base_only: without models that were tuned on instructions; where they are in, a shape's base and tuned models
             count as one.
-        facts: of models that the shipped table does not know, and what was measured of those that it does; see
-            `facts_of_records`.
+        facts: of models, each with its own scores; the shipped table tells of the others. See `facts_of_records`.
     """
     given, shipped = facts or {}, _shipped_facts()
     by_model: dict[str, list[ScoreRecord]] = {}
@@ -132,7 +131,7 @@ def make_points(
         left_out.append(f"models without a score of this protocol: {unscored}")
     points, unknown, twice = [], 0, []
     for model, found in sorted(by_model.items()):
-        known = shipped.get(model) or given.get(model)
+        known = given.get(model) or shipped.get(model)
         if known is None or known.params is None:
             unknown += 1
         elif not (params[0] <= known.params <= params[1]) or not _counts(known, base_only):
@@ -140,8 +139,7 @@ def make_points(
         elif max(score.value for score in found) - min(score.value for score in found) > SAME_SCORE:
             twice.append(model)
         else:
-            measured = given[model].measured if model in given else {}
-            points.append(_point(model, known, found[0].value, interval, measured))
+            points.append(_point(model, known, found[0].value, interval))
     if unknown:
         left_out.append(f"models whose shape is neither in the shipped table nor in a record: {unknown}")
     left_out += [f"{model}: its scores of this protocol disagree" for model in twice]
@@ -151,7 +149,7 @@ def make_points(
 
 
 def _named(scores: Iterable[ScoreRecord], given: Mapping[str, ModelFacts]) -> Iterator[tuple[str, ScoreRecord]]:
-    """Each score under the name of its model: those of audits under the audited one's, the others by what they say."""
+    """Each score under the name of its model: a model's own under its name, the others by what they say."""
     names: dict[ModelRef, str] = {}
     for name, facts in given.items():  # first, since they know their revision
         ref = facts.ref or ModelRef("hub", name)
@@ -182,8 +180,9 @@ def _shipped_facts() -> Mapping[str, ModelFacts]:
 
 
 def facts_of_records(records: Sequence[AuditRecord]) -> dict[str, ModelFacts]:
-    """Model -> facts, from audits: taken for general base models, those of one owner for a family. Of several records
-    of a model a measured one counts, of these the latest. Folders of one name whose files differ are several models.
+    """Model -> facts, from audits; the shipped table's, with what was measured, of models that are in it. The others
+    are taken for general base models, those of one owner for a family. Of several records of a model a measured one
+    counts, of these the latest. Folders of one name whose files differ are several models.
 
     Raises:
         UsageError: measured records of different text or seq_len, whose numbers cannot be compared.
@@ -205,14 +204,17 @@ def family_of(model: str) -> str:
 def _facts_of_records(records: Sequence[AuditRecord]) -> ModelFacts:
     """Of one model."""
     record = sorted(records, key=lambda record: (record.interaction is not None, record.environment.date))[-1]
-    sites = record.interaction.sites if record.interaction else []
-    return ModelFacts(
+    known = _shipped_facts().get(record.model.label) if record.model.source == "hub" else None
+    facts = known or ModelFacts(
         family=family_of(record.model.repo_id),
         depth=record.shape.num_hidden_layers,
         width=record.shape.hidden_size,
         params=float(record.shape.params_total),
         counts=record.shape.is_dense,
-        measured=measured_of(sites),
+    )
+    return replace(
+        facts,
+        measured=measured_of(record.interaction.sites if record.interaction else []),
         ref=record.model.ref,
         scores=tuple(score for one in records for score in one.scores or ()),
     )
@@ -229,11 +231,11 @@ def _counts(facts: ModelFacts, base_only: bool) -> bool:
     return facts.counts and (facts.is_base or not base_only)
 
 
-def _point(model: str, facts: ModelFacts, score: float, interval: Interval, measured: Mapping[str, float]) -> Point:
+def _point(model: str, facts: ModelFacts, score: float, interval: Interval) -> Point:
     r_dw = facts.depth / facts.width
     placement = place(r_dw, interval)
     assert placement.log_distance is not None  # only models that are not dense have none
-    predictors = {"r_dw": r_dw, "log_distance": placement.log_distance, **measured}
+    predictors = {"r_dw": r_dw, "log_distance": placement.log_distance, **facts.measured}
     assert facts.params is not None
     return Point(
         model=model,

@@ -5,12 +5,14 @@ from pathlib import Path
 
 import pytest
 
+from shape_audit.interval import shipped_interval
 from shape_audit.leaderboard import read_manifest
-from shape_audit.leaderboard.build.assembling import assemble
+from shape_audit.leaderboard.build.assembling import assemble, points_of
 from shape_audit.leaderboard.build.record_folder import KeptRecords
 from shape_audit.leaderboard.build.sources import as_found, read_sources
 from shape_audit.records import Board
 from shape_audit.scores import LM_EVAL_LETTERS
+from tests.leaderboard.boards import row, score
 from tests.scores.result_files import write
 from tests.scores.test_lm_eval_files import SHA, letters
 
@@ -27,7 +29,7 @@ draws = 100
 
 def board_of(folder: Path, revisions: dict[str, str] | None = None) -> Board:
     sources = read_sources(read_manifest(write(folder / "leaderboard.toml", MANIFEST)))
-    return assemble(as_found(sources, revisions or {}, {}, {}), KeptRecords({}, []))
+    return assemble(as_found(sources, revisions or {}, {}, {}, {}), KeptRecords({}, []))
 
 
 @pytest.fixture
@@ -71,3 +73,12 @@ def test_a_column_of_chat_templates_takes_any_models_own(folder: Path) -> None:
     (score,) = next(row for row in board_of(folder).rows if row.model == "Qwen/Qwen2.5-0.5B").scores
     assert score.protocol == f"{LM_EVAL_LETTERS}+chat_template"
     assert f"{LM_EVAL_LETTERS}+chat_template=91aa728a" in score.notes
+
+
+def test_a_rows_scores_are_its_own_in_the_evidence_too() -> None:
+    names = [f"EleutherAI/pythia-410m{branch}" for branch in ("", "@step1000", "@v0")]
+    runs = [score(name, 0.2, provider="import", revision=name.partition("@")[2] or None) for name in names]
+    rows = [row(8 + number, run.model, scores=[run]) for number, run in enumerate(runs)]
+    points, left_out = points_of(rows, shipped_interval(), LM_EVAL_LETTERS)
+    assert [point.model for point in points] == names and left_out == []
+    assert [point.r_dw for point in points] == [row.r_dw for row in rows]

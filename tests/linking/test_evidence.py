@@ -131,7 +131,8 @@ def record() -> shape_audit.AuditRecord:
 def test_measured_records_are_linked_and_never_mixed(record: shape_audit.AuditRecord) -> None:
     models = [score for score in published_scores() if score.protocol == LM_EVAL_LETTERS][:40]
     records = [
-        record.model_copy(update={"model": record.model.model_copy(update={"repo_id": s.model})}) for s in models
+        record.model_copy(update={"model": record.model.model_copy(update={"repo_id": s.model, "source": "hub"})})
+        for s in models
     ]
     points, _ = make_points(models, shipped_interval(), protocol=LM_EVAL_LETTERS, base_only=False,
                             facts=facts_of_records(records))  # fmt: skip

@@ -86,23 +86,24 @@ def _in_columns(scores: Sequence[ScoreRecord], protocols: Sequence[str]) -> list
 
 
 def points_of(rows: Sequence[BoardRow], interval: Interval, protocol: str) -> tuple[list[Point], list[str]]:
-    """Models of the board as `link` takes them, and what was left out. Of what was measured, only what can be compared
-    is with them."""
+    """Models of the board as `link` takes them, each with the scores of its row, and what was left out. Of what was
+    measured, only what can be compared is with them."""
     comparable = largest_comparable_set(rows).rows
     facts = {
         row.model: ModelFacts(
             family=row.family or family_of(row.model),
-            depth=row.num_hidden_layers,
-            width=row.hidden_size,
-            params=float(row.params_total) if row.params_total else None,
-            counts=row.side is not None,
+            depth=row.num_hidden_layers or 0,
+            width=row.hidden_size or 0,
+            params=float(row.params_total) if row.params_total else None,  # with its depth and width, or none of them
+            train_tokens=row.train_tokens,
+            is_base=row.kind != "instruct",
+            counts=row.side is not None and row.domain in (None, "general") and not row.derived_from,
             measured=measured_of(row.measured.sites) if row.measured and number in comparable else {},
+            scores=tuple(row.scores),
         )
         for number, row in enumerate(rows)
-        if row.num_hidden_layers and row.hidden_size
     }
-    scores = [score for row in rows for score in row.scores]
-    return make_points(scores, interval, protocol=protocol, facts=facts)
+    return make_points([], interval, protocol=protocol, facts=facts)
 
 
 def _row(entry: Entry, record: AuditRecord | None, interval: Interval) -> BoardRow:
