@@ -91,9 +91,12 @@ def link_evidence(
         contrast=contrast,
         optimum=optimum,
         verdict=verdict(predictors, contrast, len(points)),
-        summary=summary(predictors, contrast, optimum, interval=interval, n_models=len(points)),
+        summary=summary(
+            predictors, contrast, optimum, interval=interval, n_models=len(points),
+            n_inside=sum(point.is_inside for point in points),
+        ),
         left_out=list(left_out),
-    )
+    )  # fmt: skip
 
 
 def _usable(points: Sequence[Point], name: str, given: Sequence[str]) -> list[Point]:
@@ -178,7 +181,9 @@ def _contrast(points: Sequence[Point], draws: int, generator: np.random.Generato
 
 
 def _optimum(points: Sequence[Point]) -> Optimum | None:
-    """Profile the centre c of score ~ log10 params + |ln R - c|: which centres fit as well as the best one?"""
+    """Profile the centre c of score ~ log10 params + |ln R - c|, of which scores must fall with the distance from it:
+    which centres fit as well as the best one? Where scores would rise from a centre, the best fit that does not is the
+    line in size alone."""
     from statsmodels.regression.linear_model import OLS
 
     log_r = np.array([math.log(point.r_dw) for point in points])
@@ -187,14 +192,19 @@ def _optimum(points: Sequence[Point]) -> Optimum | None:
         return None
     score, size = np.array([point.score for point in points]), columns_of_size(points)
     centres = np.linspace(low, high, CENTRES)
-    fits = [OLS(score, np.column_stack([np.ones_like(size), size, np.abs(log_r - c)])).fit() for c in centres]
-    likelihoods = np.array([fit.llf for fit in fits])
+    line = np.column_stack([np.ones_like(size), size])
+    alone = OLS(score, line).fit().llf
+    fits = [OLS(score, np.column_stack([line, np.abs(log_r - c)])).fit() for c in centres]
+    likelihoods = np.array([fit.llf if fit.params[2] < 0 else alone for fit in fits])
     best = int(likelihoods.argmax())
-    close = centres[2 * (likelihoods[best] - likelihoods) <= CHI_SQUARE_95]
-    is_narrow = close.max() - close.min() <= (high - low) / 2
+    is_close = 2 * (likelihoods[best] - likelihoods) <= CHI_SQUARE_95
+    close = np.flatnonzero(is_close)
+    between = np.flatnonzero(np.diff(close) > 1)
+    is_narrow = 2 * (close[-1] - close[0]) <= CENTRES - 1
     return Optimum(
         best=math.exp(centres[best]),
-        compatible=(math.exp(close.min()), math.exp(close.max())),
+        compatible=(math.exp(centres[close[0]]), math.exp(centres[close[-1]])),
+        gaps=[(math.exp(centres[close[k] + 1]), math.exp(centres[close[k + 1] - 1])) for k in between],
         scanned=(math.exp(low), math.exp(high)),
-        is_located=bool(is_narrow and 0 < best < CENTRES - 1 and fits[best].params[2] < 0),
+        is_located=bool(is_narrow and close[0] > 0 and close[-1] < CENTRES - 1),
     )

@@ -61,17 +61,19 @@ def summary(
     *,
     interval: Interval,
     n_models: int,
+    n_inside: int,
 ) -> str:
     """One paragraph: the verdict, the numbers it rests on, and what confounds them."""
     found = verdict(predictors, contrast, n_models)
     parts = [f"That models inside the interval ({interval.name}) score higher given their size is {found}."]
     if found == TOO_FEW:
+        short, other = sorted([(n_inside, "inside"), (n_models - n_inside, "outside")])
         few = (
-            f"{n_models} models are"
+            f"{n_models} models"
             if n_models < FEWEST_MODELS
-            else f"{contrast.n_inside if contrast else 0} inside are"
+            else f"{short[0]} models {short[1]} ({other[0]} {other[1]})"
         )
-        parts[0] = f"{few} not enough to say whether models inside the interval ({interval.name}) score higher."
+        parts[0] = f"{few} are not enough to say whether models inside the interval ({interval.name}) score higher."
     distance = given_size(predictors, "log_distance")
     if distance is not None and distance.rho is not None:
         parts.append(
@@ -89,16 +91,22 @@ def summary(
     if ratio is not None and ratio.rho is not None:
         parts.append(_direction(ratio))
     if optimum is not None:
-        parts.append(
-            f"A best R_D/W is {'located' if optimum.is_located else 'not located'}: centres from "
-            f"{optimum.compatible[0]:.4f} to {optimum.compatible[1]:.4f} of {optimum.scanned[0]:.4f} to "
-            f"{optimum.scanned[1]:.4f} fit as well as any."
-        )
+        parts.append(_best(optimum))
     parts.append(
         "Training data, its amount and the recipe differ between families and go along with shape; a correlation "
         "across published models cannot tell them apart."
     )
     return " ".join(parts)
+
+
+def _best(optimum: Optimum) -> str:
+    """Where scores given size may peak."""
+    but = " and ".join(f"{low:.4f} to {high:.4f}" for low, high in optimum.gaps)
+    return (
+        f"A best R_D/W is {'located' if optimum.is_located else 'not located'}: peaks from {optimum.compatible[0]:.4f} "
+        f"to {optimum.compatible[1]:.4f}{f', but for {but},' if but else ''} of {optimum.scanned[0]:.4f} to "
+        f"{optimum.scanned[1]:.4f} fit as well as any."
+    )
 
 
 def _direction(ratio: Association) -> str:

@@ -56,12 +56,14 @@ class Optimum(Frozen):
     """Whether scores given size peak somewhere in log R_D/W."""
 
     best: float
-    """R_D/W of the centre that fits best."""
+    """R_D/W of the peak that fits best; one at the end of what was scanned means that scores rise up to there."""
     compatible: Ends
-    """R_D/W of centres that fit as well by a likelihood ratio at 95 %, within what was scanned."""
+    """Lowest and highest R_D/W of peaks that fit as well by a likelihood ratio at 95 %, within what was scanned."""
+    gaps: list[Ends] = Field(default_factory=list)
+    """Lowest and highest R_D/W, each, of peaks between those that do not fit as well."""
     scanned: Ends
     is_located: bool
-    """Whether that leaves out at least half of what was scanned, and the fit bends downwards."""
+    """Whether that leaves out at least half of what was scanned, and both ends of it."""
 
 
 class LinkEvidence(Frozen):

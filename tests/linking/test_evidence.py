@@ -69,8 +69,9 @@ def test_an_effect_of_size_alone_is_hardly_ever_called_one_of_shape() -> None:
 def test_few_models_say_nothing() -> None:
     found = evidence(simulated(0, effect=0.06, families=5))
     assert found.verdict == TOO_FEW and "15 models are not enough" in found.summary
-    outside = [replace(point, is_inside=i < 3) for i, point in enumerate(simulated(0, effect=0.06))]
-    assert evidence(outside).verdict == TOO_FEW and "3 inside are not enough" in evidence(outside).summary
+    for inside, few in ((3, "3 models inside (117 outside)"), (117, "3 models outside"), (120, "0 models outside")):
+        points = [replace(point, is_inside=i < inside) for i, point in enumerate(simulated(0, effect=0.06))]
+        assert evidence(points).verdict == TOO_FEW and few in evidence(points).summary
     with pytest.raises(shape_audit.UsageError, match="nothing to link"):
         evidence([])
 
@@ -96,6 +97,46 @@ def test_the_shipped_table_agrees_with_an_independent_look() -> None:
     assert (found.contrast.n_inside, found.contrast.mean_inside) == (12, pytest.approx(0.127, abs=5e-4))
     assert found.contrast.mean_outside == pytest.approx(0.203, abs=5e-4)
     assert found.verdict == NOT_SUPPORTED and not found.optimum.is_located
+
+
+@pytest.mark.parametrize(
+    ("scores", "located", "says"),
+    [
+        ((0, 1, 2, 1, 0), True, "is located: peaks from 0.0"),
+        ((2, 1, 0, 1, 2), False, "is not located: peaks from 0.0010 to 0.1000 of 0.0010"),
+        ((0, 1, 2, 3, 4), False, "is not located: peaks from 0.0"),
+        ((0, 3, 0, 3, 0), False, ", but for 0.0089 to 0.0126, of 0.0010"),
+    ],
+)
+def test_a_best_ratio_is_one_from_which_scores_fall(scores: tuple[int, ...], located: bool, says: str) -> None:
+    points = []
+    for number, point in enumerate(simulated(0, effect=0.0, by_size=0.0)):
+        step = number % len(scores)
+        ratio = 0.001 * 100 ** (step / (len(scores) - 1))
+        points.append(replace(point, r_dw=ratio, score=point.score + 0.02 * scores[step]))
+    found = evidence(points)
+    assert found.optimum and found.optimum.is_located is located and says in found.summary
+
+
+def test_the_best_ratio_by_least_squares() -> None:
+    """Of the shipped table, by numpy: twice the difference in log-likelihood from the best peak is within 3.84."""
+    points, _ = make_points(published_scores(), shipped_interval(), protocol=LM_EVAL_LETTERS)
+    score, size = (np.array([getattr(point, name) for point in points]) for name in ("score", "log_params"))
+    ratio = np.log([point.r_dw for point in points])
+    centres = np.linspace(ratio.min(), ratio.max(), 41)
+
+    def fit(*columns: np.ndarray) -> tuple[float, float]:
+        design = np.column_stack([np.ones_like(size), size, *columns])
+        found, (left,), *_ = np.linalg.lstsq(design, score, rcond=None)
+        return float(np.log(left) * len(points)), float(found[-1])
+
+    fits = [fit(np.abs(ratio - centre)) for centre in centres]
+    lack = np.array([lack if slope < 0 else fit()[0] for lack, slope in fits])
+    close = np.exp(centres[lack - lack.min() <= 3.84])
+    found = evidence(points).optimum
+    assert found and found.best == pytest.approx(np.exp(centres[lack.argmin()]))
+    assert found.compatible == pytest.approx((close[0], close[-1])) and close[0] == pytest.approx(0.0146, abs=1e-4)
+    assert found.gaps == [] and len(close) == 25 and not found.is_located
 
 
 def test_the_same_seed_gives_the_same_evidence() -> None:
