@@ -15,7 +15,7 @@ from shape_audit.checks.formats import FORMATS, Format, formatted
 from shape_audit.checks.formats.wording import accepted_in_words, rules_run, shown, verdict, where
 from shape_audit.checks.options import CheckOptions
 from shape_audit.checks.policy import Policy, only_stricter, policy_of, read_policy
-from shape_audit.checks.rule import RULES, Look, Rule, Seen
+from shape_audit.checks.rule import RULES, Look, Rule, Seen, Unable
 from shape_audit.checks.run import OPTIONS, check
 
 __all__ = [
@@ -29,6 +29,7 @@ __all__ = [
     "Policy",
     "Rule",
     "Seen",
+    "Unable",
     "accepted_in_words",
     "all_rules",
     "check",

@@ -11,7 +11,7 @@ from typing import get_args
 import shape_audit.checks.rules  # noqa: F401 (registers ours)
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
-from shape_audit.checks.rule import RULES, Need, Rule, Seen
+from shape_audit.checks.rule import RULES, Need, Rule, Seen, Unable
 from shape_audit.plugins import RULES as GROUP
 from shape_audit.plugins import Plugin, plugins
 from shape_audit.records import Severity
@@ -55,10 +55,10 @@ def _guarded(plugin: Plugin, rule: Rule) -> Rule:
     """The rule, with the package named where it fails."""
 
     @wraps(rule.look)
-    def look(model: CheckedModel, policy: Policy) -> list[Seen]:
+    def look(model: CheckedModel, policy: Policy) -> list[Seen | Unable]:
         with plugin.blamed(f"has a rule {rule.id} that fails on {model.files.repo_id}"):
             seen = list(rule.look(model, policy))
-        if not all(isinstance(one, Seen) for one in seen):
+        if not all(isinstance(one, Seen | Unable) for one in seen):
             raise plugin.broken(f"has a rule {rule.id} that sees what is no checks.Seen")
         return seen
 

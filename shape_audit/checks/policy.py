@@ -105,6 +105,10 @@ class Policy:
         levels = [severity if level == "off" else level, self.at_least.get(rule, "note")]
         return min(levels, key=SEVERITIES.index)
 
+    def has_bound(self, name: str) -> bool:
+        """Whether it sets a bound that asks for nothing where it is not set: `aofe-ratio`."""
+        return getattr(self, name.replace("-", "_")) is not None
+
     def bounds(self) -> Iterator[str]:
         """The bounds it sets, in words and with their units, so that a report shows what a number was taken for."""
         if self.shape_cost is not None:

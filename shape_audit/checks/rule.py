@@ -49,7 +49,14 @@ class Seen:
         return frozenset((key_of(self.file, self.place) if self.place else self.file, *self.about))
 
 
-Look = Callable[[CheckedModel, Policy], Iterable[Seen]]
+@dataclass(frozen=True)
+class Unable:
+    """What a rule cannot judge, though the policy has a bound on it: the reason, naming the bound and what to do."""
+
+    reason: str
+
+
+Look = Callable[[CheckedModel, Policy], Iterable[Seen | Unable]]
 
 
 @dataclass(frozen=True)
@@ -59,6 +66,7 @@ class Rule:
     Attributes:
         explains: ids, or beginnings of ids, of rules that see the consequences of what this one sees; where both are
             about the same, they are one finding, see `consequences`.
+        bounds: the policy's bounds, by their names in its file, that are not judged without this rule.
     """
 
     id: str
@@ -69,6 +77,7 @@ class Rule:
     fix: str
     look: Look
     explains: tuple[str, ...] = ()
+    bounds: tuple[str, ...] = ()
 
     @property
     def summary(self) -> str:
@@ -87,13 +96,13 @@ RULES: dict[str, Rule] = {}
 
 def rule(
     id: str, name: str, severity: Severity, *, why: str, fix: str, needs: Need = "headers",
-    explains: tuple[str, ...] = (),
+    explains: tuple[str, ...] = (), bounds: tuple[str, ...] = (),
 ) -> Callable[[Look], Look]:  # fmt: skip
     """Register a rule."""
     assert re.fullmatch(r"SA\d{3}", id) and id not in RULES, id
 
     def register(look: Look) -> Look:
-        RULES[id] = Rule(id, name, severity, needs, why, fix, look, explains)
+        RULES[id] = Rule(id, name, severity, needs, why, fix, look, explains, bounds)
         return look
 
     return register

@@ -18,7 +18,7 @@ from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.consequences import Told, causes
 from shape_audit.checks.options import CheckOptions
 from shape_audit.checks.policy import Ignored, Policy, read_policy
-from shape_audit.checks.rule import Need, Rule, Seen
+from shape_audit.checks.rule import Need, Rule, Seen, Unable
 from shape_audit.errors import (
     IncompleteError,
     MissingExtraError,
@@ -83,7 +83,11 @@ def _check(ref: ModelRef, options: CheckOptions) -> CheckReport:
         id: f"{OPTIONS[rule.needs]}: {unable[rule.needs]}" for id, rule in all_rules().items() if rule.needs in unable
     }
     told, left = [], []
-    for finding, subjects in (one for rule in rules for one in _findings(rule, checked, policy)):
+    looked = [(rule, list(rule.look(checked, policy))) for rule in rules]
+    seen = {rule.id: [one for one in found if isinstance(one, Seen)] for rule, found in looked}
+    not_run |= {rule.id: why for rule, found in looked if (why := _not_judged(rule, found, options))}
+    rules = [rule for rule in rules if seen[rule.id] or rule.id not in not_run]
+    for finding, subjects in (one for rule in rules for one in _findings(rule, seen[rule.id], policy)):
         if (reason := _reason(finding, policy.ignore)) is None:
             told.append((_reminding(finding, policy.ignore), subjects))
         else:
@@ -155,13 +159,26 @@ def _chosen_rules(options: CheckOptions, policy: Policy) -> tuple[list[Rule], di
             off[id] = f"off in {policy.source or 'the policy'}"
     wanted = [rule for rule in sorted(known.values(), key=lambda rule: rule.id) if rule.id not in off]
     rules = [rule for rule in wanted if available[rule.needs]]
-    not_run = {rule.id: OPTIONS[rule.needs] for rule in wanted if not available[rule.needs]}
+    waiting = [rule for rule in wanted if not available[rule.needs]]
     if not rules:
-        needed = " or ".join(sorted(set(not_run.values())))
+        needed = " or ".join(sorted({OPTIONS[rule.needs] for rule in waiting}))
         raise UsageError(
             f"no rule is left to run; those selected need {needed}" if needed else "no rule is left to run"
         )
-    return rules, not_run, dict(sorted(off.items()))
+    return rules, {rule.id: _waits_for(rule, policy) for rule in waiting}, dict(sorted(off.items()))
+
+
+def _waits_for(rule: Rule, policy: Policy) -> str:
+    """The option that has a rule look; where the policy asks for what it judges, with a word that nothing did."""
+    bounds = [name for name in rule.bounds if policy.has_bound(name)]
+    return OPTIONS[rule.needs] + (f": needed to judge the policy's {' and '.join(bounds)}" if bounds else "")
+
+
+def _not_judged(rule: Rule, found: Sequence[Seen | Unable], options: CheckOptions) -> str | None:
+    """Why a rule could not judge what the policy asks for; None where it could."""
+    reasons = [one.reason for one in found if isinstance(one, Unable)]
+    option = "--record" if rule.needs == "record" and options.record else OPTIONS[rule.needs] or "policy"
+    return _one_line(f"{option}: {'; '.join(reasons)}") if reasons else None
 
 
 def _looked_at(files: Inspection, options: CheckOptions, policy: Policy) -> tuple[CheckedModel, dict[Need, str]]:
@@ -254,9 +271,8 @@ def _fitting_record(files: Inspection, path: Path) -> AuditRecord:
     return record
 
 
-def _findings(rule: Rule, model: CheckedModel, policy: Policy) -> Iterator[Told]:
+def _findings(rule: Rule, seen: Sequence[Seen], policy: Policy) -> Iterator[Told]:
     """What a rule sees, as findings; beyond the first few, as one that counts the others."""
-    seen = list(rule.look(model, policy))
     counts: Counter[tuple[str, str]] = Counter()
     for one in _bounded(seen):
         counts[one.file, one.place] += 1

@@ -51,7 +51,8 @@ class CheckReport(Frozen):
     rules_run: list[str]
     """Ids of the rules that looked."""
     rules_not_run: dict[str, str]
-    """Id -> the option a rule waits for (`--deep`); where it was given and did not help, why (`--deep: ...`)."""
+    """Id -> the option a rule waits for (`--deep`); where it was given and did not help, or the policy has a bound
+    that only this rule judges, why (`--deep: ...`)."""
     findings: list[Finding]
     accepted: list[Accepted]
     fail_on: Severity

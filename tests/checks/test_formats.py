@@ -78,6 +78,13 @@ def test_every_report_names_its_settings_and_all_that_is_off_or_accepted(form: F
         assert said in text, (form, said)
 
 
+@pytest.mark.parametrize("form", FORMATS)
+def test_every_report_names_a_bound_that_was_not_judged(form: Format, tmp_path: Path) -> None:
+    report = shape_audit.check(str(write_clean(tmp_path / "model")), policy=Policy(aofe_ratio=(0.5, 0.6)))
+    text = " ".join(as_text(report, form).replace("\\", "").split())
+    assert "--measure: needed to judge the policy's aofe-ratio" in text
+
+
 @pytest.mark.parametrize("form", ["text", "markdown", "github"])
 def test_rules_that_were_not_selected_are_not_listed_one_by_one(form: Format, tmp_path: Path) -> None:
     report = shape_audit.check(str(write_clean(tmp_path / "model")), select=("SA1",))

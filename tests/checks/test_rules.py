@@ -340,10 +340,41 @@ def test_depth_and_width_are_judged_by_the_policys_bounds(
     ):
         report = shape_audit.check(str(measured[0]), record=path, select=("SA803",), policy=policy)
         assert {finding.place for finding in report.findings} == places
-    plain = write_record(measured[1], tmp_path)  # says nothing of the width: nothing to judge
-    assert not shape_audit.check(
-        str(measured[0]), record=plain, select=("SA803",), policy=Policy(functional_share=1)
-    ).findings
+
+
+@pytest.mark.parametrize("windows", [16, 4])
+def test_a_bound_that_cannot_be_judged_is_said(
+    measured: tuple[Path, shape_audit.AuditRecord], windows: int, tmp_path: Path
+) -> None:
+    """Neither width nor blocks are in a plain record, and 4 windows give no interval; without one nothing is."""
+    folder, record = measured
+    if windows == 4:
+        record = shape_audit.audit(str(folder), windows=4, seq_len=16, device="cpu")
+    policy = Policy(aofe_ratio=(0.999, 1.0), functional_share=0.9, cheap_blocks=0)
+    report = shape_audit.check(str(folder), record=write_record(record, tmp_path), policy=policy)
+    assert {"SA801", "SA802"} - {*report.rules_run} == ({"SA802"} if windows == 4 else set())
+    reason = report.rules_not_run["SA803"]
+    assert reason.startswith("--record: ") and "--use" in reason and "--skip" in reason and not report.accepted
+    assert ("--record: " in report.rules_not_run.get("SA802", "")) == (windows == 4)
+    plain = shape_audit.check(str(folder), policy=policy)
+    assert plain.rules_not_run["SA801"] == "--measure"
+    assert plain.rules_not_run["SA802"] == "--measure: needed to judge the policy's aofe-ratio"
+
+
+@pytest.mark.parametrize(
+    ("policy", "rule"),
+    [
+        (Policy(shape_cost=0.001), "SA101"),
+        (Policy(interval=Interval(name="ours", low=0.1, high=0.2, source="test")), "SA101"),
+        (Policy(feed_forward_ratio=(3, 4)), "SA104"),
+    ],
+)
+def test_a_bound_on_the_shape_of_what_has_none_is_not_judged(policy: Policy, rule: str, tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+    remove("model.safetensors")(folder)
+    report = shape_audit.check(str(folder), policy=policy)
+    assert report.rules_not_run[rule].startswith("policy: the ") and rule not in report.rules_run
+    assert rule not in shape_audit.check(str(folder)).rules_not_run
 
 
 def test_a_record_of_another_model_is_refused(

@@ -12,7 +12,7 @@ from typing import Any
 from urllib.parse import quote
 
 from shape_audit.checks.all_rules import all_rules
-from shape_audit.checks.formats.wording import judged_by, where
+from shape_audit.checks.formats.wording import judged_by, unable, where
 from shape_audit.escaping import json_text
 from shape_audit.records import CheckReport, Finding
 
@@ -44,14 +44,18 @@ def as_sarif(report: CheckReport, anchor: str) -> str:
 
 
 def _invocation(report: CheckReport) -> dict[str, Any]:
-    """What the run was judged by: rules that were off, and the lines that other formats show."""
+    """What the run was judged by: rules that were off or could not look, and the lines that other formats show."""
+    could_not = [
+        {"level": "warning", "message": {"text": f"{id} not run: {reason}"}, "associatedRule": {"id": id}}
+        for id, reason in unable(report).items()
+    ]
     return {
         "executionSuccessful": True,
         "ruleConfigurationOverrides": [
             {"descriptor": {"id": id}, "configuration": {"enabled": False}} for id in report.rules_off
         ],
         "toolConfigurationNotifications": [{"level": "note", "message": {"text": line}} for line in judged_by(report)],
-    }
+    } | ({"toolExecutionNotifications": could_not} if could_not else {})
 
 
 def _rule(id: str) -> dict[str, Any]:

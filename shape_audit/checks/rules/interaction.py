@@ -6,7 +6,7 @@ from collections.abc import Iterator
 
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import Policy
-from shape_audit.checks.rule import Seen, rule
+from shape_audit.checks.rule import Seen, Unable, rule
 
 
 @rule(
@@ -21,16 +21,19 @@ def gradients_not_finite(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
 
 
 @rule(
-    "SA802", "interaction-out-of-bounds", "error", needs="record",
+    "SA802", "interaction-out-of-bounds", "error", needs="record", bounds=("aofe-ratio",),
     why="The policy says how strongly channels of a healthy model interact; its whole 95 % interval lies beyond that.",
     fix="Compare with earlier checkpoints of this run: a jump shows when it happened.",
 )  # fmt: skip
-def interaction_out_of_bounds(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+def interaction_out_of_bounds(model: CheckedModel, policy: Policy) -> Iterator[Seen | Unable]:
     """The AOFE-ratio of a site, its whole interval, lies outside the policy's bounds."""
     if policy.aofe_ratio is None or model.record is None or model.record.interaction is None:
         return
     low, high = policy.aofe_ratio
-    for site in model.record.interaction.sites:
+    sites = model.record.interaction.sites
+    if all(site.aofe_ratio_ci is None for site in sites):
+        yield Unable("the audit has no interval of an aofe-ratio: too few windows, or no gradients")
+    for site in sites:
         ends = site.aofe_ratio_ci
         if ends is not None and (ends[1] < low or ends[0] > high):
             yield Seen(
@@ -42,24 +45,28 @@ def interaction_out_of_bounds(model: CheckedModel, policy: Policy) -> Iterator[S
 
 
 @rule(
-    "SA803", "depth-or-width-unused", "error", needs="record",
+    "SA803", "depth-or-width-unused", "error", needs="record", bounds=("functional-share", "cheap-blocks"),
     why="The policy says how much of a healthy model's depth and width is used; what is not used was paid for.",
     fix="Compare with earlier checkpoints and with a shallower or narrower model (`suggest`) on the same data.",
 )  # fmt: skip
-def depth_or_width_unused(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+def depth_or_width_unused(model: CheckedModel, policy: Policy) -> Iterator[Seen | Unable]:
     """More blocks can be left out, or a smaller share of the width matters, than the policy's bounds allow."""
-    use = model.record.use if model.record is not None else None
-    if use is None:
+    if model.record is None:
         return
-    file, share = next(iter(model.files.weight_files), "config.json"), use.functional_share
+    use, file = model.record.use, next(iter(model.files.weight_files), "config.json")
+    share, summary = (use.functional_share, use.summary) if use else (None, None)
+    if policy.functional_share is not None and share is None:
+        yield Unable("no width in the audit for the policy's functional-share; audit with --use")
+    if policy.cheap_blocks is not None and summary is None:
+        yield Unable("no block was left out in the audit for the policy's cheap-blocks; audit with --skip")
     if policy.functional_share is not None and share is not None and share < policy.functional_share:
         yield Seen(
             f"at the median site {share:.1%} of the width is active and matters, less than "
             f"{policy.functional_share:.1%}",
             file=file, place="width",
         )  # fmt: skip
-    if policy.cheap_blocks is not None and use.summary is not None:
-        cheap = use.summary.cheap_blocks
+    if policy.cheap_blocks is not None and use is not None and summary is not None:
+        cheap = summary.cheap_blocks
         if len(cheap) > policy.cheap_blocks:
             yield Seen(
                 f"{len(cheap)} of {len(use.blocks)} blocks raise the loss by less than 1 % when left out, more than "

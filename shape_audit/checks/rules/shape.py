@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.policy import NOTED_COST, Policy
-from shape_audit.checks.rule import Seen, rule
+from shape_audit.checks.rule import Seen, Unable, rule
 from shape_audit.checks.subjects import key_of
 from shape_audit.hub import CONFIG_FILE
 from shape_audit.records import Interval, ModelShape, Severity
@@ -27,9 +27,12 @@ FEWEST_KNOWN = 3
     fix="Choose another depth or width for the next training run (shape-audit suggest), or set shape-cost in the "
         "policy's bounds to what you accept.",
 )  # fmt: skip
-def shape_cost(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+def shape_cost(model: CheckedModel, policy: Policy) -> Iterator[Seen | Unable]:
     """The shape costs more loss than the policy allows, or than 1 %; or R_D/W is outside an interval that was named."""
     if model.shape is None or not model.shape.shape.is_dense:
+        for asked, what in ((policy.interval, "interval"), (policy.shape_cost, "shape-cost")):
+            if asked is not None:
+                yield Unable(f"the {what} is for dense decoders whose shape can be read, which this is not")
         return
     yield from _outside(model.shape.shape, policy.interval)
     if model.shape.shape.params_non_embedding <= 0:
@@ -102,10 +105,14 @@ def not_dense(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     why="A feed-forward width far from what others of this type use is more often a typing error than a choice.",
     fix="Check intermediate_size in config.json; if it is meant, say so in the policy's ignore list.",
 )  # fmt: skip
-def feed_forward_ratio(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
+def feed_forward_ratio(model: CheckedModel, policy: Policy) -> Iterator[Seen | Unable]:
     """intermediate_size / hidden_size is unusual for the model's type, or outside the policy's bounds."""
     ratio = model.shape.shape.feed_forward_ratio if model.shape else None
     if ratio is None:
+        if policy.feed_forward_ratio is not None:
+            yield Unable(
+                "the policy's feed-forward-ratio is for models with one feed-forward width, which this has not"
+            )
         return
     if policy.feed_forward_ratio is not None:
         low, high = policy.feed_forward_ratio
