@@ -9,7 +9,7 @@ verdict(report), rules_run(report), shown(report), where(finding)     the senten
 """
 
 from shape_audit.checks.all_rules import all_rules
-from shape_audit.checks.baseline import write_baseline
+from shape_audit.checks.baseline import read_baseline, write_baseline
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.formats import FORMATS, Format, formatted
 from shape_audit.checks.formats.wording import accepted_in_words, rules_run, shown, verdict, where
@@ -36,6 +36,7 @@ __all__ = [
     "formatted",
     "only_stricter",
     "policy_of",
+    "read_baseline",
     "read_policy",
     "rules_run",
     "shown",

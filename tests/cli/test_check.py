@@ -61,6 +61,9 @@ def test_a_baseline_is_written_and_kept_to(program: Program, model: Path, tmp_pa
     assert program("check", model, "--baseline", "shape-audit-baseline.json").returncode == 0
     again = program("check", model, "--baseline", "other.json", "--write-baseline")
     assert again.returncode == 0 and (tmp_path / "other.json").exists()
+    less = program("check", model, "--write-baseline", "--select", "SA1").stderr
+    assert less.endswith("accepts 0 findings; 1 more that it had stay (delete it first to begin anew)\n")
+    assert program("check", model, "--baseline", "shape-audit-baseline.json").returncode == 0
 
 
 def test_policy_and_options_of_a_named_file_hold(program: Program, model: Path, tmp_path: Path) -> None:

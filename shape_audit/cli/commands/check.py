@@ -19,6 +19,7 @@ from shape_audit.checks import (
     formatted,
     only_stricter,
     policy_of,
+    read_baseline,
     write_baseline,
 )
 from shape_audit.cli.declaring import FORMAT, Output, command, flag, output_flag
@@ -66,7 +67,10 @@ def check_model(
         options = options.but(baseline=None)
     report = check(model, options)
     if writes_baseline:
-        note(f"{baseline} accepts {accepted_in_words(write_baseline(report, baseline))}")
+        written = write_baseline(report, baseline)
+        more = len(read_baseline(baseline)) - len(written)
+        kept = f"; {more} more that it had stay (delete it first to begin anew)" if more else ""
+        note(f"{baseline} accepts {accepted_in_words(written)}{kept}")
         return ExitCode.CLEAN
     anchor = os.fsencode(anchor).decode("utf-8", "replace")
     for form, file in others:
