@@ -121,12 +121,25 @@ def _options(table: dict[str, Any], command: Any, where: str) -> dict[str, Any]:
         if key in TABLES and isinstance(value, dict):
             continue  # read by whoever it is for
         name = names[_known(key.replace("_", "-"), names, where)]
-        is_flag = next(bool(getattr(p, "is_flag", False)) for p in command.params if p.name == name)
+        parameter = next(p for p in command.params if p.name == name)
+        is_flag = bool(getattr(parameter, "is_flag", False))
         if is_flag != isinstance(value, bool):
             kind = "true or false" if is_flag else "a value, not true or false"
             raise UsageError(f"{where}: {key} takes {kind}")
-        options[name] = str(value) if isinstance(value, float) else value
+        options[name] = value if is_flag else _as_typed(value, parameter, f"{where}: {key}")
     return options
+
+
+def _as_typed(value: Any, parameter: Any, where: str) -> Any:
+    """A value as click would have it from a command line: several are one word with commas there, or words of their own
+    where an option may be repeated."""
+    members = value if isinstance(value, list) else [value]
+    if any(isinstance(member, bool) or not isinstance(member, str | int | float) for member in members):
+        raise UsageError(f"{where} takes a text or a number, or a list of them, not {value!r}")
+    words = [str(member) if isinstance(member, float) else member for member in members]
+    if getattr(parameter, "multiple", False) or parameter.nargs != 1:
+        return words
+    return ",".join(map(str, words)) if isinstance(value, list) else words[0]
 
 
 def _stricter(options: dict[str, Any], command: Any, left: list[str]) -> dict[str, Any]:

@@ -81,6 +81,18 @@ def test_policy_and_options_of_a_named_file_hold(program: Program, model: Path, 
     assert done.returncode == 4 and "unknown severities; did you mean severity?" in done.stderr
 
 
+def test_several_in_a_settings_file_are_a_list_and_one_may_be_a_text(
+    program: Program, model: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "s.toml").write_text('[check]\nselect = ["SA1", "SA3"]\nalso = "json=r.json"\n')
+    assert program("--config", "s.toml", "check", model).returncode == 0
+    rules = json.loads((tmp_path / "r.json").read_text())["rules_run"]
+    assert {rule[:3] for rule in rules} == {"SA1", "SA3"}
+    (tmp_path / "s.toml").write_text('[check]\nselect = "SA1,SA3"\nalso = ["json=a.json", "json=b.json"]\n')
+    assert program("--config", "s.toml", "check", model).returncode == 0
+    assert all(json.loads((tmp_path / name).read_text())["rules_run"] == rules for name in ("a.json", "b.json"))
+
+
 def test_rules_are_listed_and_explained(program: Program) -> None:
     listed = program("rules").stdout
     assert all(rule in listed for rule in RULES)

@@ -143,6 +143,10 @@ def test_settings_flag_over_environment_over_named_file(
         ("[tool.shape-audit.audit]\nseq-len = 'many'", "'--seq-len'"),
         ("[tool.shape-audit.audit]\nseq-len = true", "seq-len takes a value, not true or false"),
         ("[tool.shape-audit.audit]\nshape-only = 1", "shape-only takes true or false"),
+        ("[tool.shape-audit.audit]\nshape-only = ['yes']", "shape-only takes true or false"),
+        ("[tool.shape-audit.audit]\nyardstick = [['morph']]", "yardstick takes a text or a number, or a list of them"),
+        ("[tool.shape-audit.audit]\nyardstick = {a = 1}", "yardstick takes a text or a number, or a list of them"),
+        ("[tool.shape-audit.audit]\nseq-len = [8, 9]", "'8,9' is not a whole number"),
         ("[tool", "cannot be read"),
     ],
 )
