@@ -18,7 +18,8 @@ import typer
 
 from shape_audit.cli.failures import failed
 from shape_audit.cli.help_page import OUTPUT
-from shape_audit.errors import ExitCode
+from shape_audit.cli.precedence import given_elsewhere, naming_sources, spec_given
+from shape_audit.errors import ExitCode, UsageError
 from shape_audit.places import Url
 from shape_audit.spec import DeclaredOption, Spec, declared_options
 
@@ -37,6 +38,7 @@ _DEBUG = inspect.Parameter(
     "debug", inspect.Parameter.KEYWORD_ONLY, default=False,
     annotation=Annotated[bool, flag("--debug", help="Show tracebacks.")],
 )  # fmt: skip
+_CONTEXT = inspect.Parameter("context", inspect.Parameter.KEYWORD_ONLY, annotation=typer.Context)
 
 
 def command(subject: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
@@ -52,19 +54,26 @@ def command(subject: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
         hints = get_type_hints(function, include_extras=True)
         specs = {name: kind for name, kind in hints.items() if isinstance(kind, type) and issubclass(kind, Spec)}
         parameters = [*_expanded(function, hints, specs), _DEBUG]
-        takes_debug = "debug" in hints
+        takes_debug, takes_context = "debug" in hints, "context" in hints
         if takes_debug:
             parameters.pop()
+        if not takes_context:
+            parameters.append(_CONTEXT)
 
         @wraps(function)
         def run(**given: Any) -> int:
             debug = given["debug"] if takes_debug else given.pop("debug", False)
+            context = given["context"] if takes_context else given.pop("context")
+            elsewhere = given_elsewhere(context)
             try:
                 for name, spec in specs.items():
                     words = {declared: given.pop(declared.name) for declared in _flags(spec)}
                     said = {option.name: word for option, word in words.items() if word is not None}
-                    given[name] = spec.of(**said)
+                    given[name] = spec_given(spec, said, elsewhere)
                 return function(**given)
+            except UsageError as error:
+                error = naming_sources(error, context, elsewhere)
+                return failed(error, subject=str(given.get(subject) or subject), debug=debug)
             except Exception as error:
                 return failed(error, subject=str(given.get(subject) or subject), debug=debug)
 

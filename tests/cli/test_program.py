@@ -134,6 +134,47 @@ def test_settings_flag_over_environment_over_named_file(
 
 
 @pytest.mark.parametrize(
+    ("settings", "arguments", "left"),
+    [
+        ("windows = 2", ("--tolerance", "0.9", "--max-windows", "6"), "windows"),
+        (
+            "device-map = 'disk'\nmax-windows = 6\ntolerance = 0.9",
+            ("--shape-only",),
+            "tolerance, max-windows, device-map",
+        ),
+        ("tolerance = 0.9\nmax-windows = 6", ("--windows", "2"), "tolerance, max-windows"),
+    ],
+)
+def test_the_command_line_makes_settings_moot_that_contradict_it(
+    capsys: pytest.CaptureFixture[str], tiny_llama: Path, tmp_path: Path, settings: str, arguments: tuple[str, ...],
+    left: str,
+) -> None:  # fmt: skip
+    (tmp_path / "s.toml").write_text(f"[audit]\nseq-len = 8\n{settings}\n")
+    code, out, err = outcome(capsys, "--config", tmp_path / "s.toml", "audit", tiny_llama, "-f", "json", *arguments)
+    assert code == 0 and json.loads(out)["shape"], err
+    said = f"not in effect beside what the command line says: {left} from {tmp_path / 's.toml'}"
+    assert f"shape-audit: {said}\n" in err
+    assert "--shape-only" in arguments or json.loads(out)["calibration"]["seq_len"] == 8
+
+
+@pytest.mark.parametrize(
+    ("settings", "arguments", "named"),
+    [
+        ("protocol = 'projected-output'", ("--device-map", "cpu"), "protocol"),  # no other quantity unasked
+        ("windows = 2\ntolerance = 0.9", (), "windows, tolerance"),
+        ("figures = 'f'", ("--shape-only",), "figures"),
+    ],
+)
+def test_what_contradicts_itself_names_where_it_is_from(
+    capsys: pytest.CaptureFixture[str], tiny_llama: Path, tmp_path: Path, settings: str, arguments: tuple[str, ...],
+    named: str,
+) -> None:  # fmt: skip
+    (tmp_path / "s.toml").write_text(f"[audit]\n{settings}\n")
+    code, _, err = outcome(capsys, "--config", tmp_path / "s.toml", "audit", tiny_llama, *arguments)
+    assert code == ExitCode.WRONG_USAGE and f"{named} from {tmp_path / 's.toml'}" in err and err.count("\n") == 1
+
+
+@pytest.mark.parametrize(
     ("settings", "says"),
     [
         ("[tool.shape-audit.audit]\nseq-length = 8", "unknown key seq-length; did you mean seq-len?"),
