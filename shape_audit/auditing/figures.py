@@ -8,7 +8,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from shape_audit.drawing import write_drawings
-from shape_audit.records import AuditRecord, ref_file_name
+from shape_audit.records import AuditRecord, record_file_name
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -20,11 +20,13 @@ Points = Sequence[tuple[float | None, tuple[float, float] | None]]
 def write_use_figure(record: AuditRecord, folder: Path) -> list[Path]:
     """Write the figure of a measured record as PNG and SVG into a folder (made where absent); returns their paths.
 
+    They are called as its record file is, so that another revision or measurement has a figure beside it.
+
     Raises:
         OSError: the folder cannot be written to.
         MissingExtraError: matplotlib is not installed.
     """
-    return write_drawings({f"{ref_file_name(record.model.ref)}__use": partial(_figure, record)}, folder)
+    return write_drawings({f"{Path(record_file_name(record)).stem}__use": partial(_figure, record)}, folder)
 
 
 def _figure(record: AuditRecord) -> Figure:

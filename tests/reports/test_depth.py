@@ -6,7 +6,7 @@ import pytest
 
 import shape_audit
 from shape_audit.auditing import write_use_figure
-from shape_audit.records import AuditRecord
+from shape_audit.records import AuditRecord, record_file_name
 from shape_audit.reports import audit_markdown, audit_text, comparison_markdown, comparison_text
 from tests.reports.test_reports import words
 from tests.tiny_models import save_tiny
@@ -68,7 +68,9 @@ def test_models_side_by_side_at_equal_relative_depth(skipped: AuditRecord) -> No
 
 def test_the_figure_shows_what_was_measured(skipped: AuditRecord, tmp_path: Path) -> None:
     png, svg = write_use_figure(skipped, tmp_path / "figures")
-    assert png.read_bytes().startswith(b"\x89PNG") and png.name == "tiny__use.png"
+    assert png.read_bytes().startswith(b"\x89PNG") and png.name == f"{Path(record_file_name(skipped)).stem}__use.png"
+    other = skipped.model_copy(update={"model": skipped.model.model_copy(update={"revision": "0" * 40})})
+    assert write_use_figure(other, tmp_path / "figures")[0] != png and png.exists()
     drawn = svg.read_text()
     for label in ("gradient influence", "rise of the loss without the block", "functional rank", "2 layers on 24"):
         assert label in drawn
