@@ -10,11 +10,14 @@ from __future__ import annotations
 import os
 import re
 from collections.abc import Callable, Iterator
+from itertools import pairwise
 from pathlib import Path
 
 import pytest
+from markdown_it import MarkdownIt
 
 from shape_audit.cli import main
+from shape_audit.cli.app import COMMANDS, program_of
 from tests.conftest import Program
 from tests.docs.conftest import FEWER, HUB_MODELS
 from tests.docs.fences import OUTPUT, PAGES, Fence, fences, name_of
@@ -104,3 +107,28 @@ def test_a_line_that_is_not_printed_is_found_out() -> None:
     assert list(same_lines("cost 0.1 %\n", "a\ncost 0.23 %\nb\n")) == ["cost 0.23 %"]
     with pytest.raises(AssertionError, match="not printed"):
         list(same_lines("price 0.1 %\n", "cost 0.23 %\n"))
+
+
+def spoken_of(page: Path) -> Iterator[list[str]]:
+    """The words of commands that the running text of a page names: `shape-audit check --deep`, `interval morph`."""
+    for token in MarkdownIt("commonmark").enable("table").parse(page.read_text(encoding="utf-8")):
+        for part in token.children or ():
+            words = part.content.removeprefix("shape-audit ").split() if part.type == "code_inline" else []
+            if len(words) > 1 and words[0] in COMMANDS:
+                yield words
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name_of)
+def test_commands_in_running_text_are_ones_that_there_are(page: Path) -> None:
+    for words in spoken_of(page):
+        command, rest = program_of(COMMANDS).commands[words[0]], words[1:]
+        while hasattr(command, "commands"):
+            assert rest and rest[0] in command.commands, f"{page}: {' '.join(words)}"
+            command, rest = command.commands[rest[0]], rest[1:]
+        flags = {flag for parameter in command.params for flag in (*parameter.opts, *parameter.secondary_opts)}
+        unknown = {word for word in rest if word.startswith("-")} - flags - {"--help", "..."}
+        assert not unknown, f"{page}: {' '.join(words)}: {unknown}"
+        takes = sum(parameter.param_type_name == "argument" for parameter in command.params)
+        is_open = any(parameter.nargs < 0 for parameter in command.params)
+        given = [word for before, word in pairwise(["", *rest]) if not {before[:1], word[:1]} & {"-"}]
+        assert is_open or len(given) <= takes, f"{page}: {' '.join(words)}: takes {takes} words, not {given}"
