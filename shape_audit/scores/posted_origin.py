@@ -5,7 +5,7 @@ Open LLM Leaderboard, whose points are normalised, is where it comes from.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterable, Iterator, Mapping
 from urllib.parse import parse_qsl, unquote, urlsplit
 
 from shape_audit.scores.entry_words import affirmed, word_groups
@@ -155,11 +155,17 @@ def _squashed(name: str) -> str:
     return re.sub(r"[\W_]", "", re.sub(r"\b(?:bf16|fp16|mlx)\b", "", QUANTISED.sub("", last)))
 
 
+def current_name(name: str) -> str:
+    """A name of the Hub as it is now, in small letters: a known former one is the same model's."""
+    former: Mapping[str, str] = facts("former_names")["names"]
+    return former.get(name.casefold(), name).casefold()
+
+
 def other_model_of(text: str, model: str) -> str | None:
     """A model that an address or a text names, if it is not this one: by its whole name, or, where this one is a
     folder, by the last part of it."""
     for name in (*_in_addresses(text), *_in_words(text)):
-        ours, theirs = model.casefold(), name.casefold()
+        ours, theirs = current_name(model), current_name(name)
         if ours not in (theirs, theirs.rpartition("/")[2]):
             return name
     return None

@@ -12,6 +12,7 @@ from pathlib import Path
 
 from shape_audit.hub import model_named
 from shape_audit.records import ModelRef, ScoreRecord
+from shape_audit.scores.posted_origin import current_name
 from shape_audit.scores.run_settings import OF_REVISION
 
 _EVERYBODYS = frozenset((
@@ -66,7 +67,7 @@ class KnownModels:
             known = as_repository(ref)
             if known.source == "hub":
                 self._given.setdefault(known, ref)
-                for name in {known.repo_id.casefold(), (known.former or known.repo_id).casefold()}:
+                for name in {current_name(known.repo_id), current_name(known.former or known.repo_id)}:
                     self._hub.setdefault((name, known.subfolder, known.variant or ""), []).append(known)
             if ref.source != "hub":
                 for name in {_last(ref.repo_id), _last(str(ref.root or ref.repo_id))}:
@@ -79,7 +80,7 @@ class KnownModels:
         """
         named = ref_of_score(score)
         if named.source == "hub":
-            refs = self._hub.get((named.repo_id.casefold(), named.subfolder, named.variant or ""), [])
+            refs = self._hub.get((current_name(named.repo_id), named.subfolder, named.variant or ""), [])
             ref = min(refs, key=lambda ref: (not _is_at(score, named, ref), ref.branch is not None), default=None)
             if ref is not None:
                 given, claimed = self._given[ref], _under(score, named, ref, by_name=False)

@@ -33,6 +33,7 @@ def test_scores_of_another_model_are_set_apart(model: str, source: dict[str, str
     [
         ("org/name", {"url": f"{BOARD}ORG/Name"}),
         ("name", {"url": f"{BOARD}org/name"}),
+        ("meta-llama/Llama-3.1-8B", {"url": f"{BOARD}meta-llama/Meta-Llama-3.1-8B"}),
         ("org/name", {"url": "https://huggingface.co/datasets/open-llm-leaderboard/org__name-details"}),
         ("org/name", {"url": "https://huggingface.co/datasets/TIGER-Lab/MMLU-Pro"}),
         ("org/name", {"url": "https://example.org/other/base"}),

@@ -136,11 +136,21 @@ def test_near_names_are_said(tmp_path: Path) -> None:
 
 
 def test_a_renamed_repository_is_near(tmp_path: Path) -> None:
-    write(tmp_path / "results_a.json", letters() | {"model_name": "meta-llama/Meta-Llama-3.1-8B"})
-    write(tmp_path / "results_b.json", letters() | {"model_name": "meta-llama/Llama-3.1-8B-Instruct"})
-    said = known_scores("meta-llama/Llama-3.1-8B", scores=[tmp_path], posted=False).warnings
-    assert "(lm-eval): meta-llama/Meta-Llama-3.1-8B, meta-llama/Llama-3.1-8B-Instruct" in said[0]
-    assert said[1].startswith("if meta-llama/Meta-Llama-3.1-8B is meta-llama/Llama-3.1-8B, say so")
+    write(tmp_path / "results_a.json", letters() | {"model_name": "owner/Mega-Name-3.1-8B"})
+    write(tmp_path / "results_b.json", letters() | {"model_name": "owner/Name-3.1-8B-Instruct"})
+    said = known_scores("owner/Name-3.1-8B", scores=[tmp_path], posted=False).warnings
+    assert "(lm-eval): owner/Mega-Name-3.1-8B, owner/Name-3.1-8B-Instruct" in said[0]
+    assert said[1].startswith("if owner/Mega-Name-3.1-8B is owner/Name-3.1-8B, say so")
+
+
+@pytest.mark.parametrize(
+    ("former", "now"),
+    [("meta-llama/Meta-Llama-3.1-8B", "meta-llama/Llama-3.1-8B"), ("gpt2", "openai-community/gpt2")],
+)
+def test_well_known_former_names_are_the_models_own(former: str, now: str) -> None:
+    assert is_of(former, parse_model(now)) and is_of(now, parse_model(former))
+    others = (f"{former}-chat", "meta-llama/Meta-Llama-3-8B")
+    assert not any(is_of(other, parse_model(now)) for other in others)
 
 
 def test_a_path_with_an_equals_sign_is_a_path(tmp_path: Path) -> None:
