@@ -11,7 +11,7 @@ model_card_metadata(row)                     its scores -> the YAML header of a 
 differences(old, new)                        -> what has changed
 """
 
-from shape_audit.leaderboard.build.assembling import NOT_AUDITED
+from shape_audit.leaderboard.build.assembling import NOT_AUDITED, why_no_evidence
 from shape_audit.leaderboard.build.board_folder import find_row, read_board, read_rendered
 from shape_audit.leaderboard.build.building import build_leaderboard
 from shape_audit.leaderboard.build.differences import differences
@@ -51,5 +51,6 @@ __all__ = [
     "remeasure",
     "render",
     "verify",
+    "why_no_evidence",
     "without_intervals",
 ]

@@ -31,7 +31,9 @@ if TYPE_CHECKING:
         make_points,
         measured_of,
         parse_params,
+        why_unfit,
     )
+    from shape_audit.linking.words import nothing_to_link
 
 __all__ = [
     "LinkOptions",
@@ -47,7 +49,9 @@ __all__ = [
     "link_points",
     "make_points",
     "measured_of",
+    "nothing_to_link",
     "parse_params",
+    "why_unfit",
     "write_figures",
 ]
 
@@ -59,6 +63,7 @@ __getattr__ = lazy_names(
         "evidence": "link_evidence",
         "figures": "write_figures",
         "options": "LinkOptions",
-        "points": "ModelFacts Point facts_of_records family_of make_points measured_of parse_params",
+        "points": "ModelFacts Point facts_of_records family_of make_points measured_of parse_params why_unfit",
+        "words": "nothing_to_link",
     },
 )

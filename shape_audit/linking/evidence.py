@@ -22,7 +22,7 @@ from shape_audit.linking.resampling import (
     permutation_p,
     resample_counts,
 )
-from shape_audit.linking.words import summary, verdict
+from shape_audit.linking.words import nothing_to_link, summary, verdict
 from shape_audit.records import Association, Contrast, Interval, LinkEvidence, Optimum, Predictor
 
 FEWEST = 20
@@ -63,8 +63,7 @@ def link_evidence(
     at_floor = sum(point.is_at_floor for point in points)
     points = [point for point in points if with_floor or not point.is_at_floor]
     if len(points) < 2:
-        why = f" (left out: {'; '.join(left_out)})" if left_out else ""
-        raise UsageError(f"{len(points)} models with a score of {protocol} are left; there is nothing to link{why}")
+        raise UsageError(nothing_to_link(len(points), protocol, left_out))
     generator = np.random.default_rng(seed)
     names = dict.fromkeys(name for point in points for name in point.predictors)
     steps = [(name, given) for name in names for given in GIVEN]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from functools import cache
@@ -58,7 +59,7 @@ class ModelFacts:
 
     Attributes:
         depth, width: layers and hidden size.
-        counts: it is dense, of general text, and not made from another model.
+        unfit: why it is no evidence, whatever is asked for; see `why_unfit`.
         measured: predictors by name, of comparable measurements.
         ref: which model it is; None for a Hub name at no known revision.
         scores: those that are known to be its own, whatever they call it.
@@ -70,10 +71,19 @@ class ModelFacts:
     params: float | None
     train_tokens: float | None = None
     is_base: bool = True
-    counts: bool = True
+    unfit: str | None = None
     measured: Mapping[str, float] = field(default_factory=dict)
     ref: ModelRef | None = None
     scores: tuple[ScoreRecord, ...] = ()
+
+
+def why_unfit(*, is_dense: bool = True, domain: str | None = None, derived_from: str | None = None) -> str | None:
+    """The kind of models that are no evidence, where it is one; a domain that is not known is taken for general."""
+    if not is_dense:
+        return "models that are not dense"
+    if domain not in (None, "general"):
+        return "models of another domain than general text"
+    return "models made from another one" if derived_from else None
 
 
 def parse_params(text: str) -> tuple[float, float]:
@@ -97,16 +107,15 @@ def make_points(
     interval: Interval,
     *,
     protocol: str,
-    params: tuple[float, float] = DEFAULT_PARAMS,
+    params: tuple[float, float] | None = DEFAULT_PARAMS,
     base_only: bool = True,
     facts: Mapping[str, ModelFacts] | None = None,
 ) -> tuple[list[Point], list[str]]:
-    """Models of the shipped table (and of records) with one score of this protocol each, and what was left out.
-
-    Left out are limited runs, other protocols, runs of another revision, models of `facts` without a score, models made
-    from another one, of another domain than general text, and of several scores of one model that disagree, all.
+    """Models of the shipped table (and of records) with one score of this protocol each, and what was left out: how
+    many, by reason. Of several scores of one model that disagree, all are left out. Other protocols are not counted.
 
     Args:
+        params: of the models; None for all.
         protocol: with `+chat_template` for runs with the model's own template, whichever that is.
         base_only: without models that were tuned on instructions; where they are in, a shape's base and tuned models
             count as one.
@@ -129,23 +138,27 @@ def make_points(
         left_out.append(f"scores set apart, of another revision or another model: {apart}")
     if unscored := sum(model not in by_model for model in given):
         left_out.append(f"models without a score of this protocol: {unscored}")
-    points, unknown, twice = [], 0, []
+    points, twice = [], []
+    unfit: Counter[str] = Counter()
     for model, found in sorted(by_model.items()):
         known = given.get(model) or shipped.get(model)
         if known is None or known.params is None:
-            unknown += 1
-        elif not (params[0] <= known.params <= params[1]) or not _counts(known, base_only):
-            continue
+            unfit["models whose shape is neither in the shipped table nor in a record"] += 1
+        elif why := known.unfit:
+            unfit[why] += 1
+        elif base_only and not known.is_base:
+            unfit["instruction-tuned models"] += 1
+        elif params and not params[0] <= known.params <= params[1]:
+            unfit[f"models of fewer than {params[0] / 1e9:g}B or more than {params[1] / 1e9:g}B parameters"] += 1
         elif max(score.value for score in found) - min(score.value for score in found) > SAME_SCORE:
             twice.append(model)
         else:
             points.append(_point(model, known, found[0].value, interval))
-    if unknown:
-        left_out.append(f"models whose shape is neither in the shipped table nor in a record: {unknown}")
+    chosen = points if base_only else _one_a_shape_and_family(points)
+    unfit["models of one family, shape and size with another"] = len(points) - len(chosen)
+    left_out += [f"{why}: {count}" for why, count in unfit.items() if count]
     left_out += [f"{model}: its scores of this protocol disagree" for model in twice]
-    if not base_only:
-        points = _one_a_shape_and_family(points)
-    return points, left_out
+    return chosen, left_out
 
 
 def _named(scores: Iterable[ScoreRecord], given: Mapping[str, ModelFacts]) -> Iterator[tuple[str, ScoreRecord]]:
@@ -173,7 +186,7 @@ def _shipped_facts() -> Mapping[str, ModelFacts]:
             params=known.params,
             train_tokens=known.train_tokens,
             is_base=known.is_base,
-            counts=known.domain == "general" and not known.derived_from,
+            unfit=why_unfit(domain=known.domain, derived_from=known.derived_from),
         )
         for name, known in known_models().items()
     }
@@ -210,7 +223,7 @@ def _facts_of_records(records: Sequence[AuditRecord]) -> ModelFacts:
         depth=record.shape.num_hidden_layers,
         width=record.shape.hidden_size,
         params=float(record.shape.params_total),
-        counts=record.shape.is_dense,
+        unfit=why_unfit(is_dense=record.shape.is_dense),
     )
     return replace(
         facts,
@@ -225,10 +238,6 @@ def measured_of(sites: Sequence[SiteInteraction]) -> dict[str, float]:
     site = next((site for site in sites if site.name == "embedding"), None)
     values = {name: getattr(site, name) for name in MEASURED} if site else {}
     return {name: value for name, value in values.items() if value is not None}
-
-
-def _counts(facts: ModelFacts, base_only: bool) -> bool:
-    return facts.counts and (facts.is_base or not base_only)
 
 
 def _point(model: str, facts: ModelFacts, score: float, interval: Interval) -> Point:

@@ -33,6 +33,12 @@ FEWEST_A_SIDE = 5
 SUPPORTED, NOT_SUPPORTED, TOO_FEW = "supported", "not supported", "not enough data"
 
 
+def nothing_to_link(n_models: int, protocol: str, left_out: Sequence[str]) -> str:
+    """Why there is no evidence."""
+    why = f" (left out: {'; '.join(left_out)})" if left_out else ""
+    return f"{n_models} models with a score of {protocol} are left; there is nothing to link{why}"
+
+
 def verdict(predictors: Sequence[Predictor], contrast: Contrast | None, n_models: int) -> str:
     """Whether models near the interval do better, given their size."""
     if n_models < FEWEST_MODELS or contrast is None or min(contrast.n_inside, contrast.n_outside) < FEWEST_A_SIDE:

@@ -82,3 +82,14 @@ def test_a_rows_scores_are_its_own_in_the_evidence_too() -> None:
     points, left_out = points_of(rows, shipped_interval(), LM_EVAL_LETTERS)
     assert [point.model for point in points] == names and left_out == []
     assert [point.r_dw for point in points] == [row.r_dw for row in rows]
+
+
+@pytest.mark.parametrize(
+    ("kinds", "left_out"),
+    [(("base", "base", "instruct"), ["instruction-tuned models: 1"]), (("instruct", "instruct", "base"), [])],
+)
+def test_the_evidence_is_of_the_boards_own_models(kinds: tuple[str, ...], left_out: list[str]) -> None:
+    """Of any size, and of tuned ones where most are."""
+    rows = [row(8 + number, kind=kind, params_total=10 ** (4 + 4 * number)) for number, kind in enumerate(kinds)]
+    points, found = points_of(rows, shipped_interval(), LM_EVAL_LETTERS)
+    assert (len(points), found) == (len(kinds) - len(left_out), left_out)

@@ -75,7 +75,7 @@ def test_shipped_facts_need_no_audit(tmp_path: Path) -> None:
     assert audited == [] and len(board.rows) > 300 and not (tmp_path / "records").exists()
     assert {row.source for row in board.rows} == {"shipped table"} and not any(row.failure for row in board.rows)
     assert None not in [row.params_total for row in board.rows]
-    assert board.evidence[0].verdict == "not supported" and board.evidence[0].n_models == 109
+    assert board.evidence[0].verdict == "not supported" and board.evidence[0].n_models == 111, "of any size"
     row = next(row for row in board.rows if row.model == "Qwen/Qwen2.5-0.5B")
     assert (row.num_hidden_layers, row.hidden_size, row.side) == (24, 896, "inside")
     assert [score.protocol for score in row.scores] == [LM_EVAL_LETTERS] and row.scores[0].among_size is not None
@@ -193,7 +193,7 @@ def test_what_is_not_dense_is_measured_and_not_placed(tmp_path: Path, folders: l
     )
     score = published_for("Qwen/Qwen2.5-0.5B")[0].model_copy(update={"model": row.model})
     scored = row.model_copy(update={"scores": [score]})
-    assert points_of([scored], board.interval, LM_EVAL_LETTERS) == ([], [])
+    assert points_of([scored], board.interval, LM_EVAL_LETTERS) == ([], ["models that are not dense: 1"])
 
 
 @pytest.fixture(scope="module")

@@ -16,7 +16,7 @@ from shape_audit.leaderboard.build.comparable import largest_comparable_set
 from shape_audit.leaderboard.page.data import link_of, page_data, relative_depth
 from shape_audit.records import Board
 from shape_audit.scores import LM_EVAL_LETTERS
-from tests.leaderboard.boards import HOSTILE, measurement, row, score, small_board
+from tests.leaderboard.boards import HOSTILE, bare_board, measurement, row, score, small_board
 
 LOADING = {"src", "srcset", "data", "poster", "background", "action", "formaction", "ping", "manifest", "xlink:href"}
 
@@ -128,6 +128,7 @@ def test_a_board_without_measurements_scores_or_rows_has_a_page() -> None:
     bare = small_board([]).model_copy(update={"protocols": []})
     assert embedded(page_html(bare))["rows"] == []
     assert "Nothing can be said." in page_html(bare)
+    assert "(left out: models without a score of this protocol: 5)" in page_html(bare_board())
 
 
 @pytest.mark.parametrize(

@@ -121,7 +121,8 @@ def test_what_a_reader_would_look_for_in_vain_is_said(tmp_path: Path, program: P
     assert built.returncode == 0 and few in built.stderr
     done = program("leaderboard", "render")
     assert done.returncode == 0 and few in done.stderr and "figures" not in done.stdout
-    assert "no figures: too few models of this board have a score by lm-eval:leaderboard_mmlu_pro" in done.stderr
+    assert "no figures: 0 models with a score of lm-eval:leaderboard_mmlu_pro@0.1 are left" in done.stderr
+    assert "(left out: models without a score of this protocol: 1)" in done.stderr
 
 
 def invented(folder: Path, **numbers: object) -> AuditRecord:

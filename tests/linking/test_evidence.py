@@ -153,14 +153,23 @@ def test_protocols_and_limited_runs_are_never_pooled() -> None:
     twice = score.model_copy(update={"value": score.value + 0.01})
     points, left_out = make_points([score, twice], shipped_interval(), protocol=score.protocol)
     assert points == [] and left_out == [f"{score.model}: its scores of this protocol disagree"]
+    _, left_out = make_points(published_scores(), shipped_interval(), protocol=score.protocol)
+    assert sorted(left_out) == [
+        "instruction-tuned models: 6", "models made from another one: 15",
+        "models of another domain than general text: 7", "models of fewer than 0.1B or more than 15B parameters: 2",
+        "models whose shape is neither in the shipped table nor in a record: 1",
+    ]  # fmt: skip
     cot, _ = make_points(published_scores(), shipped_interval(), protocol=OFFICIAL_COT, base_only=False)
     assert 5 <= len(cot) < 20
 
 
 def test_base_and_tuned_models_of_one_shape_count_once() -> None:
     base, _ = make_points(published_scores(), shipped_interval(), protocol=LM_EVAL_LETTERS)
-    everything, _ = make_points(published_scores(), shipped_interval(), protocol=LM_EVAL_LETTERS, base_only=False)
+    everything, left_out = make_points(
+        published_scores(), shipped_interval(), protocol=LM_EVAL_LETTERS, base_only=False
+    )
     keys = [(point.family, point.shape, point.log_params) for point in everything]
+    assert f"models of one family, shape and size with another: {109 + 6 - len(keys)}" in left_out
     assert len(set(keys)) == len(keys) >= len({(p.family, p.shape, p.log_params) for p in base})
 
 

@@ -29,6 +29,7 @@ from shape_audit.leaderboard import (
     remeasure,
     render,
     verify,
+    why_no_evidence,
     without_intervals,
 )
 from shape_audit.models import give_back_freed_memory
@@ -118,7 +119,7 @@ def render_board(folder: Folder = FOLDER) -> int:
     for path in render(board, folder):
         emit(f"{path}\n", None)
     if not board.evidence:
-        note(f"shape-audit: no figures: too few models of this board have a score by {board.protocols[0]}")
+        note(f"shape-audit: no figures: {why_no_evidence(board)}")
     _note_few_windows(board)
     return ExitCode.CLEAN
 

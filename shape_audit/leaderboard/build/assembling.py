@@ -13,7 +13,16 @@ from shape_audit.leaderboard.build.record_folder import KeptRecords
 from shape_audit.leaderboard.build.rows import row_of_facts, row_of_failure, row_of_record, with_scores
 from shape_audit.leaderboard.build.sources import Sources
 from shape_audit.leaderboard.manifest import Entry
-from shape_audit.linking import ModelFacts, Point, among_size, family_of, make_points, measured_of
+from shape_audit.linking import (
+    ModelFacts,
+    Point,
+    among_size,
+    family_of,
+    make_points,
+    measured_of,
+    nothing_to_link,
+    why_unfit,
+)
 from shape_audit.records import AuditRecord, Board, BoardRow, Interval, LinkEvidence, Order, ScoreRecord
 from shape_audit.scores import across_models, at_revision, published_scores
 from shape_audit.shape import known_models, place
@@ -86,8 +95,9 @@ def _in_columns(scores: Sequence[ScoreRecord], protocols: Sequence[str]) -> list
 
 
 def points_of(rows: Sequence[BoardRow], interval: Interval, protocol: str) -> tuple[list[Point], list[str]]:
-    """Models of the board as `link` takes them, each with the scores of its row, and what was left out. Of what was
-    measured, only what can be compared is with them."""
+    """Models of the board as `link` takes them, of any size, each with the scores of its row, and what was left out.
+    Tuned ones are left out where fewer of them have a score than base models. Of what was measured, only what can be
+    compared is with them."""
     comparable = largest_comparable_set(rows).rows
     facts = {
         row.model: ModelFacts(
@@ -97,13 +107,22 @@ def points_of(rows: Sequence[BoardRow], interval: Interval, protocol: str) -> tu
             params=float(row.params_total) if row.params_total else None,  # with its depth and width, or none of them
             train_tokens=row.train_tokens,
             is_base=row.kind != "instruct",
-            counts=row.side is not None and row.domain in (None, "general") and not row.derived_from,
+            unfit=why_unfit(is_dense=row.side is not None, domain=row.domain, derived_from=row.derived_from),
             measured=measured_of(row.measured.sites) if row.measured and number in comparable else {},
             scores=tuple(row.scores),
         )
         for number, row in enumerate(rows)
     }
-    return make_points([], interval, protocol=protocol, facts=facts)
+    scored = [facts[row.model].is_base for row in rows if any(score.protocol == protocol for score in row.scores)]
+    base_only = 2 * sum(scored) >= len(scored)
+    return make_points([], interval, protocol=protocol, params=None, base_only=base_only, facts=facts)
+
+
+def why_no_evidence(board: Board) -> str:
+    """How few models of a board without evidence are left for it, and why the others are not."""
+    protocol = next(iter(board.protocols), "any protocol")
+    points, left_out = points_of(board.rows, board.interval, protocol)
+    return nothing_to_link(len(points), protocol, left_out)
 
 
 def _row(entry: Entry, record: AuditRecord | None, interval: Interval) -> BoardRow:

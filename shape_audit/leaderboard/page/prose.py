@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections import Counter
 
 from shape_audit.escaping import html
+from shape_audit.leaderboard.build.assembling import why_no_evidence
 from shape_audit.leaderboard.build.comparable import largest_comparable_set
 from shape_audit.leaderboard.build.few_windows import without_intervals
 from shape_audit.leaderboard.page.data import link_of, protocol_label
@@ -45,7 +46,7 @@ def evidence_html(board: Board) -> str:
     if not board.evidence:
         return (
             '<p class="verdict"><strong>Nothing can be said.</strong> Too few models of this board have a score to '
-            "hold against their shape.</p>"
+            f"hold against their shape: {html(why_no_evidence(board))}.</p>"
         )
     first, others = board.evidence[0], board.evidence[1:]
     parts = [
