@@ -60,6 +60,18 @@ def test_every_file_finds_its_row_or_is_named(folder: Path) -> None:
     assert "not on the board: EleutherAI/pythia-410m+load_in_4bit, models/tiny-5x64" in said
 
 
+def test_runs_that_are_no_scores_of_the_board_are_named(folder: Path) -> None:
+    run(folder, "results_a.json", "Qwen/Qwen2.5-0.5B", 0.17, config=letters()["config"] | {"limit": 100})
+    run(folder, "results_b.json", "EleutherAI/pythia-410m", 0.12, config={
+        "model": "vllm", "model_args": "pretrained=EleutherAI/pythia-410m,max_length=2048"})  # fmt: skip
+    board = board_of(folder)
+    assert not any(row.scores for row in board.rows)
+    assert board.notes == [
+        "limited runs: Qwen/Qwen2.5-0.5B; not used",
+        f"scores by {LM_EVAL_LETTERS}+max_length=2048, none of the board's protocols: EleutherAI/pythia-410m; not used",
+    ]
+
+
 def test_another_commit_than_the_rows_is_said_and_not_used(folder: Path) -> None:
     run(folder, "results_a.json", "Qwen/Qwen2.5-0.5B", 0.17)
     assert board_of(folder, {"Qwen/Qwen2.5-0.5B": SHA}).rows[0].scores

@@ -11,7 +11,7 @@ from shape_audit.errors import MissingExtraError
 from shape_audit.leaderboard.build.comparable import largest_comparable_set
 from shape_audit.leaderboard.build.record_folder import KeptRecords
 from shape_audit.leaderboard.build.rows import row_of_facts, row_of_failure, row_of_record, with_scores
-from shape_audit.leaderboard.build.sources import Sources
+from shape_audit.leaderboard.build.sources import Sources, names_shown
 from shape_audit.leaderboard.manifest import Entry
 from shape_audit.linking import (
     ModelFacts,
@@ -46,6 +46,7 @@ def assemble(sources: Sources, kept: KeptRecords) -> Board:
     wanted = manifest.audit_options()
     protocols = list(manifest.scores.protocols)
     rows, set_apart = [], []
+    unused: dict[str, list[str]] = {}
     for entry in sources.entries:
         model = entry.model
         record = _best(kept.by_model.get(model, []), entry, wanted)
@@ -56,6 +57,8 @@ def assemble(sources: Sources, kept: KeptRecords) -> Board:
         imported = [at_revision(score, revision) for score in everywhere.get(model.casefold(), [])]
         known = [*imported, *_scores_of(record, sources, model)]
         set_apart += [f"{model}: {score.source}: {score.set_apart}; not used" for score in known if score.set_apart]
+        for why in _why_unused(known, protocols):
+            unused.setdefault(why, []).append(model)
         scores = among_size(known, {model: float(row.params_total)} if row.params_total else None)
         rows.append(with_scores(row, _in_columns(scores, protocols)))
     return Board(
@@ -67,7 +70,12 @@ def assemble(sources: Sources, kept: KeptRecords) -> Board:
         order=manifest.order,
         rows=_ordered(rows, manifest.order, protocols[0]),
         evidence=_evidence(rows, interval, protocols[0], manifest.scores.draws),
-        notes=[*(f"{line}; not used" for line in kept.damaged), *sources.passed_over, *dict.fromkeys(set_apart)],
+        notes=[
+            *(f"{line}; not used" for line in kept.damaged),
+            *sources.passed_over,
+            *(f"{why}: {names_shown(models)}; not used" for why, models in sorted(unused.items())),
+            *dict.fromkeys(set_apart),
+        ],
     )
 
 
@@ -86,12 +94,24 @@ def _in_columns(scores: Sequence[ScoreRecord], protocols: Sequence[str]) -> list
     """Scores of the board's protocols; a column of `...+chat_template` takes runs with any model's own template."""
     found = []
     for score in scores:
-        column = next((name for name in (score.protocol, across_models(score.protocol)) if name in protocols), None)
+        column = _column(score, protocols)
         if column == score.protocol:
             found.append(score)
         elif column is not None:
             found.append(score.model_copy(update={"protocol": column, "notes": [*score.notes, score.protocol]}))
     return found
+
+
+def _column(score: ScoreRecord, protocols: Sequence[str]) -> str | None:
+    return next((name for name in (score.protocol, across_models(score.protocol)) if name in protocols), None)
+
+
+def _why_unused(scores: Sequence[ScoreRecord], protocols: Sequence[str]) -> list[str]:
+    """Why runs of a model are no scores of the board, each reason once; those that are set apart say so themselves."""
+    runs = [score for score in scores if score.provider in ("run", "import") and not score.set_apart]
+    others = (score.protocol for score in runs if _column(score, protocols) is None)
+    limited = ("limited runs" for score in runs if score.is_limited and _column(score, protocols))
+    return list(dict.fromkeys([*(f"scores by {name}, none of the board's protocols" for name in others), *limited]))
 
 
 def points_of(rows: Sequence[BoardRow], interval: Interval, protocol: str) -> tuple[list[Point], list[str]]:

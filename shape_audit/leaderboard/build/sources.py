@@ -63,9 +63,14 @@ def _imported(files: Sequence[str], entries: Sequence[Entry], *, strict: bool) -
     strangers = sorted({score.model for score, found in claimed if found is None})
     passed_over = summary_of_skipped(read.skipped)
     if strangers:
-        more = f" and {len(strangers) - NAMES_SHOWN} more" if len(strangers) > NAMES_SHOWN else ""
-        passed_over.append(f"scores of models that are not on the board: {', '.join(strangers[:NAMES_SHOWN])}{more}")
+        passed_over.append(f"scores of models that are not on the board: {names_shown(strangers)}")
     return [found[1] for _, found in claimed if found is not None], passed_over
+
+
+def names_shown(names: Sequence[str]) -> str:
+    """The first of many names, and how many more there are."""
+    more = f" and {len(names) - NAMES_SHOWN} more" if len(names) > NAMES_SHOWN else ""
+    return f"{', '.join(names[:NAMES_SHOWN])}{more}"
 
 
 def _here(file: str) -> str:
