@@ -47,7 +47,7 @@ def replay_windows(path: Path, tokenizer: WindowTokenizer, *, vocab_size: int | 
     """
     content = read_small_file(path, limit=MAX_WINDOWS_FILE)
     try:
-        lines = [json.loads(line) for line in content.decode("utf-8").splitlines() if line.strip()]
+        lines = [json.loads(line) for line in content.decode("utf-8-sig").splitlines() if line.strip()]
         made_by = lines[0]["tokenizer_sha256"]
         windows = tuple(_window(line) for line in lines[1:])
     except (ValueError, KeyError, TypeError, IndexError, RecursionError) as error:

@@ -55,7 +55,7 @@ def _place(entry: dict[str, Any]) -> list[str]:
 def _entries(path: Path) -> dict[str, dict[str, Any]]:
     """Fingerprint -> its entry, as it stands."""
     try:
-        content = json.loads(read_small_file(path).decode("utf-8"))
+        content = json.loads(read_small_file(path).decode("utf-8-sig"))
         if type(content["version"]) is int and content["version"] != VERSION:
             raise CorruptFileError(f"{path}: a baseline of version {content['version']}, not {VERSION}; write it again")
         found = {entry["fingerprint"]: entry for entry in content["accepted"]}

@@ -135,7 +135,7 @@ def read_policy(path: Path, rules: Collection[str]) -> Policy:
         IncompleteError: the file cannot be read.
     """
     try:
-        content = parse_toml(read_small_file(path).decode("utf-8"))
+        content = parse_toml(read_small_file(path).decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{path}: not a TOML file: {error}") from error
     if path.name == "pyproject.toml":

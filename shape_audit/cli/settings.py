@@ -97,7 +97,7 @@ def read_settings(named: Path | None) -> Settings:
     if file is None:
         return Settings(None, {})
     try:
-        content = parse_toml(read_small_file(file).decode("utf-8"))
+        content = parse_toml(read_small_file(file).decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise UsageError(f"{file}: cannot be read: {error}") from error
     if file.name != PYPROJECT:

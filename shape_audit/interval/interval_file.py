@@ -35,7 +35,7 @@ def read_interval(path: str | Path) -> Interval:
     """
     path = Path(path)
     try:
-        content = json.loads(read_small_file(path).decode("utf-8"))
+        content = json.loads(read_small_file(path).decode("utf-8-sig"))
     except (ValueError, RecursionError) as error:
         raise CorruptFileError(f"{path}: not a JSON file; see `shape-audit interval --format json`") from error
     if not isinstance(content, dict):

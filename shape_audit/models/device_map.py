@@ -35,7 +35,7 @@ def parse_device_map(text: str) -> DeviceMap:
     if not file.is_file():
         raise UsageError(f"--device-map must be one of {', '.join(MAP_NAMES)} or a JSON file, not {text}")
     try:
-        content = json.loads(file.read_text(encoding="utf-8"))
+        content = json.loads(file.read_text(encoding="utf-8-sig"))
     except (OSError, ValueError, RecursionError) as error:
         raise UsageError(f"--device-map {text}: not a JSON file: {error}") from error
     if not isinstance(content, dict) or not content:

@@ -93,6 +93,18 @@ def test_several_in_a_settings_file_are_a_list_and_one_may_be_a_text(
     assert all(json.loads((tmp_path / name).read_text())["rules_run"] == rules for name in ("a.json", "b.json"))
 
 
+def test_files_may_begin_with_a_byte_order_mark(program: Program, model: Path, tmp_path: Path) -> None:
+    set_tensors(lambda tensors: tensors.pop(UP))(model)
+    program("check", model, "--write-baseline")
+    (tmp_path / "p.toml").write_text("[severity]\nSA103 = 'error'\n")
+    (tmp_path / "s.toml").write_text("[check]\nbaseline = 'shape-audit-baseline.json'\n")
+    (tmp_path / "i.json").write_text('{"low": 0.01, "high": 0.1}')
+    for file in ("p.toml", "s.toml", "i.json", "shape-audit-baseline.json"):
+        (tmp_path / file).write_bytes(b"\xef\xbb\xbf" + (tmp_path / file).read_bytes())
+    done = program("--config", "s.toml", "check", model, "--policy", "p.toml", "--interval", "i.json")
+    assert done.returncode == 0 and "1 accepted" in done.stdout, done.stderr
+
+
 def test_rules_are_listed_and_explained(program: Program) -> None:
     listed = program("rules").stdout
     assert all(rule in listed for rule in RULES)

@@ -15,7 +15,8 @@ def test_names_and_files(tmp_path: Path) -> None:
         "auto", "balanced", "cpu", "disk"
     ]  # fmt: skip
     file = tmp_path / "map.json"
-    file.write_text('{"model.embed_tokens": 0, "model.layers": "disk", "lm_head": "cuda", "model.norm": "cuda:1"}')
+    written = '{"model.embed_tokens": 0, "model.layers": "disk", "lm_head": "cuda", "model.norm": "cuda:1"}'
+    file.write_text(written, encoding="utf-8-sig")  # with a byte-order mark
     assert parse_device_map(str(file)) == {
         "model.embed_tokens": "cuda:0", "model.layers": "disk", "lm_head": "cuda:0", "model.norm": "cuda:1"
     }  # fmt: skip
