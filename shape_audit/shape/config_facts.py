@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 import re
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
@@ -133,6 +134,9 @@ def _embedding_rows(keys: ConfigKeys) -> int | None:
     if vocabulary is None:
         return None
     if added := rule["added"].get(keys.model_type):
+        if isinstance(added, dict):
+            factors = [keys.config.get(key, default) for key, default in added["product"].items()]
+            added = math.prod(factors) + added["plus"] if all(type(factor) is int for factor in factors) else None
         added = keys.config.get(added) if isinstance(added, str) else added
         return vocabulary + added if type(added) is int else None
     if keys.model_type in facts("type_defaults")["types"]:

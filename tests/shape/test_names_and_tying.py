@@ -231,6 +231,11 @@ def test_thin_configs_and_what_follows_from_their_other_keys(config: dict[str, A
         ({"model_type": "hf_olmo", "vocab_size": 100, "embedding_size": 300}, 256, False),
         ({"model_type": "mllama_text_model", "vocab_size": 256}, 264, True),
         ({"model_type": "mllama_text_model", "vocab_size": 256}, 256, False),
+        (
+            {"model_type": "kyutai_speech_to_text", "vocab_size": 250, "num_codebooks": 2, "codebook_vocab_size": 8},
+            267,
+            True,
+        ),
     ],
 )
 def test_padded_vocabularies_are_no_disagreement(config: dict[str, Any], rows: int, fits: bool) -> None:
@@ -254,6 +259,7 @@ def test_rows_of_added_tokens_may_be_stored_apart() -> None:
         ({"model_type": "hf_olmo", "mlp_hidden_size": 2 * INNER, "activation_type": "swiglu"}, INNER),
         ({"model_type": "hf_olmo", "mlp_hidden_size": INNER, "activation_type": "gelu"}, INNER),
         ({"model_type": "molmo", "intermediate_size": 2 * INNER}, INNER),
+        ({"model_type": "kyutai_speech_to_text", "ffn_dim": 2 * INNER}, INNER),
         ({"model_type": "lfm2", "intermediate_size": 12288}, INNER),
     ],
 )
