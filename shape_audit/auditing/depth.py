@@ -48,7 +48,7 @@ def model_use(
     total = len(some.windows)
     progress.step("leaving out blocks")
     skipping = BlockSkipping(
-        a_pass.loaded.model,
+        a_pass.loaded,
         a_pass.blocks,
         some.windows,
         micro_batch=min(a_pass.micro_batch, total),
@@ -60,18 +60,22 @@ def model_use(
     except (NotAuditableError, NonFiniteError) as error:
         return use, [f"--skip: {error}"]
     measured = [
-        block.model_copy(update={"skip_loss": one.rise, "skip_loss_ci": one.interval})
+        block.model_copy(update={"skip_loss": one.rise, "skip_loss_ci": one.interval}) if one else block
         for block, one in zip(blocks, singles, strict=True)
     ]
+    missing = [block.name for block in measured if block.skip_loss is None]
+    missing += [f"{options.skip_spans} blocks together"] if options.skip_spans and span is None else []
+    reason = "without them the model does not run to a finite loss"
+    notes = [f"--skip: no answer for {', '.join(missing)}: {reason}"] if missing else []
     loss = skipping.nats_per_token
     summary = DepthSummary(
         windows=total,
         nats_per_token=loss,
-        cheap_blocks=[block.name for block in measured if (block.skip_loss or 0.0) < CHEAP_SHARE * loss],
+        cheap_blocks=[one.name for one in measured if one.skip_loss is not None and one.skip_loss < CHEAP_SHARE * loss],
         spans=[_span(span, measured)] if span else [],
         rank_correlations={name: _rank_correlation(name, measured) for name in CHEAP_MEASURES},
     )
-    return use.model_copy(update={"blocks": measured, "summary": summary}), []
+    return use.model_copy(update={"blocks": measured, "summary": summary}), notes
 
 
 def _span(found: SkippedLoss, blocks: Sequence[BlockUse]) -> SpanUse:
@@ -88,7 +92,8 @@ def _rank_correlation(name: str, blocks: Sequence[BlockUse]) -> float | None:
     """Spearman's, of a number that costs nothing extra with what leaving the block out costs."""
     from scipy.stats import spearmanr
 
-    cheap, exact = [getattr(block, name) for block in blocks], [block.skip_loss for block in blocks]
+    known = [block for block in blocks if block.skip_loss is not None]
+    cheap, exact = [getattr(block, name) for block in known], [block.skip_loss for block in known]
     if None in cheap or len(set(cheap)) < 2 or len(set(exact)) < 2:
         return None
     return float(spearmanr(cheap, exact).statistic)

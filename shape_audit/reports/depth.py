@@ -20,7 +20,7 @@ def skip_sentence(record: AuditRecord) -> str | None:
     summary = record.use.summary if record.use else None
     if record.use is None or summary is None:
         return None
-    total, cheap = len(record.use.blocks), summary.cheap_blocks
+    total, cheap = sum(block.skip_loss is not None for block in record.use.blocks), summary.cheap_blocks
     raising = {0: "none raises", 1: "one raises"}.get(len(cheap), f"{len(cheap)} raise")
     where = f" ({_runs(record.use.blocks, cheap)})" if cheap else ""
     spans = "".join(

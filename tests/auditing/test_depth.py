@@ -4,13 +4,13 @@ from pathlib import Path
 
 import pytest
 import torch
-from transformers import AutoModelForCausalLM, AutoTokenizer
+from transformers import AutoModelForCausalLM, AutoTokenizer, Gemma4TextConfig
 
 import shape_audit
 from shape_audit.errors import UsageError
 from shape_audit.records import AuditRecord, read_record, write_record
 from shape_audit.reports import audit_markdown
-from tests.tiny_models import save_tiny
+from tests.tiny_models import LLAMA_LIKE, save_tiny
 
 FEW = {"windows": 8, "seq_len": 16, "micro_batch": 3}
 SKIP = {"use": True, "spectrum": 3, "skip": True, "skip_windows": 7, "skip_spans": 2}
@@ -44,6 +44,24 @@ def assert_same(record: AuditRecord, other: AuditRecord) -> None:
 
 def test_streamed_from_the_disk(folder: Path, plain: AuditRecord) -> None:
     assert_same(shape_audit.audit(str(folder), device_map="disk", **FEW, **SKIP), plain)
+
+
+def test_blocks_without_an_answer_are_named(tmp_path: Path) -> None:
+    """A model of untied weights on the disk, whose last block reads the keys of the first but one."""
+    folder = save_tiny(tmp_path / "tiny", "llama")
+    small = {"head_dim": 8, "global_head_dim": 8, "vocab_size_per_layer_input": 256, "hidden_size_per_layer_input": 4}
+    of_blocks = {
+        "num_hidden_layers": 4,
+        "layer_types": ["full_attention"] * 4,
+        "num_kv_shared_layers": 2,
+        "tie_word_embeddings": False,
+    }
+    AutoModelForCausalLM.from_config(Gemma4TextConfig(**LLAMA_LIKE | small | of_blocks)).save_pretrained(folder)
+    record = shape_audit.audit(str(folder), device_map="disk", **FEW, **SKIP)
+    assert record.use is not None and record.use.summary is not None and record.use.summary.spans
+    assert [block.name for block in record.use.blocks if block.skip_loss is None] == ["block.1"]
+    assert "block.1" not in record.use.summary.cheap_blocks and "Of 3 blocks" in audit_markdown(record)
+    assert record.notes[-1].startswith("--skip: no answer for block.1: ")
 
 
 def test_of_a_model_in_memory(folder: Path, plain: AuditRecord) -> None:

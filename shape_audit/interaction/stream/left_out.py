@@ -2,11 +2,12 @@
 
 The blocks before have given the same in every such run, so their outputs are kept from one whole forward, and only
 the blocks behind are computed: half of a forward on average, whatever the architecture's own forward does around them.
+Where later blocks look into earlier ones (shared keys), runs that begin between the two compute all of them.
 """
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from typing import Any, NamedTuple
 
@@ -29,8 +30,17 @@ class Span(NamedTuple):
 class LeftOut:
     """One micro-batch of a model: its losses as it is, and without spans of its blocks."""
 
-    def __init__(self, model: nn.Module, blocks: Sequence[nn.Module], batch: MicroBatch) -> None:
-        """Run the whole model once, and once more from the middle on.
+    def __init__(
+        self,
+        model: nn.Module,
+        blocks: Sequence[nn.Module],
+        batch: MicroBatch,
+        beginnings: Collection[int] | None = None,
+    ) -> None:
+        """Run the whole model once.
+
+        Args:
+            beginnings: see `reusable_beginnings`; None finds them.
 
         Attributes:
             losses_B: of its windows as it is, in nats, summed over their tokens.
@@ -46,14 +56,18 @@ class LeftOut:
         finally:
             for handle in handles:
                 handle.remove()
-        self._reuses_outputs = self._stays_the_same(len(blocks) // 2)
+        self._beginnings = reusable_beginnings(model, blocks, batch) if beginnings is None else beginnings
 
     def losses_without(self, span: Span) -> Tensor:
-        """Losses (B,) in nats without some of the blocks."""
-        return self._losses_from(span.first if self._reuses_outputs else 0, span)
+        """Losses (B,) in nats without some of the blocks.
 
-    def _stays_the_same(self, begin: int) -> bool:
-        """Whether the blocks before one need not be computed again: later ones may look into them (shared keys)."""
+        Raises:
+            NonFiniteError, NotAuditableError: so they are not finite, or the other blocks do not run.
+        """
+        return self._losses_from(span.first if span.first in self._beginnings else 0, span)
+
+    def stays_the_same(self, begin: int) -> bool:
+        """Whether the blocks before one need not be computed again."""
         try:
             return bool((self._losses_from(begin, Span(begin, 0)) == self.losses_B).all())
         except NotAuditableError:
@@ -69,6 +83,15 @@ class LeftOut:
     def _losses(self) -> Tensor:
         losses_B = window_losses(model_logits(self._model, self._batch.inputs_BT), self._batch.targets_BT)
         return losses_B.cpu().double()
+
+
+def reusable_beginnings(model: nn.Module, blocks: Sequence[nn.Module], batch: MicroBatch) -> frozenset[int]:
+    """The blocks but the first from which on none looks into those before, tried on the first window.
+
+    Raises: as `LeftOut` does.
+    """
+    whole = LeftOut(model, blocks, batch.part(0, 1), ())
+    return frozenset(begin for begin in range(1, len(blocks)) if whole.stays_the_same(begin))
 
 
 def _gives(output: Any) -> Callable[..., Any]:
