@@ -9,6 +9,7 @@ import torch
 
 from benchmarks.width_fidelity import COUNTS, NAMES, WidthPool, measure, width_pools, windows_of
 from shape_audit.calibration import read_text
+from shape_audit.errors import NotAuditableError
 from shape_audit.interaction.width.fold_sums import FOLDS, FoldMoments, FoldSums
 from shape_audit.interaction.width.ranks import (
     centred_effective_rank,
@@ -218,6 +219,18 @@ def test_copies_of_a_window_count_as_one(batch: int) -> None:
         assert other.functional_rank == pytest.approx(one.functional_rank, rel=1e-9)
         assert other.functional_rank_ci == pytest.approx(one.functional_rank_ci, rel=1e-9)
         assert other.activation_effective_rank_ci == pytest.approx(one.activation_effective_rank_ci, rel=1e-9)
+
+
+@pytest.mark.parametrize("use", [False, True])
+def test_streams_side_by_side_in_one_width_are_refused(use: bool) -> None:
+    model = tiny_model("llama")
+    model.model.embed_tokens.register_forward_hook(lambda module, args, output: output.repeat(1, 1, 4))
+    model.model.norm.register_forward_pre_hook(lambda module, args: (args[0][..., :24],))
+    for layer in model.model.layers:
+        own = layer.forward
+        layer.forward = lambda h, *args, own=own, **more: own(h[..., :24], *args, **more).repeat(1, 1, 4)
+    with pytest.raises(NotAuditableError, match=r"is \[4, 8, 96\], not \[4, 8, 24\]"):
+        extended(tiny_pass(model, use=use), random_windows(4, 9))
 
 
 def test_windows_of_one_token_and_few_windows_have_no_numbers() -> None:

@@ -72,6 +72,8 @@ class BlockWatch:
         """The stream at a position: 0 enters the first block, k comes out of block k - 1."""
         if not isinstance(hidden_BTD, Tensor) or hidden_BTD.ndim != 3 or position in self._stream:
             return  # a checkpointed block is computed twice
+        if position in self._widths and hidden_BTD.shape[2] != self._widths[position].width:
+            return  # several streams in one: the pass refuses it when its gradient comes
         if hidden_BTD.requires_grad:
             hidden_BTD.register_hook(lambda grad_BTD: self._backward(position, grad_BTD.detach()))  # type: ignore[no-untyped-call]
         self._stream[position] = hidden_BTD.detach()

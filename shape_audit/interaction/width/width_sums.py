@@ -35,6 +35,10 @@ class WidthSums:
     def zeros(cls, width: int, device: torch.device) -> WidthSums:
         return cls(*(FoldSums.zeros(width, device) for _ in range(3)))
 
+    @property
+    def width(self) -> int:
+        return self.stream.width
+
     def add_activations(self, stream_BTD: Tensor, first: int, member_B: Sequence[int] | None = None) -> None:
         """Add the stream of the windows `first`, `first` + 1 ...; see `FoldSums.add`."""
         later_BTD = stream_BTD[:, 1:]
