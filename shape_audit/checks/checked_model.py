@@ -46,7 +46,7 @@ class CheckedModel:
     Attributes:
         expected: what transformers says of the tensors (--deep); None where it was not asked, or could not be.
         numbers: of every tensor's values (--weights).
-        hash_mismatches: file -> the sha256 its bytes have, where the Hub says another (--verify-hashes).
+        hash_mismatches: file -> the hash its bytes have, where the Hub says another (--verify-hashes).
         record: of a measured audit (--measure, --record).
         not_finite: why that audit ended early, where a gradient was not finite.
     """

@@ -48,7 +48,7 @@ class CheckOptions(Spec):
         bool, Option("Look at every number, for NaN, infinity, zeros.", stricter=(True,), panel="Scope")
     ] = False
     verify_hashes: Annotated[
-        bool, Option("Compare all files with the Hub's sha256 (downloads them).", stricter=(True,), panel="Scope")
+        bool, Option("Compare all files with the Hub's hashes (downloads them).", stricter=(True,), panel="Scope")
     ] = False
     measure: Annotated[bool, Option("Make a measured audit, for the SA8 rules.", stricter=(True,), panel="Scope")] = (
         False

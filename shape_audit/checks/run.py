@@ -245,17 +245,23 @@ def _numbers(files: Inspection) -> dict[str, TensorNumbers]:
 
 
 def _hash_mismatches(files: Inspection) -> dict[str, str]:
-    if not files.hub_sha256:
+    if not files.hub_hashes:
         raise UsageError(f"--verify-hashes: the Hub has no hashes for {files.repo_id}")
     found = {}
-    for name, expected in sorted(files.hub_sha256.items()):
+    for name, expected in sorted(files.hub_hashes.items()):
         if "/" in name:
             continue
-        with files.local(name).open("rb") as stream:
-            digest = hashlib.file_digest(stream, "sha256").hexdigest()
+        digest = _digest(files.local(name), of_git=len(expected) < 64)
         if digest != expected:
             found[name] = digest
     return found
+
+
+def _digest(path: Path, *, of_git: bool) -> str:
+    """The sha256 of a file, or its id as a blob of git."""
+    head = hashlib.sha1(b"blob %d\0" % path.stat().st_size) if of_git else hashlib.sha256()
+    with path.open("rb") as stream:
+        return hashlib.file_digest(stream, lambda: head).hexdigest()
 
 
 def _fitting_record(files: Inspection, path: Path) -> AuditRecord:

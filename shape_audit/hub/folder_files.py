@@ -22,7 +22,7 @@ MOST_FILES = 100_000
 class FolderFiles:
     """Files of a folder on this machine."""
 
-    sha256: Mapping[str, str] = {}
+    hashes: Mapping[str, str] = {}
     outside: frozenset[str] = frozenset()
     facts = RepositoryFacts()
 

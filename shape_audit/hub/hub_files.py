@@ -44,6 +44,8 @@ FIRST_REQUEST_BYTES = 100_000
 """Enough for the headers of most files: one request instead of two."""
 PARALLEL_REQUESTS = 8
 DEFAULT_REVISION = "main"
+HASH = re.compile("[0-9a-f]{40}|[0-9a-f]{64}")
+"""Of a file: git's, or sha256 of one in LFS."""
 
 
 class HubFiles:
@@ -56,14 +58,14 @@ class HubFiles:
         self,
         ref: ModelRef,
         sizes: Mapping[str, int | None],
-        sha256: Mapping[str, str],
+        hashes: Mapping[str, str],
         facts: RepositoryFacts,
         retries: int,
     ) -> None:
         """
         Args:
             ref: at its commit.
-            sizes, sha256: of all files of the repository.
+            sizes, hashes: of all files of the repository.
         """
         assert ref.revision is not None
         self.ref, self.outside, self._commit, self._retries = ref, frozenset(sizes), ref.revision, retries
@@ -71,7 +73,7 @@ class HubFiles:
         self._inside = f"{ref.subfolder}/" if ref.subfolder else ""
         self._cache, self._sizes = _header_cache(ref), sizes
         self.sizes = _inside(sizes, self._inside)
-        self.sha256 = _inside(sha256, self._inside)
+        self.hashes = _inside(hashes, self._inside)
         if is_offline_mode():  # whose headers are kept need not lie here
             self.sizes = {**dict.fromkeys(self._cache.load(self._commit) or {}), **self.sizes}
 
@@ -85,12 +87,12 @@ class HubFiles:
         cache = _header_cache(ref)
         if is_offline_mode():
             sha, repo_id = _cached_commit(ref, cache)
-            sizes, sha256 = _cached_files(repo_id, sha), _cached_sha256(repo_id, sha)
-            return cls(_found(ref, sha, repo_id), sizes, sha256, cache.facts(sha), 0)
+            sizes, hashes = _cached_files(repo_id, sha), _cached_hashes(repo_id, sha)
+            return cls(_found(ref, sha, repo_id), sizes, hashes, cache.facts(sha), 0)
         answer = _resolved(ref, retries)
         cache.remember(ref.revision or DEFAULT_REVISION, answer.sha, answer.repo_id)
         cache.keep_facts(answer.sha, answer.facts)
-        return cls(_found(ref, answer.sha, answer.repo_id), answer.sizes, answer.sha256, answer.facts, retries)
+        return cls(_found(ref, answer.sha, answer.repo_id), answer.sizes, answer.hashes, answer.facts, retries)
 
     def read(self, name: str) -> bytes:
         size = self.sizes.get(name)
@@ -171,13 +173,13 @@ def _inside(of_all: Mapping[str, _Value], folder: str) -> dict[str, _Value]:
 
 
 class _Answer(NamedTuple):
-    """What the Hub says of a revision: the commit that it means now, the repository's own name, sizes and LFS hashes of
-    its files, and what else."""
+    """What the Hub says of a revision: the commit that it means now, the repository's own name, sizes and hashes of its
+    files, and what else."""
 
     sha: str
     repo_id: str
     sizes: dict[str, int | None]
-    sha256: dict[str, str]
+    hashes: dict[str, str]
     facts: RepositoryFacts
 
 
@@ -202,8 +204,9 @@ def _resolved(ref: ModelRef, retries: int) -> _Answer:
         if odd:
             raise CorruptFileError(f"{ref.repo_id}: the Hub lists a file by the name {str(odd[0])[:80]!a}: refused")
         sizes = {file.rfilename: file.size if isinstance(file.size, int) else None for file in siblings}
-        sha256 = {file.rfilename: file.lfs.sha256 for file in siblings if file.lfs}
-        return _Answer(info.sha, info.id, sizes, sha256, repository_facts(info))
+        hashes = {file.rfilename: file.lfs.sha256 if file.lfs else file.blob_id for file in siblings}
+        known = {name: value for name, value in hashes.items() if HASH.fullmatch(str(value))}
+        return _Answer(info.sha, info.id, sizes, known, repository_facts(info))
 
     return with_retries(watching(f"what the Hub says of {ref.repo_id}", ask), retries)
 
@@ -278,8 +281,8 @@ def _cached_files(repo_id: str, sha: str) -> dict[str, int | None]:
     return {path.relative_to(root).as_posix(): path.stat().st_size for path in root.rglob("*") if path.is_file()}
 
 
-def _cached_sha256(repo_id: str, sha: str) -> dict[str, str]:
-    """Name -> the Hub's hash of large files, after which the cache names what its links lead to."""
+def _cached_hashes(repo_id: str, sha: str) -> dict[str, str]:
+    """Name -> the Hub's hash of a file, after which the cache names what its links lead to."""
     root = _snapshot(repo_id, sha)
     links = {path.relative_to(root).as_posix(): path.resolve().name for path in root.rglob("*") if path.is_symlink()}
-    return {name: blob for name, blob in links.items() if re.fullmatch("[0-9a-f]{64}", blob)}
+    return {name: blob for name, blob in links.items() if HASH.fullmatch(blob)}

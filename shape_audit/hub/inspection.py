@@ -115,9 +115,9 @@ class Inspection:
         return self.repository.sizes
 
     @property
-    def hub_sha256(self) -> Mapping[str, str]:
-        """Name -> what the Hub says the file's bytes hash to; empty of a folder."""
-        return self.repository.sha256
+    def hub_hashes(self) -> Mapping[str, str]:
+        """Name -> what the Hub says the file's bytes hash to, by sha256 or as a blob of git; empty of a folder."""
+        return self.repository.hashes
 
     def local(self, name: str) -> Path:
         """A whole file, of a Hub model by downloading it."""

@@ -44,8 +44,8 @@ class RepositoryFiles(Protocol):
         """Name -> what it is, of what stands where a file could and is none, or leaves the folder."""
 
     @property
-    def sha256(self) -> Mapping[str, str]:
-        """Name -> the Hub's own hash of large files."""
+    def hashes(self) -> Mapping[str, str]:
+        """Name -> the Hub's own hash of a file: sha256 of large ones, git's blob id of those that git itself keeps."""
 
     @property
     def facts(self) -> RepositoryFacts:

@@ -36,15 +36,16 @@ def test_a_fault_in_a_shard_on_the_hub_is_a_finding(hub: LoopbackHub, program: P
     assert done.returncode == 1 and (finding["rule"], finding["file"]) == ("SA402", second.name)
 
 
-def test_a_flipped_byte_is_found_by_its_hash(hub: LoopbackHub, program: Program, tmp_path: Path) -> None:
+@pytest.mark.parametrize("file", ["model.safetensors", "tokenizer_config.json"])  # in LFS, and in git itself
+def test_a_flipped_byte_is_found_by_its_hash(file: str, hub: LoopbackHub, program: Program, tmp_path: Path) -> None:
     hub.add_model("org/name", write_clean(tmp_path / "model"))
     arguments = ("check", "org/name", "--verify-hashes", "-f", "json")
     clean = program(*arguments, HF_ENDPOINT=hub.endpoint)
     assert clean.returncode == 0 and "SA408" in json.loads(clean.stdout)["rules_run"], clean.stderr
-    (weights,) = [path for path in (tmp_path / "hf_home").rglob("model.safetensors") if path.is_symlink()]
-    content = bytearray(weights.read_bytes())
+    (damaged,) = [path for path in (tmp_path / "hf_home").rglob(file) if path.is_symlink()]
+    content = bytearray(damaged.read_bytes())
     content[-1] ^= 1
-    weights.resolve().write_bytes(content)
+    damaged.resolve().write_bytes(damaged.read_bytes() + b" " if file.endswith(".json") else content)
     for offline in ({}, {"HF_HUB_OFFLINE": "1"}):
         done = program(*arguments, HF_ENDPOINT=hub.endpoint, **offline)
         assert done.returncode == 1 and rules(done.stdout) == ["SA408"], done.stderr

@@ -112,9 +112,10 @@ def damaged_json(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
       why="A flipped byte makes another model, and no client notices it by itself.",
       fix="Download or upload the file again.")  # fmt: skip
 def wrong_hash(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
-    """A file's sha256 is not the one the Hub has for it."""
+    """A file's hash is not the one the Hub has for it: sha256, or git's where the file is not in LFS."""
     for file, found in (model.hash_mismatches or {}).items():
-        yield Seen(f"sha256 {found[:16]} ..., the Hub says {model.files.hub_sha256[file][:16]} ...", file=file)
+        kind = "sha256" if len(found) == 64 else "git's hash"
+        yield Seen(f"{kind} {found[:16]} ..., the Hub says {model.files.hub_hashes[file][:16]} ...", file=file)
 
 
 @rule("SA409", "unreadable-file", "error", why="What cannot be read cannot be released.",
