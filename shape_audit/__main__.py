@@ -10,8 +10,11 @@ import os
 import sys
 
 if __name__ == "__main__":
-    if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:
-        del sys.path[0]
+    try:
+        if not sys.flags.safe_path and sys.path[:1] == [os.getcwd()]:
+            del sys.path[0]
+    except OSError:  # the folder is gone, and so is not on the path
+        pass
     from shape_audit.cli import program
 
     program()

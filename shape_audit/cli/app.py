@@ -129,7 +129,7 @@ def run(arguments: list[str]) -> int:
     except ShapeAuditError as error:
         return failed(error, subject=PROGRAM, debug=False)
     except OSError as error:  # help and version are printed by typer, perhaps to a full disk
-        return failed(error, subject="stdout", debug=False)
+        return failed(error, subject=PROGRAM if error.filename else "stdout", debug=False)
     return int(code or ExitCode.CLEAN)
 
 

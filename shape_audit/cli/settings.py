@@ -91,9 +91,7 @@ def read_settings(named: Path | None) -> Settings:
         UsageError: the file is not TOML, or [tool.shape-audit] is not a table.
         IncompleteError: it cannot be read.
     """
-    here = Path.cwd()
-    file = named or next((folder / PYPROJECT for folder in (here, *here.parents)
-                          if (folder / PYPROJECT).is_file()), None)  # fmt: skip
+    file = named or _nearest()
     if file is None:
         return Settings(None, {})
     try:
@@ -107,6 +105,16 @@ def read_settings(named: Path | None) -> Settings:
     if not isinstance(tables, dict):
         raise UsageError(f"{file}: [tool.shape-audit] is not a table")
     return Settings(file, tables, named is not None)
+
+
+def _nearest() -> Path | None:
+    """The pyproject.toml of this folder or the nearest above it; None too where nobody can look: the folder is gone, or
+    one above it is closed to this user."""
+    try:
+        here = Path.cwd()
+        return next((file for folder in (here, *here.parents) if (file := folder / PYPROJECT).is_file()), None)
+    except OSError:
+        return None
 
 
 def not_in_effect(settings: Settings, left: list[str]) -> str:

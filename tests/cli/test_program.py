@@ -200,6 +200,15 @@ def test_settings_that_cannot_be_meant(
     assert code == ExitCode.WRONG_USAGE and out == "" and says in err and err.count("\n") == 1, err
 
 
+def test_a_working_directory_that_is_gone_is_no_fault_of_a_model_elsewhere(
+    capsys: pytest.CaptureFixture[str], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "gone").mkdir()
+    monkeypatch.chdir(tmp_path / "gone")
+    (tmp_path / "gone").rmdir()
+    assert outcome(capsys, "audit", "builtin:bytes-1m", "--shape-only")[0] == ExitCode.CLEAN
+
+
 def test_the_traceback_is_behind_debug(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
     assert "Traceback" not in outcome(capsys, "audit", tmp_path / "gone")[2]
     code, _, err = outcome(capsys, "audit", tmp_path / "gone", "--debug")
