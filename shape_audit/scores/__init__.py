@@ -29,6 +29,7 @@ from shape_audit.scores.protocols import (
 )
 
 if TYPE_CHECKING:
+    from shape_audit.scores.edited_cards import at_equal_files
     from shape_audit.scores.known import KnownScores, known_scores
     from shape_audit.scores.posted import posted_scores
     from shape_audit.scores.published import published_for, published_scores
@@ -56,6 +57,7 @@ __all__ = [
     "ScoreRun",
     "ScoreSource",
     "across_models",
+    "at_equal_files",
     "at_revision",
     "is_protocol",
     "known_scores",
@@ -72,6 +74,7 @@ __all__ = [
 __getattr__ = lazy_names(
     __name__,
     {
+        "edited_cards": "at_equal_files",
         "known": "KnownScores known_scores",
         "posted": "posted_scores",
         "published": "published_for published_scores",

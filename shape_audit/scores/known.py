@@ -18,6 +18,7 @@ from shape_audit.hub import (
     read_texts,
 )
 from shape_audit.records import SAME_SCORE, ModelRef, ScoreRecord, former_file_name, safe_file_name
+from shape_audit.scores.edited_cards import at_equal_files
 from shape_audit.scores.options import KnownScoresOptions
 from shape_audit.scores.parts_of_runs import once
 from shape_audit.scores.posted import UNKNOWN, posted_scores
@@ -81,7 +82,7 @@ def known_scores(
     read, saved = _of_files(options, ref.repo_id)
     kept = [score.model_copy(update={"source": Path(score.source).name}) for score in saved.scores]
     own, others = _own((*read.scores, *kept), ref)
-    scores += own
+    scores += at_equal_files(own, ref, retries=retries, repository=repository)
     named = {score.model for score in read.scores}
     warnings += _passed_over([score for score in others if score.model in named], ref)
     warnings += [*summary_of_skipped(read.skipped), *summary_of_skipped(saved.skipped)]

@@ -285,6 +285,29 @@ def test_scores_of_result_files_and_of_the_hub(
     assert line[f"score[{LM_EVAL_LETTERS}]"] == 0.3125 and line[f"score[{LM_EVAL_LETTERS}].known"] == 1
 
 
+def test_a_card_that_was_edited_since_leaves_a_run_the_models_own(
+    tmp_path: Path, tiny_llama: Path, program: Program, hub: LoopbackHub
+) -> None:
+    """As most are, once there are results to write into it."""
+    files = {path.name: path.read_bytes() for path in tiny_llama.iterdir()}
+    first = hub.add_model("org/name", files | {"README.md": b"# A model"})
+    ran = {"model_name": "org/name", "config": letters()["config"] | {"model_sha": first}}
+    (tmp_path / "results_x.json").write_text(json.dumps(letters() | ran))
+    (tmp_path / "m.toml").write_text("[[models]]\nnames = ['org/name']\n[scores]\nfiles = ['results_x.json']\n")
+
+    def counts(config: bytes) -> tuple[bool, bool]:
+        """Whether the run is the model's own: in a list of scores, and on a board."""
+        hub.add_model("org/name", files | {"README.md": b"# Results", "config.json": config})
+        done = program("scores", "org/name", "--scores", "results_x.json", "-f", "json", HF_ENDPOINT=hub.endpoint)
+        (score,) = json.loads(done.stdout)["scores"]
+        assert program("leaderboard", "build", "m.toml", HF_ENDPOINT=hub.endpoint).returncode == 0
+        board = Board.model_validate_json((tmp_path / "leaderboard" / "board.json").read_text())
+        return score["set_apart"] is None, bool(board.rows[0].scores)
+
+    assert counts(files["config.json"]) == (True, True)
+    assert counts(files["config.json"] + b" ") == (False, False)
+
+
 def test_a_branch_is_a_model_of_its_own(tmp_path: Path, tiny_llama: Path, program: Program, hub: LoopbackHub) -> None:
     """What the table that ships knows of the repository is of its default branch."""
     name = "Qwen/Qwen2.5-0.5B"

@@ -32,7 +32,14 @@ from shape_audit.leaderboard.build.reusable_records import (
     latest_revision,
     text_now,
 )
-from shape_audit.leaderboard.build.sources import as_found, keep_sources, kept_sources, posted_now, read_sources
+from shape_audit.leaderboard.build.sources import (
+    as_found,
+    keep_sources,
+    kept_sources,
+    posted_now,
+    read_sources,
+    with_runs_of_equal_files,
+)
 from shape_audit.leaderboard.manifest import Entry, Manifest
 from shape_audit.leaderboard.no_garbage import no_garbage
 from shape_audit.leaderboard.page.rendering import keep_board
@@ -130,6 +137,7 @@ def _built(
         answers = _answers_of_before(folder, manifest.audit_options(), kept)
     known_before = [entry for entry in needed if entry.name in answered] if manifest.scores.posted else []
     posted = posted_now(known_before, options.retries)
+    sources = with_runs_of_equal_files(sources, revisions, options.retries)
     with no_garbage():
         reasons = {name: failure.reason for name, failure in failures.items()}
         sources = as_found(sources, revisions, reasons, answers, posted)

@@ -16,7 +16,14 @@ from shape_audit.interval import read_interval, shipped_interval
 from shape_audit.leaderboard.manifest import Entry, Manifest
 from shape_audit.places import is_url
 from shape_audit.records import Frozen, Interval, ModelRef, ScoreRecord, read_small_file, write_text_atomically
-from shape_audit.scores import RESULT_SUFFIXES, KnownModels, known_scores, read_scores, summary_of_skipped
+from shape_audit.scores import (
+    RESULT_SUFFIXES,
+    KnownModels,
+    at_equal_files,
+    known_scores,
+    read_scores,
+    summary_of_skipped,
+)
 from shape_audit.storage import fetched
 
 SOURCES = "sources.json"
@@ -96,6 +103,19 @@ def posted_now(entries: Sequence[Entry], retries: int) -> dict[str, list[ScoreRe
             known = known_scores(entry.name, posted=True, sources=False, retries=retries)
             found[entry.model] = [score for score in known.scores if score.provider == "posted"]
     return found
+
+
+def with_runs_of_equal_files(sources: Sources, revisions: Mapping[str, str | None], retries: int) -> Sources:
+    """The same, runs of commits whose model files are those that a model was found with under its commit."""
+    by_model: dict[str, list[ScoreRecord]] = {}
+    for score in sources.imported:
+        by_model.setdefault(score.model, []).append(score)
+    for entry in sources.entries:
+        revision = revisions.get(entry.name)
+        if revision is not None and entry.model in by_model:
+            ref = _ref(entry).at(revision)
+            by_model[entry.model] = at_equal_files(by_model[entry.model], ref, retries=retries)
+    return sources.model_copy(update={"imported": [score for scores in by_model.values() for score in scores]})
 
 
 def as_found(
