@@ -31,7 +31,11 @@ def serving_of(config: Mapping[str, Any], shape: ModelShape, tensors: TensorFact
         return None
     text, text_type = text_part(config)
     dtype = _dtype(config, text, tensors)
-    for_images = _for_images(tensors)
+    in_blocks, for_images = _block_matrices(tensors), _for_images(tensors)
+    matrices = tensors.matrix_weights - sum(in_blocks[layer] for layer in for_images)
+    if in_blocks and any(key in text for key in facts("config_facts")["stored_layers_keys"]):
+        # stacks of like blocks, each run several times
+        matrices = shape.num_hidden_layers * sum(in_blocks.values()) // len(in_blocks)
     elements = _cache_elements(text, text_type, shape)
     elements = [0 if layer in for_images else n for layer, n in enumerate(elements)] if elements else None
     of_windows = _windowed(text, text_type, shape.num_hidden_layers) if elements else []
@@ -41,7 +45,7 @@ def serving_of(config: Mapping[str, Any], shape: ModelShape, tensors: TensorFact
         kv_cache_bytes_per_token=sum(elements) * BYTES[dtype] if elements else None,
         kv_cache_bytes_per_token_beyond_windows=beyond * BYTES[dtype] if elements else None,
         kv_cache_dtype=dtype,
-        forward_flops_per_token=2 * (tensors.matrix_weights - sum(for_images.values()) + output),
+        forward_flops_per_token=2 * (matrices + output),
         sequential_blocks=shape.num_hidden_layers - len(for_images),
     )
 
@@ -83,16 +87,21 @@ def _cache_elements(text: Mapping[str, Any], text_type: str | None, shape: Model
     return elements[: depth - shared] + [0] * shared if 0 <= shared < depth else None
 
 
-def _for_images(tensors: TensorFacts) -> dict[int, int]:
-    """Layers that attend to images alone -> the numbers in their matrices."""
+def _block_matrices(tensors: TensorFacts) -> dict[int, int]:
+    """Numbers in the matrices of each block."""
     if (stack := tensors.decoder) is None:
         return {}
-    pattern = re.compile(facts("config_facts")["kv_cache"]["cross_attention"]["pattern"])
     return {
         layer: sum(h.numel for n, h in block.items() if len(h.shape) > 1 and role_of(stack.name_of(layer, n)) in PASSED)
         for layer, block in stack.blocks.items()
-        if any(pattern.search(name) for name in block)
     }
+
+
+def _for_images(tensors: TensorFacts) -> set[int]:
+    """Layers that attend to images alone."""
+    pattern = re.compile(facts("config_facts")["kv_cache"]["cross_attention"]["pattern"])
+    blocks = tensors.decoder.blocks if tensors.decoder else {}
+    return {layer for layer, block in blocks.items() if any(pattern.search(name) for name in block)}
 
 
 def _windowed(text: Mapping[str, Any], text_type: str | None, depth: int) -> list[bool]:

@@ -26,6 +26,7 @@ DEEPER: dict[str, tuple[str, dict[str, Any]]] = {
                                     "layer_types": ["sliding_attention", "full_attention"] * 3}),
     "chunked-by-switch": ("Qwen2Config", {**LLAMA_LIKE, "num_hidden_layers": 4, "use_sliding_window": True,
                                           "sliding_window": WINDOW, "max_window_layers": 3}),
+    "recurrent": ("HrmTextConfig", {**LLAMA_LIKE, "num_key_value_heads": 4, "head_dim": 6}),
     "five-to-one": ("Gemma3TextConfig", {**LLAMA_LIKE, "num_hidden_layers": 7, "head_dim": 8,
                                          "sliding_window": WINDOW}),
 }  # fmt: skip
@@ -87,7 +88,7 @@ def operations(model: Any, tokens: int = 7) -> int:
     return sum(n for op, n in counts.items() if str(op) in ("aten.mm", "aten.addmm")) // tokens
 
 
-@pytest.mark.parametrize("name", [*CASES, "mla", "five-to-one"])
+@pytest.mark.parametrize("name", [*CASES, "mla", "five-to-one", "recurrent"])
 def test_operations_are_those_that_torch_counts(name: str, tmp_path: Path) -> None:
     model, serving = saved(name, tmp_path), serving_at(tmp_path)
     assert serving.forward_flops_per_token == operations(model)
