@@ -19,7 +19,7 @@ def token_crowding(subject: Subject, loaded: LoadedModel) -> Superposition:
         CorruptFileError: a weight file cannot be read.
     """
     if subject.checkpoint is not None:
-        return superposition(subject.checkpoint)
+        return superposition(subject.checkpoint, tied=loaded.is_tied)
     model: Any = loaded.model
     unembedding = None if loaded.is_tied else model.get_output_embeddings()
     return Superposition(embedding=_of(model, model.get_input_embeddings()), unembedding=_of(model, unembedding))

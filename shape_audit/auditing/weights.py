@@ -48,7 +48,7 @@ def compare_weights(
 
     progress.step("reading the interaction of the weights")
     try:
-        energies = weight_energies(checkpoint, model=loaded.model)
+        energies = weight_energies(checkpoint, loaded=loaded)
     except NotAuditableError as error:
         return None, [f"--nfa: {error}"]
     step("comparing weights with gradients")

@@ -12,20 +12,25 @@ from shape_audit.records import MatrixSuperposition, Superposition
 from shape_audit.shape import read_config, token_matrices
 
 
-def superposition(checkpoint: Checkpoint) -> Superposition:
+def superposition(checkpoint: Checkpoint, *, tied: bool = False) -> Superposition:
     """How crowded the token vectors of a model are.
 
     Of a Hub model the weights are downloaded where needed.
+
+    Args:
+        tied: the two matrices are one, whichever is stored, or both.
 
     Raises:
         CorruptFileError: a weight file cannot be read.
         huggingface_hub and httpx2 errors: see `errors.FOREIGN`.
     """
     names = token_matrices(checkpoint.tensors, read_config(checkpoint.config))
+    embedding = names.embedding or (names.unembedding if tied else None)
     folder = weights_folder(checkpoint)
     try:
         return Superposition(
-            embedding=_of(checkpoint, folder, names.embedding), unembedding=_of(checkpoint, folder, names.unembedding)
+            embedding=_of(checkpoint, folder, embedding),
+            unembedding=None if tied else _of(checkpoint, folder, names.unembedding),
         )
     except (OSError, ValueError) as error:
         raise CorruptFileError(f"{checkpoint.repo_id}: damaged weights: {first_line(error)}") from error

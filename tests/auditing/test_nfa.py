@@ -5,6 +5,9 @@ from pathlib import Path
 
 import jsonschema
 import pytest
+import torch
+from safetensors.torch import load_file, save_file
+from transformers import AutoModelForCausalLM, PhimoeConfig
 
 import shape_audit
 from shape_audit.errors import UsageError
@@ -13,7 +16,7 @@ from shape_audit.records import AuditRecord, read_record, record_file_name
 from shape_audit.reports import audit_markdown
 from shape_audit.shipped import facts
 from tests.findings import findings
-from tests.tiny_models import save_tiny
+from tests.tiny_models import LLAMA_LIKE, save_tiny
 
 FEW = {"windows": 4, "seq_len": 16}
 
@@ -54,6 +57,38 @@ def test_it_uses_loss_gradients_whatever_the_protocol(
     assert other.weights is not None and with_weights.weights is not None
     for a, b in zip(other.weights, with_weights.weights, strict=True):
         assert a.nfa_correlation == pytest.approx(b.nfa_correlation, rel=1e-3)  # eager attention rounds otherwise
+
+
+@pytest.mark.parametrize("stored", ["output", "both", "another"])
+def test_a_tied_matrix_is_one_under_whatever_names_it_is_stored(stored: str, tmp_path: Path) -> None:
+    folder = save_tiny(tmp_path / "tiny", "llama-tied")
+    plain = shape_audit.audit(str(folder), nfa=True, **FEW)
+    tensors = load_file(folder / "model.safetensors")
+    tensors["lm_head.weight"] = tensors["model.embed_tokens.weight"] * (1 if stored != "another" else torch.arange(24))
+    if stored == "output":
+        del tensors["model.embed_tokens.weight"]
+    save_file(tensors, folder / "model.safetensors", metadata={"format": "pt"})
+    found = shape_audit.audit(str(folder), nfa=True, **FEW)
+    assert plain.weights is not None and found.weights is not None
+    assert plain.superposition is not None and found.superposition is not None
+    if stored == "another":  # than config.json says: it is loaded, and its numbers are its own
+        assert found.superposition.unembedding is not None and found.weights[-1].tensor == "lm_head.weight"
+        assert found.weights[-1].aofe_ratio == pytest.approx(found.superposition.unembedding.wtw_aofe_ratio)
+        return
+    assert [one.aofe_ratio for one in found.weights] == [one.aofe_ratio for one in plain.weights]
+    assert found.superposition.unembedding is None
+    assert found.superposition.embedding is not None and plain.superposition.embedding is not None
+    assert found.superposition.embedding.mean_cosine == plain.superposition.embedding.mean_cosine
+
+
+def test_matrices_that_are_stored_under_other_names_than_the_model_has_are_its_own(tmp_path: Path) -> None:
+    folder = save_tiny(tmp_path / "tiny", "llama")
+    experts = {"num_local_experts": 4, "pad_token_id": 0, "bos_token_id": 1, "eos_token_id": 2}
+    AutoModelForCausalLM.from_config(PhimoeConfig(**LLAMA_LIKE | experts)).save_pretrained(folder)
+    record = shape_audit.audit(str(folder), nfa=True, **FEW)
+    assert record.weights is not None
+    assert "model.layers.0.mlp.router.weight" in {one.tensor for one in record.weights}
+    assert all(one.nfa_correlation_random is not None for one in record.weights)
 
 
 def test_shape_only_is_refused() -> None:

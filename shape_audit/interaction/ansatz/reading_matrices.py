@@ -87,7 +87,7 @@ def find_matrices(config: Any, names: Iterable[str], *, tied: bool = False) -> l
     Args:
         config: of the model, as transformers has it; of several towers the text model's counts.
         names: of modules, in a model or (tensor names without `.weight`) in a checkpoint.
-        tied: take the embedding for the unembedding.
+        tied: they are one matrix, under whichever of its two names it has.
 
     Raises:
         NotAuditableError: an architecture whose matrices are not known, or a module that is not there.
@@ -95,9 +95,10 @@ def find_matrices(config: Any, names: Iterable[str], *, tied: bool = False) -> l
     config = config.get_text_config()
     layout, available = _layout(config), set(names)
     frame = facts(FACTS)["frames"][layout["frame"]]
-    embedding = ReadingMatrix(EMBEDDING, _only(frame["embedding"], available, config))
-    unembedding = embedding.module if tied else _only(frame["unembedding"], available, config)
-    found = [embedding]
+    has_embedding = any(re.fullmatch(frame["embedding"], name) for name in available)
+    embedding = _only(frame["embedding" if has_embedding or not tied else "unembedding"], available, config)
+    unembedding = embedding if tied else _only(frame["unembedding"], available, config)
+    found = [ReadingMatrix(EMBEDDING, embedding)]
     for block in range(config.num_hidden_layers):
         of_block = {
             matrix.name: matrix

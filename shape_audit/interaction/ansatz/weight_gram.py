@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass, replace
+from itertools import chain
 from pathlib import Path
 
 import torch
@@ -19,12 +20,11 @@ from shape_audit.interaction.ansatz.reading_matrices import (
     EMBEDDING,
     UNEMBEDDING,
     ReadingMatrix,
-    UnknownLayoutError,
     find_matrices,
 )
-from shape_audit.interaction.ansatz.seen_matrices import seen_matrices
+from shape_audit.interaction.ansatz.seen_matrices import matrices_of
 from shape_audit.interaction.estimators.statistics import Energies
-from shape_audit.models import read_config
+from shape_audit.models import LoadedModel, read_config
 
 ROWS_AT_A_TIME = 8192
 """Rows that are converted and multiplied at once: an embedding of 16-bit floats is never doubled in memory."""
@@ -47,12 +47,13 @@ class WeightEnergies:
     energies: Energies
 
 
-def weight_energies(checkpoint: Checkpoint, *, model: nn.Module | None = None) -> list[WeightEnergies]:
+def weight_energies(checkpoint: Checkpoint, *, loaded: LoadedModel | None = None) -> list[WeightEnergies]:
     """Energies of W^T W of every matrix that reads the residual stream, the weights read one tensor at a time.
 
     Args:
         checkpoint: of a Hub model the weights are downloaded where needed.
-        model: the same, loaded: in it the matrices of a type that no table knows are seen. None does without those.
+        loaded: the same: it tells whether embedding and unembedding are one, the matrices of a type that no table knows
+            are seen in it, and what is stored under names of another kind is taken from it. None does without.
 
     Raises:
         NotAuditableError: an architecture whose matrices are not known.
@@ -62,18 +63,19 @@ def weight_energies(checkpoint: Checkpoint, *, model: nn.Module | None = None) -
     folder = weights_folder(checkpoint)
     config = read_config(checkpoint, folder)
     names = [name.removesuffix(".weight") for name in checkpoint.tensors if name.endswith(".weight")]
-    tied = bool(config.tie_word_embeddings)
+    tied = bool(config.tie_word_embeddings) if loaded is None else loaded.is_tied
     try:
         matrices = find_matrices(config, names, tied=tied)
-    except UnknownLayoutError:
-        if model is None:
+    except NotAuditableError:
+        if loaded is None:
             raise
-        matrices = as_stored(seen_matrices(model), names, tied=tied)
+        matrices = as_stored(matrices_of(loaded.model), names, tied=tied)
     readers: dict[str, list[ReadingMatrix]] = {}
     for matrix in matrices:
         readers.setdefault(matrix.tensor, []).append(matrix)
     found: dict[str, WeightEnergies] = {}
-    for tensor, stored in _stored(checkpoint, folder, set(readers)):
+    elsewhere = _in_memory(loaded.model, set(readers) - set(checkpoint.tensors)) if loaded else ()
+    for tensor, stored in chain(_stored(checkpoint, folder, set(readers)), elsewhere):
         whole: WeightEnergies | None = None
         for matrix in readers[tensor]:
             if matrix.part is None and whole is not None:  # tied: the same matrix once more
@@ -95,8 +97,8 @@ def as_stored(matrices: list[ReadingMatrix], names: Iterable[str], *, tied: bool
         names: of tensors, without `.weight`.
         tied: take the embedding for an unembedding that is not stored.
 
-    Raises:
-        NotAuditableError: a matrix is not there, or more than one may be it.
+    Returns:
+        One that is not there, or that more than one may be, under the name it has in the model.
     """
     available = set(names)
     stored: dict[str, str] = {}
@@ -106,9 +108,7 @@ def as_stored(matrices: list[ReadingMatrix], names: Iterable[str], *, tied: bool
         found = found or [name for name in available if name.endswith(f".{matrix.module}")]
         if not found and tied and matrix.name == UNEMBEDDING:
             found = [stored[EMBEDDING]]
-        if len(found) != 1:
-            raise NotAuditableError(f"{len(found)} stored tensors may be {matrix.tensor}, not one")
-        stored[matrix.name] = found[0]
+        stored[matrix.name] = found[0] if len(found) == 1 else matrix.module
     return [replace(matrix, module=stored[matrix.name]) for matrix in matrices]
 
 
@@ -148,6 +148,12 @@ def gram_energies(gram_DD: Tensor) -> Energies:
         trace2=float(diagonal_D.sum()) ** 2,
         width=len(gram_DD),
     )
+
+
+def _in_memory(model: nn.Module, tensors: set[str]) -> Iterator[tuple[str, Tensor]]:
+    """Each of these parameters as it was loaded."""
+    for tensor in sorted(tensors):
+        yield tensor, model.get_parameter(tensor).detach()
 
 
 def _stored(checkpoint: Checkpoint, folder: Path, tensors: set[str]) -> Iterator[tuple[str, Tensor]]:
