@@ -5,6 +5,7 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+from shape_audit.interaction import OF_THE_WHOLE_MODEL
 from shape_audit.records import AuditRecord, SiteInteraction
 from shape_audit.reports.cost import cost_headline, serving_sentence
 from shape_audit.reports.depth import skip_sentence
@@ -86,7 +87,7 @@ def interaction_sentences(record: AuditRecord) -> list[str]:
     is_loss = record.interaction.protocol == "loss-gradient"
     subject = "On this text gradients use" if is_loss else f"The {record.interaction.protocol} AGOP uses"
     used = " and ".join(_directions(site) for site in ends)
-    return [f"{subject} {used}.", *_alignment(ends), _ratio(ends), *rough]
+    return [f"{subject} {used}.", *_alignment(ends), _ratio(ends, record.interaction.protocol), *rough]
 
 
 def _directions(site: SiteInteraction) -> str:
@@ -101,14 +102,17 @@ def _alignment(ends: Sequence[SiteInteraction]) -> list[str]:
     return [f"Channel alignment is {found}: 0 if channels were as those of any basis, 1 if each acted alone."]
 
 
-def _ratio(ends: Sequence[SiteInteraction]) -> str:
+def _ratio(ends: Sequence[SiteInteraction], protocol: str) -> str:
     pairs = " and ".join(
         f"{_value(site.aofe_ratio, site.aofe_ratio_ci)} where a random basis has {ratio(site.aofe_ratio_random_basis)}"
         for site in ends
     )
+    sentence = f"The AOFE-ratio, the paper's quantity, is {pairs}: it follows the share of directions used"
+    if protocol in OF_THE_WHOLE_MODEL:  # the basis of its matrix is not the stream's
+        return f"{sentence}."
     return (
-        f"The AOFE-ratio, the paper's quantity, is {pairs}: it follows the share of directions used, and alone it is "
-        "not a property of the function (a model with RMSNorm can be rotated to another ratio with the same outputs)."
+        f"{sentence}, and alone it is not a property of the function (a model with RMSNorm can be rotated to another "
+        "ratio with the same outputs)."
     )
 
 

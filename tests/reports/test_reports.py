@@ -160,6 +160,18 @@ def test_a_record_without_costs_begins_with_the_placement(measured: AuditRecord)
     assert "R_D/W = 0.0833, interval [0.0204, 0.0645]" in text and "Cost of the shape" not in text
 
 
+@pytest.mark.parametrize(
+    ("protocol", "can_be_rotated"), [("loss-gradient", True), ("projected-output", False), ("input-simplex", False)]
+)
+def test_a_rotation_changes_the_ratio_of_a_stream_alone(
+    protocol: str, can_be_rotated: bool, measured: AuditRecord
+) -> None:
+    assert measured.interaction is not None
+    interaction = measured.interaction.model_copy(update={"protocol": protocol})
+    text = words(audit_text(measured.model_copy(update={"interaction": interaction})))
+    assert "it follows the share of directions used" in text and ("can be rotated" in text) == can_be_rotated
+
+
 def test_what_serving_costs_is_said(shape_only: AuditRecord) -> None:
     assert "Serving: 192 B of KV cache per token (float32); " in words(audit_text(shape_only))
     serving = shape_only.serving
