@@ -31,8 +31,8 @@ def measurement_notes(
     unknown = sum(window.unknown for window in windows.windows)
     if unknown:
         notes.append(
-            f"the tokenizer has no token for {unknown:,} characters of this text and leaves them out, while bits per "
-            "byte count them"
+            f"the tokenizer has no token for {unknown:,} characters of this text (leaves them out, or has one for all "
+            "that it does not know), while bits per byte count them"
         )
     if count == 1:
         notes.append("one window: no unbiased estimate exists, plug-in values only; use at least 2, better 32")

@@ -65,6 +65,12 @@ class WindowTokenizer:
                 "in its alphabet with --dataset"
             ) from error
 
+    @property
+    def unknown(self) -> tuple[int, str] | None:
+        """Id and text of the token for what the vocabulary does not have; None where there is none."""
+        token_id = self.tokenizer.unk_token_id
+        return None if token_id is None else (token_id, str(self.tokenizer.unk_token))
+
     def tokens(self, ids: Sequence[int]) -> list[str]:
         """The tokens of ids as the vocabulary writes them."""
         return [str(token) for token in self.tokenizer.convert_ids_to_tokens(list(ids))]

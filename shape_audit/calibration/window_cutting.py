@@ -120,8 +120,17 @@ class WindowCutter:
             index=index,
             byte_offsets=_target_span(passage, encoding, self._tokenizer, seq_len),
             input_ids=encoding.ids[: seq_len + 1],
-            unknown=len(_left_out(passage.text, encoding, up_to=seq_len + 1)),
+            unknown=len(_left_out(passage.text, encoding, up_to=seq_len + 1))
+            + self._unknown(passage.text, encoding, up_to=seq_len + 1),
         )
+
+    def _unknown(self, text: str, encoding: Encoding, *, up_to: int) -> int:
+        """How many characters, white space aside, the unknown token stands for; not where the text has that itself."""
+        if not isinstance(encoding.offsets, tuple) or (unknown := self._tokenizer.unknown) is None:
+            return 0
+        pairs = zip(encoding.ids[encoding.prefix : up_to], encoding.offsets[encoding.prefix : up_to], strict=True)
+        pieces = (text[begin:end] for token_id, (begin, end) in pairs if token_id == unknown[0])
+        return sum(not c.isspace() for piece in pieces if piece != unknown[1] for c in piece)
 
     def _too_few_ids(self, slot: int, passage: Passage, encoding: Encoding) -> IncompleteError:
         found, wanted = len(encoding.ids), self._seq_len + 1

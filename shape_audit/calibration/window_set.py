@@ -16,7 +16,7 @@ class Window:
         byte_offsets: [begin, end) of the text that the targets stand for, in bytes of the calibration text, which may
             lie inside of a character; None where the tokenizer does not let know.
         input_ids: seq_len + 1 ids: seq_len inputs, and one more that is only a target.
-        unknown: characters of the text that the tokenizer has no token for and left out; not kept in windows files.
+        unknown: characters of the text that the tokenizer has no token for, left out or not; not kept in windows files.
     """
 
     index: int

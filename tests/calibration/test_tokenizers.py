@@ -130,6 +130,14 @@ def test_characters_that_are_left_out_are_counted() -> None:
     assert windows.windows[0].input_ids == (0, 1, 0, 0, 1, 0, 0) and windows.windows[0].unknown == 5
 
 
+@pytest.mark.parametrize(("unk", "count"), [("[UNK]", 3), ("A", 0)])
+def test_characters_of_the_unknown_token_are_counted_but_not_its_own(unk: str, count: int) -> None:
+    fast = alphabet(models.WordLevel({"A": 0, "B": 1, "[UNK]": 2}, unk_token="[UNK]"), bos=False)
+    fast.unk_token = unk
+    windows = WindowCutter(calibration("ABxA é" * 40), WindowTokenizer(fast, "x", False), seq_len=6).first(1)
+    assert windows.windows[0].input_ids == (2, 0, 1, 2, 0, 2, 2) and windows.windows[0].unknown == count
+
+
 @pytest.mark.parametrize(
     ("content", "modules", "says"),
     [
