@@ -63,13 +63,19 @@ def parse_model(text: str | Path | ModelRef, *, subfolder: str | None = None, va
 
 
 def model_named(
-    text: str, *, revision: str | None = None, subfolder: str | None = None, variant: str | None = None
+    text: str,
+    *,
+    revision: str | None = None,
+    subfolder: str | None = None,
+    variant: str | None = None,
+    is_here: bool = True,
 ) -> ModelRef:
     """The model that a result file, a table or a record calls `text`; nothing needs to exist.
 
     Args:
         text: a Hub name, a path (also one into the Hub's cache, which is the repository's), or `builtin:NAME`.
         revision: where it is known; a fingerprint (64 hex digits) says that the model is a folder or built in.
+        is_here: whether a folder of that name, where there is one here, is meant and not a repository.
     """
     inside, path = (subfolder or "").strip("/"), os.path.expanduser(text)
     if text.startswith("builtin:"):
@@ -77,7 +83,7 @@ def model_named(
     if snapshot := _SNAPSHOT.fullmatch(path.replace("\\", "/")):
         name = "/".join(filter(None, (snapshot["owner"], snapshot["name"])))
         return ModelRef("hub", name, revision or snapshot["sha"], inside, variant)
-    is_folder = os.path.isdir(path) or bool(_FINGERPRINT.fullmatch(revision or ""))
+    is_folder = (is_here and os.path.isdir(path)) or bool(_FINGERPRINT.fullmatch(revision or ""))
     if not is_folder:
         with suppress(UsageError):
             ref = model_at_hub(text)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from fnmatch import fnmatchcase
+from functools import cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal, Self, get_args
 
@@ -31,6 +32,8 @@ from shape_audit.storage import fetched
 
 SHIPPED_MANIFEST = DATA / "leaderboard.toml"
 MOST_MODELS = 100_000
+HUB = "hf://"
+"""Before a name that means a model on the Hub whatever folders there are."""
 
 Name = Annotated[str, Field(pattern=r"\S")]
 """A text with something in it."""
@@ -128,17 +131,24 @@ class Entry(_Table):
     """One model of a board."""
 
     name: str
-    """As the manifest has it, revision and all."""
+    """As the manifest has it, revision and all; with `hf://` what `select` has chosen, which is never a folder."""
     model: str
     """What it is called on the board: its Hub name, with the branch where one was asked for, a folder's own name, or
     builtin:NAME."""
     group: str
+    found: str | None = None
+    """What a build has found it to be called, where that is something else: it may have been renamed on the Hub."""
     revision: str | None = None
     """Commit or folder hash that a build has found it at; null before, and where nothing was audited."""
     failure: str | None = None
     """Why it could not be audited, or not wholly."""
     answer: str | None = None
     """record_sha256 of the record that has what the manifest asks for, on the text as the build found it."""
+
+    @property
+    def label(self) -> str:
+        """What it is called in records, scores and the shipped table."""
+        return self.found or self.model
 
 
 class Manifest(_Table):
@@ -170,7 +180,7 @@ class Manifest(_Table):
         for group in self.models:
             for name in group.select.chosen() if group.select else ():
                 if not _matches(name, group.exclude):
-                    listed.setdefault(name.casefold(), Entry(name=name, model=name, group=group.group))
+                    listed.setdefault(name.casefold(), Entry(name=f"{HUB}{name}", model=name, group=group.group))
         if not listed:
             raise UsageError("the manifest names no model, and its selections fit none of the shipped table")
         if len(listed) > MOST_MODELS:
@@ -207,9 +217,16 @@ class Manifest(_Table):
 
 def _model_of(name: str) -> str:
     try:
-        return parse_model(name).label
+        label = parse_model(name).label
     except ShapeAuditError:  # it will fail with its reason when it is audited
         return name
+    return _spelling().get(label.casefold(), label)
+
+
+@cache
+def _spelling() -> dict[str, str]:
+    """Names of the shipped table by their small letters: the Hub has no two that differ in case."""
+    return {name.casefold(): name for name in known_models()}
 
 
 def read_manifest(path: Path | str | None = None) -> Manifest:

@@ -33,11 +33,13 @@ FINGERPRINT = 64
 _COMMIT_OR_START = re.compile("[0-9a-f]{7,64}")
 
 
-def ref_of_score(score: ScoreRecord) -> ModelRef:
-    """The model that a score is of, as its source names it."""
+def ref_of_score(score: ScoreRecord, *, is_here: bool = True) -> ModelRef:
+    """The model that a score is of, as its source names it; with `is_here` a folder here of that name."""
     if score.provider == "published":
         return ModelRef("hub", score.model)
-    named = model_named(_plain(score.model), revision=score.revision, subfolder=score.subfolder, variant=score.variant)
+    named = model_named(
+        _plain(score.model), revision=score.revision, subfolder=score.subfolder, variant=score.variant, is_here=is_here
+    )
     if named.source == "folder" and len(score.revision or "") != FINGERPRINT:
         return replace(named, revision=None)  # a commit or branch tells nothing of a folder
     return named
@@ -79,19 +81,24 @@ class KnownModels:
         A score of another revision than the model's is set apart.
         """
         named = ref_of_score(score)
-        if named.source == "hub":
-            refs = self._hub.get((current_name(named.repo_id), named.subfolder, named.variant or ""), [])
-            ref = min(refs, key=lambda ref: (not _is_at(score, named, ref), ref.branch is not None), default=None)
-            if ref is not None:
-                given, claimed = self._given[ref], _under(score, named, ref, by_name=False)
-                return given, claimed.model_copy(update={"model": given.label})
+        if named.source == "hub" and (found := self._claim_at_hub(score, named)):
+            return found
         names = {_last(score.model), named.root.resolve().name if named.root else _last(named.repo_id)}
         for ref in [ref for name in sorted(names) for ref in self._others.get(name, [])]:
             if named.is_same_model(ref):
                 return ref, _under(score, named, ref, by_name=False)
             if ref.source == "folder" and _is_by_name(score, named, ref):
                 return ref, _under(score, named, ref, by_name=True)
-        return None
+        at_hub = ref_of_score(score, is_here=False)  # a folder of that name need not have been where it was run
+        return self._claim_at_hub(score, at_hub) if at_hub.source == "hub" != named.source else None
+
+    def _claim_at_hub(self, score: ScoreRecord, named: ModelRef) -> tuple[ModelRef, ScoreRecord] | None:
+        refs = self._hub.get((current_name(named.repo_id), named.subfolder, named.variant or ""), [])
+        ref = min(refs, key=lambda ref: (not _is_at(score, named, ref), ref.branch is not None), default=None)
+        if ref is None:
+            return None
+        given, claimed = self._given[ref], _under(score, named, ref, by_name=False)
+        return given, claimed.model_copy(update={"model": given.label})
 
 
 def is_near(name: str, ref: ModelRef) -> bool:

@@ -29,7 +29,7 @@ draws = 100
 
 def board_of(folder: Path, revisions: dict[str, str] | None = None) -> Board:
     sources = read_sources(read_manifest(write(folder / "leaderboard.toml", MANIFEST)))
-    return assemble(as_found(sources, revisions or {}, {}, {}, {}), KeptRecords({}, []))
+    return assemble(as_found(sources, {}, revisions or {}, {}, {}, {}), KeptRecords({}, []))
 
 
 @pytest.fixture

@@ -326,6 +326,46 @@ def test_a_branch_is_a_model_of_its_own(tmp_path: Path, tiny_llama: Path, progra
     assert score["set_apart"] == "of the default branch, not step1" and "training tokens" not in done.stdout
 
 
+def test_a_model_in_another_case_or_by_its_former_name_has_one_row(
+    tmp_path: Path, tiny_llama: Path, program: Program, hub: LoopbackHub
+) -> None:
+    for name in ("Org/Tiny", "old"):
+        hub.add_model(name, tiny_llama)
+    hub.rename("old", "new/tiny")
+    for name in ("org/tiny", "new/tiny", "old"):
+        result = tmp_path / "scores" / name.replace("/", "-") / "results_x.json"
+        result.parent.mkdir(parents=True)
+        result.write_text(
+            json.dumps(letters() | {"model_name": name, "config": letters()["config"] | {"model_sha": ""}})
+        )
+    names = "names = ['org/tiny', 'old', 'new/tiny', 'qwen/qwen2.5-0.5b']"
+    (tmp_path / "m.toml").write_text(f"[[models]]\n{names}\n[scores]\nfiles = ['scores']\n")
+    boards = []
+    for _ in range(2):
+        done = program("leaderboard", "build", "m.toml", HF_ENDPOINT=hub.endpoint)
+        assert done.returncode == 0 and "new/tiny: it is new/tiny, which has a row" in done.stderr
+        records = {path.name: path.stat().st_mtime_ns for path in (tmp_path / "leaderboard" / "records").iterdir()}
+        boards.append((Board.model_validate_json((tmp_path / "leaderboard" / "board.json").read_text()), records))
+    assert boards[0] == boards[1]
+    found = {row.model: (row.source, [score.model for score in row.scores]) for row in boards[0][0].rows}
+    assert found == {
+        "Org/Tiny": ("record", ["Org/Tiny"]), "new/tiny": ("record", ["new/tiny"] * 2),
+        "Qwen/Qwen2.5-0.5B": ("shipped table", ["Qwen/Qwen2.5-0.5B"]),
+    }  # fmt: skip
+    assert program("leaderboard", "render").returncode == 0 and program("leaderboard", "verify").returncode == 0
+
+
+def test_what_select_chooses_is_never_a_folder(tmp_path: Path, program: Program) -> None:
+    name = "Qwen/Qwen2.5-0.5B"
+    (tmp_path / name).mkdir(parents=True)
+    (tmp_path / "results_x.json").write_text(json.dumps(letters() | {"model_name": name}))
+    scores = "[scores]\npublished = false\nfiles = ['results_x.json']\n"
+    (tmp_path / "m.toml").write_text(f"[[models]]\nselect = {{names = ['{name}']}}\n{scores}")
+    assert program("leaderboard", "build", "m.toml").returncode == 0
+    (row,) = Board.model_validate_json((tmp_path / "leaderboard" / "board.json").read_text()).rows
+    assert (row.model, [score.value for score in row.scores]) == (name, [0.3125])
+
+
 def test_scores_of_a_board_are_those_its_manifest_asks_for(tmp_path: Path, tiny_llama: Path) -> None:
     """Whatever the records hold, and as they are posted now."""
     model = Path(shutil.copytree(tiny_llama, tmp_path / "model"))

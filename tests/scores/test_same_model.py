@@ -84,6 +84,15 @@ def test_a_folder_of_the_same_name_that_is_here_is_another(tmp_path: Path) -> No
     assert is_of(str(tmp_path / "link"), parse_model(tmp_path / "a" / "my-llama"))
 
 
+def test_a_folder_here_hides_no_name_of_the_hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """Unless it is one of the models: results of a machine where it is not, and downloads that lie under that name."""
+    monkeypatch.chdir(tmp_path)
+    Path("Org/Name-1B").mkdir(parents=True)
+    at_hub = parse_model("hf://Org/Name-1B")
+    assert at_hub.source == "hub" and is_of("Org/Name-1B", at_hub) and is_of("Org/Name-1B", parse_model("Org/Name-1B"))
+    assert not is_of("Org/Name-1B", at_hub, "e" * 64) and not is_of("./Org/Name-1B", at_hub)
+
+
 def test_a_commit_tells_nothing_of_a_folder(tmp_path: Path) -> None:
     ref = parse_model(tmp_path)
     known = ModelRef("folder", ref.repo_id, "e" * 64, root=ref.root)

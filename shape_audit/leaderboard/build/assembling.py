@@ -45,22 +45,27 @@ def assemble(sources: Sources, kept: KeptRecords) -> Board:
         everywhere.setdefault(score.model.casefold(), []).append(score)
     wanted = manifest.audit_options()
     protocols = list(manifest.scores.protocols)
-    rows, set_apart = [], []
+    rows: dict[str, BoardRow] = {}
+    twice, set_apart = [], []
     unused: dict[str, list[str]] = {}
     for entry in sources.entries:
-        model = entry.model
-        record = _best(kept.by_model.get(model, []), entry, wanted)
+        model = entry.label
+        record = _best(kept.of(entry), entry, wanted)
         row = _row(entry, record, interval)
+        if row.model.casefold() in rows:
+            twice.append(f"{entry.model}: it is {row.model}, which has a row")
+            continue
         if record is not None:  # whose file may have its name by an older rule
             row = row.model_copy(update={"record": kept.names.get(record.record_sha256, row.record)})
         revision = record.model.revision if record else entry.revision
         imported = [at_revision(score, revision) for score in everywhere.get(model.casefold(), [])]
-        known = [*imported, *_scores_of(record, sources, model)]
+        known = [*imported, *_scores_of(record, sources, entry.model)]
         set_apart += [f"{model}: {score.source}: {score.set_apart}; not used" for score in known if score.set_apart]
         for why in _why_unused(known, protocols):
             unused.setdefault(why, []).append(model)
         scores = among_size(known, {model: float(row.params_total)} if row.params_total else None)
-        rows.append(with_scores(row, _in_columns(scores, protocols)))
+        rows[row.model.casefold()] = with_scores(row, _in_columns(scores, protocols))
+    shown = list(rows.values())
     return Board(
         title=manifest.title,
         manifest_sha256=manifest.sha256,
@@ -68,11 +73,12 @@ def assemble(sources: Sources, kept: KeptRecords) -> Board:
         caveat=place(0.03, interval).caveat,
         protocols=protocols,
         order=manifest.order,
-        rows=_ordered(rows, manifest.order, protocols[0]),
-        evidence=_evidence(rows, interval, protocols[0], manifest.scores.draws),
+        rows=_ordered(shown, manifest.order, protocols[0]),
+        evidence=_evidence(shown, interval, protocols[0], manifest.scores.draws),
         notes=[
             *(f"{line}; not used" for line in kept.damaged),
             *sources.passed_over,
+            *twice,
             *(f"{why}: {names_shown(models)}; not used" for why, models in sorted(unused.items())),
             *dict.fromkeys(set_apart),
         ],
@@ -148,10 +154,10 @@ def why_no_evidence(board: Board) -> str:
 def _row(entry: Entry, record: AuditRecord | None, interval: Interval) -> BoardRow:
     if record is not None:
         row = row_of_record(record, entry.group, interval)
-    elif entry.model in known_models():
-        row = row_of_facts(known_models()[entry.model], entry.group, interval)
+    elif entry.label in known_models():
+        row = row_of_facts(known_models()[entry.label], entry.group, interval)
     else:
-        return row_of_failure(entry.model, entry.group, entry.failure or NOT_AUDITED)
+        return row_of_failure(entry.label, entry.group, entry.failure or NOT_AUDITED)
     return row.model_copy(update={"failure": entry.failure}) if entry.failure else row
 
 

@@ -36,6 +36,7 @@ from shape_audit.leaderboard.build.sources import (
     as_found,
     keep_sources,
     kept_sources,
+    labels_before,
     posted_now,
     read_sources,
     with_runs_of_equal_files,
@@ -98,6 +99,10 @@ def _built(
     check_writable(folder, what="a leaderboard", option="--output")
     refuse_strange_folder(folder)
     sources = read_sources(manifest, strict=options.strict)
+    labels = labels_before(folder)
+    sources = sources.model_copy(
+        update={"entries": [entry.model_copy(update={"found": labels.get(entry.name)}) for entry in sources.entries]}
+    )
     needed = [entry for entry in sources.entries if options.measure or entry.model not in known_models()]
     share, shares = options.share
     needed = needed[share - 1 :: shares]
@@ -115,6 +120,8 @@ def _built(
     unmeasured = {} if options.measure else read_failures(folder, measuring)
     for name, outcome in audit_all(missing, given, options, progress, processes):
         revisions[name] = outcome.revision
+        if outcome.label:
+            labels[name] = outcome.label
         if name in unmeasured and _has_changed(unmeasured[name], outcome):
             del unmeasured[name]
         if processes.is_first and name not in unmeasured:
@@ -127,6 +134,7 @@ def _built(
         return None
     kept = read_records(folder) if missing else kept
     answered = revisions.keys() - set(missing)
+    labels |= {entry.name: kept.of(entry)[0].model.label for entry in needed if entry.name in answered}
     failures = {name: why for name, why in read_failures(folder, asked).items() if name not in answered}
     if unmeasured:
         wanted = manifest.audit_options(retries=options.retries)
@@ -140,7 +148,8 @@ def _built(
     sources = with_runs_of_equal_files(sources, revisions, options.retries)
     with no_garbage():
         reasons = {name: failure.reason for name, failure in failures.items()}
-        sources = as_found(sources, revisions, reasons, answers, posted)
+        labels = labels_before(folder) | labels  # of shares that have ended meanwhile
+        sources = as_found(sources, labels, revisions, reasons, answers, posted)
         board = assemble(sources, kept)
         keep_sources(sources, folder)
         keep_board(board, folder)
@@ -152,7 +161,7 @@ def _answers_of_before(folder: Path, wanted: AuditOptions, kept: KeptRecords) ->
     found = {}
     with suppress(ShapeAuditError):  # there may be no board yet
         for entry in kept_sources(folder).entries:
-            for record in kept.by_model.get(entry.model, []):
+            for record in kept.of(entry):
                 if record.record_sha256 == entry.answer and satisfies(record, wanted):
                     found[entry.name] = record.record_sha256
     return found
@@ -181,7 +190,7 @@ def _standing(
         failure, revision = failures.get(entry.name), revisions.get(entry.name)
         if failure is None or (failure.revision and revision and failure.revision != revision):
             continue
-        revision = revision or latest_revision(kept.by_model.get(entry.model, []))
+        revision = revision or latest_revision(kept.of(entry))
         if not any(record.model.revision == revision for record in answering(entry, options, kept, now)):
             standing[entry.name] = failure
     return standing

@@ -44,11 +44,13 @@ class Outcome:
     """What became of an audit.
 
     Attributes:
-        revision: of the record that it has written; None where there is none.
+        label: what the model is called in the record that it has written; None where there is none, as the next.
+        revision: of that record.
         is_on_hub: whether that is of a model on the Hub.
         failure: why not all that was asked for could be had.
     """
 
+    label: str | None = None
     revision: str | None = None
     is_on_hub: bool = False
     failure: Failure | None = None
@@ -112,7 +114,7 @@ def _outcome_on_cluster(name: str, found: AuditRecord | ShapeAuditError, options
 
 
 def _measured(record: AuditRecord) -> Outcome:
-    return Outcome(record.model.revision, record.model.source == "hub")
+    return Outcome(record.model.label, record.model.revision, record.model.source == "hub")
 
 
 def _failed(name: str, error: ShapeAuditError, options: AuditOptions) -> Outcome:

@@ -7,13 +7,14 @@ FOLDER/failures/NAME.json   why a model could not be audited; gone once it could
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from contextlib import suppress
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 
 from shape_audit.errors import IncompleteError
 from shape_audit.leaderboard.build.board_folder import FAILURES, RECORDS
+from shape_audit.leaderboard.manifest import Entry
 from shape_audit.leaderboard.no_garbage import no_garbage
 from shape_audit.records import (
     AuditRecord,
@@ -32,7 +33,7 @@ class KeptRecords:
     """The records of a folder.
 
     Attributes:
-        by_model: label -> its records, in the order of file names.
+        by_model: label in small letters, as the Hub tells names apart -> its records, in the order of file names.
         damaged: one line for each file that is no record, or was edited by hand; nothing of those is used.
         names: record_sha256 -> the name of its file.
     """
@@ -40,6 +41,10 @@ class KeptRecords:
     by_model: Mapping[str, list[AuditRecord]]
     damaged: tuple[str, ...]
     names: Mapping[str, str] = field(default_factory=dict)
+
+    def of(self, entry: Entry) -> Sequence[AuditRecord]:
+        """The records of a model of the board."""
+        return self.by_model.get(entry.label.casefold(), [])
 
 
 def read_records(folder: Path) -> KeptRecords:
@@ -53,7 +58,7 @@ def read_records(folder: Path) -> KeptRecords:
             except IncompleteError as error:
                 damaged.append(f"{RECORDS}/{path.name}: {str(error).removeprefix(f'{path}: ')}")
             else:
-                by_model.setdefault(record.model.label, []).append(record)
+                by_model.setdefault(record.model.label.casefold(), []).append(record)
                 names[record.record_sha256] = path.name
     return KeptRecords(by_model, tuple(damaged), names)
 

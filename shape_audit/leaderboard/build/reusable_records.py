@@ -37,7 +37,7 @@ def text_now(options: AuditOptions, kept: KeptRecords) -> TextNow:
 
 def answering(entry: Entry, options: AuditOptions, kept: KeptRecords, now: TextNow) -> list[AuditRecord]:
     """The records that have what is requested, on this text."""
-    return [record for record in kept.by_model.get(entry.model, []) if satisfies(record, options, now)]
+    return [record for record in kept.of(entry) if satisfies(record, options, now)]
 
 
 def answers_of(

@@ -6,6 +6,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
+from dataclasses import replace
 from pathlib import Path
 
 from pydantic import Field
@@ -37,7 +38,7 @@ class Sources(Frozen):
     entries: list[Entry]
     interval: Interval
     imported: list[ScoreRecord]
-    """Of the board's models, under their names on it, from the manifest's result files."""
+    """From the manifest's result files; once the models are found, of those, under their labels."""
     passed_over: list[str] = Field(default_factory=list)
     """Result files, and scores of them, that are not used, and why."""
     posted: dict[str, list[ScoreRecord]] = Field(default_factory=dict)
@@ -52,23 +53,22 @@ def read_sources(manifest: Manifest, *, strict: bool = False) -> Sources:
             cannot is only passed over unless strict, but must exist.
     """
     entries = list(manifest.entries())
-    imported, passed_over = _imported(manifest.scores.files, entries, strict=strict)
+    read = read_scores([_here(file) for file in manifest.scores.files], strict=strict)
     return Sources(
         manifest=manifest,
         entries=entries,
         interval=read_interval(Path(manifest.interval)) if manifest.interval else shipped_interval(),
-        imported=imported,
-        passed_over=passed_over,
+        imported=list(read.scores),
+        passed_over=summary_of_skipped(read.skipped),
     )
 
 
-def _imported(files: Sequence[str], entries: Sequence[Entry], *, strict: bool) -> tuple[list[ScoreRecord], list[str]]:
-    """The scores of the board's models in result files, and what was passed over: files and scores of other models."""
-    read = read_scores([_here(file) for file in files], strict=strict)
+def _claimed(scores: Sequence[ScoreRecord], entries: Sequence[Entry]) -> tuple[list[ScoreRecord], list[str]]:
+    """The scores of the board's models, and which are of others."""
     models = KnownModels(_ref(entry) for entry in entries)
-    claimed = [(score, models.claim(score)) for score in read.scores]
+    claimed = [(score, models.claim(score)) for score in scores]
     strangers = sorted({score.model for score, found in claimed if found is None})
-    passed_over = summary_of_skipped(read.skipped)
+    passed_over = []
     if strangers:
         passed_over.append(f"scores of models that are not on the board: {names_shown(strangers)}")
     return [found[1] for _, found in claimed if found is not None], passed_over
@@ -87,11 +87,13 @@ def _here(file: str) -> str:
 
 
 def _ref(entry: Entry) -> ModelRef:
-    """The model of an entry, as its name says; of one that cannot be had here, by that name alone."""
+    """The model of an entry, as its name says, under its label too; of one that cannot be had here, by that name
+    alone."""
     try:
-        return parse_model(entry.name)
+        ref = parse_model(entry.name)
     except ShapeAuditError:
         return model_named(entry.name)
+    return replace(ref, repo_id=entry.found.partition("@")[0], former=ref.repo_id) if entry.found else ref
 
 
 def posted_now(entries: Sequence[Entry], retries: int) -> dict[str, list[ScoreRecord]]:
@@ -120,16 +122,18 @@ def with_runs_of_equal_files(sources: Sources, revisions: Mapping[str, str | Non
 
 def as_found(
     sources: Sources,
+    labels: Mapping[str, str],
     revisions: Mapping[str, str | None],
     failures: Mapping[str, str],
     answers: Mapping[str, str],
     posted: Mapping[str, list[ScoreRecord]],
 ) -> Sources:
-    """The same, with the revision that each model was found at, why it failed, and the record that answers, by its
-    name in the manifest, and with posted scores."""
+    """The same, with the label and revision that each model was found at, why it failed, and the record that answers,
+    by its name in the manifest, with posted scores, and of imported ones those of the models."""
     entries = [
         entry.model_copy(
             update={
+                "found": found if (found := labels.get(entry.name)) != entry.model else None,
                 "revision": revisions.get(entry.name),
                 "failure": failures.get(entry.name),
                 "answer": answers.get(entry.name),
@@ -137,7 +141,22 @@ def as_found(
         )
         for entry in sources.entries
     ]
-    return sources.model_copy(update={"entries": entries, "posted": posted})
+    imported, strangers = _claimed(sources.imported, entries)
+    return sources.model_copy(
+        update={
+            "entries": entries,
+            "imported": imported,
+            "passed_over": [*sources.passed_over, *strangers],
+            "posted": posted,
+        }
+    )
+
+
+def labels_before(folder: Path) -> dict[str, str]:
+    """Name in the manifest -> what the model was found to be called when the folder's board was built before."""
+    with suppress(ShapeAuditError):  # there may be none yet
+        return {entry.name: entry.found for entry in kept_sources(folder).entries if entry.found}
+    return {}
 
 
 def keep_sources(sources: Sources, folder: Path) -> None:

@@ -145,7 +145,7 @@ def remeasure(
     if not measured:
         raise IncompleteError(f"{place_of(folder)}: no row of this board is measured")
     chosen = random.Random(seed).sample(measured, min(count, len(measured)))
-    names = {entry.model: entry.name for entry in sources.entries}
+    names = {entry.label: entry.name for entry in sources.entries}
     found = []
     for row in chosen:
         record = records[row.record_sha256 or ""]
