@@ -132,7 +132,7 @@ def _is_at(score: ScoreRecord, named: ModelRef, ref: ModelRef) -> bool:
 
 
 def _under(score: ScoreRecord, named: ModelRef, ref: ModelRef, *, by_name: bool) -> ScoreRecord:
-    changes: dict[str, object] = {"model": ref.label}
+    changes: dict[str, object] = {"model": ref.label, "revision": score.revision or named.revision}
     if by_name:
         note = f"run as {score.model:.120}, taken for {ref} by its name"
         changes["notes"] = [*score.notes, note]

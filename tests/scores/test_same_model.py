@@ -169,6 +169,9 @@ def test_a_path_with_an_equals_sign_is_a_path(tmp_path: Path) -> None:
 
 def test_another_commit_is_set_apart_and_a_short_one_is_not_another(tmp_path: Path) -> None:
     write(tmp_path / "results_a.json", letters())
+    without = letters()["config"] | {"model_sha": ""}
+    write(tmp_path / "said" / "results_a.json", letters() | {"config": without})
     for asked, is_apart in ((SHA, False), (SHA[:8], False), ("f" * 40, True), ("main", False)):
-        (score,) = known_scores(f"org/name@{asked}", scores=[tmp_path], posted=False).scores
-        assert bool(score.set_apart) is is_apart and score.is_comparable is not is_apart
+        for file in (tmp_path / "results_a.json", Path(f"org/name@{SHA}={tmp_path / 'said'}")):
+            (score,) = known_scores(f"org/name@{asked}", scores=[file], posted=False).scores
+            assert bool(score.set_apart) is is_apart and score.revision == SHA
