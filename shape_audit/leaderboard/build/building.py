@@ -145,11 +145,11 @@ def _built(
         answers = _answers_of_before(folder, manifest.audit_options(), kept)
     known_before = [entry for entry in needed if entry.name in answered] if manifest.scores.posted else []
     posted = posted_now(known_before, options.retries)
-    sources = with_runs_of_equal_files(sources, revisions, options.retries)
+    reasons = {name: failure.reason for name, failure in failures.items()}
+    labels = labels_before(folder) | labels  # of shares that have ended meanwhile
+    sources = as_found(sources, labels, revisions, reasons, answers, posted)
+    sources = with_runs_of_equal_files(sources, options.retries)
     with no_garbage():
-        reasons = {name: failure.reason for name, failure in failures.items()}
-        labels = labels_before(folder) | labels  # of shares that have ended meanwhile
-        sources = as_found(sources, labels, revisions, reasons, answers, posted)
         board = assemble(sources, kept)
         keep_sources(sources, folder)
         keep_board(board, folder)

@@ -107,19 +107,6 @@ def posted_now(entries: Sequence[Entry], retries: int) -> dict[str, list[ScoreRe
     return found
 
 
-def with_runs_of_equal_files(sources: Sources, revisions: Mapping[str, str | None], retries: int) -> Sources:
-    """The same, runs of commits whose model files are those that a model was found with under its commit."""
-    by_model: dict[str, list[ScoreRecord]] = {}
-    for score in sources.imported:
-        by_model.setdefault(score.model, []).append(score)
-    for entry in sources.entries:
-        revision = revisions.get(entry.name)
-        if revision is not None and entry.model in by_model:
-            ref = _ref(entry).at(revision)
-            by_model[entry.model] = at_equal_files(by_model[entry.model], ref, retries=retries)
-    return sources.model_copy(update={"imported": [score for scores in by_model.values() for score in scores]})
-
-
 def as_found(
     sources: Sources,
     labels: Mapping[str, str],
@@ -150,6 +137,18 @@ def as_found(
             "posted": posted,
         }
     )
+
+
+def with_runs_of_equal_files(sources: Sources, retries: int) -> Sources:
+    """The same, runs of commits whose model files are those that a model was found with under its commit."""
+    by_model: dict[str, list[ScoreRecord]] = {}
+    for score in sources.imported:
+        by_model.setdefault(score.model, []).append(score)
+    for entry in sources.entries:
+        if entry.revision is not None and entry.label in by_model:
+            ref = _ref(entry).at(entry.revision)
+            by_model[entry.label] = at_equal_files(by_model[entry.label], ref, retries=retries)
+    return sources.model_copy(update={"imported": [score for scores in by_model.values() for score in scores]})
 
 
 def labels_before(folder: Path) -> dict[str, str]:
