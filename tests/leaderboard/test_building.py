@@ -164,7 +164,8 @@ def test_failures_are_rows_with_their_reason(tmp_path: Path, folders: list[Path]
         reasons["./gone"] == "./gone: no such folder" and reasons["broken"] and "model.safetensors" in reasons["broken"]
     )
     (tmp_path / "m.toml").write_text(f"[[models]]\nnames = ['{folders[1]}', './gone']\n")
-    done = program("leaderboard", "build", "m.toml", "-o", "other")
+    done = program("leaderboard", "build", "m.toml", "-o", "my board")
+    assert done.stderr.startswith("board: my board; next: shape-audit leaderboard render 'my board'\n")
     assert done.returncode == 2 and "2 models" in done.stdout and "shape-audit: ./gone: no such folder" in done.stderr
     stopped, audited = built(found, tmp_path / "stopped", keep_going=False)
     assert audited == [str(broken)]

@@ -60,7 +60,7 @@ def straight(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """The folder of the sweep that nobody interrupted."""
     before = torch.get_num_threads()
     torch.set_num_threads(1)
-    output = tmp_path_factory.mktemp("sweeps") / "straight"
+    output = tmp_path_factory.mktemp("my sweeps") / "straight"
     shape_audit.run_sweep(**FEW, output=output)
     torch.set_num_threads(before)
     return output
@@ -200,6 +200,7 @@ def test_one_command_ends_in_an_interval_that_check_takes(straight: Path, capsys
     assert "Models" in captured.out and "nats/byte the cross-entropy of 3,968 bytes" in captured.out
     assert "interval of R_D/W" in captured.err
     assert "no bootstrap over seeds" in captured.err and f"table: {straight / 'table.csv'}" in captured.err
+    assert f"check MODEL --interval '{straight / 'interval.json'}'" in captured.err  # as a shell takes it
     interval = straight / "interval.json"
     written = IntervalDerivation.model_validate_json(interval.read_text())
     assert written.min_params == 24_000 and written.source == (

@@ -89,7 +89,7 @@ def build(
         return ExitCode.CLEAN
     emit(_built(board), None)
     where = place_of(folder)
-    note(f"board: {where}; next: shape-audit leaderboard render {where}")
+    note(f"board: {where}; next: shape-audit leaderboard render {shlex.quote(str(where))}")
     _note_few_windows(board)
     for note_on_record in board.notes:
         note(f"shape-audit: {note_on_record}")

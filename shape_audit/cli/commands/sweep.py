@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shlex
 from contextlib import nullcontext
 from pathlib import Path
 from typing import Annotated, Literal
@@ -114,10 +115,10 @@ def _conclude(folder: str | Path) -> None:
     if derivation.yardstick is not None:
         note(yardstick_sentence(derivation.yardstick))
     table = OutputFolder(folder).table
-    use = f" (shape-audit audit MODEL --shape-only --yardstick {table})" if derivation.yardstick is not None else ""
-    note(f"table: {table}{use}")
+    use = f" (shape-audit audit MODEL --shape-only --yardstick {shlex.quote(str(table))})"
+    note(f"table: {table}{use if derivation.yardstick is not None else ''}")
     if not derivation.is_empty and len(derivation.open_edges) < 2:
-        note(f"interval: {files[0]} (shape-audit check MODEL --interval {files[0]})")
+        note(f"interval: {files[0]} (shape-audit check MODEL --interval {shlex.quote(str(files[0]))})")
     else:
         note("interval: none that check or audit could use: it is empty, or open at both ends")
     note(f"figures: {files[-1].parent}" if files[1:] else "figures: none; pip install 'shape-audit[board]'")
