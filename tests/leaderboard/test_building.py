@@ -160,9 +160,7 @@ def test_failures_are_rows_with_their_reason(tmp_path: Path, folders: list[Path]
     assert len(audited) == 4
     reasons = {row.model: row.failure for row in board.rows}
     assert reasons["tiny-1"] is None and "pickled weights only" in (reasons["pickled"] or "")
-    assert (
-        reasons["./gone"] == "./gone: no such folder" and reasons["broken"] and "model.safetensors" in reasons["broken"]
-    )
+    assert reasons["./gone"] == "no such folder" and reasons["broken"] and "model.safetensors" in reasons["broken"]
     (tmp_path / "m.toml").write_text(f"[[models]]\nnames = ['{folders[1]}', './gone']\n")
     done = program("leaderboard", "build", "m.toml", "-o", "my board")
     assert done.stderr.startswith("board: my board; next: shape-audit leaderboard render 'my board'\n")

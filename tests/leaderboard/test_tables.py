@@ -49,7 +49,7 @@ def test_numbers_are_those_of_the_records(board: Board) -> None:
     assert found["first_site.aofe_ratio_random_basis"] == first.aofe_ratio_random_basis
     assert found["sites.aofe_ratio"] == [site.aofe_ratio for site in record.interaction.sites]
     assert found["r_dw"] == record.shape.r_dw and found["measured.bits_per_byte"] == record.loss.bits_per_byte
-    assert rows["./gone"]["failure"] == "./gone: no such folder" and rows["./gone"]["r_dw"] is None
+    assert rows["./gone"]["failure"] == "no such folder" and rows["./gone"]["r_dw"] is None
     qwen = rows["Qwen/Qwen2.5-7B"]
     assert qwen[f"score[{LM_EVAL_LETTERS}]"] == published_for("Qwen/Qwen2.5-7B")[0].value and qwen["sites"] is None
 

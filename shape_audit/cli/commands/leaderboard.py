@@ -96,7 +96,7 @@ def build(
     # the other shares are other jobs': what has not been tried yet is no failure of this one
     failures = [row for row in board.rows if row.failure and not (options.shard and row.failure == NOT_AUDITED)]
     for row in failures:
-        note(f"shape-audit: {row.model}: {(row.failure or '').removeprefix(f'{row.model}: ')}")
+        note(f"shape-audit: {row.model}: {row.failure}")
     return ExitCode.INCOMPLETE if failures else ExitCode.CLEAN
 
 

@@ -122,7 +122,7 @@ def as_found(
             update={
                 "found": found if (found := labels.get(entry.name)) != entry.model else None,
                 "revision": revisions.get(entry.name),
-                "failure": failures.get(entry.name),
+                "failure": failures.get(entry.name, "").removeprefix(f"{entry.model}: ") or None,
                 "answer": answers.get(entry.name),
             }
         )
