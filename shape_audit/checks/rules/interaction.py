@@ -32,7 +32,7 @@ def interaction_out_of_bounds(model: CheckedModel, policy: Policy) -> Iterator[S
     low, high = policy.aofe_ratio
     sites = model.record.interaction.sites
     if all(site.aofe_ratio_ci is None for site in sites):
-        yield Unable("the audit has no interval of an aofe-ratio: too few windows, or no gradients")
+        yield Unable("the policy's aofe-ratio needs an audit with intervals, of 6 windows or more")
     for site in sites:
         ends = site.aofe_ratio_ci
         if ends is not None and (ends[1] < low or ends[0] > high):
@@ -56,9 +56,9 @@ def depth_or_width_unused(model: CheckedModel, policy: Policy) -> Iterator[Seen 
     use, file = model.record.use, next(iter(model.files.weight_files), "config.json")
     share, summary = (use.functional_share, use.summary) if use else (None, None)
     if policy.functional_share is not None and share is None:
-        yield Unable("no width in the audit for the policy's functional-share; audit with --use")
+        yield Unable("the policy's functional-share needs an audit with --use")
     if policy.cheap_blocks is not None and summary is None:
-        yield Unable("no block was left out in the audit for the policy's cheap-blocks; audit with --skip")
+        yield Unable("the policy's cheap-blocks needs an audit with --skip")
     if policy.functional_share is not None and share is not None and share < policy.functional_share:
         yield Seen(
             f"at the median site {share:.1%} of the width is active and matters, less than "
