@@ -24,9 +24,9 @@ class KnownScoresOptions(Spec):
             panel="Scores",
         ),
     ] = ()
-    strict: Annotated[
-        bool, Option("Exit with 2 if a result file cannot be used, or the repository not be read.", panel="Scores")
-    ] = False
+    strict: Annotated[bool, Option("Exit with 2 if result files or the repository cannot be used.", panel="Scores")] = (
+        False
+    )
     posted: Annotated[bool, Option("Look for scores posted in the model's repository.", panel="Scores")] = True
     runs: Annotated[
         Path | None, Option("Folder with what `score` has saved before; None looks at none.", python_only=True)
