@@ -7,6 +7,7 @@ from collections.abc import Iterable, Iterator
 
 from shape_audit.shape.config_facts import ConfigFacts
 from shape_audit.shape.tensor_facts import TensorFacts
+from shape_audit.shipped import facts
 
 LARGEST_PADDING = 1024
 """Vocabularies are padded to multiples of powers of two up to this."""
@@ -41,6 +42,10 @@ def disagreements(config: ConfigFacts, tensors: TensorFacts) -> list[Disagreemen
     rows = tensors.vocab_size
     if config.vocab_size and rows and not _embedding_rows(config) & _counted_rows(config, tensors, rows):
         found.append(("vocab_size", config.vocab_size, f"an embedding of {rows} rows"))
+    added = facts("config_facts")["position_rows"]["added"].get(config.text_model_type)
+    positions, table = config.max_position_embeddings, tensors.position_rows
+    if added is not None and positions and table and table != positions + added:
+        found.append(("max_position_embeddings", positions, f"a table of {table - added} positions"))
     feed_forward, sizes = config.intermediate_size, tensors.intermediate_sizes
     if sizes and (feed_forward not in (None, *sizes) or "intermediate_size" in config.zeros):
         feed_forward = feed_forward or 0

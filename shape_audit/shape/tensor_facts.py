@@ -43,6 +43,7 @@ class TensorFacts:
         vocab_size, embedding_width: rows and columns of the token embedding.
         added_rows: those of its rows that are stored apart, for added tokens.
         output_rows: rows of the output matrix.
+        position_rows: rows of the table of learned positions that stands beside the blocks.
         intermediate_sizes: feed-forward width of each block that has one and no experts.
         uneven_feed_forward: other widths that feed-forward matrices have beside, where such blocks all have some.
         experts: how many experts blocks have, each different answer once.
@@ -65,6 +66,7 @@ class TensorFacts:
     embedding_width: int | None
     added_rows: int
     output_rows: int | None
+    position_rows: int | None
     intermediate_sizes: tuple[int, ...]
     uneven_feed_forward: tuple[int, ...]
     experts: tuple[int, ...]
@@ -133,6 +135,7 @@ def read_tensors(tensors: Mapping[str, TensorHeader], config: ConfigFacts | None
         embedding_width=embedding[1] if embedding else None,
         added_rows=added,
         output_rows=output[0] if output else None,
+        position_rows=_position_rows(parameters, blocks.stack),
         intermediate_sizes=tuple(size for size in sizes if size),
         uneven_feed_forward=_uneven([widths for widths in feed_forward if widths]),
         experts=tuple(dict.fromkeys(count for count in map(_experts, by_block) if count)),
@@ -261,6 +264,14 @@ def token_matrices(tensors: Mapping[str, TensorHeader], config: ConfigFacts | No
 def _output_shape(parameters: Mapping[str, TensorHeader]) -> tuple[int, ...] | None:
     shapes = (header.shape for name, header in parameters.items() if role_of(name) == "unembedding")
     return next((shape for shape in shapes if len(shape) == 2), None)
+
+
+def _position_rows(parameters: Mapping[str, TensorHeader], stack: BlockStack | None) -> int | None:
+    """Rows of the table of positions beside the blocks; towers for images and sound have theirs elsewhere."""
+    parent = stack.prefix.rpartition(".")[0] if stack else ""
+    beside = (n for n in parameters if stack and n.rpartition(".")[0].rpartition(".")[0] == parent)
+    tables = (parameters[n].shape for n in beside if role_of(n) == "embedding" and not _is_token_embedding(n))
+    return next((shape[0] for shape in tables if len(shape) == 2), None)
 
 
 def _block_width(block: Mapping[str, TensorHeader]) -> int | None:
