@@ -39,7 +39,7 @@ def missing_parts(model: CheckedModel) -> Iterator[tuple[list[int], tuple[str, .
     have. One of two, or one that stands apart from its kind, should have it if the others do: else the kind may be
     meant to be without. And all together should have what no switch of the config takes from any of them.
     """
-    if not _can_tell(model) or model.facts is None:
+    if not can_tell(model) or model.facts is None:
         return
     same: dict[tuple[str, ...], list[int]] = defaultdict(list)
     every = _names_in_blocks(model)
@@ -58,7 +58,7 @@ def missing_parts(model: CheckedModel) -> Iterator[tuple[list[int], tuple[str, .
     yield from ((sorted(indices), names) for names, indices in same.items() if names)
 
 
-def _can_tell(model: CheckedModel) -> bool:
+def can_tell(model: CheckedModel) -> bool:
     """Whether the names are those that transformers gives, and nothing else explains what is missing."""
     if model.facts is None or not model.facts.is_known_type or model.config.get("auto_map") or model.is_quantized:
         return False
@@ -79,7 +79,7 @@ def is_of_another_type(model: CheckedModel) -> bool:
 
 def _known_steps(model: CheckedModel) -> set[tuple[str, str]]:
     """(part, what it may hold) in models of the type; none where nobody can tell."""
-    known = _known_parts(model.facts.text_model_type) if _can_tell(model) and model.facts else {}
+    known = _known_parts(model.facts.text_model_type) if can_tell(model) and model.facts else {}
     return {(part, step) for part, wholes in known.items() for whole in wholes for step in whole}
 
 

@@ -7,10 +7,13 @@ are faults; many that differ are a design that nobody has declared.
 
 from __future__ import annotations
 
+import json
 import re
 from collections import Counter, defaultdict
 from collections.abc import Iterator, Mapping
 
+from shape_audit.checks.beside_blocks import lost_beside
+from shape_audit.checks.biases import OddBiases, odd_biases
 from shape_audit.checks.block_parts import FEWEST_ALIKE, is_of_another_type, missing_parts, stands_apart, unknown_parts
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.checks.odd_sizes import odd_ends, odd_sizes
@@ -62,6 +65,7 @@ def missing_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
         yield from _odd_blocks(model, part, lacking, "lack")
     yield from _without_their_scales(model) if not is_explained else ()
     yield from _incomplete_blocks(model)
+    yield from _biases(model, odd_biases(model)[0], are_stored=False)
     depth = model.facts.num_hidden_layers if model.facts else None
     if depth and model.tensors and model.stack is None and not model.empty_tensors and not model.almost_empty:
         seen_nothing = f"config.json promises {depth} blocks, but no tensor belongs to one"
@@ -69,6 +73,12 @@ def missing_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     if not model.is_compared and not is_explained and model.lacks_final_norm:
         seen = "no norm after the last block is stored"
         yield Seen(seen, file=model.anchor(""), place="norm", about=model.lost_with_files)
+    beside = [*lost_beside(model)] if not is_explained else []
+    for group in grouped(beside, among=[*model.tensors, *beside]):
+        assert model.facts is not None
+        verb, has = ("is", "has it") if group.count == 1 else ("are", "has them")
+        seen = f"{group} {verb} not stored, but every {model.facts.text_model_type} of transformers {has}"
+        yield Seen(seen, file=model.anchor(""), place=group.place, about=(group.first, *model.lost_with_files))
     yield from missing_from_architecture(model)
 
 
@@ -91,6 +101,19 @@ def _without_their_scales(model: CheckedModel) -> Iterator[Seen]:
                 if is_there and all(2 * forms[form] > len(stack.blocks) for form in others):
                     lacking[index] = (*lacking.get(index, ()), rest)
         yield from _odd_blocks(model, stack, lacking, "lack")
+
+
+def _biases(model: CheckedModel, odd: list[OddBiases], *, are_stored: bool) -> Iterator[Seen]:
+    """One finding for all biases that one switch of the config, or the type, is about."""
+    for biases in odd:
+        assert model.facts is not None
+        why = f"{'no' if are_stored else 'every'} {model.facts.text_model_type} of transformers has such"
+        if biases.switch:
+            why = f"{biases.switch} is {json.dumps(not are_stored)}"
+        seen = f"are stored, but {why}: they are not loaded" if are_stored else f"are not stored, but {why}"
+        for group in grouped(biases.names, among={*model.tensors, *biases.names}):
+            yield Seen(f"{group} {seen}", file=model.anchor(group.first), place=group.place,
+                       about=(*biases.names, *model.lost_with_files))  # fmt: skip
 
 
 def _incomplete_blocks(model: CheckedModel) -> Iterator[Seen]:
@@ -179,6 +202,7 @@ def unexpected_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
         told |= {rest for rests in surplus.values() for rest in rests}
         yield from _odd_blocks(model, part, surplus, "have")
     yield from _unknown_to_type(model, unknown_parts(model) - told)
+    yield from _biases(model, odd_biases(model)[1], are_stored=True)
     for what, names in model.leftovers if not model.is_compared else ():
         listed = ", ".join(map(str, grouped(names, among=[*model.tensors, ""])))
         yield Seen(f"{listed} {'is' if len(names) == 1 else 'are'} {what}", file=model.anchor(names[0]), place=names[0])
