@@ -44,6 +44,8 @@ def odd_biases(model: CheckedModel) -> tuple[list[OddBiases], list[OddBiases]]:
     table = facts("block_parts")["biases"].get(model.facts.text_model_type if model.facts else None)
     if table is None or model.stack is None or not can_tell(model) or is_of_another_type(model):
         return [], []
+    if model.is_quantized:
+        return [], []  # AutoGPTQ stores one for each matrix, which may be zero
     wanted = dict(_wanted(table, model.text_config))
     every = {name for block in model.stack.blocks.values() for name in block}
     unknown, otherwise = unknown_parts(model), None if _is_said(True, model.text_config) else False

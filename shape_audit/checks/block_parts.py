@@ -5,9 +5,10 @@ It says what a block lacks that has no neighbour of its own kind to be compared 
 
 from __future__ import annotations
 
-from collections import defaultdict
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping
 from functools import cache
+from itertools import chain
 
 from shape_audit.checks.checked_model import CheckedModel
 from shape_audit.shape import BlockStack
@@ -17,6 +18,8 @@ LEAST_KNOWN = 1 / 2
 """Of the names inside blocks, the share that its type knows: checkpoints under older names have more."""
 FEWEST_ALIKE = 3
 """Blocks of a kind below which nobody can say which of them is the odd one."""
+MANY_TYPES = 20
+"""Whose blocks have a part: then no number in a config takes it away, as one does Gemma 4's `per_layer_input_gate`."""
 Parts = dict[str, frozenset[str]]
 """A part's name inside the block (empty for the block itself) -> what stands in it; there, `#` is any number."""
 
@@ -60,7 +63,7 @@ def missing_parts(model: CheckedModel) -> Iterator[tuple[list[int], tuple[str, .
 
 def can_tell(model: CheckedModel) -> bool:
     """Whether the names are those that transformers gives, and nothing else explains what is missing."""
-    if model.facts is None or not model.facts.is_known_type or model.config.get("auto_map") or model.is_quantized:
+    if model.facts is None or not model.facts.is_known_type or model.config.get("auto_map"):
         return False
     return not (model.is_compared or model.wrappers or model.empty_tensors or model.almost_empty)
 
@@ -78,8 +81,10 @@ def is_of_another_type(model: CheckedModel) -> bool:
 
 
 def _known_steps(model: CheckedModel) -> set[tuple[str, str]]:
-    """(part, what it may hold) in models of the type; none where nobody can tell."""
-    known = _known_parts(model.facts.text_model_type) if can_tell(model) and model.facts else {}
+    """(part, what it may hold) in models of the type; none where nobody can tell. Packed weights have things beside
+    them that are none of the type's."""
+    is_plain = can_tell(model) and not model.is_quantized
+    known = _known_parts(model.facts.text_model_type) if is_plain and model.facts else {}
     return {(part, step) for part, wholes in known.items() for whole in wholes for step in whole}
 
 
@@ -111,18 +116,20 @@ def _missing(names: set[str], model_type: str | None, *, only_fixed: bool = Fals
     known = _known_parts(model_type)
     for part, inside in parts_of(names).items():
         wholes = known.get(any_number(part), [])
-        if only_fixed and (not part or len(wholes) != 1):
+        if only_fixed and len(wholes) != 1:
             continue
         others = [whole for other in known.values() for whole in other] if wholes else []
         larger = [one for one in wholes if inside < one] or [one for one in others if inside < one]
         if larger and inside not in wholes:
             lost = min(larger, key=lambda whole: (len(whole), sorted(whole))) - inside
+            if only_fixed and not part:
+                lost &= _in_most_blocks()
             yield from (_full_name(f"{part}.{one}".removeprefix("."), names, known) for one in sorted(lost))
 
 
 def _deeper(model: CheckedModel, names: set[str]) -> Iterator[str]:
     """Matrices that stand one level deeper than transformers looks: `self_attn.q_proj.linear.weight`."""
-    known = _known_parts(model.facts.text_model_type) if model.facts else {}
+    known = _known_parts(model.facts.text_model_type) if model.facts and not model.is_quantized else {}
     matrices = {f"{part}.{step}" for part, wholes in known.items() for whole in wholes for step in whole if part}
     stored = {name.removesuffix(".weight") for name in names}
     for part in sorted(parts_of(names)):
@@ -150,3 +157,12 @@ def _known_parts(model_type: str | None) -> dict[str, list[frozenset[str]]]:
         part, _, inside = table["parts"][number].partition(": ")
         known[part].append(frozenset(inside.split()))
     return dict(known)
+
+
+@cache
+def _in_most_blocks() -> frozenset[str]:
+    """Parts that blocks of many types have: attention, feed-forward, the norms before them."""
+    wholes = [
+        {step for whole in _known_parts(name).get("", ()) for step in whole} for name in facts("block_parts")["types"]
+    ]
+    return frozenset(step for step, count in Counter(chain(*wholes)).items() if count >= MANY_TYPES)

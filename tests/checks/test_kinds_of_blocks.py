@@ -78,6 +78,12 @@ def with_experts_of_one_row(index: int) -> dict[str, tuple[int, ...]]:
     return {**plain(index), "mlp.router_gate": (32, WIDTH), **{f"mlp.{n}_embed": (256, WIDTH) for n in ("up", "down")}}
 
 
+def of_gemma4(index: int) -> dict[str, tuple[int, ...]]:
+    """Without an input for each layer, which is a number in the config."""
+    norms = {f"{place}_feedforward_layernorm": (WIDTH,) for place in ("pre", "post")}
+    return {**plain(index), **norms, "self_attn.q_norm": (8,), "self_attn.k_norm": (8,)}
+
+
 def fused_with_grouped_heads(index: int) -> dict[str, tuple[int, ...]]:
     """Rows for 8 heads of queries and 2 each of keys and values, of 8 numbers."""
     return {
@@ -104,6 +110,8 @@ DESIGNS: dict[str, tuple[Callable[[int], dict[str, tuple[int, ...]]], dict[str, 
     "a width by layer": (wider_by_layer, {"intermediate_size": [128 + 64 * (i // 5) for i in range(DEPTH)]}),
     "no-op attention": (no_op, {"block_configs": BLOCK_CONFIGS}),
     "a router that projects": (with_a_projecting_router, {"model_type": "own", "num_experts": 16}),
+    "no input for each layer": (of_gemma4, {"model_type": "gemma4_text", "architectures": ["Gemma4ForCausalLM"],
+                                            "hidden_size_per_layer_input": 0, "head_dim": 8}),
     "experts of one row": (with_experts_of_one_row, {"model_type": "own", "num_experts": 256, "is_moe": True}),
     "heads of two kinds": (with_heads_of_two_kinds, {
         "model_type": "own", "num_attention_heads": 8, "num_key_value_heads": 2, "head_dim": None,
@@ -305,3 +313,15 @@ def test_a_quantised_matrix_of_half_the_rows(tmp_path: Path) -> None:
     name = "model.layers.5.self_attn.q_proj.weight"
     headers[name] = TensorHeader("F8_E4M3", (WIDTH // 2, WIDTH))
     assert bad(write(tmp_path / "model", headers, **says)) == [("SA303", name)]
+
+
+@pytest.mark.parametrize("form", ["", *FORMS])
+@pytest.mark.parametrize("lost", ["self_attn.k_proj", "input_layernorm", "lm_head"])
+def test_what_all_blocks_lack_is_missed_in_quantised_models_too(lost: str, form: str, tmp_path: Path) -> None:
+    """An output matrix that is there, but for its last row, too: both it and the embedding are left as they were."""
+    headers, says = quantised(form) if form else (decoder(plain), {})
+    headers = {name: header for name, header in headers.items() if lost not in name}
+    if lost == "lm_head":
+        headers["lm_head.weight"] = TensorHeader("BF16", (255, WIDTH))
+    found = [one for one in bad(write(tmp_path / "model", headers, **says)) if one[0] != "SA312"]
+    assert [rule for rule, _ in found] == ["SA317" if lost == "lm_head" else "SA301"]

@@ -12,7 +12,7 @@ from shape_audit.checks.rule import Seen, rule
 from shape_audit.checks.subjects import BUILDING, EMBEDDING, OUTPUT_MATRIX, SPECIAL_TOKENS, key_of, size
 from shape_audit.checks.tensor_groups import ranges
 from shape_audit.hub import CONFIG_FILE
-from shape_audit.shape import ConfigFacts, TensorFacts, disagreements, quantization_disagreement, tying
+from shape_audit.shape import ConfigFacts, TensorFacts, disagreements, quantization_disagreement, token_matrices, tying
 
 _DTYPES = {"F64": "float64", "F32": "float32", "F16": "float16", "BF16": "bfloat16"}
 
@@ -152,7 +152,7 @@ def _may_be_embedding(model: CheckedModel) -> bool:
 def output_matrix_rows(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     """The output matrix has another number of rows than the token embedding."""
     tensors = model.tensor_facts
-    if tensors is None or model.is_quantized or not tensors.output_rows or not tensors.vocab_size:
+    if tensors is None or not tensors.output_rows or not tensors.vocab_size or _has_packed_tokens(model):
         return
     promised = (model.facts.embedding_rows, model.facts.vocab_size) if model.facts else None
     if model.facts and (model.facts.is_causal_lm is False or (tensors.vocab_size, tensors.output_rows) == promised):
@@ -161,6 +161,14 @@ def output_matrix_rows(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
         yield Seen(f"the output matrix has {tensors.output_rows:,} rows, the token embedding {tensors.vocab_size:,}",
                    file=model.anchor(""), place="output matrix",
                    about=(EMBEDDING, OUTPUT_MATRIX))  # fmt: skip
+
+
+def _has_packed_tokens(model: CheckedModel) -> bool:
+    """Whether embedding or output matrix are quantised, and their rows worked out; most often they are left as they
+    were."""
+    matrices = token_matrices(model.tensors, model.facts)
+    names = (matrices.embedding, matrices.unembedding)
+    return any(name is None or model.tensors[name].dtype not in _DTYPES for name in names)
 
 
 @rule(
