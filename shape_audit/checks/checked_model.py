@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING, Any
 from shape_audit.checks.least_parameters import LEAST_SHARE, LEAST_SHARE_NOT_DENSE, least_parameters
 from shape_audit.checks.subjects import LOST_FILES
 from shape_audit.checks.token_ids import token_ids
-from shape_audit.checks.wrapper_names import Wrapper, leftovers_in, outer_wrapper, wrappers_in
+from shape_audit.checks.wrapper_names import Wrapper, leftovers_in, outer_wrappers, wrappers_in
 from shape_audit.errors import CorruptFileError, NotAuditableError
 from shape_audit.hub import CONFIG_FILE, Inspection, TensorHeader
 from shape_audit.records import AuditRecord
@@ -84,8 +84,10 @@ class CheckedModel:
         facts = self.facts
         if facts and facts.is_known_type and facts.is_causal_lm and not self.config.get("auto_map"):
             of_text_alone = facts.model_type == facts.text_model_type
-            outer = outer_wrapper(self.files.tensors, of_text_alone=of_text_alone)
-            found += [outer] if outer and not any(wrapper.is_first for wrapper in found) else []
+            left = {name for _, names in leftovers_in(self.files.tensors, self.config) for name in names}
+            own = [name for name in self.files.tensors if name not in left]
+            outer = outer_wrappers(own, of_text_alone=of_text_alone)
+            found += outer if not any(wrapper.is_first for wrapper in found) else []
         return found
 
     @property

@@ -48,10 +48,21 @@ def wrappers_in(names: Iterable[str], config: Mapping[str, Any]) -> list[Wrapper
     return found
 
 
-def outer_wrapper(names: Iterable[str], *, of_text_alone: bool) -> Wrapper | None:
+def outer_wrappers(names: Iterable[str], *, of_text_alone: bool) -> list[Wrapper]:
     """What all names begin with though no class of transformers has a part of this name at its beginning, or none for
-    text alone."""
-    every = tuple(names)
+    text alone; of two models in one file, as trainers with a policy and its reference save them, what each begins with.
+    """
+    by_first: dict[str, list[str]] = {}
+    for name in names:
+        by_first.setdefault(name.partition(".")[0], []).append(name)
+    inside = [{name.partition(".")[2] for name in some} for some in by_first.values()]
+    if any(2 * len(inside[0] & one) <= max(len(inside[0]), len(one)) for one in inside):
+        return []  # parts of one model
+    found = (_outer(some, of_text_alone=of_text_alone and len(by_first) == 1) for some in by_first.values())
+    return [wrapper for wrapper in found if wrapper is not None]
+
+
+def _outer(every: list[str], *, of_text_alone: bool) -> Wrapper | None:
     table = facts("wrapper_names")
     known = {*table["outermost"]["names"], *(part for entry in table["first"] for part in entry["name"].split("."))}
     known |= {entry["name"] for entry in table["anywhere"]}
@@ -61,9 +72,7 @@ def outer_wrapper(names: Iterable[str], *, of_text_alone: bool) -> Wrapper | Non
     is_inside = bool(common) and common[0] != "model" and any(n.startswith(f"{common[0]}.model.") for n in every)
     if of_text_alone and not outer and is_inside:
         outer = common[:1]  # as `language_model.model.layers`, of a text model that was cut out of a larger one
-    if not outer:
-        return None
-    return Wrapper(".".join(outer), "a class around the model", every, is_first=True)
+    return Wrapper(".".join(outer), "a class around the model", tuple(every), is_first=True) if outer else None
 
 
 def leftovers_in(names: Iterable[str], config: Mapping[str, Any]) -> Iterator[tuple[str, tuple[str, ...]]]:

@@ -64,6 +64,27 @@ def test_a_wrappers_names_are_one_finding(change: Change, place: str, says: str,
     assert (rule, where) == ("SA315", place) and says in message
 
 
+@pytest.mark.parametrize(
+    ("beginnings", "found"),
+    [
+        (("policy.", "reference."), [("SA315", "policy"), ("SA315", "reference")]),
+        (("student.", "teacher."), [("SA302", "teacher"), ("SA315", "student")]),
+        (("actor.model.", "critic_model.model."), [("SA315", "actor"), ("SA315", "critic_model")]),
+        (("", "ema."), [("SA302", "ema")]),
+    ],
+)
+def test_two_models_in_one_file(beginnings: tuple[str, str], found: list[tuple[str, str]], tmp_path: Path) -> None:
+    folder = write_clean(tmp_path / "model")
+
+    def change(tensors: Tensors) -> None:
+        of_one = dict(tensors)
+        tensors.clear()
+        tensors.update({f"{one}{name}": values for one in beginnings for name, values in of_one.items()})
+
+    set_tensors(change)(folder)
+    assert [(rule, place.partition(".")[0]) for rule, place, _ in bad(folder)] == found
+
+
 def test_a_wrapper_that_nobody_knows_is_one_finding_of_transformers(tmp_path: Path) -> None:
     folder = write_clean(tmp_path / "model")
     set_tensors(renamed("^model", "my_wrapper.model"))(folder)
