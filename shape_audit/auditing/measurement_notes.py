@@ -11,6 +11,8 @@ from shape_audit.records import Interaction, Loss, ModelShape, SiteInteraction
 
 UNFAMILIAR_BITS_PER_BYTE = 4.0
 """Knowing no more than how frequent each byte is gives 4 to 5 bits per byte of English text or source code."""
+ROUNDED = 1e-4
+"""Of a loss: a model whose logits are all alike is at ln(vocabulary) but for so much."""
 DOMINANT_SHARE = 0.5
 """Of tr(G): a window with more than this outweighs all the others."""
 
@@ -55,7 +57,8 @@ def measurement_notes(
             "choose one that it was trained on with --dataset"
         )
     guess = math.log(shape.vocab_size) if shape.vocab_size else math.inf
-    if loss.nats_per_token > guess:
+    least = loss.nats_per_token_ci[0] if loss.nats_per_token_ci else loss.nats_per_token
+    if least * (1 - ROUNDED) > guess:
         notes.append(f"the loss is above ln(vocabulary) = {guess:.2f} nats: blind guessing would do better")
     noisy = [site.name for site in sites if site.below_noise_floor]
     if noisy:

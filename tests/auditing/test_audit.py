@@ -451,6 +451,15 @@ def test_a_sample_of_many_copies_is_a_small_one(tiny_llama: Path, tmp_path: Path
     assert any(note.startswith("--nfa: correlations from 10 windows are rough") for note in notes)
 
 
+@pytest.mark.parametrize("windows", [4, 8])
+def test_blind_guessing_is_not_worse_than_itself(windows: int, tmp_path: Path) -> None:
+    file = save_tiny(tmp_path, "llama") / "model.safetensors"
+    tensors = load_file(file)
+    save_file(tensors | {"lm_head.weight": 0 * tensors["lm_head.weight"]}, file, metadata={"format": "pt"})
+    notes = shape_audit.audit(str(tmp_path), windows=windows, seq_len=16).notes
+    assert not any("blind guessing" in note for note in notes)
+
+
 def numbers_of(record: shape_audit.AuditRecord) -> dict[str, object]:
     """What a measurement found, without how it was asked for."""
     assert record.interaction is not None
