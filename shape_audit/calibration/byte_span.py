@@ -8,6 +8,8 @@ from collections.abc import Callable, Sequence
 from shape_audit.calibration.tokenizer import Encoding
 
 _FALLBACK = re.compile(r"<0x[0-9A-Fa-f]{2}>")
+_SPACES = ("▁", "Ġ")
+"""How SentencePiece and byte-level vocabularies write one."""
 
 
 def bytes_before(text: str, encoding: Encoding, count: int, tokens_of: Callable[[Sequence[int]], list[str]]) -> int:
@@ -15,7 +17,8 @@ def bytes_before(text: str, encoding: Encoding, count: int, tokens_of: Callable[
 
     White space that a tokenizer leaves out of its offsets belongs to the id behind it. Ids that are bytes repeat the
     offsets of their character: of a character that ids before and after the boundary make together, each has its own
-    bytes, which its token tells; where tokens do not tell, all have the same share.
+    bytes, which its token tells; where tokens do not tell, all have the same share. A space that the tokenizer puts
+    before the text stands for no byte of it.
 
     Args:
         encoding: of the text, with offsets.
@@ -35,11 +38,13 @@ def bytes_before(text: str, encoding: Encoding, count: int, tokens_of: Callable[
         behind += 1
     begin = offsets[first][0]
     shared = len(text[begin : offsets[behind - 1][1]].encode())
-    sizes = [_bytes_of(token) for token in tokens_of(encoding.ids[first:behind])]
-    inside = sum(sizes[: count - first]) if sum(sizes) == shared else shared * (count - first) // (behind - first)
+    tokens = tokens_of(encoding.ids[first:behind])
+    if first == encoding.prefix and not text[0].isspace() and not text.startswith(_SPACES):
+        tokens[0] = tokens[0].removeprefix(next(filter(tokens[0].startswith, _SPACES), ""))
+    inside = shared * (count - first) // (behind - first)
+    for bytes_of in (len, lambda token: len(token.encode())):  # a character for each byte, as byte-level ones have it
+        sizes = [1 if _FALLBACK.fullmatch(token) else bytes_of(token) for token in tokens]
+        if sum(sizes) == shared:
+            inside = sum(sizes[: count - first])
+            break
     return len(text[:begin].encode()) + inside
-
-
-def _bytes_of(token: str) -> int:
-    """Of a token of bytes: in byte-level vocabularies a character stands for each, in others there is one a token."""
-    return 1 if _FALLBACK.fullmatch(token) else len(token)

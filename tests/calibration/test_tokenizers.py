@@ -6,7 +6,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from tokenizers import Tokenizer, decoders, models, pre_tokenizers, processors, trainers
+from tokenizers import Tokenizer, decoders, models, normalizers, pre_tokenizers, processors, trainers
 from transformers import ByT5Tokenizer, CTRLTokenizer, PreTrainedTokenizerFast
 from transformers.convert_slow_tokenizer import bytes_to_unicode
 
@@ -21,10 +21,10 @@ def calibration(text: str) -> CalibrationText:
     return CalibrationText("text.txt", text.encode())
 
 
-def byte_level(vocab_size: int) -> tuple[Any, Any]:
+def byte_level(vocab_size: int, *, prefixed: bool = False) -> tuple[Any, Any]:
     """Byte-level BPE trained on half of the text, whose tokens begin and end inside of characters; id -> its bytes."""
     backend = Tokenizer(models.BPE())
-    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
+    backend.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=prefixed)
     backend.decoder = decoders.ByteLevel()
     alphabet = pre_tokenizers.ByteLevel.alphabet()
     trainer = trainers.BpeTrainer(vocab_size=vocab_size, initial_alphabet=alphabet, show_progress=False)
@@ -34,11 +34,13 @@ def byte_level(vocab_size: int) -> tuple[Any, Any]:
     return fast, lambda i: bytes(byte_of[c] for c in fast.convert_ids_to_tokens(i))
 
 
-def byte_fallback() -> tuple[Any, Any]:
+def byte_fallback(*, prefixed: bool = False) -> tuple[Any, Any]:
     """Characters as tokens where it knows them, bytes where it does not; id -> its bytes."""
     vocabulary = {f"<0x{byte:02X}>": byte for byte in range(256)}
-    vocabulary |= {character: 256 + i for i, character in enumerate("深度的 naive")}
+    vocabulary |= {character: 256 + i for i, character in enumerate("深度的 naive▁")}
     backend = Tokenizer(models.BPE(vocab=vocabulary, merges=[], byte_fallback=True))
+    if prefixed:
+        backend.normalizer = normalizers.Prepend("▁")
     tokens = {i: token for token, i in vocabulary.items()}
     return PreTrainedTokenizerFast(tokenizer_object=backend), lambda i: bytes([i]) if i < 256 else tokens[i].encode()
 
@@ -47,11 +49,12 @@ def byte_of_byt5(i: int) -> bytes:
     return bytes([i - 3])  # behind padding, EOS and unknown
 
 
-@pytest.mark.parametrize("seq_len", [7, 32, 100])
+@pytest.mark.parametrize("seq_len", [1, 7, 32, 100])
 @pytest.mark.parametrize(
     "made",
-    [lambda: byte_level(256), lambda: byte_level(300), byte_fallback, lambda: (ByT5Tokenizer(), byte_of_byt5)],
-    ids=["bytes", "byte-level", "byte-fallback", "slow bytes"],
+    [lambda: byte_level(256), lambda: byte_level(300), byte_fallback, lambda: (ByT5Tokenizer(), byte_of_byt5),
+     lambda: byte_level(256, prefixed=True), lambda: byte_fallback(prefixed=True)],
+    ids=["bytes", "byte-level", "byte-fallback", "slow bytes", "bytes behind a space", "byte-fallback behind a space"],
 )  # fmt: skip
 def test_bytes_are_exactly_those_of_the_targets(made: Any, seq_len: int) -> None:
     """A character cut by a window's end counts as the bytes that are in the window: nothing is low by rounding."""
@@ -66,8 +69,6 @@ def test_bytes_are_exactly_those_of_the_targets(made: Any, seq_len: int) -> None
 
 def test_where_tokens_do_not_tell_a_character_is_shared_evenly() -> None:
     backend = Tokenizer(models.WordLevel({"e": 0, "\u0301": 1, "?": 2}, unk_token="?"))
-    from tokenizers import normalizers
-
     backend.normalizer = normalizers.NFD()
     backend.pre_tokenizer = pre_tokenizers.Split("", "isolated")
     fast = PreTrainedTokenizerFast(tokenizer_object=backend, unk_token="?")
