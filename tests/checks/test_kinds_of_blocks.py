@@ -308,11 +308,16 @@ def test_a_scale_that_one_quantised_matrix_lacks(form: str, lost: str, tmp_path:
     assert ("SA301", f"model.layers.5.mlp.up_proj.{lost}") in bad(write(tmp_path / "model", headers, **says))
 
 
-def test_a_quantised_matrix_of_half_the_rows(tmp_path: Path) -> None:
-    headers, says = quantised("fp8")
-    name = "model.layers.5.self_attn.q_proj.weight"
-    headers[name] = TensorHeader("F8_E4M3", (WIDTH // 2, WIDTH))
-    assert bad(write(tmp_path / "model", headers, **says)) == [("SA303", name)]
+@pytest.mark.parametrize("form", FORMS)
+def test_a_quantised_matrix_of_half_the_rows(form: str, tmp_path: Path) -> None:
+    """Where all have one number of bits: else half the numbers may be as many weights of half the bits."""
+    headers, says = quantised(form)
+    module = "model.layers.5.self_attn.q_proj"
+    headers |= {f"{module}.{part}": TensorHeader(*one) for part, one in FORMS[form](WIDTH // 2, WIDTH).items()}
+    assert bad(write(tmp_path / "model", headers, **says)) == [("SA303", f"{module}.weight")]
+    if form == "gptq":
+        says["quantization_config"]["dynamic"] = {r"+:.*\.5\..*": {"bits": 8}}
+        assert bad(write(tmp_path / "mixed", headers, **says)) == []
 
 
 @pytest.mark.parametrize("form", ["", *FORMS])

@@ -267,7 +267,7 @@ def misshapen_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
         for index, block in part.blocks.items():
             odd[index] = tuple(
                 rest for rest in block
-                if _is_odd_shape(part, index, rest) and not (model.is_quantized and _may_be_packed(part, rest))
+                if _is_odd_shape(part, index, rest) and not (model.is_quantized and _may_be_packed(model, part, rest))
             )  # fmt: skip
         for index, rests in odd.items():
             if rests:
@@ -281,10 +281,14 @@ def misshapen_tensor(model: CheckedModel, policy: Policy) -> Iterator[Seen]:
     yield from misshapen_for_architecture(model)
 
 
-def _may_be_packed(part: BlockStack, rest: str) -> bool:
-    """Whether the shape of a tensor is worked out in some block: by a number of bits, which may differ by block."""
+def _may_be_packed(model: CheckedModel, part: BlockStack, rest: str) -> bool:
+    """Whether the shape of a tensor is worked out by a number of bits that may differ by block, or in one dimension in
+    some blocks alone."""
     headers = [block[rest] for block in part.blocks.values() if rest in block]
-    return any(h.dtype not in WHOLE for h in headers) or len({len(header.shape) for header in headers}) > 1
+    says = model.facts.quantization if model.facts else None
+    is_uniform = says is not None and says.bits is not None and not says.modules and says.promised == {says.bits}
+    is_worked_out = any(header.dtype not in WHOLE for header in headers) and not is_uniform
+    return is_worked_out or len({len(header.shape) for header in headers}) > 1
 
 
 def _is_odd_shape(part: BlockStack, index: int, rest: str) -> bool:
