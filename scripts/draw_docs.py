@@ -6,7 +6,6 @@ that the commands' `--figures` draw, and one of the paper's tiny GPTs.
 
 from __future__ import annotations
 
-import csv
 import io
 import re
 import shutil
@@ -21,11 +20,12 @@ import shape_audit
 from shape_audit.auditing import write_use_figure
 from shape_audit.drawing import write_drawings
 from shape_audit.interval import derive_interval, write_figures
-from shape_audit.interval.random_basis import TINY_GPTS, effective_rank
+from shape_audit.interval.random_basis import effective_rank
 from shape_audit.leaderboard import build_leaderboard, read_board, read_manifest, render
 from shape_audit.reports import audit_text
-from shape_audit.reports.rich_tables import rich_table
+from shape_audit.reports.rich_tables import FittedTable
 from shape_audit.reports.tables import interaction_table
+from shape_audit.shipped import rows
 from shape_audit.yardsticks import write_yardstick_figures, yardstick_report
 
 if TYPE_CHECKING:
@@ -77,7 +77,7 @@ def _report(record: shape_audit.AuditRecord) -> str:
     parts = list(report.renderables)
     verdict = parts[: parts.index(Text())]
     console = Console(record=True, width=100, file=io.StringIO(), highlight=False)
-    console.print(Group(*verdict, Text(), rich_table(sites)))
+    console.print(Group(*verdict, Text(), FittedTable(sites)))
     form = FETCHED_FONT.sub("", CONSOLE_SVG_FORMAT)
     return console.export_svg(title=f"shape-audit audit {MODEL} --use", code_format=form, unique_id="report")
 
@@ -87,10 +87,9 @@ def _random_basis() -> Figure:
     import numpy as np
     from matplotlib.figure import Figure
 
-    with TINY_GPTS.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
+    models = rows("tiny_gpt_scan")
     names = ("aofe", "aofe_ratio", "mean_cos2", "hidden_size")
-    aofe_N, ratio_N, cos2_N, width_N = (np.array([float(row[name]) for row in rows]) for name in names)
+    aofe_N, ratio_N, cos2_N, width_N = (np.array([float(row[name]) for row in models]) for name in names)
     basis_N = 1 - (effective_rank(aofe_N, ratio_N, cos2_N) + 2) / (width_N + 2)
     figure = Figure(figsize=(5, 4.5), layout="constrained")
     axes = figure.subplots()
@@ -99,7 +98,7 @@ def _random_basis() -> Figure:
     axes.set_xlabel("random basis: 1 - (PR + 2) / (d + 2)")
     axes.set_ylabel("AOFE-ratio, as published")
     axes.set_title(
-        f"{len(rows)} GPTs of 3M parameters: correlation {np.corrcoef(basis_N, ratio_N)[0, 1]:.3f}", fontsize=9
+        f"{len(models)} GPTs of 3M parameters: correlation {np.corrcoef(basis_N, ratio_N)[0, 1]:.3f}", fontsize=9
     )
     return figure
 

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import csv
-
 import numpy as np
 
 from benchmarks.paper.claim import INTERACTION_LAW, Claim, Outcome
@@ -12,7 +10,8 @@ from benchmarks.paper.published.tables import rows_of
 from benchmarks.paper.run import Run
 from benchmarks.paper.scan import CLAIMED, verdict_on
 from shape_audit.interval import shipped_interval
-from shape_audit.interval.random_basis import TINY_GPTS, effective_rank
+from shape_audit.interval.random_basis import effective_rank
+from shape_audit.shipped import rows
 
 CLAIM = Claim(
     name="tiny_gpts",
@@ -26,9 +25,8 @@ CLAIM = Claim(
 
 def measure(run: Run) -> Outcome:
     """By the rule of `scan`, on the authors' plug-in numbers; nothing is trained here."""
-    with TINY_GPTS.open(encoding="utf-8", newline="") as stream:
-        rows = list(csv.DictReader(stream))
-    column = {name: np.array([float(row[name]) for row in rows]) for name in rows[0]}
+    models = rows("tiny_gpt_scan")
+    column = {name: np.array([float(row[name]) for row in models]) for name in models[0]}
     ratio, loss, width = column["aofe_ratio"], column["val_ce"], column["hidden_size"]
     rank = effective_rank(column["aofe"], ratio, column["mean_cos2"])
     basis = 1 - (rank + 2) / (width + 2)

@@ -63,8 +63,8 @@ def command(subject: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
         @wraps(function)
         def run(**given: Any) -> int:
             debug = given["debug"] if takes_debug else given.pop("debug", False)
-            context = given["context"] if takes_context else given.pop("context")
-            elsewhere = given_elsewhere(context)
+            context = given["context"] if takes_context else given.pop("context", None)
+            elsewhere = given_elsewhere(context) if context else {}  # none where it is called as a function
             try:
                 for name, spec in specs.items():
                     words = {declared: given.pop(declared.name) for declared in _flags(spec)}
@@ -72,7 +72,7 @@ def command(subject: str) -> Callable[[Callable[..., int]], Callable[..., int]]:
                     given[name] = spec_given(spec, said, elsewhere)
                 return function(**given)
             except UsageError as error:
-                error = naming_sources(error, context, elsewhere)
+                error = naming_sources(error, context, elsewhere) if elsewhere else error
                 return failed(error, subject=str(given.get(subject) or subject), debug=debug)
             except Exception as error:
                 return failed(error, subject=str(given.get(subject) or subject), debug=debug)

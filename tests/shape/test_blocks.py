@@ -5,7 +5,8 @@ from typing import Any
 import pytest
 
 from shape_audit.hub import TensorHeader
-from shape_audit.shape import TokenMatrices, describe, like_blocks, read_config, read_tensors, token_matrices
+from shape_audit.shape import describe, like_blocks, read_config, read_tensors, token_matrices
+from shape_audit.shape.tensor_facts import TokenMatrices
 from tests.shape.headers import CONFIG, WIDTH, Shapes, checkpoint, elements, headers, llama, llama_block
 
 
