@@ -16,7 +16,7 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from shape_audit.parallel.group import Alone
+from shape_audit.parallel import SingleProcess
 
 from shape_audit.hub import quiet_transformers, read_checkpoint
 from shape_audit.models import LoadOptions, load_model
@@ -103,7 +103,7 @@ def main() -> None:
             made = Path(place) / name_of(row)
             write_model(options.zoo / "models" / row.name, made)
             model = load_model(read_checkpoint(str(made)), LoadOptions(dtype="float32", device="cpu")).model
-            loss, _ = cross_entropy(model, text.test, 256, Alone())
+            loss, _ = cross_entropy(model, text.test, 256, SingleProcess())
             (made / "README.md").write_text(card(row, loss, table))
             shutil.copytree(made, options.output / made.name, dirs_exist_ok=True)
         print(f"{made.name}: {row.test_ce:.4f} in float32, {loss:.4f} as it ships")

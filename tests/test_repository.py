@@ -1,11 +1,14 @@
 """The repository's own habits: workflows and forms that GitHub takes, one version, a floor for each dependency."""
 
+import ast
 import os
 import re
 import shutil
 import subprocess
 import sys
 import tomllib
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -98,3 +101,28 @@ def test_links_are_of_one_repository() -> None:
     files = [ROOT / "CHANGELOG.md", *FORMS]
     links = re.findall(r"https://github\.com/[\w-]+/shape-audit", "\n".join(map(Path.read_text, files)))
     assert links and set(links) == {source}
+
+
+def test_scripts_and_benchmarks_import_what_there_is() -> None:
+    """Most of them run for minutes or hours, and none in the tests."""
+    wrong = []
+    for path in (*(ROOT / "scripts").rglob("*"), *(ROOT / "benchmarks").rglob("*.py"), *(ROOT / "space").glob("*.py")):
+        if not path.is_file() or not (path.suffix == ".py" or path.read_bytes().startswith(b"#!/usr/bin/env python")):
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").startswith("shape_audit"):
+                wrong += [
+                    f"{path.name}: {node.module}.{name.name}" for name in node.names if not is_there(node, name.name)
+                ]
+    assert wrong == []
+
+
+def is_there(node: ast.ImportFrom, name: str) -> bool:
+    """Whether a name can be imported; one of a room whose packages are not installed cannot be told."""
+    assert node.module is not None
+    try:
+        return hasattr(import_module(node.module), name) or find_spec(f"{node.module}.{name}") is not None
+    except ModuleNotFoundError as error:
+        return not (error.name or "").startswith("shape_audit")
+    except ImportError:
+        return True
