@@ -67,7 +67,9 @@ def test_a_wrappers_names_are_one_finding(change: Change, place: str, says: str,
 @pytest.mark.parametrize(
     ("beginnings", "found"),
     [
-        (("policy.", "reference."), [("SA315", "policy"), ("SA315", "reference")]),
+        (("policy.", "old_policy."), [("SA315", "policy"), ("SA315", "old_policy")]),
+        (("policy.", "reference."), [("SA302", "reference"), ("SA315", "policy")]),
+        (("", "reference."), [("SA302", "reference")]),
         (("student.", "teacher."), [("SA302", "teacher"), ("SA315", "student")]),
         (("actor.model.", "critic_model.model."), [("SA315", "actor"), ("SA315", "critic_model")]),
         (("", "ema."), [("SA302", "ema")]),
