@@ -16,10 +16,10 @@ from pathlib import Path
 
 import torch
 from safetensors.torch import load_file, save_file
-from shape_audit.parallel import SingleProcess
 
 from shape_audit.hub import quiet_transformers, read_checkpoint
 from shape_audit.models import LoadOptions, load_model
+from shape_audit.parallel import SingleProcess
 from shape_audit.records import SweepRow
 from shape_audit.sweep.bytes_data import read_data
 from shape_audit.sweep.evaluation import cross_entropy
