@@ -47,7 +47,7 @@ def measure(run: Run) -> Outcome:
         f"{r_dw[best]:.4f}, where the paper's interval is [{interval.low:.4f}, {interval.high:.4f}]."
     )
     table = [["layers x width", "loss, table", "loss, summary", "AOFE", "AOFE-ratio", "random basis", "effective rank"]]
-    for i, row in enumerate(rows):
+    for i, row in enumerate(models):
         table.append([
             f"{row['num_hidden_layers']} x {row['hidden_size']}", f"{loss[i]:.4f}", f"{other[i]:.4f}",
             f"{column['aofe'][i]:.4g}", f"{ratio[i]:.3f}", f"{basis[i]:.3f}", f"{rank[i]:.1f}",
