@@ -8,6 +8,7 @@ from collections import Counter
 from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
+from itertools import accumulate
 
 from shape_audit.hub import TensorHeader
 from shape_audit.records import Ledger
@@ -189,7 +190,8 @@ def _of_text_model(tensors: Mapping[str, TensorHeader]) -> dict[str, TensorHeade
     part = _pattern(table["text_part"]).match(f"{stack.prefix}.") if stack else None
     if part is None or not any(name.startswith(part[0]) and _is_token_embedding(name) for name in text):
         return text
-    of_part = (part[0], *table["beside_text_part"])
+    before = list(accumulate((part[1] or "").split(".")[:-1], lambda outer, name: f"{outer}{name}.", initial=""))
+    of_part = (part[0], *(f"{outer}{name}" for outer in before for name in table["beside_text_part"]))
     is_mtp = _pattern(table["mtp"]["prefix"]).search
     return {name: header for name, header in text.items() if name.startswith(of_part) or is_mtp(name)}
 

@@ -94,6 +94,9 @@ def test_what_lies_beside_a_text_model_is_not_of_it() -> None:
     assert reading.shape.is_dense and reading.shape.params_total == elements(llama())
     assert reading.shape.params_mtp == elements(mtp)
     assert f"the text model alone: {elements(more):,} parameters for images or sound are left out" in reading.notes
+    inside = {name.replace("model.", "_orig_mod.model.text_model."): shape for name, shape in llama().items()}
+    inside["_orig_mod.lm_head.weight"] = inside.pop("lm_head.weight")  # in whatever a wrapper has put both
+    assert describe(checkpoint(CONFIG, headers(inside | more))).shape.params_total == elements(llama())
 
 
 def test_an_embedding_that_is_no_module() -> None:
