@@ -27,11 +27,12 @@ def at_equal_files(
     Each other commit takes a question to the Hub; where it cannot be answered, the score is left as it is.
 
     Args:
-        ref: the model at its commit.
+        ref: the model at its commit; nothing is asked where that is not known.
         repository: the same, where it has been looked at.
     """
-    commits = {score.revision for score in scores if _is_of_another(score, ref)}
-    if not commits or ref.source != "hub" or is_offline():
+    is_at_commit = ref.source == "hub" and _COMMIT.fullmatch(ref.revision or "") is not None
+    commits = {score.revision for score in scores if _is_of_another(score, ref)} if is_at_commit else set()
+    if not commits or is_offline():
         return list(scores)
     equal = set()
     for commit in commits:

@@ -173,6 +173,15 @@ def test_a_score_that_guessing_gives_is_said_to_say_nothing(
         assert ("says nothing: guessing gives" in " ".join(said)) is is_flagged, form
 
 
+def test_without_posted_scores_the_hub_is_not_asked(hub: LoopbackHub, program: Program, tmp_path: Path) -> None:
+    """Also of a run whose file names a commit."""
+    hub.add_model("org/name", {"config.json": b"{}"})
+    (tmp_path / "results_x.json").write_text(json.dumps(letters() | {"model_name": "org/name"}))
+    arguments = ("scores", "org/name", "--no-posted", "--scores", "results_x.json", "-f", "json")
+    (score,) = json.loads(program(*arguments, HF_ENDPOINT=hub.endpoint).stdout)["scores"]
+    assert score["revision"] and score["set_apart"] is None and hub.log == []
+
+
 def test_published_scores_need_no_network(program: Program) -> None:
     done = program("scores", "meta-llama/Llama-3.1-8B", "--no-posted", "-f", "markdown", HF_HUB_OFFLINE="1")
     assert done.returncode == 0 and "official-cot" in done.stdout and "32.88 %" in done.stdout
